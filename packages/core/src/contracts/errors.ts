@@ -1,0 +1,64 @@
+/** Marker that recognises an error of this project across duplicate copies of the package. */
+const MARKER = Symbol.for('@metaapo/core:MetaapoError');
+
+/** What a reader needs to mend a fault: where it is, what was expected, what was found, what to do. */
+export interface Fault {
+  /** File, row, key or part that is wrong. */
+  readonly where: string;
+  /** What would have been right. */
+  readonly expected?: string;
+  /** What was found instead. Never holds a secret. */
+  readonly got?: string;
+  /** What the reader can do now. */
+  readonly remedy?: string;
+  /** The error underneath. */
+  readonly cause?: unknown;
+}
+
+/** Kinds of failure. `input`-like codes end a command with exit code 2. */
+export type ErrorCode =
+  | 'config'
+  | 'data'
+  | 'checkpoint'
+  | 'plugin'
+  | 'network'
+  | 'backend'
+  | 'numerics'
+  | 'interrupted'
+  | 'internal';
+
+/**
+ * The one error class of the project. Its message is one paragraph:
+ * `where: summary. Expected ...; got .... Remedy.`
+ */
+export class MetaapoError extends Error {
+  readonly code: ErrorCode;
+  readonly fault: Fault;
+
+  constructor(code: ErrorCode, summary: string, fault: Fault) {
+    super(paragraph(summary, fault), fault.cause === undefined ? undefined : { cause: fault.cause });
+    this.name = 'MetaapoError';
+    this.code = code;
+    this.fault = fault;
+    Object.defineProperty(this, MARKER, { value: true });
+  }
+}
+
+/** True for a {@link MetaapoError} of any copy of this package. */
+export function isMetaapoError(error: unknown): error is MetaapoError {
+  return typeof error === 'object' && error !== null && MARKER in error;
+}
+
+function paragraph(summary: string, fault: Fault): string {
+  const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
+  const comparison = [fault.expected && `expected ${fault.expected}`, fault.got && `got ${fault.got}`]
+    .filter(Boolean)
+    .join('; ');
+  return [
+    `${fault.where}: ${sentence(summary)}`,
+    comparison && sentence(comparison[0]!.toUpperCase() + comparison.slice(1)),
+    fault.remedy && sentence(fault.remedy),
+  ]
+    .filter(Boolean)
+    .join(' ');
+}

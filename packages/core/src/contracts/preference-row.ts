@@ -1,0 +1,43 @@
+import type { ChatMessage } from './tokenizer.js';
+
+/** Where a row came from, for error messages and journals. */
+export interface RowOrigin {
+  readonly file: string;
+  /** 0-based row number inside the file. */
+  readonly row: number;
+}
+
+/** A preference as the data set states it, before tokenisation. */
+export type PreferenceRow = RowOrigin & {
+  /** Judge scores where the data set has them. */
+  readonly scoreChosen?: number;
+  readonly scoreRejected?: number;
+} & (
+    | {
+        /** The whole history in `prompt`; the answer alone in `chosen` and `rejected`. */
+        readonly form: 'messages';
+        readonly prompt: readonly ChatMessage[];
+        readonly chosen: readonly ChatMessage[];
+        readonly rejected: readonly ChatMessage[];
+      }
+    | { readonly form: 'text'; readonly prompt: string; readonly chosen: string; readonly rejected: string }
+    | {
+        readonly form: 'tokens';
+        readonly prompt: Int32Array;
+        readonly chosen: Int32Array;
+        readonly rejected: Int32Array;
+        readonly onlineChosen?: Int32Array;
+        readonly onlineRejected?: Int32Array;
+      }
+  );
+
+/** A preference as token ids, ready for the trainer. */
+export interface TokenizedPreference {
+  /** 0-based number of the row in the data set, counted over all of its files before any row was dropped. */
+  readonly row: number;
+  readonly prompt: Int32Array;
+  readonly chosen: Int32Array;
+  readonly rejected: Int32Array;
+  readonly onlineChosen?: Int32Array;
+  readonly onlineRejected?: Int32Array;
+}

@@ -1,0 +1,89 @@
+/** One prompt with its N responses, as token ids. The prompt is computed once for all of them. */
+export interface PromptGroup {
+  /** `[P]` prompt token ids, P >= 1. */
+  readonly prompt: Int32Array;
+  /** N arrays of response token ids, each of length >= 1; an end-of-sequence id, where there is one, is included. */
+  readonly responses: readonly Int32Array[];
+}
+
+/** Log-probabilities of R responses, in the order of groups and of responses within a group. */
+export interface ResponseLogprobs {
+  /** `[R]` float32: sum over response tokens of log p(token | prompt, earlier response tokens). */
+  readonly sumLogprobs: Float32Array;
+  /** `[R]` number of response tokens; the mean log-probability is sum / tokens. */
+  readonly tokenCounts: Int32Array;
+}
+
+/** A forward pass whose activations wait for `backward` or `discard`. At most one is open at a time. */
+export interface ForwardTicket extends ResponseLogprobs {
+  readonly id: number;
+}
+
+/** One update of the parameters by AdamW with decoupled weight decay. */
+export interface OptimizerStep {
+  /** Learning rate of this step, the schedule's value. */
+  readonly learningRate: number;
+  /** 1-based number of this update, for the bias correction. */
+  readonly step: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Applied to matrices only, as `parameter *= 1 - learningRate * weightDecay`. */
+  readonly weightDecay: number;
+  /** Global gradient norm above which gradients are scaled down; `undefined` leaves them as they are. */
+  readonly maxGradNorm?: number;
+}
+
+/** A request for sampled responses to one prompt. */
+export interface GenerationRequest {
+  readonly prompt: Int32Array;
+  /** Number of responses wanted. */
+  readonly count: number;
+  readonly maxNewTokens: number;
+  /** 0 means greedy. */
+  readonly temperature: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly seed: number;
+}
+
+/** One generated response; `tokens` includes the end-of-sequence id when `finishReason` is `stop`. */
+export interface Generation {
+  readonly tokens: Int32Array;
+  readonly finishReason: 'stop' | 'length';
+}
+
+/**
+ * A language model as the trainer knows it. How it computes (on this machine, on another, compiled or not) is its own
+ * affair; token ids go in and log-probabilities come out.
+ */
+export interface TrainableModel {
+  /** Key of the weights it started from: equal keys mean equal log-probabilities. Used to cache a reference's. */
+  readonly fingerprint: string;
+  /** Log-probabilities of every response, keeping what `backward` needs. */
+  forward(groups: readonly PromptGroup[]): Promise<ForwardTicket>;
+  /**
+   * Adds the gradient of a scalar loss to the accumulated gradients.
+   * @param gradient `[R]` float32: d loss / d sumLogprobs.
+   */
+  backward(ticket: ForwardTicket, gradient: Float32Array): Promise<void>;
+  /** Drops the activations of a forward pass that will have no backward. */
+  discard(ticket: ForwardTicket): Promise<void>;
+  /** Euclidean norm of the accumulated gradients. */
+  gradientNorm(): Promise<number>;
+  /** Scales the accumulated gradients by the clip factor, updates the parameters and sets the gradients to zero. */
+  apply(step: OptimizerStep, gradientNorm: number): Promise<void>;
+  /** Sets the accumulated gradients to zero without an update. */
+  zeroGradients(): Promise<void>;
+  /** Log-probabilities without keeping activations. */
+  evaluate(groups: readonly PromptGroup[]): Promise<ResponseLogprobs>;
+  /** Samples responses; absent where the model cannot generate. */
+  generate?(requests: readonly GenerationRequest[]): Promise<readonly Generation[][]>;
+  /** Writes the model as a Hugging Face directory (or, with LoRA, a PEFT adapter directory), atomically. */
+  save(directory: string): Promise<void>;
+  /** Writes everything that an exact continuation needs (parameters in float32, moments), atomically. */
+  saveState(file: string): Promise<void>;
+  /** Restores what `saveState` wrote. */
+  loadState(file: string): Promise<void>;
+  dispose(): void;
+}

@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string): string => new URL(`./packages/${path}`, import.meta.url).pathname;
+
+/** Tests read the sources of the workspace packages, so no build has to come first. */
+const alias = [
+  { find: /^@metaapo\/core\/contracts$/, replacement: source('core/src/contracts/index.ts') },
+  { find: /^@metaapo\/([a-z-]+)$/, replacement: source('$1/src/index.ts') },
+];
+
+export default defineConfig({
+  resolve: { alias },
+  test: {
+    pool: 'forks',
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts'] },
+      },
+      {
+        extends: true,
+        test: { name: 'e2e', include: ['test/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
+      },
+    ],
+  },
+});
