@@ -1,1 +1,2 @@
-export {};
+export * from './executors/index.js';
+export * from './program/index.js';

@@ -1,0 +1,239 @@
+import { MetaapoError } from '@metaapo/core/contracts';
+import * as tf from '@tensorflow/tfjs';
+import {
+  type DimensionBindings,
+  evaluateShape,
+  type Node,
+  type Program,
+  type StateDeclaration,
+  symbolsOf,
+  type Value,
+} from '../../program/index.js';
+import { type FedTensor, type ProgramSet, type Session, statesOf } from '../session.js';
+import { adamW } from './adamw.js';
+import { type Kernel, kernelsFor } from './kernels.js';
+import { type PlannedNode, planLifetimes } from './plan.js';
+
+/**
+ * Runs programs operation by operation on the current TensorFlow.js backend. Every intermediate is disposed right after
+ * its last reader.
+ */
+export function openEagerSession(programs: ProgramSet): Session {
+  const states = createStates(statesOf(programs));
+  const kernels = kernelsFor(tf.getBackend());
+  const plans = new Map<string, readonly PlannedNode[]>();
+  return {
+    executor: 'eager',
+    async run(name, inputs) {
+      const program = programs[name];
+      if (program === undefined) {
+        throw new MetaapoError('internal', 'no such program', {
+          where: name,
+          expected: Object.keys(programs).join(', '),
+        });
+      }
+      let plan = plans.get(name);
+      if (plan === undefined) plans.set(name, (plan = planLifetimes(program)));
+      return execute(program, plan, inputs, states, kernels);
+    },
+    async write(state, data) {
+      states.write(state, data);
+    },
+    async read(state) {
+      return states.read(state);
+    },
+    dispose() {
+      states.dispose();
+    },
+  };
+}
+
+interface States {
+  /** A new handle of the state's tensor, owned by the caller. */
+  get(name: string, bindings: DimensionBindings): tf.Tensor;
+  /** The tensor itself, handed over; the state is empty afterwards. */
+  take(name: string): tf.Tensor;
+  /** Takes ownership of the tensor. */
+  set(name: string, tensor: tf.Tensor): void;
+  has(name: string): boolean;
+  clear(name: string): void;
+  write(name: string, data: Float32Array | Int32Array): void;
+  read(name: string): Promise<Float32Array | Int32Array>;
+  dispose(): void;
+}
+
+function createStates(declarations: ReadonlyMap<string, StateDeclaration>): States {
+  const tensors = new Map<string, tf.Tensor>();
+  const declarationOf = (name: string): StateDeclaration => {
+    const declaration = declarations.get(name);
+    if (declaration === undefined) throw new MetaapoError('internal', 'no such state', { where: name });
+    return declaration;
+  };
+  const empty = (name: string): never => {
+    throw new MetaapoError('internal', 'the state is read before it was written', { where: name });
+  };
+  const clear = (name: string): void => {
+    tensors.get(name)?.dispose();
+    tensors.delete(name);
+  };
+  return {
+    get(name, bindings) {
+      const tensor = tensors.get(name);
+      if (tensor !== undefined) return tensor.clone();
+      const { initially, shape, dtype } = declarationOf(name);
+      if (initially === 'empty') return empty(name);
+      return tf.zeros(evaluateShape(shape, bindings), dtype === 'int32' ? 'int32' : 'float32');
+    },
+    take(name) {
+      const tensor = tensors.get(name) ?? empty(name);
+      tensors.delete(name);
+      return tensor;
+    },
+    set(name, tensor) {
+      clear(name);
+      tensors.set(name, tensor);
+    },
+    has: (name) => tensors.has(name),
+    clear,
+    write(name, data) {
+      const { shape } = declarationOf(name);
+      clear(name);
+      tensors.set(name, tf.tensor(data, evaluateShape(shape, {}), data instanceof Int32Array ? 'int32' : 'float32'));
+    },
+    async read(name) {
+      const tensor = tensors.get(name);
+      if (tensor !== undefined) return (await tensor.data()) as Float32Array | Int32Array;
+      const { initially, shape } = declarationOf(name);
+      if (initially === 'empty') return empty(name);
+      return new Float32Array(evaluateShape(shape, {}).reduce((size, dimension) => size * dimension, 1));
+    },
+    dispose() {
+      for (const tensor of tensors.values()) tensor.dispose();
+      tensors.clear();
+    },
+  };
+}
+
+function execute(
+  program: Program,
+  plan: readonly PlannedNode[],
+  fed: Readonly<Record<string, FedTensor>>,
+  states: States,
+  kernels: Readonly<Record<string, Kernel>>,
+): Record<string, tf.Tensor> {
+  const live = new Map<Value, tf.Tensor>();
+  try {
+    const bindings = feed(program, fed, live);
+    for (const { node, lastReads, unread } of plan) {
+      if (node.operation !== 'input') {
+        const results = apply(node, live, bindings, states, kernels);
+        for (const [index, value] of node.outputs.entries()) live.set(value, results[index]!);
+      }
+      for (const value of lastReads) release(live, value);
+      for (const value of unread) release(live, value);
+    }
+    const outputs: Record<string, tf.Tensor> = {};
+    for (const [name, value] of program.outputs) outputs[name] = live.get(value)!.clone();
+    return outputs;
+  } finally {
+    for (const tensor of live.values()) tensor.dispose();
+  }
+}
+
+function release(live: Map<Value, tf.Tensor>, value: Value): void {
+  live.get(value)?.dispose();
+  live.delete(value);
+}
+
+function apply(
+  node: Node,
+  live: ReadonlyMap<Value, tf.Tensor>,
+  bindings: DimensionBindings,
+  states: States,
+  kernels: Readonly<Record<string, Kernel>>,
+): readonly tf.Tensor[] {
+  const inputs = node.inputs.map((value) => live.get(value)!);
+  switch (node.operation) {
+    case 'readState':
+      return [states.get(node.attributes.state, bindings)];
+    case 'takeState':
+      return [states.take(node.attributes.state)];
+    case 'assignState':
+      states.set(node.attributes.state, inputs[0]!.clone());
+      return [];
+    case 'clearState':
+      states.clear(node.attributes.state);
+      return [];
+    case 'addToState': {
+      const { state } = node.attributes;
+      states.set(state, states.has(state) ? addOwned(states.take(state), inputs[0]!) : inputs[0]!.clone());
+      return [];
+    }
+    case 'addRowsToState': {
+      const { state } = node.attributes;
+      const target = states.get(state, bindings);
+      const [dense] = kernels.segmentSum!([inputs[0]!, inputs[1]!], node, { outputShapes: [target.shape] });
+      states.set(state, addOwned(target, dense!));
+      dense!.dispose();
+      return [];
+    }
+    case 'updateAdamW':
+      adamW(node.attributes, inputs, {
+        get: (name) => states.get(name, bindings),
+        set: (name, tensor) => states.set(name, tensor),
+      });
+      return [];
+    default: {
+      const outputShapes = node.outputs.map((value) => evaluateShape(value.shape, bindings));
+      return kernels[node.operation]!(inputs, node, { outputShapes });
+    }
+  }
+}
+
+/** The sum; `owned` is disposed. */
+function addOwned(owned: tf.Tensor, other: tf.Tensor): tf.Tensor {
+  const total = tf.add(owned, other);
+  owned.dispose();
+  return total;
+}
+
+function feed(
+  program: Program,
+  fed: Readonly<Record<string, FedTensor>>,
+  live: Map<Value, tf.Tensor>,
+): DimensionBindings {
+  const bindings: Record<string, number> = {};
+  for (const [name, value] of program.inputs) {
+    const given = fed[name];
+    if (given === undefined) throw new MetaapoError('internal', `input ${name} is missing`, { where: program.name });
+    bindDimensions(program.name, name, value, given.shape, bindings);
+    const dtype = value.dtype === 'int32' ? 'int32' : 'float32';
+    live.set(value, given instanceof tf.Tensor ? given.clone() : tf.tensor(given.data, [...given.shape], dtype));
+  }
+  return bindings;
+}
+
+/** Checks a fed shape against the declared one and notes what its symbols stand for. */
+export function bindDimensions(
+  program: string,
+  name: string,
+  value: Value,
+  given: readonly number[],
+  bindings: Record<string, number>,
+): void {
+  const fits =
+    given.length === value.shape.length &&
+    value.shape.every((dimension, axis) => {
+      if (typeof dimension === 'number') return dimension === given[axis];
+      const [symbol] = symbolsOf(dimension);
+      bindings[symbol!] ??= given[axis]!;
+      return bindings[symbol!] === given[axis];
+    });
+  if (!fits) {
+    throw new MetaapoError('internal', `input ${name} has the wrong shape`, {
+      where: program,
+      expected: `[${value.shape.join(', ')}] with ${JSON.stringify(bindings)}`,
+      got: `[${given.join(', ')}]`,
+    });
+  }
+}

@@ -1,0 +1,2 @@
+export { openEagerSession } from './eager/session.js';
+export type { FedTensor, ProgramSet, Session } from './session.js';

@@ -1,0 +1,5 @@
+export * from './checkpoint.js';
+export * from './differentiate.js';
+export * as operations from './operations.js';
+export * from './program.js';
+export * from './shape.js';
