@@ -140,7 +140,7 @@ describe.each(CASES)('the gradient of $name', ({ shapes, write, isPositive }) =>
       Object.fromEntries(changed.map((data, index) => [`x${index}`, { data, shape: shapes[index] as number[] }]));
     const objective = async (changed: readonly Float32Array[]): Promise<number> => {
       const ran = await session.run('case', feed(changed));
-      const value = ran.result!.dataSync().reduce((sum, x, at) => sum + x * weights[at]!, 0);
+      const value = (ran.result!.dataSync() as Float32Array).reduce((sum, x, at) => sum + x * weights[at]!, 0);
       tf.dispose(Object.values(ran));
       return value;
     };

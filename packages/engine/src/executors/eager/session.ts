@@ -32,8 +32,8 @@ export function openEagerSession(programs: ProgramSet): Session {
           expected: Object.keys(programs).join(', '),
         });
       }
-      let plan = plans.get(name);
-      if (plan === undefined) plans.set(name, (plan = planLifetimes(program)));
+      const plan = plans.get(name) ?? planLifetimes(program);
+      plans.set(name, plan);
       return execute(program, plan, inputs, states, kernels);
     },
     async write(state, data) {
