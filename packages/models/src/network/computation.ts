@@ -1,0 +1,267 @@
+import { type ForwardTicket, MetaapoError, type OptimizerStep, type PromptGroup } from '@metaapo/core/contracts';
+import type { FedTensor, ProgramSet, Session } from '@metaapo/engine';
+import * as tf from '@tensorflow/tfjs';
+import { feedsOf } from './feeds.js';
+import { layoutGroups, type PackedLayout } from './layout.js';
+import {
+  type AdamWConstants,
+  applyProgram,
+  bodyPrograms,
+  evaluateProgram,
+  gradientNormProgram,
+  headBackwardProgram,
+  headProgram,
+  logitsProgram,
+  type ProgramOptions,
+  scoreProgram,
+  zeroGradientsProgram,
+} from './programs.js';
+
+/** What {@link createComputation} needs. */
+export interface ComputationOptions extends ProgramOptions {
+  /** Present when the model is trained. */
+  readonly optimizer?: AdamWConstants | undefined;
+  /** Bytes that the logits of one chunk of predicted tokens may take. Default 256 MiB. */
+  readonly logitsBytes?: number | undefined;
+  /** Opens the programs on a device. */
+  readonly open: (programs: ProgramSet) => Session;
+}
+
+/** Log-probabilities token by token. */
+export interface TokenLogprobs {
+  /** `[M]` float32, response after response. */
+  readonly logprobs: Float32Array;
+  /** `[R]` tokens of each response. */
+  readonly tokenCounts: Int32Array;
+}
+
+/** The mathematics of a language model on a session: token ids in, log-probabilities and gradients inside. */
+export interface Computation {
+  readonly session: Session;
+  tokenLogprobs(groups: readonly PromptGroup[]): Promise<TokenLogprobs>;
+  /** Logits `[M, vocabulary]` at the tokens that predict the responses; owned by the caller. */
+  logits(groups: readonly PromptGroup[]): Promise<tf.Tensor2D>;
+  /** Scores at the last token of each sequence, for models with a classification head. */
+  scores(sequences: readonly Int32Array[]): Promise<Float32Array>;
+  forward(groups: readonly PromptGroup[]): Promise<ForwardTicket>;
+  backward(ticket: ForwardTicket, gradient: Float32Array): Promise<void>;
+  discard(ticket: ForwardTicket): Promise<void>;
+  gradientNorm(): Promise<number>;
+  apply(step: OptimizerStep, gradientNorm: number): Promise<void>;
+  zeroGradients(): Promise<void>;
+  dispose(): void;
+}
+
+interface OpenPass {
+  readonly id: number;
+  readonly layout: PackedLayout;
+  readonly feeds: Readonly<Record<string, FedTensor>>;
+  readonly hidden: tf.Tensor2D;
+}
+
+/** Writes the programs of a model and opens them. The session's parameters have to be written before the first pass. */
+export function createComputation(options: ComputationOptions): Computation {
+  const { config, optimizer } = options;
+  const session = options.open(programsFor(options));
+  const chunkRows = Math.max(1, Math.floor((options.logitsBytes ?? 2 ** 28) / (4 * config.vocabularySize)));
+  let open: OpenPass | undefined;
+  let passes = 0;
+
+  const hiddenOf = async (
+    program: string,
+    layout: PackedLayout,
+    feeds: Readonly<Record<string, FedTensor>>,
+  ): Promise<tf.Tensor2D> => {
+    if (layout.targets.length === 0 && layout.predictingRows.shape[0] === 0) {
+      throw new MetaapoError('internal', 'nothing is predicted', { where: 'a pass of the language model' });
+    }
+    return (await session.run(program, feeds)).hidden as tf.Tensor2D;
+  };
+
+  const logprobsOf = async (hidden: tf.Tensor2D, targets: Int32Array): Promise<Float32Array> => {
+    const logprobs = new Float32Array(targets.length);
+    await inChunks(hidden, chunkRows, async (chunk, start, rows) => {
+      const part = { data: targets.subarray(start, start + rows), shape: [rows] };
+      const result = (await session.run('head', { hidden: chunk, targets: part })).logprobs!;
+      logprobs.set(await result.data<'float32'>(), start);
+      result.dispose();
+    });
+    return logprobs;
+  };
+
+  const claim = (ticket: ForwardTicket): OpenPass => {
+    if (open?.id !== ticket.id) {
+      throw new MetaapoError('internal', 'the forward pass is not open', { where: `ticket ${ticket.id}` });
+    }
+    const pass = open;
+    open = undefined;
+    return pass;
+  };
+
+  return {
+    session,
+    async tokenLogprobs(groups) {
+      const layout = layoutGroups(groups, config);
+      const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
+      try {
+        return { logprobs: await logprobsOf(hidden, layout.targets), tokenCounts: layout.tokenCounts };
+      } finally {
+        hidden.dispose();
+      }
+    },
+    async logits(groups) {
+      const layout = layoutGroups(groups, config);
+      const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
+      const { logits } = await session.run('logits', { hidden });
+      hidden.dispose();
+      return logits as tf.Tensor2D;
+    },
+    async scores(sequences) {
+      const layout = layoutGroups(
+        sequences.map((prompt) => ({ prompt, responses: [] })),
+        config,
+      );
+      const ends = lastRows(sequences);
+      const feeds = { ...feedsOf(layout, config), predictingRows: { data: ends, shape: [ends.length] } };
+      const { hidden } = await session.run('evaluate', feeds);
+      const { scores } = await session.run('score', { hidden: hidden! });
+      const result = Float32Array.from(await scores!.data());
+      tf.dispose([hidden!, scores!]);
+      return result;
+    },
+    async forward(groups) {
+      if (open !== undefined) {
+        throw new MetaapoError('internal', 'a forward pass is still open', { where: `ticket ${open.id}` });
+      }
+      const layout = layoutGroups(groups, config);
+      const feeds = feedsOf(layout, config);
+      const hidden = await hiddenOf('forward', layout, feeds);
+      const id = ++passes;
+      open = { id, layout, feeds, hidden };
+      const logprobs = await logprobsOf(hidden, layout.targets);
+      return { id, sumLogprobs: sumsOf(logprobs, layout.tokenCounts), tokenCounts: layout.tokenCounts };
+    },
+    async backward(ticket, gradient) {
+      const { layout, feeds, hidden } = claim(ticket);
+      const perToken = repeat(gradient, layout.tokenCounts);
+      const parts: tf.Tensor[] = [];
+      await inChunks(hidden, chunkRows, async (chunk, start, rows) => {
+        const { hiddenGradient } = await session.run('headBackward', {
+          hidden: chunk,
+          targets: { data: layout.targets.subarray(start, start + rows), shape: [rows] },
+          logprobGradient: { data: perToken.subarray(start, start + rows), shape: [rows] },
+        });
+        parts.push(hiddenGradient!);
+      });
+      hidden.dispose();
+      const hiddenGradient = parts.length === 1 ? parts[0]! : tf.concat(parts, 0);
+      if (parts.length > 1) tf.dispose(parts);
+      await session.run('backward', { ...feeds, hiddenGradient });
+      hiddenGradient.dispose();
+    },
+    async discard(ticket) {
+      claim(ticket).hidden.dispose();
+    },
+    async gradientNorm() {
+      const { norm } = await session.run('gradientNorm', {});
+      const value = (await norm!.data())[0]!;
+      norm!.dispose();
+      return value;
+    },
+    async apply(step, gradientNorm) {
+      checkConstants(step, optimizer!);
+      const { maxGradNorm } = step;
+      const scale = maxGradNorm === undefined ? 1 : Math.min(1, maxGradNorm / (gradientNorm + 1e-6));
+      await session.run('apply', {
+        learningRate: scalarFeed(step.learningRate),
+        gradientScale: scalarFeed(scale),
+        correction1: scalarFeed(1 - step.beta1 ** step.step),
+        correction2: scalarFeed(1 - step.beta2 ** step.step),
+      });
+    },
+    async zeroGradients() {
+      await session.run('zeroGradients', {});
+    },
+    dispose() {
+      open?.hidden.dispose();
+      open = undefined;
+      session.dispose();
+    },
+  };
+}
+
+function programsFor(options: ComputationOptions): ProgramSet {
+  const evaluate = evaluateProgram(options);
+  if (options.config.task === 'sequence-classification') return { evaluate, score: scoreProgram(options) };
+  const inference = { evaluate, head: headProgram(options), logits: logitsProgram(options) };
+  if (options.optimizer === undefined) return inference;
+  return {
+    ...inference,
+    ...bodyPrograms(options),
+    headBackward: headBackwardProgram(options),
+    gradientNorm: gradientNormProgram(options),
+    apply: applyProgram(options, options.optimizer),
+    zeroGradients: zeroGradientsProgram(options),
+  };
+}
+
+const scalarFeed = (value: number): FedTensor => ({ data: Float32Array.of(value), shape: [] });
+
+async function inChunks(
+  hidden: tf.Tensor2D,
+  chunkRows: number,
+  visit: (chunk: tf.Tensor2D, start: number, rows: number) => Promise<void>,
+): Promise<void> {
+  const total = hidden.shape[0];
+  for (let start = 0; start < total; start += chunkRows) {
+    const rows = Math.min(chunkRows, total - start);
+    const chunk = tf.slice(hidden, [start, 0], [rows, -1]);
+    try {
+      await visit(chunk, start, rows);
+    } finally {
+      chunk.dispose();
+    }
+  }
+}
+
+/** Sums of consecutive runs, added in float64. */
+export function sumsOf(values: Float32Array, counts: Int32Array): Float32Array {
+  let at = 0;
+  return Float32Array.from(counts, (count) => {
+    let sum = 0;
+    for (const end = at + count; at < end; at++) sum += values[at]!;
+    return sum;
+  });
+}
+
+/** Each value as often as its count says. */
+function repeat(values: Float32Array, counts: Int32Array): Float32Array {
+  const repeated = new Float32Array(counts.reduce((sum, count) => sum + count, 0));
+  let at = 0;
+  for (const [index, count] of counts.entries()) {
+    repeated.fill(values[index]!, at, at + count);
+    at += count;
+  }
+  return repeated;
+}
+
+function lastRows(sequences: readonly Int32Array[]): Int32Array {
+  let end = 0;
+  return Int32Array.from(sequences, ({ length }) => {
+    end += length;
+    return end - 1;
+  });
+}
+
+function checkConstants(step: OptimizerStep, constants: AdamWConstants): void {
+  for (const name of ['beta1', 'beta2', 'epsilon', 'weightDecay'] as const) {
+    if (step[name] !== constants[name]) {
+      throw new MetaapoError('config', `${name} differs from the one the model was opened with`, {
+        where: 'optimizer step',
+        expected: String(constants[name]),
+        got: String(step[name]),
+        remedy: 'Open the model with the optimizer settings that the trainer uses',
+      });
+    }
+  }
+}

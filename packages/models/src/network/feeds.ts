@@ -1,0 +1,21 @@
+import type { FedTensor } from '@metaapo/engine';
+import type { PackedLayout } from './layout.js';
+import type { NetworkConfig } from './network-config.js';
+import { inverseFrequencies, rotaryAngles } from './rotary.js';
+
+/** The arrays that the programs over a packed layout read, by input name. */
+export function feedsOf(layout: PackedLayout, config: NetworkConfig): Readonly<Record<string, FedTensor>> {
+  const { cosines, sines } = rotaryAngles(layout.positions, inverseFrequencies(config.rope, config.headDim));
+  const angles = [layout.positions.length, config.headDim / 2];
+  return {
+    tokens: layout.tokens,
+    cosines: { data: cosines, shape: angles },
+    sines: { data: sines, shape: angles },
+    queryRows: layout.queryRows,
+    keyRows: layout.keyRows,
+    slots: { data: layout.slots.data, shape: [layout.positions.length, config.heads] },
+    queryPositions: layout.queryPositions,
+    keyPositions: layout.keyPositions,
+    predictingRows: layout.predictingRows,
+  };
+}

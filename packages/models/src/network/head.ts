@@ -1,0 +1,27 @@
+import { type Graph, operations as ops, type Value } from '@metaapo/engine';
+import { type Precision, product } from './layers.js';
+import type { NetworkConfig } from './network-config.js';
+import type { Parameters } from './parameters.js';
+
+/** The matrix that turns hidden states into logits. */
+export function headWeightName(config: NetworkConfig): string {
+  return config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+}
+
+/** Logits `[M, vocabulary]` of hidden states `[M, hidden]`. */
+export function logitsOf(hidden: Value, config: NetworkConfig, parameters: Parameters, precision: Precision): Value {
+  return product(hidden, parameters.read(headWeightName(config)), precision);
+}
+
+/** The inputs of a program over a chunk of rows: hidden states `[rows, hidden]` and what is predicted `[rows]`. */
+export function chunkInputs(graph: Graph, config: NetworkConfig): { readonly hidden: Value; readonly targets: Value } {
+  return {
+    hidden: ops.input(graph, 'hidden', ['rows', config.hiddenSize]),
+    targets: ops.input(graph, 'targets', ['rows'], 'int32'),
+  };
+}
+
+/** Scores `[M]` of a classification head with one label: hidden states `[M, hidden]` times `score.weight` `[1, hidden]`. */
+export function scoresOf(hidden: Value, parameters: Parameters): Value {
+  return ops.reshape(product(hidden, parameters.read('score.weight'), 'float32'), [hidden.shape[0]!]);
+}

@@ -1,0 +1,6 @@
+export * from './computation.js';
+export * from './layers.js';
+export * from './network-config.js';
+export * from './parameters.js';
+export * from './programs.js';
+export * from './rotary.js';

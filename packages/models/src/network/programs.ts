@@ -1,0 +1,163 @@
+import {
+  accumulateGradient,
+  type CheckpointPolicy,
+  createGraph,
+  differentiate,
+  finishProgram,
+  type Graph,
+  operations as ops,
+  type Program,
+  type StateDeclaration,
+  splitAtCheckpoint,
+  type Value,
+} from '@metaapo/engine';
+import { chunkInputs, headWeightName, logitsOf, scoresOf } from './head.js';
+import type { Precision } from './layers.js';
+import { hiddenStates } from './network.js';
+import type { NetworkConfig } from './network-config.js';
+import {
+  type AdapterDeclaration,
+  type ParameterDeclaration,
+  parameterState,
+  parametersIn,
+  trainingStates,
+} from './parameters.js';
+
+/** What the programs of a language model are written from. */
+export interface ProgramOptions {
+  readonly config: NetworkConfig;
+  readonly parameters: ReadonlyMap<string, ParameterDeclaration>;
+  readonly adapters: ReadonlyMap<string, AdapterDeclaration>;
+  readonly precision: Precision;
+  readonly checkpoint: CheckpointPolicy;
+}
+
+/** AdamW's constants; they are part of the `apply` program. */
+export interface AdamWConstants {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+}
+
+/** Tokens to final hidden states, keeping nothing. */
+export function evaluateProgram(options: ProgramOptions): Program {
+  const graph = createGraph('evaluate');
+  const parameters = parametersIn(graph, options.parameters, options.adapters);
+  return finishProgram(graph, { hidden: hiddenStates(graph, options.config, parameters, options.precision) });
+}
+
+/** The body's forward and backward: hidden states out, their gradient in. */
+export function bodyPrograms(options: ProgramOptions): { readonly forward: Program; readonly backward: Program } {
+  const graph = createGraph('body');
+  const parameters = parametersIn(graph, options.parameters, options.adapters);
+  const hidden = hiddenStates(graph, options.config, parameters, options.precision);
+  const forwardNodes = graph.nodes.length;
+  const cotangent = ops.input(graph, 'hiddenGradient', hidden.shape);
+  accumulateAll(graph, hidden, cotangent, options);
+  const parts = splitAtCheckpoint({ graph, forwardNodes, forwardOutputs: { hidden } }, options.checkpoint);
+  return { forward: parts.forward, backward: parts.backward };
+}
+
+/** A chunk of hidden states to log-probabilities of its targets. */
+export function headProgram({ config, parameters, adapters, precision }: ProgramOptions): Program {
+  const graph = createGraph('head');
+  const { hidden, targets } = chunkInputs(graph, config);
+  const logits = logitsOf(hidden, config, parametersIn(graph, parameters, adapters), precision);
+  return finishProgram(graph, { logprobs: ops.negate(ops.crossEntropy(logits, targets).losses) });
+}
+
+/**
+ * The gradient of a chunk: computes its logits again, adds to the head's gradient where that is trained, and gives
+ * d loss / d hidden.
+ */
+export function headBackwardProgram(options: ProgramOptions): Program {
+  const { config, precision } = options;
+  const graph = createGraph('head-backward');
+  const { hidden, targets } = chunkInputs(graph, config);
+  const logits = logitsOf(hidden, config, parametersIn(graph, options.parameters, options.adapters), precision);
+  const logprobs = ops.negate(ops.crossEntropy(logits, targets).losses);
+  const cotangent = ops.input(graph, 'logprobGradient', ['rows']);
+  const weight = options.parameters.get(headWeightName(config))!;
+  const weightValue = ops.readState(graph, parameterState(weight));
+  const gradients = differentiate([{ value: logprobs, cotangent }], [hidden, weightValue]);
+  if (weight.isTrainable) accumulateGradient(trainingStates(weight).gradient, gradients.get(weightValue)!);
+  return finishProgram(graph, { hiddenGradient: gradients.get(hidden)![0]! });
+}
+
+/** A chunk of hidden states to logits. */
+export function logitsProgram({ config, parameters, adapters, precision }: ProgramOptions): Program {
+  const graph = createGraph('logits');
+  const hidden = ops.input(graph, 'hidden', ['rows', config.hiddenSize]);
+  return finishProgram(graph, {
+    logits: logitsOf(hidden, config, parametersIn(graph, parameters, adapters), precision),
+  });
+}
+
+/** Hidden states to scores, for models with a classification head. */
+export function scoreProgram({ config, parameters, adapters }: ProgramOptions): Program {
+  const graph = createGraph('score');
+  const hidden = ops.input(graph, 'hidden', ['rows', config.hiddenSize]);
+  return finishProgram(graph, { scores: scoresOf(hidden, parametersIn(graph, parameters, adapters)) });
+}
+
+const trainable = ({ parameters }: ProgramOptions): ParameterDeclaration[] =>
+  [...parameters.values()].filter((parameter) => parameter.isTrainable);
+
+function accumulateAll(graph: Graph, output: Value, cotangent: Value, options: ProgramOptions): void {
+  const wanted = trainable(options).map((parameter) => ({
+    gradient: trainingStates(parameter).gradient,
+    value: ops.readState(graph, parameterState(parameter)),
+  }));
+  const gradients = differentiate(
+    [{ value: output, cotangent }],
+    wanted.map(({ value }) => value),
+  );
+  for (const { gradient, value } of wanted) accumulateGradient(gradient, gradients.get(value)!);
+}
+
+/** The Euclidean norm of all accumulated gradients: a scalar `norm`. */
+export function gradientNormProgram(options: ProgramOptions): Program {
+  const graph = createGraph('gradient-norm');
+  const squares = trainable(options).map((parameter) => {
+    const gradient = ops.readState(graph, trainingStates(parameter).gradient);
+    return ops.sum(
+      ops.square(gradient),
+      gradient.shape.map((_, axis) => axis),
+    );
+  });
+  return finishProgram(graph, { norm: ops.squareRoot(squares.reduce((sum, square) => ops.add(sum, square))) });
+}
+
+/** One AdamW update of every trained parameter; gradients are zero afterwards. Matrices decay, vectors do not. */
+export function applyProgram(options: ProgramOptions, constants: AdamWConstants): Program {
+  const graph = createGraph('apply');
+  const scalars = {
+    learningRate: ops.input(graph, 'learningRate', []),
+    gradientScale: ops.input(graph, 'gradientScale', []),
+    correction1: ops.input(graph, 'correction1', []),
+    correction2: ops.input(graph, 'correction2', []),
+  };
+  for (const parameter of trainable(options)) {
+    const states = trainingStates(parameter);
+    const weightDecay = parameter.shape.length > 1 ? constants.weightDecay : 0;
+    ops.updateAdamW(graph, { parameter: parameterState(parameter), ...states, ...constants, ...scalars, weightDecay });
+    ops.clearState(graph, states.gradient);
+  }
+  return finishProgram(graph, {});
+}
+
+/** Sets every accumulated gradient to zero. */
+export function zeroGradientsProgram(options: ProgramOptions): Program {
+  const graph = createGraph('zero-gradients');
+  for (const parameter of trainable(options)) ops.clearState(graph, trainingStates(parameter).gradient);
+  return finishProgram(graph, {});
+}
+
+/** All states that continue a training: parameters and moments. */
+export function continuedStates(options: ProgramOptions): readonly StateDeclaration[] {
+  return trainable(options).flatMap((parameter) => {
+    const { firstMoment, secondMoment } = trainingStates(parameter);
+    return [parameterState(parameter), firstMoment, secondMoment];
+  });
+}
