@@ -1,0 +1,33 @@
+import type { BackendId } from './backend.js';
+import type { NativeProbe } from './probe-native.js';
+
+/** Backends to try, best first, and one clause for each that was passed over already. */
+export interface ChoicePlan {
+  readonly candidates: readonly { readonly id: BackendId; readonly because: string }[];
+  readonly passedOver: readonly string[];
+}
+
+/**
+ * Orders the backends: a GPU, libtensorflow on the CPU, the CUDA build on the CPU (it is far ahead of wasm), wasm.
+ * @param probes of `tensorflow-gpu` and `tensorflow`
+ */
+export function planChoice(probes: readonly NativeProbe[], gpuIsPresent: boolean): ChoicePlan {
+  const candidates: { id: BackendId; because: string }[] = [];
+  const passedOver: string[] = [];
+  const [gpu, cpu] = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probes.find((probe) => probe.id === id));
+  for (const probe of [gpu, cpu]) {
+    if (probe === undefined) continue;
+    const lacksGpu = probe.id === 'tensorflow-gpu' && !gpuIsPresent;
+    if (lacksGpu && (probe.state !== 'ready' || cpu?.state === 'ready')) {
+      passedOver.push('tensorflow-gpu: no NVIDIA driver was found');
+    } else if (probe.state !== 'ready') passedOver.push(clause(probe));
+    else if (!lacksGpu) candidates.push({ id: probe.id, because: probe.reason });
+    else candidates.push({ id: probe.id, because: `${probe.reason}, on the CPU since no NVIDIA driver was found` });
+  }
+  candidates.push({ id: 'wasm', because: 'embedded' });
+  return { candidates, passedOver };
+}
+
+function clause({ id, reason, remedy }: NativeProbe): string {
+  return `${id}: ${reason} (${remedy.replace(/\.$/, '')})`;
+}

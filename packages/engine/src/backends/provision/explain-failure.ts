@@ -1,0 +1,41 @@
+import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
+
+const OUT_OF_SPACE = /ENOSPC|no space left on device/i;
+const UNTOUCHED = 'The installation that was there before is untouched';
+
+/**
+ * Turns whatever stopped an installation into one paragraph that says what to do.
+ * @param where the file or directory that was being made
+ */
+export function explainFailure(error: unknown, where: string): MetaapoError {
+  const message = error instanceof Error ? error.message : String(error);
+  const { code, path } = (error ?? {}) as { code?: string; path?: string };
+  const at = path ?? where;
+  if (error instanceof Error && error.name === 'AbortError') {
+    return failure('The installation was interrupted', at, message, 'Run the command again', error);
+  }
+  if (OUT_OF_SPACE.test(message)) {
+    const remedy = 'Free some space (2 GB, with --gpu 12 GB), or let METAAPO_HOME name a directory on a larger disk';
+    return failure('The disk is full', at, firstLine(message), remedy, error);
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    const remedy = 'Run the command as the owner of this directory, or install the package in a project of your own';
+    return failure('This place cannot be written to', at, firstLine(message), remedy, error);
+  }
+  if (isMetaapoError(error)) return error;
+  return failure('The backend could not be installed', at, firstLine(message), 'Run the command again', error);
+}
+
+/** An error of the installation: one paragraph with a remedy. */
+export function failure(summary: string, where: string, got: string, remedy: string, cause?: unknown): MetaapoError {
+  return new MetaapoError('backend', summary, {
+    where,
+    got,
+    remedy: `${remedy.replace(/\.$/, '')}. ${UNTOUCHED}`,
+    ...(cause !== undefined && { cause }),
+  });
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0]!.trim().slice(0, 500);
+}

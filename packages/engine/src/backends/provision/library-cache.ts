@@ -1,0 +1,130 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { failure } from './explain-failure.js';
+import { checkTensorflow, extractLibtensorflow, extractNvidia, hasLibtensorflow } from './libtensorflow.js';
+import { LIBTENSORFLOW_VERSION, type LibtensorflowBuild, libtensorflowDirectory } from './locations.js';
+import type { PackageTree } from './package-tree.js';
+import { downloadWheels } from './pip.js';
+import type { CommandContext } from './run-command.js';
+import { openSitePackages } from './site-packages.js';
+import { createStage, discard, putInPlace } from './stage.js';
+import { openWheel } from './wheel.js';
+
+/** Where libtensorflow comes from. Neither file nor environment: pip downloads it. */
+export interface LibrarySource {
+  /** A wheel of tensorflow-cpu or tensorflow; nvidia wheels that lie beside it are used too. */
+  readonly wheel?: string | undefined;
+  /** A python executable, or a site-packages directory. */
+  readonly fromPython?: string | undefined;
+}
+
+/** What an installation of libtensorflow into the cache needs to know. */
+export interface LibraryRequest extends LibrarySource {
+  readonly build: LibtensorflowBuild;
+  readonly home: string;
+  readonly glibcMinor: number;
+  /** Makes the cache's entry anew; a given wheel or environment does so too. */
+  readonly force: boolean;
+  readonly context: CommandContext;
+  report(line: string): void;
+}
+
+/**
+ * Sees that a build of libtensorflow is in the cache.
+ * @returns its directory, with `lib`, `include`, and `nvidia` for CUDA
+ * @throws MetaapoError with code `backend`, or the file system's error; the cache is as before then
+ */
+export async function ensureLibtensorflow(request: LibraryRequest): Promise<string> {
+  const goal = libtensorflowDirectory(request.home, request.build);
+  const isGiven = request.wheel !== undefined || request.fromPython !== undefined;
+  if (!isGiven && !request.force && (await hasLibtensorflow(goal))) {
+    request.report(`libtensorflow is in the cache: ${goal}`);
+    return goal;
+  }
+  const stage = await createStage(dirname(goal));
+  try {
+    const tree = await openSource(request, stage);
+    try {
+      await fill(tree, join(stage, basename(goal)), stage, request);
+    } finally {
+      tree.close();
+    }
+    await putInPlace(stage, dirname(goal), [basename(goal)]);
+  } finally {
+    await discard(stage);
+  }
+  return goal;
+}
+
+async function openSource(request: LibraryRequest, stage: string): Promise<PackageTree> {
+  const { wheel, fromPython, build, context, report } = request;
+  if (fromPython !== undefined) return openSitePackages(fromPython, context);
+  if (wheel !== undefined) return openWheel(resolve(wheel), context.signal);
+  const name = build === 'cuda' ? 'tensorflow' : 'tensorflow-cpu';
+  report(`Downloading ${name} ${LIBTENSORFLOW_VERSION} (${build === 'cuda' ? '600' : '270'} MB) with pip`);
+  const [file] = await download([`${name}==${LIBTENSORFLOW_VERSION}`], join(stage, 'wheel'), request);
+  return openWheel(file!, context.signal);
+}
+
+async function fill(tree: PackageTree, target: string, stage: string, request: LibraryRequest): Promise<void> {
+  const { cudaRequirements } = await checkTensorflow(tree, request.build);
+  request.report(`Taking libtensorflow out of ${tree.where}`);
+  await extractLibtensorflow(tree, target);
+  if (request.build === 'cpu') return;
+  const taken = request.fromPython === undefined ? 0 : await extractNvidia(tree, target);
+  if (request.fromPython !== undefined) {
+    if (taken === 0)
+      request.report(`${tree.where} has no CUDA libraries (tensorflow[and-cuda]): the system's are used`);
+    return;
+  }
+  for (const wheel of await nvidiaWheels(cudaRequirements, stage, request)) {
+    const part = await openWheel(wheel, request.context.signal);
+    try {
+      await extractNvidia(part, target);
+    } finally {
+      part.close();
+    }
+  }
+}
+
+/** The CUDA wheels: those beside a given wheel, and for the others pip. */
+async function nvidiaWheels(
+  requirements: readonly string[],
+  stage: string,
+  request: LibraryRequest,
+): Promise<string[]> {
+  if (requirements.length === 0) {
+    throw failure(
+      'This wheel names no CUDA libraries',
+      request.wheel ?? 'tensorflow',
+      'no extra and-cuda',
+      'Give another wheel',
+    );
+  }
+  const folder = request.wheel === undefined ? undefined : dirname(resolve(request.wheel));
+  const beside = folder === undefined ? [] : (await readdir(folder)).map((name) => join(folder, name));
+  const found = requirements.map((requirement) => beside.find((file) => isWheelOf(file, requirement)));
+  const missing = requirements.filter((_, index) => found[index] === undefined);
+  if (missing.length > 0) request.report(`Downloading ${missing.length} CUDA packages (3 GB) with pip`);
+  const downloaded = missing.length > 0 ? await download(missing, join(stage, 'nvidia-wheels'), request) : [];
+  return [...found.filter((file) => file !== undefined), ...downloaded];
+}
+
+/** Requirement `nvidia-cublas-cu12<13.0` and file `nvidia_cublas_cu12-12.9.1.4-py3-none-....whl`. */
+function isWheelOf(file: string, requirement: string): boolean {
+  const name = /^[\w.-]+/.exec(requirement)![0].replace(/[-.]+/g, '_');
+  return basename(file).startsWith(`${name}-`) && file.endsWith('.whl');
+}
+
+async function download(
+  requirements: readonly string[],
+  directory: string,
+  request: LibraryRequest,
+): Promise<string[]> {
+  await mkdir(directory);
+  await downloadWheels(requirements, directory, request.glibcMinor, request.context);
+  const files = (await readdir(directory)).filter((name) => name.endsWith('.whl')).map((name) => join(directory, name));
+  if (files.length === requirements.length) return files;
+  const remedy = 'See what `python3 -m pip config list` says about the index';
+  throw failure('pip ended well but left no wheel', directory, `${files.length} of ${requirements.length}`, remedy);
+}

@@ -1,0 +1,81 @@
+import { readdir, symlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { failure } from './explain-failure.js';
+import { LIBTENSORFLOW_VERSION, type LibtensorflowBuild } from './locations.js';
+import { type PackageMetadata, type PackageTree, parseMetadata } from './package-tree.js';
+import { makeRoomFor } from './stage.js';
+
+/** Folders that the C API and the string type of the binding are declared in. */
+const HEADER_FOLDERS = ['tensorflow/c', 'tensorflow/core/platform/ctstring', 'tsl/platform/ctstring', 'xla/tsl/c'];
+const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
+/** Names under which builds of the binding ask for the two libraries. */
+const LIBRARY_LINKS = {
+  'libtensorflow.so': 'libtensorflow_cc.so.2',
+  'libtensorflow.so.2': 'libtensorflow_cc.so.2',
+  'libtensorflow_framework.so': 'libtensorflow_framework.so.2',
+};
+
+/**
+ * Metadata of the TensorFlow in a tree.
+ * @throws MetaapoError with code `backend` when it is not a Linux x64 TensorFlow 2.21, or lacks CUDA and `build` asks for it
+ */
+export async function checkTensorflow(tree: PackageTree, build: LibtensorflowBuild): Promise<PackageMetadata> {
+  const expected = `${build === 'cuda' ? 'tensorflow' : 'tensorflow-cpu or tensorflow'} ${LIBTENSORFLOW_VERSION} for Linux x64`;
+  const refuse = (got: string): Error =>
+    failure(`This is not ${expected}`, tree.where, got, `Give ${expected}, or leave the option out to download it`);
+  const information = await distInfoOf(tree);
+  if (information === undefined) throw refuse('no TensorFlow');
+  const metadata = parseMetadata((await tree.read(`${information}METADATA`)) ?? '');
+  const found = `${metadata.name} ${metadata.version}`;
+  if (!/^2\.21\.\d+$/.test(metadata.version)) throw refuse(found);
+  if (build === 'cuda' && metadata.name !== 'tensorflow') throw refuse(`${found}, which is built without CUDA`);
+  const tags = /^Tag: .*$/gm.exec((await tree.read(`${information}WHEEL`)) ?? '')?.[0] ?? '';
+  if (!/linux.*x86_64/.test(tags)) throw refuse(`${found} for another platform (${tags})`);
+  return metadata;
+}
+
+async function distInfoOf(tree: PackageTree): Promise<string | undefined> {
+  for (const name of ['tensorflow', 'tensorflow_cpu']) {
+    for (const patch of [0, 1, 2, 3]) {
+      const folder = `${name}-2.21.${patch}.dist-info/`;
+      if ((await tree.read(`${folder}METADATA`)) !== undefined) return folder;
+    }
+  }
+  const all = await tree.list('');
+  const other = all.find((path) => /^tensorflow(_cpu|_intel)?-[^/]+\.dist-info\/METADATA$/.test(path));
+  return other?.slice(0, -'METADATA'.length);
+}
+
+/** Takes libraries, headers and licences out of a tree, laid out as the cache keeps them. */
+export async function extractLibtensorflow(tree: PackageTree, target: string): Promise<void> {
+  for (const name of LIBRARIES) {
+    await tree.extract(`tensorflow/${name}`, await makeRoomFor(join(target, 'lib', name)));
+  }
+  for (const [name, original] of Object.entries(LIBRARY_LINKS)) await symlink(original, join(target, 'lib', name));
+  for (const folder of HEADER_FOLDERS) {
+    const inside = `tensorflow/include/${folder}`;
+    const headers = (await tree.list(folder.endsWith('ctstring') ? `${dirname(inside)}/` : `${inside}/`)).filter(
+      (path) => path.startsWith(inside) && path.endsWith('.h'),
+    );
+    for (const path of headers) {
+      await tree.extract(path, await makeRoomFor(join(target, path.replace(/^tensorflow\//, ''))));
+    }
+  }
+  const notices = 'tensorflow/THIRD_PARTY_NOTICES.txt';
+  if ((await tree.read(notices)) !== undefined) {
+    await tree.extract(notices, await makeRoomFor(join(target, 'licenses', basename(notices))));
+  }
+}
+
+/** Takes the CUDA libraries out of a tree, as `pip install --target` lays them out: `nvidia/<part>/lib`. */
+export async function extractNvidia(tree: PackageTree, target: string): Promise<number> {
+  const files = (await tree.list('nvidia/')).filter((path) => !/^nvidia\/[^/]+\/include\/|\.pyc?$|\.a$/.test(path));
+  for (const path of files) await tree.extract(path, await makeRoomFor(join(target, path)));
+  return files.length;
+}
+
+/** True when a directory of the cache has both libraries and the headers. */
+export async function hasLibtensorflow(directory: string): Promise<boolean> {
+  const names = await readdir(join(directory, 'lib')).catch((): string[] => []);
+  return LIBRARIES.every((name) => names.includes(name));
+}

@@ -1,0 +1,130 @@
+import { MetaapoError } from '@metaapo/core/contracts';
+import * as tf from '@tensorflow/tfjs';
+import { BACKEND_IDS, type Backend, type BackendId, isBackendId, isNative } from './backend.js';
+import { isGpuPresent } from './gpu-present.js';
+import { loadedNative, loadNative, type NativeBackendObject } from './load-native.js';
+import { loadCpu, loadWasm } from './load-portable.js';
+import { defaultSearchPath } from './native-package.js';
+import { planChoice } from './plan-choice.js';
+import { type NativeProbe, probeNative } from './probe-native.js';
+
+/** How a backend is asked for. */
+export interface BackendChoice {
+  /** A backend that must be used, or `auto` (default): the best one here. Goes before METAAPO_BACKEND. */
+  readonly prefer?: BackendId | 'auto';
+  /** Environment in which METAAPO_BACKEND is read; default: the process'. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Directories from which the native packages are resolved; default: the working directory, then this package. */
+  readonly searchFrom?: readonly string[];
+}
+
+/**
+ * Chooses a backend, loads it and makes it TensorFlow.js' current one: `tensorflow-gpu`, `tensorflow`, `wasm`, best first.
+ * A backend asked for by `prefer` or METAAPO_BACKEND is used or is an error; there is no fallback from it.
+ * @throws MetaapoError with code `config` for an unknown name, `backend` when the one asked for cannot be used
+ */
+export async function selectBackend(choice: BackendChoice = {}): Promise<Backend> {
+  const searchFrom = choice.searchFrom ?? defaultSearchPath();
+  const asked = askedFor(choice);
+  return asked === undefined ? selectBest(searchFrom) : selectAsked(asked.id, asked.by, searchFrom);
+}
+
+function askedFor({ prefer, env = process.env }: BackendChoice): { id: BackendId; by: string } | undefined {
+  const [name, by] =
+    prefer !== undefined && prefer !== 'auto'
+      ? [prefer, 'asked for']
+      : [prefer === 'auto' ? undefined : env.METAAPO_BACKEND, 'METAAPO_BACKEND'];
+  if (name === undefined || name === '' || name === 'auto') return undefined;
+  if (isBackendId(name)) return { id: name, by };
+  throw new MetaapoError('config', 'There is no such backend', {
+    where: by === 'METAAPO_BACKEND' ? by : 'backend',
+    expected: `one of auto, ${BACKEND_IDS.join(', ')}`,
+    got: JSON.stringify(name),
+  });
+}
+
+async function selectBest(searchFrom: readonly string[]): Promise<Backend> {
+  const probes = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probeNative(id, searchFrom));
+  const { candidates, passedOver } = planChoice(probes, isGpuPresent());
+  const passed = [...passedOver];
+  for (const { id, because } of candidates) {
+    try {
+      const native = await load(id, probes);
+      const reason = `${id} (${native ? describe(native, because) : because})`;
+      return backendOf(id, passed.length > 0 ? `${reason}; passed over ${passed.join('; ')}` : reason, native, probes);
+    } catch (error) {
+      if (id === 'wasm') throw unusable(id, 'chosen', error, '');
+      passed.push(`${id}: it could not be loaded (${firstLine(error)}): ${repairOf(id)}`);
+    }
+  }
+  throw new MetaapoError('internal', 'No backend was tried', { where: 'backend' });
+}
+
+async function selectAsked(id: BackendId, by: string, searchFrom: readonly string[]): Promise<Backend> {
+  const probes = isNative(id) ? [probeNative(id, searchFrom)] : [];
+  const [probe] = probes;
+  if (probe !== undefined && probe.state !== 'ready') {
+    throw new MetaapoError('backend', 'This backend cannot be used here', {
+      where: `${id} (${by})`,
+      got: probe.reason,
+      remedy: probe.remedy,
+    });
+  }
+  try {
+    const native = await load(id, probes);
+    return backendOf(id, `${id} (${by}${native ? `; ${describe(native, probe!.reason)}` : ''})`, native, probes);
+  } catch (error) {
+    throw unusable(id, by, error, isNative(id) ? `${repairOf(id)}.` : '');
+  }
+}
+
+async function load(id: BackendId, probes: readonly NativeProbe[]): Promise<NativeBackendObject | undefined> {
+  if (id === 'wasm') return void (await loadWasm());
+  if (id === 'cpu') return void (await loadCpu());
+  const loaded = loadedNative();
+  if (loaded !== undefined && loaded.isGPUPackage !== (id === 'tensorflow-gpu')) {
+    throw new Error('this process has loaded the other native backend already: a process can hold one of them');
+  }
+  return loadNative(probes.find((probe) => probe.id === id)!.package!);
+}
+
+function backendOf(
+  id: BackendId,
+  reason: string,
+  native: NativeBackendObject | undefined,
+  probes: readonly NativeProbe[],
+): Backend {
+  const directory = probes.find((probe) => probe.id === id)?.package?.directory;
+  return {
+    id,
+    reason: reason.replace(/\s+/g, ' '),
+    tf,
+    hasSessions: typeof native?.binding.loadSavedModel === 'function',
+    usesGpu: native?.isUsingGpuDevice ?? false,
+    ...(directory !== undefined && { packageDirectory: directory }),
+  };
+}
+
+function describe({ isGPUPackage, isUsingGpuDevice, binding }: NativeBackendObject, because: string): string {
+  const device = isGPUPackage
+    ? `, ${isUsingGpuDevice ? 'on the GPU' : 'on the CPU: TensorFlow found no usable GPU'}`
+    : '';
+  return `TensorFlow ${binding.TF_Version} through ${because}${because.includes('on the CPU') ? '' : device}`;
+}
+
+function repairOf(id: BackendId): string {
+  return `\`metaapo backend install${id === 'tensorflow-gpu' ? ' --gpu' : ''} --force\` repairs it`;
+}
+
+function unusable(id: BackendId, by: string, error: unknown, remedy: string): MetaapoError {
+  return new MetaapoError('backend', 'This backend could not be loaded', {
+    where: `${id} (${by})`,
+    got: firstLine(error),
+    ...(remedy !== '' && { remedy }),
+    cause: error,
+  });
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim();
+}
