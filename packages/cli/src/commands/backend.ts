@@ -1,0 +1,28 @@
+import { installBackend } from '@metaapo/engine';
+import type { Command } from 'commander';
+
+interface InstallFlags {
+  gpu?: boolean;
+  wheel?: string;
+  fromPython?: string;
+  binding?: string;
+  force?: boolean;
+}
+
+/** `metaapo backend install`: provisions a native backend. */
+export function addBackend(program: Command): void {
+  const backend = program.command('backend').description('native backends');
+  backend
+    .command('install')
+    .description('provide @tensorflow/tfjs-node with libtensorflow 2.21 and its binding, and check that it works')
+    .option('--gpu', 'the CUDA build, for @tensorflow/tfjs-node-gpu')
+    .option('--wheel <file>', 'take libtensorflow from this wheel of tensorflow-cpu (or tensorflow, with --gpu)')
+    .option('--from-python <path>', 'take libtensorflow from a Python environment that has TensorFlow')
+    .option('--binding <file>', 'copy this prebuilt tfjs_binding.node instead of compiling one')
+    .option('--force', 'install again even when it works already')
+    .action(async (flags: InstallFlags) => {
+      const report = (line: string): void => void process.stderr.write(`${line}\n`);
+      const result = await installBackend({ ...flags, report });
+      process.stdout.write(`${result.summary}\n`);
+    });
+}

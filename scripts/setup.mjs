@@ -1,0 +1,81 @@
+// Installs the workspace and builds it where sources are newer than the build. Needs Node alone.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+const PNPM = '10.34.9';
+
+/** Ends the process with one paragraph. */
+export function fail(text) {
+  process.stderr.write(`${text}\n`);
+  process.exit(2);
+}
+
+/** Runs a command at the root; its output is shown unless `quiet`. */
+export function run(command, args, { quiet = false, env = {}, input } = {}) {
+  return spawnSync(command, args, {
+    cwd: root,
+    stdio: [input === undefined ? 'ignore' : 'pipe', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    input,
+  });
+}
+
+function pnpmCommand() {
+  const own = run('pnpm', ['--version'], { quiet: true });
+  if (own.status === 0 && own.stdout.startsWith('10.')) return ['pnpm', []];
+  return ['npx', ['--yes', `pnpm@${PNPM}`]];
+}
+
+/** Runs pnpm 10, from the PATH or through npx. */
+export function pnpm(args, options) {
+  const [command, before] = pnpmCommand();
+  return run(command, [...before, ...args], options);
+}
+
+function newest(directory, accept) {
+  let latest = 0;
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) latest = Math.max(latest, newest(path, accept));
+    else if (accept(entry.name)) latest = Math.max(latest, statSync(path).mtimeMs);
+  }
+  return latest;
+}
+
+function isBuilt(name) {
+  const directory = join(root, 'packages', name);
+  const output = join(directory, 'dist', 'index.d.ts');
+  if (!existsSync(output)) return false;
+  const built = statSync(output).mtimeMs;
+  return newest(join(directory, 'src'), (file) => !file.includes('.test')) <= built;
+}
+
+/** Installs what the lock file says and builds stale packages. */
+export function setUp() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    fail(`Node ${process.versions.node} is too old: expected 20.19 or newer. Install a newer Node and try again.`);
+  }
+  const lock = join(root, 'pnpm-lock.yaml');
+  const stamp = join(root, 'node_modules', '.modules.yaml');
+  if (!existsSync(stamp) || statSync(lock).mtimeMs > statSync(stamp).mtimeMs) {
+    process.stdout.write('Installing packages ...\n');
+    const installed = pnpm(['install', '--frozen-lockfile'], { quiet: true });
+    if (installed.status !== 0) {
+      fail(`The packages could not be installed: ${(installed.stdout ?? '') + (installed.stderr ?? '')}\n` +
+        'Check that the npm registry can be reached and that the disk has 2 GB free, then try again.');
+    }
+  }
+  const stale = readdirSync(join(root, 'packages')).filter((name) => !isBuilt(name));
+  if (stale.length > 0) {
+    process.stdout.write(`Building ${stale.join(', ')} ...\n`);
+    const built = pnpm(['run', 'build'], { quiet: true });
+    if (built.status !== 0) fail(`The build failed:\n${built.stdout}\n${built.stderr}`);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) setUp();
