@@ -7,7 +7,7 @@ import { isElfFile } from '../probe-native.js';
 import { failure } from './explain-failure.js';
 import { LIBTENSORFLOW_VERSION } from './locations.js';
 import { type CommandContext, complaintOf, runCommand } from './run-command.js';
-import { createStage, discard, linkOrCopy, makeRoomFor } from './stage.js';
+import { createStage, discard, makeRoomFor } from './stage.js';
 
 /** What the binding is made from. */
 export interface BindingRequest {
@@ -42,7 +42,8 @@ export async function placeBinding(request: BindingRequest): Promise<void> {
   );
   if (request.force || !isCached) await compile(request, cached);
   else request.report(`The binding is in the cache: ${cached}`);
-  await linkOrCopy(cached, goal);
+  // Small, so copied: whatever is done to one project's binding does not reach the cache.
+  await copyFile(cached, goal);
 }
 
 async function copyPrebuilt(file: string, goal: string): Promise<void> {

@@ -1,0 +1,21 @@
+import { MetaapoError } from '@metaapo/core/contracts';
+import { expect, it } from 'vitest';
+import { explainFailure } from './explain-failure.js';
+
+const systemError = (code: string, message: string): Error =>
+  Object.assign(new Error(`${code}: ${message}, write '/cache/lib'`), { code, path: '/cache/lib' });
+
+it.each([
+  [systemError('ENOSPC', 'no space left on device'), /^\/cache\/lib: The disk is full.*METAAPO_HOME/],
+  [systemError('EROFS', 'read-only file system'), /^\/cache\/lib: This place cannot be written to/],
+  [systemError('EACCES', 'permission denied'), /owner of this directory/],
+  [Object.assign(new Error('stopped'), { name: 'AbortError' }), /^package: The installation was interrupted/],
+  [new Error('a\nb'), /^package: The backend could not be installed\. Got a\. Run/],
+])('makes one paragraph of %s', (error, message) => {
+  expect(explainFailure(error, 'package')).toMatchObject({ code: 'backend', message: expect.stringMatching(message) });
+});
+
+it('keeps an error that explains itself', () => {
+  const error = new MetaapoError('config', 'wrong', { where: 'here' });
+  expect(explainFailure(error, 'package')).toBe(error);
+});

@@ -1,0 +1,106 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { tensorflowFiles, writeWheel } from './fake-wheel.js';
+
+/** Stand-in of a native package: it opens its binding and libraries, and multiplies when they are good. */
+const PACKAGE_MAIN = `
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const read = (...path) => readFileSync(join(__dirname, '..', ...path), 'latin1');
+if (!read('lib', 'napi-v8', 'tfjs_binding.node').includes('good')) throw new Error('the binding cannot be opened');
+read('deps', 'lib', 'libtensorflow_framework.so.2');
+const version = read('deps', 'lib', 'libtensorflow_cc.so.2').split(' ').at(-1);
+exports.version = { 'tfjs-node': '4.22.0' };
+exports.ready = async () => {};
+exports.tensor2d = (rows) => rows;
+exports.matMul = (a, b) => ({ dataSync: () => a.flatMap((row) => b[0].map((_, j) => row.reduce((s, x, i) => s + x * b[i][j], 0))) });
+exports.backend = () => ({ binding: { TF_Version: version, loadSavedModel() {} }, isUsingGpuDevice: false });
+`;
+
+/** A directory with a project, a native package, a cache, and programs of its own on PATH. */
+export interface FakeMachine {
+  readonly root: string;
+  readonly project: string;
+  readonly packageDirectory: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Puts a shell script on PATH; each call of it adds its name to `calls()`. */
+  program(name: string, script: string): void;
+  removeProgram(name: string): void;
+  /** Names of the programs that were called, in order. */
+  calls(): string[];
+  /** A project with the same package, unprovisioned. */
+  addProject(name: string, packageName?: string): { project: string; packageDirectory: string };
+  /** Every file of the package and its content. */
+  snapshot(): Record<string, string>;
+  /** Directories of unfinished work, in the package and in the cache. */
+  leftovers(): string[];
+  remove(): void;
+}
+
+/** A pip that copies wheels by name from a folder, and a compiler that writes a good binding. */
+export const PIP = `
+while [ $# -gt 0 ]; do
+  case "$1" in --version) exit 0 ;; --dest) dest="$2" ;; esac
+  name="\${1%%[<=>]*}"
+  [ "$name" != "$1" ] && for file in "$WHEELS"/*.whl; do
+    stem="\${file##*/}"; stem="\${stem%%-*}"
+    [ "$stem" = "$(echo "$name" | /usr/bin/tr - _)" ] && /bin/cp "$file" "$dest/"
+  done
+  shift
+done
+exit 0`;
+export const COMPILER = `while [ $# -gt 0 ]; do [ "$1" = -o ] && out="$2"; shift; done; printf '\\177ELF good' > "$out"`;
+
+/** Makes a machine with a python3 whose pip has tensorflow-cpu, and a g++. Owned: the caller removes it. */
+export function fakeMachine(): FakeMachine {
+  const root = mkdtempSync(join(tmpdir(), 'metaapo-machine-'));
+  const [bin, log, wheels] = [join(root, 'bin'), join(root, 'calls'), join(root, 'wheels')];
+  for (const directory of [bin, wheels]) mkdirSync(directory);
+  writeWheel(join(wheels, 'tensorflow_cpu-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl'), tensorflowFiles());
+  const program = (name: string, script: string): void =>
+    writeFileSync(join(bin, name), `#!/bin/sh\necho ${name} >> ${log}\n${script}\n`, { mode: 0o755 });
+  program('python3', PIP);
+  program('g++', COMPILER);
+  const addProject = (name: string, packageName = '@tensorflow/tfjs-node'): ReturnType<FakeMachine['addProject']> => {
+    const project = join(root, name);
+    const packageDirectory = join(project, 'node_modules', packageName);
+    write(
+      join(packageDirectory, 'package.json'),
+      JSON.stringify({ name: packageName, version: '4.22.0', main: 'dist/index.js' }),
+    );
+    write(join(packageDirectory, 'dist', 'index.js'), PACKAGE_MAIN);
+    for (const source of ['tfjs_backend.cc', 'tfjs_binding.cc']) write(join(packageDirectory, 'binding', source), '//');
+    return { project, packageDirectory };
+  };
+  const first = addProject('project');
+  return {
+    root,
+    ...first,
+    env: { PATH: bin, METAAPO_HOME: join(root, 'home'), HOME: root, WHEELS: wheels },
+    program,
+    removeProgram: (name) => rmSync(join(bin, name)),
+    calls: () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []),
+    addProject,
+    snapshot: () =>
+      Object.fromEntries(filesOf(first.packageDirectory).map((file) => [file, readFileSync(file, 'latin1')])),
+    leftovers: () =>
+      existsSync(root)
+        ? readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => /\.metaapo-stage-[^/]*$/.test(path))
+        : [],
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  };
+}
+
+/** Writes a file and the directories above it. */
+export function write(file: string, content: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content, 'latin1');
+}
+
+function filesOf(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
