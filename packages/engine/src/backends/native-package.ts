@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NativeBackendId } from './backend.js';
@@ -28,21 +27,26 @@ export function defaultSearchPath(): string[] {
 }
 
 /**
- * Finds an installed native package without loading it.
- * @param searchFrom directories from which Node's resolution starts, in this order
+ * Finds an installed native package without loading it: in the node_modules of each directory and of those above it.
+ * NODE_PATH is not looked at, since package managers' command shims set it to packages that nobody asked for.
+ * @param searchFrom directories, in order of preference
  */
 export function findNativePackage(id: NativeBackendId, searchFrom: readonly string[]): NativePackage | undefined {
   const name = NATIVE_PACKAGE_NAMES[id];
   for (const start of searchFrom) {
-    try {
-      const manifest = createRequire(join(start, 'noop.js')).resolve(`${name}/package.json`);
+    for (const above of withParents(start)) {
+      const manifest = join(above, 'node_modules', name, 'package.json');
+      if (!existsSync(manifest)) continue;
       const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
-      return { id, name, version, directory: dirname(manifest) };
-    } catch {
-      // Not installed as seen from here: the next directory may see it.
+      return { id, name, version, directory: dirname(realpathSync(manifest)) };
     }
   }
   return undefined;
+}
+
+function withParents(directory: string): string[] {
+  const parent = dirname(directory);
+  return parent === directory ? [directory] : [directory, ...withParents(parent)];
 }
 
 /** Where the package's loader (node-pre-gyp, N-API 8, so Node 20 and later alike) looks for its binding. */

@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+import { planChoice } from './plan-choice.js';
+import type { NativeProbe } from './probe-native.js';
+
+const probe = (id: NativeProbe['id'], state: NativeProbe['state']): NativeProbe => ({
+  id,
+  state,
+  reason: state === 'ready' ? `${id} package` : `${id} is ${state}`,
+  remedy: state === 'ready' ? '' : `Mend ${id}.`,
+});
+
+/** GPU package, CPU package, GPU present -> ids to try, and what is said about those passed over. */
+it.each([
+  ['ready', 'ready', true, ['tensorflow-gpu', 'tensorflow', 'wasm'], []],
+  ['ready', 'ready', false, ['tensorflow', 'wasm'], ['tensorflow-gpu: no NVIDIA driver was found']],
+  ['ready', 'absent', false, ['tensorflow-gpu', 'wasm'], ['tensorflow: tensorflow is absent (Mend tensorflow)']],
+  ['absent', 'ready', false, ['tensorflow', 'wasm'], ['tensorflow-gpu: no NVIDIA driver was found']],
+  ['absent', 'ready', true, ['tensorflow', 'wasm'], ['tensorflow-gpu: tensorflow-gpu is absent (Mend tensorflow-gpu)']],
+  [
+    'unprovisioned',
+    'unsupported',
+    true,
+    ['wasm'],
+    [
+      'tensorflow-gpu: tensorflow-gpu is unprovisioned (Mend tensorflow-gpu)',
+      'tensorflow: tensorflow is unsupported (Mend tensorflow)',
+    ],
+  ],
+] as const)('with %s GPU package, %s CPU package, driver %s tries %j', (gpu, cpu, driver, ids, passedOver) => {
+  const plan = planChoice([probe('tensorflow-gpu', gpu), probe('tensorflow', cpu)], driver);
+  expect(plan.candidates.map(({ id }) => id)).toEqual(ids);
+  expect(plan.passedOver).toEqual(passedOver);
+});
+
+it('says that the CUDA build computes on the CPU', () => {
+  const { candidates } = planChoice([probe('tensorflow-gpu', 'ready'), probe('tensorflow', 'absent')], false);
+  expect(candidates[0]!.because).toContain('on the CPU since no NVIDIA driver was found');
+});
