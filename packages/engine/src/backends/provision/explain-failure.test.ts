@@ -8,6 +8,7 @@ const systemError = (code: string, message: string): Error =>
 it.each([
   [systemError('ENOSPC', 'no space left on device'), /^\/cache\/lib: The disk is full.*METAAPO_HOME/],
   [systemError('EROFS', 'read-only file system'), /^\/cache\/lib: This place cannot be written to/],
+  [Object.assign(systemError('ENOENT', 'no such file'), { syscall: 'mkdir' }), /cannot be written to.*METAAPO_HOME/],
   [systemError('EACCES', 'permission denied'), /owner of this directory/],
   [Object.assign(new Error('stopped'), { name: 'AbortError' }), /^package: The installation was interrupted/],
   [new Error('a\nb'), /^package: The backend could not be installed\. Got a\. Run/],

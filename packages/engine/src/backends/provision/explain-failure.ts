@@ -9,7 +9,7 @@ const UNTOUCHED = 'The installation that was there before is untouched';
  */
 export function explainFailure(error: unknown, where: string): MetaapoError {
   const message = error instanceof Error ? error.message : String(error);
-  const { code, path } = (error ?? {}) as { code?: string; path?: string };
+  const { code, path, syscall } = (error ?? {}) as NodeJS.ErrnoException;
   const at = path ?? where;
   if (error instanceof Error && error.name === 'AbortError') {
     return failure('The installation was interrupted', at, message, 'Run the command again', error);
@@ -18,8 +18,11 @@ export function explainFailure(error: unknown, where: string): MetaapoError {
     const remedy = 'Free some space (2 GB, with --gpu 12 GB), or let METAAPO_HOME name a directory on a larger disk';
     return failure('The disk is full', at, firstLine(message), remedy, error);
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    const remedy = 'Run the command as the owner of this directory, or install the package in a project of your own';
+  // Node reports a read-only disk as ENOENT when it makes directories recursively.
+  const isReadOnly = code === 'ENOENT' && syscall === 'mkdir';
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || isReadOnly) {
+    const remedy =
+      'Run the command as the owner of this directory, or let METAAPO_HOME name one that can be written to';
     return failure('This place cannot be written to', at, firstLine(message), remedy, error);
   }
   if (isMetaapoError(error)) return error;

@@ -57,7 +57,7 @@ function wheelTree(
         const expected = checksums.get(path);
         if (found !== expected) throw new Error(`the checksum of ${path} is not the one in its RECORD`);
       } catch (error) {
-        throw bad(error);
+        throw bad(Object.assign(error as Error, { path: target }));
       }
     },
     close: () => zip.close(),
