@@ -1,0 +1,62 @@
+import * as tf from '@tensorflow/tfjs';
+import { betaField, labelSmoothingField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logRatios, margin, scaledRewards, smoothedLogisticLoss } from './margins.js';
+import { sortAscending } from './stable-ops.js';
+
+/** Options of {@link aotPair}. */
+export interface AotPairOptions {
+  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. Larger holds the policy closer to the reference. */
+  readonly beta?: number;
+  /** Probability that an order is wrong, 0 to below 0.5; default 0. Above 0 differences stay bounded. */
+  readonly labelSmoothing?: number;
+}
+
+/** Everything that is constant about {@link aotPair}. */
+export const aotPairEntry = defineLoss<AotPairOptions>({
+  id: 'aot-pair',
+  formula: '(1 - e) * softplus(-beta * d) + e * softplus(beta * d), d_k = (r_c)_(k) - (r_j)_(k), each sorted',
+  publications: [
+    {
+      authors: 'Melnyk et al.',
+      title: 'Distributional Preference Alignment of LLMs via Optimal Transport',
+      year: 2024,
+      arxiv: '2406.05882',
+    },
+  ],
+  aggregation: 'sum',
+  isReferenceFree: false,
+  couplesPairs: true,
+  ranksPairs: true,
+  options: {
+    beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'convention' }),
+    labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper' }),
+  },
+  evaluate: (logprobs, { beta, labelSmoothing }) => {
+    const ratios = logRatios(logprobs, 'aot-pair');
+    const difference = tf.sub(sortAscending(ratios.chosen), sortAscending(ratios.rejected));
+    return {
+      perPair: smoothedLogisticLoss(tf.mul(difference, beta), labelSmoothing),
+      score: margin(ratios),
+      ...scaledRewards(ratios, beta),
+    };
+  },
+});
+
+/**
+ * Alignment by optimal transport over responses: the distribution of the chosen log-ratios over the batch should
+ * dominate that of the rejected ones, quantile by quantile. Which chosen belongs to which rejected does not matter.
+ *
+ *     perPair_k = -(1 - e) log sigmoid(beta d_k) - e log sigmoid(-beta d_k)
+ *     d_k = k-th smallest r_c - k-th smallest r_j
+ *
+ * e: `labelSmoothing`. Entry k of `perPair` belongs to rank k (ascending), not to row k: its mean and gradients are the
+ * loss's, a weight for each row has no meaning. `score` is r_c - r_j of each row.
+ *
+ * Melnyk et al. 2024, arXiv 2406.05882.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function aotPair(options: AotPairOptions = {}): CatalogueLoss {
+  return aotPairEntry.create(options);
+}

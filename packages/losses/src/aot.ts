@@ -1,0 +1,64 @@
+import * as tf from '@tensorflow/tfjs';
+import { betaField, labelSmoothingField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logRatios, margin, policyLogprobs, referenceLogprobs, scaledRewards, smoothedLogisticLoss } from './margins.js';
+import { sortAscending } from './stable-ops.js';
+
+/** Options of {@link aot}. */
+export interface AotOptions {
+  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. Larger holds the policy closer to the reference. */
+  readonly beta?: number;
+  /** Probability that an order is wrong, 0 to below 0.5; default 0. Above 0 differences stay bounded. */
+  readonly labelSmoothing?: number;
+}
+
+/** Everything that is constant about {@link aot}. */
+export const aotEntry = defineLoss<AotOptions>({
+  id: 'aot',
+  formula: '(1 - e) * softplus(-beta * d) + e * softplus(beta * d), d_k = (c - j)_(k) - (ref_c - ref_j)_(k), each sorted',
+  publications: [
+    {
+      authors: 'Melnyk et al.',
+      title: 'Distributional Preference Alignment of LLMs via Optimal Transport',
+      year: 2024,
+      arxiv: '2406.05882',
+    },
+  ],
+  aggregation: 'sum',
+  isReferenceFree: false,
+  couplesPairs: true,
+  ranksPairs: true,
+  options: {
+    beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'convention' }),
+    labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper' }),
+  },
+  evaluate: (logprobs, { beta, labelSmoothing }) => {
+    const ratios = logRatios(logprobs, 'aot');
+    const policyMargin = margin(policyLogprobs(logprobs));
+    const referenceMargin = margin(referenceLogprobs(logprobs, 'aot'));
+    const difference = tf.sub(sortAscending(policyMargin), sortAscending(referenceMargin));
+    return {
+      perPair: smoothedLogisticLoss(tf.mul(difference, beta), labelSmoothing),
+      score: margin(ratios),
+      ...scaledRewards(ratios, beta),
+    };
+  },
+});
+
+/**
+ * Alignment by optimal transport over margins: the distribution of the policy's margins over the batch should dominate
+ * the reference's, quantile by quantile.
+ *
+ *     perPair_k = -(1 - e) log sigmoid(beta d_k) - e log sigmoid(-beta d_k)
+ *     d_k = k-th smallest of log p(c) - log p(j)  -  k-th smallest of log r(c) - log r(j)
+ *
+ * e: `labelSmoothing`. Entry k of `perPair` belongs to rank k (ascending), not to row k: its mean and gradients are the
+ * loss's, a weight for each row has no meaning. `score` is r_c - r_j of each row.
+ *
+ * Melnyk et al. 2024, arXiv 2406.05882.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function aot(options: AotOptions = {}): CatalogueLoss {
+  return aotEntry.create(options);
+}

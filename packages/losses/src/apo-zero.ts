@@ -1,0 +1,52 @@
+import * as tf from '@tensorflow/tfjs';
+import { betaField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logRatios, margin, scaledRewards } from './margins.js';
+
+/** Options of {@link apoZero}. */
+export interface ApoZeroOptions {
+  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. Larger saturates sooner and stays closer to the reference. */
+  readonly beta?: number;
+}
+
+/** Everything that is constant about {@link apoZero}. */
+export const apoZeroEntry = defineLoss<ApoZeroOptions>({
+  id: 'apo-zero',
+  formula: 'sigmoid(-beta * r_c) + sigmoid(beta * r_j)',
+  publications: [
+    {
+      authors: "D'Oosterlinck et al.",
+      title: 'Anchored Preference Optimization and Contrastive Revisions: Addressing Underspecification in Alignment',
+      year: 2024,
+      arxiv: '2408.06266',
+    },
+  ],
+  aggregation: 'sum',
+  isReferenceFree: false,
+  options: { beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper, section 5.2' }) },
+  evaluate: (logprobs, { beta }) => {
+    const ratios = logRatios(logprobs, 'apo-zero');
+    const rewards = scaledRewards(ratios, beta);
+    return {
+      perPair: tf.add(tf.sigmoid(tf.neg(rewards.chosenRewards)), tf.sigmoid(rewards.rejectedRewards)),
+      score: margin(ratios),
+      ...rewards,
+    };
+  },
+});
+
+/**
+ * Anchored preference optimisation, zero: raises the chosen likelihood above the reference's and lowers the rejected
+ * one below it, each on its own. For data whose chosen answers are better than the policy's.
+ *
+ *     perPair = (1 - sigmoid(beta r_c)) + sigmoid(beta r_j)
+ *
+ * Between 0 and 2; 1 when both log-ratios are zero. `score` is r_c - r_j.
+ *
+ * D'Oosterlinck et al. 2024, arXiv 2408.06266.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function apoZero(options: ApoZeroOptions = {}): CatalogueLoss {
+  return apoZeroEntry.create(options);
+}

@@ -1,0 +1,92 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Tensor1D } from '@tensorflow/tfjs';
+import { betaField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logisticLoss, logRatios, margin, scaledRewards } from './margins.js';
+import { detached } from './stable-ops.js';
+
+/** Options of {@link bco}. */
+export interface BcoOptions {
+  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.01. Larger holds the policy closer to the reference. */
+  readonly beta?: number;
+}
+
+/** Running mean of all rewards seen in earlier batches: plain numbers, to be saved with a checkpoint. */
+export interface BcoState {
+  /** Number of rewards in the mean, two a pair. */
+  readonly count: number;
+  readonly mean: number;
+}
+
+/** The BCO loss with its explicit state: state goes in and comes out, nothing hides in the loss. */
+export interface BcoLoss extends CatalogueLoss<BcoState> {
+  /** State before the first batch: `{ count: 0, mean: 0 }`. */
+  readonly initialState: BcoState;
+  /** State after a batch, from the rewards that `compute` gave for it (values read from the tensors). */
+  nextState(state: BcoState, chosenRewards: ArrayLike<number>, rejectedRewards: ArrayLike<number>): BcoState;
+}
+
+/** Everything that is constant about {@link bco}. */
+export const bcoEntry = defineLoss<BcoOptions, BcoState>({
+  id: 'bco',
+  formula: 'softplus(-(beta * r_c - d)) + softplus(beta * r_j - d), d = running mean of all rewards, detached',
+  publications: [
+    {
+      authors: 'Jung et al.',
+      title: 'Binary Classifier Optimization for Large Language Model Alignment',
+      year: 2024,
+      arxiv: '2404.04656',
+    },
+  ],
+  aggregation: 'sum',
+  isReferenceFree: false,
+  couplesPairs: true,
+  options: { beta: betaField({ default: 0.01, usual: [0.005, 0.5], defaultFrom: 'paper, section C' }) },
+  evaluate: (logprobs, { beta }, state) => {
+    const ratios = logRatios(logprobs, 'bco');
+    const rewards = scaledRewards(ratios, beta);
+    const shift = rewardShift(rewards.chosenRewards, rewards.rejectedRewards, state ?? INITIAL_STATE);
+    const chosenLoss = logisticLoss(tf.sub(rewards.chosenRewards, shift));
+    const rejectedLoss = logisticLoss(tf.sub(shift, rewards.rejectedRewards));
+    return { perPair: tf.add(chosenLoss, rejectedLoss), score: margin(ratios), ...rewards };
+  },
+});
+
+const INITIAL_STATE: BcoState = Object.freeze({ count: 0, mean: 0 });
+
+/** Mean of earlier rewards and this batch's, a detached scalar. */
+function rewardShift(chosenRewards: Tensor1D, rejectedRewards: Tensor1D, state: BcoState): tf.Scalar {
+  const batch = detached(tf.concat1d([detached(chosenRewards), detached(rejectedRewards)]));
+  const total = state.count + batch.size;
+  return tf.add(tf.mul(tf.mean(batch), batch.size / total), (state.mean * state.count) / total);
+}
+
+/**
+ * Binary classifier optimisation on pairs: two logistic losses, chosen against rejected, with the rewards shifted by
+ * their running mean d, so that a classifier of single responses bounds DPO's loss.
+ *
+ *     perPair = -log sigmoid(beta r_c - d) - log sigmoid(-(beta r_j - d))
+ *
+ * d: mean of all rewards of earlier batches (the state) and of this one, detached. `compute(logprobs)` without a state
+ * uses this batch alone; `compute(logprobs, state)` followed by `nextState` keeps the running mean. Two log 2 when all
+ * log-ratios are zero. `score` is r_c - r_j.
+ * Differs from common implementations: the running mean weights batches by their pairs, and the density-ratio
+ * correction for differing prompt distributions is left out.
+ *
+ * Jung et al. 2024, arXiv 2404.04656.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function bco(options: BcoOptions = {}): BcoLoss {
+  return Object.freeze({
+    ...bcoEntry.create(options),
+    initialState: INITIAL_STATE,
+    nextState: (state: BcoState, chosenRewards: ArrayLike<number>, rejectedRewards: ArrayLike<number>): BcoState => {
+      const rewards = [...Array.from(chosenRewards), ...Array.from(rejectedRewards)];
+      const count = state.count + rewards.length;
+      if (count === 0) return state;
+      const sum = rewards.reduce((total, reward) => total + reward, state.mean * state.count);
+      return { count, mean: sum / count };
+    },
+  });
+}

@@ -1,0 +1,147 @@
+import type { PairLogprobs, PairLosses, PreferenceLoss } from '@metaapo/core/contracts';
+import { MetaapoError } from '@metaapo/core/contracts';
+import * as tf from '@tensorflow/tfjs';
+import type { OptionFields } from './option-fields.js';
+import { optionProblems, resolveOptions } from './option-fields.js';
+import { detached } from './stable-ops.js';
+
+/**
+ * A preference loss of this package: the contract, and what a trainer should tell its user.
+ * Every member beyond the contract may be ignored.
+ */
+export interface CatalogueLoss<State = undefined> extends PreferenceLoss {
+  /** Sentences to print before training: options outside the values that the method is known to work with. */
+  readonly warnings: readonly string[];
+  /**
+   * True when entry k of `perPair` belongs to the k-th smallest values of the batch and not to row k. Its mean and its
+   * gradients are those of the loss; a weight for each row is meaningless.
+   */
+  readonly ranksPairs?: boolean;
+  compute(logprobs: PairLogprobs, state?: State): PairLosses;
+}
+
+/** Where a loss was published. */
+export interface Publication {
+  readonly authors: string;
+  readonly title: string;
+  readonly year: number;
+  /** arXiv number, where there is one. */
+  readonly arxiv?: string;
+  /** Number of the equation in that paper, where it is certain. */
+  readonly equation?: string;
+}
+
+/** What is constant about a loss: everything that the docs and the plugin say of it. */
+export interface LossDefinition<Options extends object, State = undefined> {
+  readonly id: string;
+  /** The formula in plain text; letters as in the README of this package. */
+  readonly formula: string;
+  readonly publications: readonly Publication[];
+  readonly aggregation: 'sum' | 'mean';
+  readonly isReferenceFree: boolean | ((options: Readonly<Required<Options>>) => boolean);
+  readonly couplesPairs?: boolean;
+  readonly ranksPairs?: boolean;
+  readonly options: OptionFields<Options>;
+  /** What two options say together that neither says alone; a sentence when it cannot be, else `undefined`. */
+  conflict?(options: Readonly<Required<Options>>): string | undefined;
+  /** The mathematics. Runs inside `tf.tidy`; rewards are detached by the caller. */
+  evaluate(logprobs: PairLogprobs, options: Readonly<Required<Options>>, state?: State): PairLosses;
+}
+
+/** A loss definition that can be created from options. */
+export interface LossEntry<Options extends object, State = undefined> extends LossDefinition<Options, State> {
+  /** Standard Schema of the options. */
+  readonly schema: OptionsSchema<Options>;
+  /** @throws MetaapoError with code `config` for an option that is unknown or not accepted. */
+  create(options?: Options): CatalogueLoss<State>;
+}
+
+/** The part of Standard Schema version 1 that a plugin host needs. */
+export interface OptionsSchema<Options> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: 'metaapo';
+    validate(
+      value: unknown,
+    ):
+      | { readonly value: Options }
+      | { readonly issues: readonly { readonly message: string; readonly path: readonly string[] }[] };
+  };
+}
+
+/** Makes a loss definition creatable. */
+export function defineLoss<Options extends object, State = undefined>(
+  definition: LossDefinition<Options, State>,
+): LossEntry<Options, State> {
+  return Object.freeze({
+    ...definition,
+    schema: optionsSchema(definition.options),
+    create: (options: Options = {} as Options) => createLoss(definition, options),
+  });
+}
+
+function createLoss<Options extends object, State>(
+  definition: LossDefinition<Options, State>,
+  given: Options,
+): CatalogueLoss<State> {
+  const { options, warnings } = resolveOptions(definition.id, definition.options, given);
+  const conflict = definition.conflict?.(options);
+  if (conflict !== undefined) throw new MetaapoError('config', conflict, { where: `loss ${definition.id}` });
+  const { isReferenceFree } = definition;
+  return pureLoss({
+    id: definition.id,
+    options: options as Readonly<Record<string, unknown>>,
+    aggregation: definition.aggregation,
+    isReferenceFree: typeof isReferenceFree === 'boolean' ? isReferenceFree : isReferenceFree(options),
+    ...(definition.couplesPairs ? { couplesPairs: true } : {}),
+    ...(definition.ranksPairs ? { ranksPairs: true } : {}),
+    warnings,
+    compute: (logprobs: PairLogprobs, state?: State) => definition.evaluate(logprobs, options, state),
+  });
+}
+
+/** The same loss, frozen, with its inputs checked, its intermediates disposed and its rewards detached. */
+export function pureLoss<State>(loss: CatalogueLoss<State>): CatalogueLoss<State> {
+  return Object.freeze({
+    ...loss,
+    compute: (logprobs: PairLogprobs, state?: State): PairLosses => {
+      checkShapes(logprobs, loss.id);
+      return tf.tidy(() => {
+        const losses = loss.compute(logprobs, state);
+        return {
+          perPair: losses.perPair,
+          score: losses.score,
+          chosenRewards: detached(losses.chosenRewards),
+          rejectedRewards: detached(losses.rejectedRewards),
+        };
+      });
+    },
+  });
+}
+
+/** Broadcasting would turn a wrong shape into a wrong loss, so all inputs must be `[B]` of one B. */
+function checkShapes(logprobs: PairLogprobs, lossId: string): void {
+  const expected = logprobs.policyChosen.size;
+  for (const [name, tensor] of Object.entries(logprobs)) {
+    if (tensor !== undefined && (tensor.rank !== 1 || tensor.size !== expected)) {
+      throw new MetaapoError('config', `${name} has the wrong shape`, {
+        where: `loss ${lossId}`,
+        expected: `[${expected}], one log-probability for each pair`,
+        got: `[${tensor.shape.join(', ')}]`,
+      });
+    }
+  }
+}
+
+function optionsSchema<Options extends object>(fields: OptionFields<Options>): OptionsSchema<Options> {
+  return {
+    '~standard': {
+      version: 1,
+      vendor: 'metaapo',
+      validate: (value) => {
+        const issues = optionProblems(fields, value ?? {});
+        return issues.length === 0 ? { value: (value ?? {}) as Options } : { issues };
+      },
+    },
+  };
+}

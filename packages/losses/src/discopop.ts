@@ -1,0 +1,68 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Tensor1D } from '@tensorflow/tfjs';
+import { betaField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logisticLoss, logRatios, margin, scaledRewards } from './margins.js';
+import { numberField } from './option-fields.js';
+
+/** Options of {@link discopop}. */
+export interface DiscopopOptions {
+  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.05. Larger holds the policy closer to the reference. */
+  readonly beta?: number;
+  /** Temperature of the blend, above 0 to below 1; default 0.05. Smaller switches more abruptly. */
+  readonly tau?: number;
+}
+
+/** Everything that is constant about {@link discopop}. */
+export const discopopEntry = defineLoss<DiscopopOptions>({
+  id: 'discopop',
+  formula: '(1 - m) * softplus(-z) + m * exp(-z), z = beta * h, m = sigmoid(z / tau)',
+  publications: [
+    {
+      authors: 'Lu et al.',
+      title: 'Discovering Preference Optimization Algorithms with and for Large Language Models',
+      year: 2024,
+      arxiv: '2406.08414',
+    },
+  ],
+  aggregation: 'sum',
+  isReferenceFree: false,
+  options: {
+    beta: betaField({ default: 0.05, usual: [0.01, 0.5], defaultFrom: 'paper, section B.1' }),
+    tau: numberField({
+      default: 0.05,
+      bounds: { above: 0, below: 1 },
+      usual: [0.01, 0.2],
+      effect: 'Smaller switches more abruptly from the logistic loss (z < 0) to the exponential one (z > 0).',
+      defaultFrom: 'paper, section E',
+    }),
+  },
+  evaluate: (logprobs, { beta, tau }) => {
+    const ratios = logRatios(logprobs, 'discopop');
+    const score = margin(ratios);
+    const logits: Tensor1D = tf.mul(score, beta);
+    const sharpened: Tensor1D = tf.div(logits, tau);
+    const logisticPart = tf.mul(tf.sigmoid(tf.neg(sharpened)), logisticLoss(logits));
+    // m exp(-z) as one exponent: for z far below 0 the factors are 0 and infinity, their product 0 (tau < 1).
+    const exponentialPart = tf.exp(tf.neg(tf.add(logits, logisticLoss(sharpened))));
+    return { perPair: tf.add(logisticPart, exponentialPart), score, ...scaledRewards(ratios, beta) };
+  },
+});
+
+/**
+ * DiscoPOP, the log-ratio modulated loss found by program search: logistic for pairs in the wrong order, exponential
+ * for those in the right order.
+ *
+ *     perPair = (1 - m) * -log sigmoid(z) + m * exp(-z),   z = beta h, m = sigmoid(z / tau), h = r_c - r_j
+ *
+ * Not convex and not monotone: near z = 0 it falls, rises and falls again. `score` is h.
+ * Differs from common implementations in its arithmetic alone: m exp(-z) is computed as one exponent, so it is finite
+ * for every margin.
+ *
+ * Lu et al. 2024, arXiv 2406.08414.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function discopop(options: DiscopopOptions = {}): CatalogueLoss {
+  return discopopEntry.create(options);
+}

@@ -1,0 +1,62 @@
+import * as tf from '@tensorflow/tfjs';
+import { betaField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logRatios, margin, scaledRewards } from './margins.js';
+
+/** Options of {@link hinge}. */
+export interface HingeOptions {
+  /** Reciprocal of the wanted margin in nats, > 0, usually 0.01 to 0.5; default 0.1 (a margin of 10 nats). */
+  readonly beta?: number;
+}
+
+/** Everything that is constant about {@link hinge}. */
+export const hingeEntry = defineLoss<HingeOptions>({
+  id: 'hinge',
+  formula: 'max(0, 1 - beta * h)',
+  publications: [
+    {
+      authors: 'Zhao et al.',
+      title: 'SLiC-HF: Sequence Likelihood Calibration with Human Feedback',
+      year: 2023,
+      arxiv: '2305.10425',
+    },
+    {
+      authors: 'Liu et al.',
+      title: 'Statistical Rejection Sampling Improves Preference Optimization',
+      year: 2023,
+      arxiv: '2309.06657',
+    },
+  ],
+  aggregation: 'sum',
+  isReferenceFree: false,
+  options: {
+    beta: betaField({
+      default: 0.1,
+      usual: [0.01, 0.5],
+      effect: 'A pair stops training once h exceeds 1 / beta: larger stops earlier.',
+      defaultFrom: 'convention',
+    }),
+  },
+  evaluate: (logprobs, { beta }) => {
+    const ratios = logRatios(logprobs, 'hinge');
+    const score = margin(ratios);
+    return { perPair: tf.relu(tf.sub(1, tf.mul(score, beta))), score, ...scaledRewards(ratios, beta) };
+  },
+});
+
+/**
+ * Hinge loss on the margin: linear below a margin of 1 / beta nats, exactly zero above it.
+ *
+ *     perPair = max(0, 1 - beta h),   h = r_c - r_j
+ *
+ * The gradient at the kink is 0. `score` is h.
+ * Differs from SLiC-HF: the margin is taken over log-ratios to the reference, as Liu et al. normalise it, and there is
+ * no regularisation term.
+ *
+ * Zhao et al. 2023, arXiv 2305.10425; Liu et al. 2023, arXiv 2309.06657.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function hinge(options: HingeOptions = {}): CatalogueLoss {
+  return hingeEntry.create(options);
+}

@@ -1,0 +1,57 @@
+import * as tf from '@tensorflow/tfjs';
+import { betaField, labelSmoothingField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logRatios, margin, scaledRewards, smoothedLogisticLoss } from './margins.js';
+
+/** Options of {@link lengthNormalizedDpo}. */
+export interface LengthNormalizedDpoOptions {
+  /** Reward scale on mean log-ratios, > 0, usually 1 to 10; default 5. DPO's 0.1 would hardly train. */
+  readonly beta?: number;
+  /** Probability that a label is wrong, 0 to below 0.5; default 0. */
+  readonly labelSmoothing?: number;
+}
+
+/** Everything that is constant about {@link lengthNormalizedDpo}. */
+export const lengthNormalizedDpoEntry = defineLoss<LengthNormalizedDpoOptions>({
+  id: 'length-normalized-dpo',
+  formula: '(1 - e) * softplus(-beta * h) + e * softplus(beta * h), h over means',
+  publications: [
+    {
+      authors: 'Lambert et al.',
+      title: 'Tulu 3: Pushing Frontiers in Open Language Model Post-Training',
+      year: 2024,
+      arxiv: '2411.15124',
+    },
+  ],
+  aggregation: 'mean',
+  isReferenceFree: false,
+  options: {
+    beta: betaField({ default: 5, usual: [1, 10], defaultFrom: 'paper' }),
+    labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper' }),
+  },
+  evaluate: (logprobs, { beta, labelSmoothing }) => {
+    const ratios = logRatios(logprobs, 'length-normalized-dpo');
+    const score = margin(ratios);
+    return {
+      perPair: smoothedLogisticLoss(tf.mul(score, beta), labelSmoothing),
+      score,
+      ...scaledRewards(ratios, beta),
+    };
+  },
+});
+
+/**
+ * Length-normalised DPO: DPO over mean instead of summed log-ratios, so that a long answer has no larger say than a
+ * short one.
+ *
+ *     perPair = -(1 - e) log sigmoid(beta h) - e log sigmoid(-beta h),   h = r_c - r_j over means
+ *
+ * e: `labelSmoothing`. Log 2 at h = 0. `score` is h (of means).
+ *
+ * Lambert et al. 2024, arXiv 2411.15124.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function lengthNormalizedDpo(options: LengthNormalizedDpoOptions = {}): CatalogueLoss {
+  return lengthNormalizedDpoEntry.create(options);
+}

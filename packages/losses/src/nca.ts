@@ -1,0 +1,53 @@
+import * as tf from '@tensorflow/tfjs';
+import { betaField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logisticLoss, logRatios, margin, scaledRewards } from './margins.js';
+
+/** Options of {@link nca}. */
+export interface NcaOptions {
+  /** Reward scale, > 0, usually 1e-3 to 0.5; default 0.01. Larger holds the policy closer to the reference. */
+  readonly beta?: number;
+}
+
+/** Everything that is constant about {@link nca}. */
+export const ncaEntry = defineLoss<NcaOptions>({
+  id: 'nca',
+  formula: 'softplus(-beta * r_c) + softplus(beta * r_c) / 2 + softplus(beta * r_j) / 2',
+  publications: [
+    {
+      authors: 'Chen et al.',
+      title: 'Noise Contrastive Alignment of Language Models with Explicit Rewards',
+      year: 2024,
+      arxiv: '2402.05369',
+    },
+  ],
+  aggregation: 'sum',
+  isReferenceFree: false,
+  options: { beta: betaField({ default: 0.01, usual: [1e-3, 0.5], defaultFrom: 'paper, section C (alpha)' }) },
+  evaluate: (logprobs, { beta }) => {
+    const ratios = logRatios(logprobs, 'nca');
+    const rewards = scaledRewards(ratios, beta);
+    const noise = tf.add(tf.softplus(rewards.chosenRewards), tf.softplus(rewards.rejectedRewards));
+    return {
+      perPair: tf.add(logisticLoss(rewards.chosenRewards), tf.mul(noise, 0.5)),
+      score: margin(ratios),
+      ...rewards,
+    };
+  },
+});
+
+/**
+ * Noise contrastive alignment on pairs: raises the chosen reward as data and lowers both as noise, which keeps the
+ * likelihood of the chosen response from falling.
+ *
+ *     perPair = -log sigmoid(beta r_c) - (log sigmoid(-beta r_c) + log sigmoid(-beta r_j)) / 2
+ *
+ * Two log 2 when both log-ratios are zero. `score` is r_c - r_j.
+ *
+ * Chen et al. 2024, arXiv 2402.05369.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function nca(options: NcaOptions = {}): CatalogueLoss {
+  return ncaEntry.create(options);
+}

@@ -1,0 +1,74 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Tensor1D } from '@tensorflow/tfjs';
+import { betaField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logisticLoss, margin, policyLogprobs, scaledRewards, withNegativeLogLikelihood } from './margins.js';
+import { nllWeightField } from './nll-weight-field.js';
+import { logOneMinusExp } from './stable-ops.js';
+
+/** Options of {@link orpo}. */
+export interface OrpoOptions {
+  /** Weight of the odds-ratio term, lambda of the paper, > 0, usually 0.05 to 1; default 0.1. */
+  readonly beta?: number;
+  /** Weight of the negative log-likelihood a token of the chosen response, >= 0; default 1. */
+  readonly nllWeight?: number;
+}
+
+/** Everything that is constant about {@link orpo}. */
+export const orpoEntry = defineLoss<OrpoOptions>({
+  id: 'orpo',
+  formula: 'beta * softplus(-o) - nllWeight * c, o = log odds(c) - log odds(j), log odds(x) = x - log(1 - exp x), means',
+  publications: [
+    {
+      authors: 'Hong et al.',
+      title: 'ORPO: Monolithic Preference Optimization without Reference Model',
+      year: 2024,
+      arxiv: '2403.07691',
+    },
+  ],
+  aggregation: 'mean',
+  isReferenceFree: true,
+  options: {
+    beta: betaField({
+      default: 0.1,
+      usual: [0.05, 1],
+      effect: 'Larger gives the preference more say against the likelihood.',
+      defaultFrom: 'paper (lambda)',
+    }),
+    nllWeight: nllWeightField({ default: 1, usual: [0, 2], defaultFrom: 'paper' }),
+  },
+  evaluate: (logprobs, { beta, nllWeight }) => {
+    const means = policyLogprobs(logprobs);
+    const score = margin({ chosen: logOdds(means.chosen), rejected: logOdds(means.rejected) });
+    const oddsRatioTerm = tf.mul(logisticLoss(score), beta) as Tensor1D;
+    return {
+      perPair: withNegativeLogLikelihood(oddsRatioTerm, means.chosen, nllWeight),
+      score,
+      ...scaledRewards(means, beta),
+    };
+  },
+});
+
+/** log(p / (1 - p)) from log p, `[B]` float32. */
+function logOdds(logProbability: Tensor1D): Tensor1D {
+  return tf.sub(logProbability, logOneMinusExp(logProbability));
+}
+
+/**
+ * Odds-ratio preference optimisation: supervised fine-tuning on the chosen response with a penalty when its odds do not
+ * exceed those of the rejected one. No reference and no separate fine-tuning stage.
+ *
+ *     perPair = beta * -log sigmoid(o) - nllWeight c,   o = log(P_c / (1 - P_c)) - log(P_j / (1 - P_j)), P = exp(mean log p)
+ *
+ * c: mean log-probability a token of the chosen response; beta: the paper's lambda. `score` is o, without beta; rewards
+ * are beta times the means. Mean log-probabilities above -1e-6 count as -1e-6 in the odds, which are infinite at 0.
+ * Differs from common implementations, in which the likelihood is averaged over all tokens of the batch: here each
+ * response's mean counts once.
+ *
+ * Hong et al. 2024, arXiv 2403.07691.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function orpo(options: OrpoOptions = {}): CatalogueLoss {
+  return orpoEntry.create(options);
+}

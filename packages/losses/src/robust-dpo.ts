@@ -1,0 +1,64 @@
+import * as tf from '@tensorflow/tfjs';
+import { betaField, labelSmoothingField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logisticLoss, logRatios, margin, scaledRewards } from './margins.js';
+
+/** Options of {@link robustDpo}. */
+export interface RobustDpoOptions {
+  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.01. Larger holds the policy closer to the reference. */
+  readonly beta?: number;
+  /** Known share of flipped labels, 0 to below 0.5; default 0.1. Larger corrects for more noise, with more variance. */
+  readonly labelSmoothing?: number;
+}
+
+/** Everything that is constant about {@link robustDpo}. */
+export const robustDpoEntry = defineLoss<RobustDpoOptions>({
+  id: 'robust-dpo',
+  formula: '((1 - e) * softplus(-beta * h) - e * softplus(beta * h)) / (1 - 2e)',
+  publications: [
+    {
+      authors: 'Chowdhury et al.',
+      title: 'Provably Robust DPO: Aligning Language Models with Noisy Feedback',
+      year: 2024,
+      arxiv: '2403.00409',
+    },
+  ],
+  aggregation: 'sum',
+  isReferenceFree: false,
+  options: {
+    beta: betaField({ default: 0.01, usual: [0.005, 0.5], defaultFrom: 'paper, section B' }),
+    labelSmoothing: labelSmoothingField({
+      default: 0.1,
+      effect: 'Larger corrects for more flipped labels; the variance grows as 1 / (1 - 2e).',
+      defaultFrom: 'paper, section 6',
+    }),
+  },
+  evaluate: (logprobs, { beta, labelSmoothing }) => {
+    const ratios = logRatios(logprobs, 'robust-dpo');
+    const score = margin(ratios);
+    const logits = tf.mul(score, beta);
+    const asLabelled = tf.mul(logisticLoss(logits), 1 - labelSmoothing);
+    const asFlipped = tf.mul(tf.softplus(logits), labelSmoothing);
+    return {
+      perPair: tf.div(tf.sub(asLabelled, asFlipped), 1 - 2 * labelSmoothing),
+      score,
+      ...scaledRewards(ratios, beta),
+    };
+  },
+});
+
+/**
+ * Robust DPO: an unbiased estimate of the DPO loss under clean labels from labels of which a share e is flipped.
+ *
+ *     perPair = ((1 - e) * -log sigmoid(beta h) - e * -log sigmoid(-beta h)) / (1 - 2e),   h = r_c - r_j
+ *
+ * e: `labelSmoothing`. The expectation over flips is DPO's loss, so single values may be negative, without a lower
+ * bound as h grows. With e = 0 it is DPO. `score` is h.
+ *
+ * Chowdhury et al. 2024, arXiv 2403.00409.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function robustDpo(options: RobustDpoOptions = {}): CatalogueLoss {
+  return robustDpoEntry.create(options);
+}

@@ -1,0 +1,58 @@
+import * as tf from '@tensorflow/tfjs';
+import { betaField } from './beta-field.js';
+import type { CatalogueLoss } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
+import { logRatios, margin, scaledRewards } from './margins.js';
+
+/** Options of {@link sppo}. */
+export interface SppoOptions {
+  /** 1 / eta of the paper, > 0, usually 5e-4 to 0.1; default 1e-3, a target of 500 nats in each direction. */
+  readonly beta?: number;
+}
+
+/** Everything that is constant about {@link sppo}. */
+export const sppoEntry = defineLoss<SppoOptions>({
+  id: 'sppo',
+  formula: '(r_c - 1 / (2 beta))^2 + (r_j + 1 / (2 beta))^2',
+  publications: [
+    {
+      authors: 'Wu et al.',
+      title: 'Self-Play Preference Optimization for Language Model Alignment',
+      year: 2024,
+      arxiv: '2405.00675',
+    },
+  ],
+  aggregation: 'sum',
+  isReferenceFree: false,
+  options: {
+    beta: betaField({
+      default: 1e-3,
+      usual: [5e-4, 0.1],
+      effect: 'Smaller sets the targets +-1 / (2 beta) further away and makes every gradient larger.',
+      defaultFrom: 'paper (eta 1e3)',
+    }),
+  },
+  evaluate: (logprobs, { beta }) => {
+    const ratios = logRatios(logprobs, 'sppo');
+    const target = 1 / (2 * beta);
+    const chosenError = tf.square(tf.sub(ratios.chosen, target));
+    const rejectedError = tf.square(tf.add(ratios.rejected, target));
+    return { perPair: tf.add(chosenError, rejectedError), score: margin(ratios), ...scaledRewards(ratios, beta) };
+  },
+});
+
+/**
+ * Self-play preference optimisation with hard labels (chosen wins with probability 1): each log-ratio is regressed to
+ * its own target, so the chosen one must rise and not just stay above the rejected one.
+ *
+ *     perPair = (r_c - 1 / (2 beta))^2 + (r_j + 1 / (2 beta))^2
+ *
+ * beta = 1 / eta. `score` is r_c - r_j.
+ * Differs from the paper: the win rate of each response is 1 or 0 instead of an estimate from several judgements.
+ *
+ * Wu et al. 2024, arXiv 2405.00675.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
+ */
+export function sppo(options: SppoOptions = {}): CatalogueLoss {
+  return sppoEntry.create(options);
+}
