@@ -1,1 +1,2 @@
-export {};
+export { createProgram } from './program.js';
+export { exitCodeOf, reportError, withoutSecrets } from './report-error.js';

@@ -1,2 +1,3 @@
+export * from './backends/index.js';
 export * from './executors/index.js';
 export * from './program/index.js';

@@ -18,10 +18,11 @@ const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} Gi
 
 function describe(found: SystemInspection): string {
   const { node, cpu, gpus, memory } = found;
+  const features = Object.entries(cpu.features ?? {}).flatMap(([name, isPresent]) => (isPresent ? [name] : []));
   const limit = memory.limit === undefined ? '' : `, limited to ${gibibytes(memory.limit)}`;
   const lines = [
     `Node      ${node.version}${node.isSupported ? '' : ' (too old: 20.19 or newer is needed)'}, ${found.platform}`,
-    `CPU       ${cpu.model}, ${cpu.cores} cores${cpu.features.length > 0 ? `, ${cpu.features.join(' ')}` : ''}`,
+    `CPU       ${[cpu.model, `${cpu.cores} cores`, ...features].join(', ')}`,
     `GPU       ${gpus.length === 0 ? 'none found' : gpus.map((gpu) => gpu.name).join(', ')}`,
     `Memory    ${gibibytes(memory.free)} free of ${gibibytes(memory.total)}${limit}`,
     `TF.js     ${found.tfjs}`,
@@ -33,9 +34,10 @@ function describe(found: SystemInspection): string {
 }
 
 function describeBackend({ id, state, reason, measured }: BackendInspection, isChosen: boolean): string {
+  const gflops = measured?.matmulGflops;
   const speed = [
-    measured?.gflops?.float32 === undefined ? undefined : `f32 ${measured.gflops.float32.toFixed(0)} GFLOP/s`,
-    measured?.gflops?.bfloat16 === undefined ? undefined : `bf16 ${measured.gflops.bfloat16.toFixed(0)} GFLOP/s`,
+    gflops?.float32 === undefined ? undefined : `f32 ${gflops.float32.toFixed(0)} GFLOP/s`,
+    gflops?.bfloat16 === undefined ? undefined : `bf16 ${gflops.bfloat16.toFixed(0)} GFLOP/s`,
   ].filter((part) => part !== undefined);
   const figures = speed.length === 0 ? '' : `; ${speed.join(', ')}`;
   return `${isChosen ? '*' : ' '} ${id.padEnd(15)} ${state}: ${reason}${figures}`;

@@ -110,7 +110,7 @@ it.each<[string, Partial<Seen>, boolean, RegExp]>([
     'fast bfloat16',
     { backends: [{ id: 'tensorflow', ...ready, measured: { ...measured, usesGpu: false } }] },
     false,
-    /precision: bf16/,
+    /precision: bfloat16/,
   ],
   [
     'a GPU without its package',

@@ -1,0 +1,20 @@
+import { createRequire } from 'node:module';
+import { Command } from 'commander';
+import { addBackend } from './commands/backend.js';
+import { addDoctor } from './commands/doctor.js';
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+
+/** The `metaapo` command with all of its subcommands. Wrong usage ends with exit code 2. */
+export function createProgram(): Command {
+  const program = new Command('metaapo')
+    .description('Align language models with preference data')
+    .version(version)
+    .configureHelp({ showGlobalOptions: true });
+  addDoctor(program);
+  addBackend(program);
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((inner) => inner.commands)]) {
+    command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+  }
+  return program;
+}

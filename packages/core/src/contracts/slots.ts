@@ -1,0 +1,31 @@
+import type { MetaLearner } from './meta-learner.js';
+import type { PreferenceLoss } from './preference-loss.js';
+import type { ResponseSampler } from './response-sampler.js';
+import type { RewardModel } from './reward-model.js';
+import type { SelectionRule } from './selection-rule.js';
+import type { Tracker } from './tracker.js';
+
+declare const PART: unique symbol;
+
+/** A typed symbol: the place of one kind of part. Equal in every copy of this package. */
+export type Slot<Part> = symbol & { readonly [PART]?: Part };
+
+const slot = <Part>(name: string): Slot<Part> => Symbol.for(`@metaapo/slot:${name}`) as Slot<Part>;
+
+/** Slot of preference losses. */
+export const LOSS: Slot<PreferenceLoss> = slot('loss');
+/** Slot of meta-learners, which weigh pairs. */
+export const META_LEARNER: Slot<MetaLearner> = slot('meta-learner');
+/** Slot of selection rules, which choose the prompts that get new responses. */
+export const SELECTION_RULE: Slot<SelectionRule> = slot('selection-rule');
+/** Slot of samplers, which write responses. */
+export const SAMPLER: Slot<ResponseSampler> = slot('sampler');
+/** Slot of reward models, which score responses. */
+export const REWARD_MODEL: Slot<RewardModel> = slot('reward-model');
+/** Slot of trackers, which receive metrics. */
+export const TRACKER: Slot<Tracker> = slot('tracker');
+
+/** Name of a slot in messages and recipes, e.g. `loss`. */
+export function slotName(of: Slot<unknown>): string {
+  return of.description?.replace('@metaapo/slot:', '') ?? 'unknown';
+}
