@@ -66,8 +66,10 @@ export function setUp() {
     process.stdout.write('Installing packages ...\n');
     const installed = pnpm(['install', '--frozen-lockfile'], { quiet: true });
     if (installed.status !== 0) {
-      fail(`The packages could not be installed: ${(installed.stdout ?? '') + (installed.stderr ?? '')}\n` +
-        'Check that the npm registry can be reached and that the disk has 2 GB free, then try again.');
+      fail(
+        `The packages could not be installed: ${(installed.stdout ?? '') + (installed.stderr ?? '')}\n` +
+          'Check that the npm registry can be reached and that the disk has 2 GB free, then try again.',
+      );
     }
   }
   const stale = readdirSync(join(root, 'packages')).filter((name) => !isBuilt(name));

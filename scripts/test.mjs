@@ -11,13 +11,26 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 let isGreen = true;
 for (const project of ['unit', 'e2e']) {
   const report = join(tmpdir(), `metaapo-${project}-${process.pid}.json`);
-  const result = pnpm(
-    ['exec', 'vitest', 'run', '--project', project, '--passWithNoTests', '--reporter=default', '--reporter=json',
-      `--outputFile.json=${report}`, ...process.argv.slice(2)],
-  );
+  const result = pnpm([
+    'exec',
+    'vitest',
+    'run',
+    '--project',
+    project,
+    '--passWithNoTests',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...process.argv.slice(2),
+  ]);
   if (result.status !== 0) isGreen = false;
   try {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests = 0 } = JSON.parse(readFileSync(report, 'utf8'));
+    const {
+      numPassedTests,
+      numFailedTests,
+      numPendingTests,
+      numTodoTests = 0,
+    } = JSON.parse(readFileSync(report, 'utf8'));
     totals.passed += numPassedTests;
     totals.failed += numFailedTests;
     totals.skipped += numPendingTests + numTodoTests;
@@ -35,7 +48,9 @@ function prepareNativeBackend() {
     process.stdout.write('Native backend: skipped, METAAPO_SKIP_NATIVE is set\n');
     return;
   }
-  const installed = run(process.execPath, [join(root, 'packages/cli/bin/metaapo.js'), 'backend', 'install'], { quiet: true });
+  const installed = run(process.execPath, [join(root, 'packages/cli/bin/metaapo.js'), 'backend', 'install'], {
+    quiet: true,
+  });
   const said = `${installed.stdout}${installed.stderr}`.trim().split('\n').at(-1);
   process.stdout.write(`Native backend: ${installed.status === 0 ? said : `skipped, ${said}`}\n`);
 }
