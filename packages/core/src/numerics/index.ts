@@ -1,0 +1,3 @@
+export * from './pack-by-tokens.js';
+export * from './random.js';
+export * from './schedule.js';
