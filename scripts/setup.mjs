@@ -13,10 +13,10 @@ export function fail(text) {
   process.exit(2);
 }
 
-/** Runs a command at the root; its output is shown unless `quiet`. */
-export function run(command, args, { quiet = false, env = {}, input } = {}) {
+/** Runs a command, at the root unless `cwd` says otherwise; its output is shown unless `quiet`. */
+export function run(command, args, { quiet = false, env = {}, input, cwd = root } = {}) {
   return spawnSync(command, args, {
-    cwd: root,
+    cwd,
     stdio: [input === undefined ? 'ignore' : 'pipe', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
     env: { ...process.env, ...env },
     encoding: 'utf8',
