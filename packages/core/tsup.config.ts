@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/contracts/index.ts', 'src/numerics/index.ts'],
+  entry: ['src/index.ts', 'src/contracts/index.ts', 'src/numerics/index.ts', 'src/storage/index.ts'],
   format: 'esm',
   target: 'node20',
   dts: true,

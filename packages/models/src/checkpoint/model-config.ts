@@ -114,7 +114,12 @@ function reader(raw: Raw, file: string): Reader {
       remedy: 'Use a Llama, Qwen2, Qwen3 or Mistral checkpoint with standard settings',
     });
   };
-  const number = (field: string, otherwise: number | undefined, accept: (x: number) => boolean, kind: string): number => {
+  const number = (
+    field: string,
+    otherwise: number | undefined,
+    accept: (x: number) => boolean,
+    kind: string,
+  ): number => {
     const value = raw[field] ?? otherwise;
     return typeof value === 'number' && accept(value) ? value : refuse(field, kind, JSON.stringify(value) ?? 'nothing');
   };
@@ -147,7 +152,9 @@ function ropeOf(raw: Raw, read: Reader): RopeConfig {
   const kind = String(scaling.rope_type ?? scaling.type ?? 'default');
   const numberOf = (field: string): number => {
     const value = scaling[field];
-    return typeof value === 'number' ? value : read.refuse(`rope ${field}`, 'a number', JSON.stringify(value) ?? 'nothing');
+    return typeof value === 'number'
+      ? value
+      : read.refuse(`rope ${field}`, 'a number', JSON.stringify(value) ?? 'nothing');
   };
   if (kind === 'default') return { theta };
   if (kind === 'linear') return { theta, scaling: { kind, factor: numberOf('factor') } };

@@ -1,6 +1,6 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { endianness } from 'node:os';
-import { MetaapoError } from '@metaapo/core/contracts';
+import { MetaapoError } from '../contracts/index.js';
 import { bfloat16FromFloat32, float32FromBfloat16, float32FromFloat16 } from './float-formats.js';
 
 /** Element types that are read; `F32` and `BF16` are written. */
@@ -101,7 +101,11 @@ async function readHeader(handle: FileHandle, file: string): Promise<Pick<Safete
 }
 
 function checkEntry(file: string, name: string, entry: unknown, start: number, size: number): StoredTensor {
-  const { dtype, shape, data_offsets: offsets } = entry as { dtype: StoredType; shape: number[]; data_offsets: number[] };
+  const {
+    dtype,
+    shape,
+    data_offsets: offsets,
+  } = entry as { dtype: StoredType; shape: number[]; data_offsets: number[] };
   const bytes = ELEMENT_BYTES[dtype];
   if (bytes === undefined) {
     throw corrupt(file, `tensor ${name} has an unknown type`, Object.keys(ELEMENT_BYTES).join(', '), String(dtype));

@@ -11,8 +11,8 @@ export function bfloat16FromFloat32(values: Float32Array): Uint16Array {
   const words = new Uint16Array(values.length);
   for (let index = 0; index < bits.length; index++) {
     const word = bits[index]!;
-    const isNaN = (word & 0x7fffffff) > 0x7f800000;
-    words[index] = isNaN ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+    const isNotANumber = (word & 0x7fffffff) > 0x7f800000;
+    words[index] = isNotANumber ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
   }
   return words;
 }

@@ -1,0 +1,102 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MetaapoError } from '@metaapo/core/contracts';
+import { z } from 'zod';
+import { type Checkpoint, openCheckpoint } from './open-checkpoint.js';
+
+/** Shape of a low-rank adapter: y += (alpha / rank) * x A^T B^T in each target module. */
+export interface LoraConfig {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Last parts of module names, e.g. `q_proj`. */
+  readonly targetModules: readonly string[];
+  /** Scale alpha / sqrt(rank) instead of alpha / rank. */
+  readonly useRslora: boolean;
+}
+
+/** All linear modules of a block: the usual targets. */
+export const ALL_LINEAR = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+
+const absent = z.union([z.null(), z.literal(false), z.tuple([]), z.object({}).strict(), z.literal('none')]).optional();
+
+/** The fields of adapter_config.json that change the mathematics; anything else that does is refused. */
+const schema = z.looseObject({
+  peft_type: z.literal('LORA'),
+  r: z.int().positive(),
+  lora_alpha: z.number().positive(),
+  target_modules: z.union([z.array(z.string()).min(1), z.literal('all-linear')]),
+  use_rslora: z.boolean().default(false),
+  fan_in_fan_out: z.literal(false).default(false),
+  bias: absent,
+  use_dora: absent,
+  rank_pattern: absent,
+  alpha_pattern: absent,
+  modules_to_save: absent,
+  layers_to_transform: absent,
+  layer_replication: absent,
+  trainable_token_indices: absent,
+  target_parameters: absent,
+});
+
+/** The scale of an adapter's product. */
+export function scalingOf({ rank, alpha, useRslora }: LoraConfig): number {
+  return alpha / (useRslora ? Math.sqrt(rank) : rank);
+}
+
+/**
+ * Reads a PEFT adapter directory.
+ * @returns its shape, and its open weights, which the caller closes
+ * @throws MetaapoError with code `checkpoint` for a file that is missing or a setting that is not supported
+ */
+export async function openAdapter(
+  directory: string,
+): Promise<{ readonly config: LoraConfig; readonly weights: Checkpoint }> {
+  const file = join(directory, 'adapter_config.json');
+  const remedy = 'Give a directory that PEFT saved with a plain LoRA adapter';
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new MetaapoError('checkpoint', 'the file cannot be read', { where: file, cause, remedy });
+  });
+  const parsed = schema.safeParse(parseJson(text, file));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new MetaapoError('checkpoint', `${issue!.path.join('.') || 'the file'} is not supported`, {
+      where: file,
+      got: issue!.message,
+      remedy,
+    });
+  }
+  const { r: rank, lora_alpha: alpha, target_modules: targets, use_rslora: useRslora } = parsed.data;
+  const targetModules = targets === 'all-linear' ? ALL_LINEAR : targets;
+  const weights = await openCheckpoint(directory, 'adapter_model');
+  return { config: { rank, alpha, targetModules, useRslora }, weights };
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new MetaapoError('checkpoint', 'the file is no JSON', {
+      where: file,
+      cause,
+      remedy: 'Save the adapter again',
+    });
+  }
+}
+
+/** Writes adapter_config.json as PEFT reads it. */
+export async function writeAdapterConfig(directory: string, config: LoraConfig, baseModel: string): Promise<void> {
+  const json = {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: baseModel,
+    r: config.rank,
+    lora_alpha: config.alpha,
+    lora_dropout: 0,
+    target_modules: config.targetModules,
+    use_rslora: config.useRslora,
+    bias: 'none',
+    fan_in_fan_out: false,
+    inference_mode: true,
+  };
+  await writeFile(join(directory, 'adapter_config.json'), `${JSON.stringify(json, null, 2)}\n`);
+}

@@ -1,0 +1,3 @@
+export { ALL_LINEAR, type LoraConfig } from './adapter.js';
+export { type LanguageModelConfig, readModelConfig } from './model-config.js';
+export { type Checkpoint, openCheckpoint } from './open-checkpoint.js';

@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { access, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { MetaapoError } from '@metaapo/core/contracts';
+import { openSafetensors, type SafetensorsFile } from '@metaapo/core/storage';
+
+/** The weights of a directory, in one file or several. */
+export interface Checkpoint {
+  /** What holds the weights, for messages. */
+  readonly where: string;
+  /** Shapes by tensor name. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  read(name: string): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+const exists = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
+/**
+ * Opens model.safetensors, or the shards that model.safetensors.index.json lists.
+ * @throws MetaapoError with code `checkpoint` when a file is missing, damaged, or named outside of the directory
+ */
+export async function openCheckpoint(directory: string, stem = 'model'): Promise<Checkpoint> {
+  const single = join(directory, `${stem}.safetensors`);
+  const index = join(directory, `${stem}.safetensors.index.json`);
+  if (await exists(single)) return viewOf(single, [await openSafetensors(single)]);
+  if (await exists(index)) return openShards(directory, index);
+  throw new MetaapoError('checkpoint', 'there are no weights', {
+    where: directory,
+    expected: `${basename(single)} or ${basename(index)}`,
+    got: (await exists(join(directory, 'pytorch_model.bin'))) ? 'pytorch_model.bin, which may hold code' : 'neither',
+    remedy: 'Save the model with safe_serialization=True, or download its safetensors files',
+  });
+}
+
+async function openShards(directory: string, index: string): Promise<Checkpoint> {
+  const weightMap = await readIndex(index);
+  const files: SafetensorsFile[] = [];
+  try {
+    for (const name of new Set(weightMap.values())) files.push(await openSafetensors(join(directory, name)));
+    const checkpoint = viewOf(index, files);
+    for (const [tensor, file] of weightMap) {
+      if (!checkpoint.shapes.has(tensor)) {
+        throw new MetaapoError('checkpoint', `tensor ${tensor} is missing`, {
+          where: join(directory, file),
+          expected: `the tensors that ${basename(index)} lists for it`,
+          remedy: 'Download the shard and the index again, from the same revision',
+        });
+      }
+    }
+    return checkpoint;
+  } catch (error) {
+    for (const file of files) await file.close();
+    throw error;
+  }
+}
+
+async function readIndex(index: string): Promise<ReadonlyMap<string, string>> {
+  const corrupt = (summary: string, got?: string): MetaapoError =>
+    new MetaapoError('checkpoint', summary, {
+      where: index,
+      expected: 'a weight_map from tensor names to file names in the same directory',
+      ...(got === undefined ? {} : { got }),
+      remedy: 'Download the index again',
+    });
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(await readFile(index, 'utf8'));
+  } catch {
+    throw corrupt('the index is no JSON');
+  }
+  const map = (parsed as { weight_map?: unknown } | null)?.weight_map;
+  if (typeof map !== 'object' || map === null) throw corrupt('there is no weight_map');
+  const entries = Object.entries(map);
+  for (const [tensor, file] of entries) {
+    const isPlain = typeof file === 'string' && /^[\w.-]+\.safetensors$/.test(file) && !file.startsWith('.');
+    if (!isPlain) throw corrupt(`the file of tensor ${tensor} is outside of the directory`, JSON.stringify(file));
+  }
+  return new Map(entries);
+}
+
+/** One view of several files. */
+function viewOf(where: string, files: readonly SafetensorsFile[]): Checkpoint {
+  const owners = new Map<string, SafetensorsFile>();
+  const shapes = new Map<string, readonly number[]>();
+  for (const file of files) {
+    for (const [name, { shape }] of file.tensors) {
+      owners.set(name, file);
+      shapes.set(name, shape);
+    }
+  }
+  return {
+    where,
+    shapes,
+    read(name) {
+      const owner = owners.get(name);
+      if (owner === undefined) throw new MetaapoError('checkpoint', `there is no tensor ${name}`, { where });
+      return owner.read(name);
+    },
+    async close() {
+      for (const file of files) await file.close();
+    },
+  };
+}
+
+/** Buffers that older checkpoints hold and no model reads. */
+const IGNORED = /(rotary_emb\.inv_freq|\.attn\.bias|\.masked_bias)$/;
+
+/**
+ * Reads every expected tensor once, checks its shape and that all its numbers are finite, and hands it over.
+ * @param visit receives one tensor at a time; the array is the visitor's
+ * @returns a key of names, shapes and numbers: equal keys mean equal weights
+ * @throws MetaapoError with code `checkpoint` for a missing, misshaped, unknown or non-finite tensor
+ */
+export async function readWeights(
+  checkpoint: Checkpoint,
+  expected: ReadonlyMap<string, readonly number[]>,
+  visit: (name: string, values: Float32Array) => Promise<void>,
+  isOptional: (name: string) => boolean = () => false,
+): Promise<string> {
+  checkNames(checkpoint, expected, isOptional);
+  const hash = createHash('sha256');
+  for (const [name, shape] of expected) {
+    const values = await checkpoint.read(name);
+    checkFinite(values, checkpoint.where, name);
+    hash.update(`${name}[${shape}]`).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    await visit(name, values);
+  }
+  return hash.digest('hex');
+}
+
+function checkNames(
+  { where, shapes }: Checkpoint,
+  expected: ReadonlyMap<string, readonly number[]>,
+  isOptional: (name: string) => boolean,
+): void {
+  const refuse = (summary: string, wanted: string, got: string): never => {
+    throw new MetaapoError('checkpoint', summary, {
+      where,
+      expected: wanted,
+      got,
+      remedy: 'Check that config.json and the weights belong to the same model',
+    });
+  };
+  for (const [name, shape] of expected) {
+    const found = shapes.get(name);
+    if (found === undefined) refuse(`tensor ${name} is missing`, `[${shape.join(', ')}]`, 'no such tensor');
+    if (String(found) !== String(shape)) {
+      refuse(`tensor ${name} has the wrong shape`, `[${shape.join(', ')}]`, `[${found!.join(', ')}]`);
+    }
+  }
+  const unknown = [...shapes.keys()].filter((name) => !expected.has(name) && !IGNORED.test(name) && !isOptional(name));
+  if (unknown.length > 0) {
+    refuse(
+      'there are tensors that this architecture does not have',
+      `${expected.size} tensors`,
+      unknown.slice(0, 5).join(', '),
+    );
+  }
+}
+
+/** @throws MetaapoError with code `checkpoint` that names the tensor and the position of a NaN or an infinity. */
+export function checkFinite(values: Float32Array, where: string, name: string): void {
+  for (let index = 0; index < values.length; index++) {
+    if (!Number.isFinite(values[index])) {
+      throw new MetaapoError('checkpoint', `tensor ${name} holds ${values[index]} at position ${index}`, {
+        where,
+        expected: 'finite numbers',
+        remedy: 'Take an earlier checkpoint; this one comes from a training that diverged, or is damaged',
+      });
+    }
+  }
+}
