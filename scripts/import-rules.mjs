@@ -2,7 +2,8 @@
 
 const SCOPE = '@metaapo/';
 const CONTRACTS = '@metaapo/core/contracts';
-const NUMERICS = '@metaapo/core/numerics';
+/** Arithmetic and file formats below the trainer. */
+const LOW = [CONTRACTS, '@metaapo/core/numerics', '@metaapo/core/storage'];
 /** The conformance kit: any package's tests may use it. */
 const TESTING = '@metaapo/testing';
 
@@ -10,12 +11,12 @@ const TESTING = '@metaapo/testing';
 const ALLOWED = {
   core: [],
   engine: [CONTRACTS],
-  models: [CONTRACTS, '@metaapo/engine'],
+  models: [...LOW, '@metaapo/engine'],
 };
-const PLUGIN = [CONTRACTS, NUMERICS];
+const PLUGIN = LOW;
 
 /** The folders of core, lowest first: each imports itself and those before it. */
-const CORE_FOLDERS = ['contracts', 'numerics', 'trainer', 'compose'];
+const CORE_FOLDERS = ['contracts', 'numerics', 'storage', 'trainer', 'compose'];
 const CONTAINER = ['tsyringe', 'reflect-metadata'];
 
 /** Package, folder inside `src`, and kind of a file given by its path from the root. */
