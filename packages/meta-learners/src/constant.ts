@@ -1,0 +1,48 @@
+import type { MetaLearner, PartDefinition } from '@metaapo/core/contracts';
+import { definePart, META_LEARNER } from '@metaapo/core/contracts';
+import { z } from 'zod';
+import { checkBuffer, metaObjective } from './meta-objective.js';
+import { parseOptions } from './parse-options.js';
+import { refuseOtherArrays } from './state-arrays.js';
+
+/** Options of {@link constant}. */
+export interface ConstantOptions {
+  /** The weight of every offline pair, 0 to 1; default 0.5. Larger trusts offline pairs more. */
+  readonly weight?: number | undefined;
+}
+
+const schema = z.strictObject({ weight: z.number().min(0).max(1).default(0.5) });
+
+/**
+ * The same weight for every pair; it learns nothing and has no state. With 0.5 it is the paper's ablation without a
+ * meta-learner.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds
+ */
+export function constant(options: ConstantOptions = {}): MetaLearner {
+  const settings = parseOptions('meta-learner constant', schema, options);
+  const weightsOf = (rows: number): Float32Array => new Float32Array(rows).fill(settings.weight);
+  const learner: MetaLearner = {
+    id: 'constant',
+    options: settings,
+    initialState: () => ({}),
+    weights: (state, { logSigmoidScore }) => {
+      refuseOtherArrays('constant', state, []);
+      return weightsOf(logSigmoidScore.length);
+    },
+    update: (state, buffer) => {
+      refuseOtherArrays('constant', state, []);
+      checkBuffer('constant', buffer);
+      return { state, loss: metaObjective(weightsOf(buffer.offlineLoss.length), buffer) };
+    },
+  };
+  return Object.freeze(learner);
+}
+
+/** {@link constant} as a part. */
+export const constantPart: PartDefinition<MetaLearner, ConstantOptions> = definePart<MetaLearner, ConstantOptions>({
+  slot: META_LEARNER,
+  id: 'constant',
+  summary: 'The same weight for every pair; learns nothing.',
+  options: schema,
+  create: (options) => constant(options),
+});

@@ -1,0 +1,47 @@
+import type { MetaLearner, PartDefinition } from '@metaapo/core/contracts';
+import { definePart, META_LEARNER } from '@metaapo/core/contracts';
+import { z } from 'zod';
+import { columnCount } from './feature-columns.js';
+import { checkBuffer, metaObjective } from './meta-objective.js';
+import type { MlpOptions } from './mlp.js';
+import { networkFields, networkWeights } from './mlp.js';
+import { initialParameters, parameterArrays } from './mlp-state.js';
+import { parseOptions } from './parse-options.js';
+
+/** Options of {@link frozen}: those of the network of an `mlp`. */
+export type FrozenOptions = Pick<MlpOptions, 'hidden' | 'init' | 'features'>;
+
+const schema = z.strictObject({ ...networkFields, init: networkFields.init.unwrap().default('reference') });
+
+/**
+ * The network of `mlp`, never updated: weights that were learned before, or the reference code's first ones.
+ *
+ * A recipe names the learned state by `init: FILE.safetensors`; in code, give a saved state of an `mlp` to `weights`.
+ * Without either, `init` says which untrained parameters serve, by default those of the reference code.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds
+ */
+export function frozen(options: FrozenOptions = {}): MetaLearner {
+  const settings = parseOptions('meta-learner frozen', schema, options);
+  const sizes = { hidden: settings.hidden, columns: columnCount(settings.features) };
+  const weights = networkWeights('frozen', sizes, settings.features);
+  const learner: MetaLearner = {
+    id: 'frozen',
+    options: settings,
+    initialState: (seed) => parameterArrays(initialParameters(settings.init, sizes, seed), sizes),
+    weights,
+    update: (state, buffer) => {
+      checkBuffer('frozen', buffer);
+      return { state, loss: metaObjective(weights(state, buffer), buffer) };
+    },
+  };
+  return Object.freeze(learner);
+}
+
+/** {@link frozen} as a part. */
+export const frozenPart: PartDefinition<MetaLearner, FrozenOptions> = definePart<MetaLearner, FrozenOptions>({
+  slot: META_LEARNER,
+  id: 'frozen',
+  summary: 'A network that was trained before and stays as it is.',
+  options: schema,
+  create: (options) => frozen(options),
+});
