@@ -1,6 +1,6 @@
 // Installs the workspace and builds it where sources are newer than the build. Needs Node alone.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,6 +20,7 @@ export function run(command, args, { quiet = false, env = {}, input, cwd = root 
     stdio: [input === undefined ? 'ignore' : 'pipe', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
     env: { ...process.env, ...env },
     encoding: 'utf8',
+    maxBuffer: 2 ** 28,
     input,
   });
 }
@@ -54,30 +55,52 @@ function isBuilt(name) {
   return newest(join(directory, 'src'), (file) => !file.includes('.test')) <= built;
 }
 
-/** Installs what the lock file says and builds stale packages. */
-export function setUp() {
+/** Folders of packages; a folder that holds ignored files alone is left over from another branch. */
+function packageNames() {
+  return readdirSync(join(root, 'packages')).filter((name) => existsSync(join(root, 'packages', name, 'package.json')));
+}
+
+function outputOf({ stdout, stderr, error }) {
+  return [stdout, stderr, error?.message].filter(Boolean).join('\n').trim();
+}
+
+function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
     fail(`Node ${process.versions.node} is too old: expected 20.19 or newer. Install a newer Node and try again.`);
   }
-  const lock = join(root, 'pnpm-lock.yaml');
-  const stamp = join(root, 'node_modules', '.modules.yaml');
-  if (!existsSync(stamp) || statSync(lock).mtimeMs > statSync(stamp).mtimeMs) {
-    process.stdout.write('Installing packages ...\n');
-    const installed = pnpm(['install', '--frozen-lockfile'], { quiet: true });
-    if (installed.status !== 0) {
-      fail(
-        `The packages could not be installed: ${(installed.stdout ?? '') + (installed.stderr ?? '')}\n` +
-          'Check that the npm registry can be reached and that the disk has 2 GB free, then try again.',
-      );
-    }
-  }
-  const stale = readdirSync(join(root, 'packages')).filter((name) => !isBuilt(name));
-  if (stale.length > 0) {
-    process.stdout.write(`Building ${stale.join(', ')} ...\n`);
-    const built = pnpm(['run', 'build'], { quiet: true });
-    if (built.status !== 0) fail(`The build failed:\n${built.stdout}\n${built.stderr}`);
-  }
+}
+
+/** pnpm keeps the lock file of what it installed last. */
+function isInstalled() {
+  const installed = join(root, 'node_modules', '.pnpm', 'lock.yaml');
+  return (
+    existsSync(installed) &&
+    existsSync(join(root, 'node_modules', '.modules.yaml')) &&
+    readFileSync(installed, 'utf8') === readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8')
+  );
+}
+
+function install() {
+  process.stdout.write('Installing packages ...\n');
+  // Development dependencies come along whatever NODE_ENV says; CI keeps pnpm from asking questions.
+  const installed = pnpm(['install', '--frozen-lockfile', '--prod=false'], { quiet: true, env: { CI: '1' } });
+  if (installed.status === 0) return;
+  fail(
+    `The packages could not be installed: ${outputOf(installed)}\n` +
+      'Check that the npm registry can be reached and that the disk has 2 GB free, then try again.',
+  );
+}
+
+/** Installs what the lock file says and builds stale packages. */
+export function setUp() {
+  checkNode();
+  if (!isInstalled()) install();
+  const stale = packageNames().filter((name) => !isBuilt(name));
+  if (stale.length === 0) return;
+  process.stdout.write(`Building ${stale.join(', ')} ...\n`);
+  const built = pnpm(['run', 'build'], { quiet: true });
+  if (built.status !== 0) fail(`The build failed:\n${outputOf(built)}`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) setUp();

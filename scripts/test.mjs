@@ -2,7 +2,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pnpm, root, run, setUp } from './setup.mjs';
+import { root, run, setUp } from './setup.mjs';
 
 setUp();
 prepareNativeBackend();
@@ -11,9 +11,7 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 let isGreen = true;
 for (const project of ['unit', 'e2e']) {
   const report = join(tmpdir(), `metaapo-${project}-${process.pid}.json`);
-  const result = pnpm([
-    'exec',
-    'vitest',
+  const result = run(join(root, 'node_modules', '.bin', 'vitest'), [
     'run',
     '--project',
     project,
@@ -51,6 +49,7 @@ function prepareNativeBackend() {
   const installed = run(process.execPath, [join(root, 'packages/cli/bin/metaapo.js'), 'backend', 'install'], {
     quiet: true,
   });
-  const said = `${installed.stdout}${installed.stderr}`.trim().split('\n').at(-1);
-  process.stdout.write(`Native backend: ${installed.status === 0 ? said : `skipped, ${said}`}\n`);
+  const isReady = installed.status === 0;
+  const said = `${isReady ? installed.stdout : installed.stderr}`.trim().split('\n').at(-1);
+  process.stdout.write(`Native backend: ${isReady ? said : `skipped. ${said}`}\n`);
 }
