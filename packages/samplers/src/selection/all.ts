@@ -1,0 +1,34 @@
+import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
+import { definePart, SELECTION_RULE } from '@metaapo/core/contracts';
+import { z } from 'zod';
+import { parseOptions } from '../parse-options.js';
+import { defineRule } from './define-rule.js';
+
+/** Options of {@link all}: none. */
+export type AllOptions = Readonly<Record<string, never>>;
+
+const schema = z.strictObject({});
+
+/**
+ * Every prompt: online preference optimisation.
+ *
+ * Over the limit the rows with the largest draw u stay, so that the limit favours no part of the slice.
+ * @throws MetaapoError with code `config` for any option
+ */
+export function all(options: AllOptions = {}): SelectionRule {
+  return defineRule({
+    id: 'all',
+    options: parseOptions('selection rule all', schema, options),
+    readsScores: false,
+    prefer: ({ uniforms }) => ({ isEligible: () => true, priority: (at) => uniforms[at]! }),
+  });
+}
+
+/** {@link all} as a part. */
+export const allPart: PartDefinition<SelectionRule, AllOptions> = definePart<SelectionRule, AllOptions>({
+  slot: SELECTION_RULE,
+  id: 'all',
+  summary: 'Every prompt: online preference optimisation.',
+  options: schema,
+  create: (options) => all(options),
+});

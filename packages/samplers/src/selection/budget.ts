@@ -1,0 +1,43 @@
+import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
+import { definePart, SELECTION_RULE } from '@metaapo/core/contracts';
+import { z } from 'zod';
+import { parseOptions } from '../parse-options.js';
+import { defineRule } from './define-rule.js';
+import { shareOf } from './share-of.js';
+
+/** Options of {@link budget}. */
+export interface BudgetOptions {
+  /** Share of a slice's rows that is selected, 0 to 1, rounded down to whole rows. Required. */
+  readonly share: number;
+}
+
+const schema = z.strictObject({ share: z.number().min(0).max(1) });
+
+/**
+ * The prompts with the largest 1 - w, as many as a share of the slice allows; always that many.
+ *
+ * Equal weights go by the larger draw u. A limit below the share lowers the number, by the same order.
+ * @throws MetaapoError with code `config` for an option that is missing, unknown or out of bounds
+ */
+export function budget(options: BudgetOptions): SelectionRule {
+  const settings = parseOptions('selection rule budget', schema, options);
+  return defineRule({
+    id: 'budget',
+    options: settings,
+    readsScores: true,
+    prefer: ({ weights }) => ({
+      isEligible: () => true,
+      priority: (at) => 1 - weights[at]!,
+      most: shareOf(weights.length, settings.share),
+    }),
+  });
+}
+
+/** {@link budget} as a part. */
+export const budgetPart: PartDefinition<SelectionRule, BudgetOptions> = definePart<SelectionRule, BudgetOptions>({
+  slot: SELECTION_RULE,
+  id: 'budget',
+  summary: 'The share of the prompts that has the lowest weights.',
+  options: schema,
+  create: (options) => budget(options),
+});

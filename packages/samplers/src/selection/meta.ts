@@ -1,0 +1,38 @@
+import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
+import { definePart, SELECTION_RULE } from '@metaapo/core/contracts';
+import { z } from 'zod';
+import { parseOptions } from '../parse-options.js';
+import { defineRule } from './define-rule.js';
+
+/** Options of {@link meta}: none. */
+export type MetaOptions = Readonly<Record<string, never>>;
+
+const schema = z.strictObject({});
+
+/**
+ * The method's rule: a prompt goes online iff u > w, so with probability 1 - w.
+ *
+ * Over the limit the rows with the largest u - w stay.
+ * MetaAPO, arXiv 2509.23371. Here the draw is keyed by row, not by order of arrival.
+ * @throws MetaapoError with code `config` for any option
+ */
+export function meta(options: MetaOptions = {}): SelectionRule {
+  return defineRule({
+    id: 'meta',
+    options: parseOptions('selection rule meta', schema, options),
+    readsScores: true,
+    prefer: ({ uniforms, weights }) => ({
+      isEligible: (at) => uniforms[at]! > weights[at]!,
+      priority: (at) => uniforms[at]! - weights[at]!,
+    }),
+  });
+}
+
+/** {@link meta} as a part. */
+export const metaPart: PartDefinition<SelectionRule, MetaOptions> = definePart<SelectionRule, MetaOptions>({
+  slot: SELECTION_RULE,
+  id: 'meta',
+  summary: 'Each prompt with probability 1 - w; the method’s own.',
+  options: schema,
+  create: (options) => meta(options),
+});

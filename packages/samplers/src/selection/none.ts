@@ -1,0 +1,32 @@
+import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
+import { definePart, SELECTION_RULE } from '@metaapo/core/contracts';
+import { z } from 'zod';
+import { parseOptions } from '../parse-options.js';
+import { defineRule } from './define-rule.js';
+
+/** Options of {@link none}: none. */
+export type NoneOptions = Readonly<Record<string, never>>;
+
+const schema = z.strictObject({});
+
+/**
+ * No prompt: training on the offline pairs alone.
+ * @throws MetaapoError with code `config` for any option
+ */
+export function none(options: NoneOptions = {}): SelectionRule {
+  return defineRule({
+    id: 'none',
+    options: parseOptions('selection rule none', schema, options),
+    readsScores: false,
+    prefer: () => ({ isEligible: () => false, priority: () => 0 }),
+  });
+}
+
+/** {@link none} as a part. */
+export const nonePart: PartDefinition<SelectionRule, NoneOptions> = definePart<SelectionRule, NoneOptions>({
+  slot: SELECTION_RULE,
+  id: 'none',
+  summary: 'No prompt: training on offline pairs alone.',
+  options: schema,
+  create: (options) => none(options),
+});
