@@ -1,3 +1,4 @@
+export * from './batch-plan.js';
 export * from './pack-by-tokens.js';
 export * from './random.js';
 export * from './schedule.js';

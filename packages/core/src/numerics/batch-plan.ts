@@ -1,0 +1,42 @@
+import { seedOf, shuffledIndices } from './random.js';
+
+/** Which rows each optimizer step trains. */
+export interface BatchPlan {
+  readonly totalSteps: number;
+  readonly stepsPerEpoch: number;
+  /** Indices of the rows of step k, counted from 0. The last batch of an epoch may be smaller. */
+  rowsAt(step: number): Int32Array;
+}
+
+/** How rows become batches. */
+export interface BatchPlanOptions {
+  readonly rowCount: number;
+  readonly batchSize: number;
+  readonly epochs: number;
+  /** A new order each epoch, from the seed; otherwise the rows keep theirs. */
+  readonly shuffle: boolean;
+  readonly seed: number;
+}
+
+/** Splits rows into batches, epoch after epoch. Depends on its options alone, so a resumed run sees the same batches. */
+export function planBatches({ rowCount, batchSize, epochs, shuffle, seed }: BatchPlanOptions): BatchPlan {
+  const stepsPerEpoch = Math.ceil(rowCount / batchSize);
+  let cached: { readonly epoch: number; readonly order: Int32Array } | undefined;
+  const orderOf = (epoch: number): Int32Array => {
+    if (cached?.epoch !== epoch) {
+      const order = shuffle
+        ? shuffledIndices(rowCount, seedOf(['shuffle', seed, epoch]))
+        : Int32Array.from({ length: rowCount }, (_, index) => index);
+      cached = { epoch, order };
+    }
+    return cached.order;
+  };
+  return {
+    stepsPerEpoch,
+    totalSteps: stepsPerEpoch * epochs,
+    rowsAt(step) {
+      const start = (step % stepsPerEpoch) * batchSize;
+      return orderOf(Math.floor(step / stepsPerEpoch)).slice(start, start + batchSize);
+    },
+  };
+}

@@ -1,0 +1,10 @@
+export * from './evaluate-preferences.js';
+export { type BufferedRows, emptyBuffer } from './meta-buffer.js';
+export { TRAINING_METRICS } from './metrics.js';
+export { logSigmoid } from './objective.js';
+export { type PairArrays, type PairValues, pairGradients, pairValues } from './pair-losses.js';
+export * from './preference-trainer.js';
+export * from './reference-logprobs.js';
+export { evaluateRows, groupOf, type RowLogprobs, type RowProgress } from './response-logprobs.js';
+export * from './run-training.js';
+export { type CheckpointKey, loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';

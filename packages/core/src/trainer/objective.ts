@@ -1,0 +1,142 @@
+import type { MetaLearner, MetaLearnerState, PreferenceLoss, TokenizedPreference } from '../contracts/index.js';
+import { checkLosses, type PairArrays, type PairValues, pairGradients, pairValues } from './pair-losses.js';
+import type { RowLogprobs } from './response-logprobs.js';
+
+/** The rows of a pass with their log-probabilities, N rows. */
+export interface ObjectiveRows {
+  readonly rows: readonly TokenizedPreference[];
+  /** Sum log-probabilities under the policy: chosen, rejected[, online chosen, online rejected]. */
+  readonly policy: readonly RowLogprobs[];
+  /** The same under the reference; absent for a reference-free loss. */
+  readonly reference?: readonly RowLogprobs[] | undefined;
+}
+
+/** What weighs the pairs: absent, every offline pair counts 1 and online pairs are not trained. */
+export interface Weighing {
+  readonly learner: MetaLearner;
+  readonly state: MetaLearnerState;
+  readonly iteration?: number | undefined;
+}
+
+/** The training objective over N rows. */
+export interface ObjectiveValues {
+  /** `[N]` w L_off + (1 - w) L_on, or L_off alone. */
+  readonly perRow: Float32Array;
+  readonly offline: PairValues;
+  /** Log-probabilities as the loss saw them. */
+  readonly offlineArrays: PairArrays;
+  /** Present where a meta-learner weighs the pairs. */
+  readonly weighted?: WeightedValues | undefined;
+}
+
+/** What MetaAPO adds to the objective. */
+export interface WeightedValues {
+  /** `[N]` weights w; 1 in rows without an online pair. */
+  readonly weights: Float32Array;
+  /** `[N]` logsigmoid of the offline score: the meta-learner's input. */
+  readonly logSigmoidScore: Float32Array;
+  /** Indices of the rows that have an online pair, M of them. */
+  readonly paired: readonly number[];
+  /** Of the online pairs, `[M]`. */
+  readonly online: PairValues | undefined;
+}
+
+/** log sigmoid(x) = min(x, 0) - log(1 + exp(-|x|)), without overflow. */
+export function logSigmoid(x: number): number {
+  return Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
+}
+
+/**
+ * Losses of N rows, and the gradient of their weighted sum with respect to the sum log-probabilities.
+ * MetaAPO's objective (arXiv 2509.23371): w L(offline pair) + (1 - w) L(online pair), no gradient through w.
+ * @param share factor of every row in the total loss: 1 / rows of the whole batch
+ * @throws MetaapoError with code `numerics` when a loss is not finite
+ */
+export async function rowObjective(
+  loss: PreferenceLoss,
+  input: ObjectiveRows,
+  weighing: Weighing | undefined,
+  share: number,
+  where: string,
+): Promise<{ readonly values: ObjectiveValues; readonly gradients: readonly Float32Array[] }> {
+  const all = input.rows.map((_, index) => index);
+  const offlineArrays = arraysOf(loss, input, all, 0);
+  const offline = await pairValues(loss, offlineArrays);
+  const names = input.rows.map(({ row }) => row);
+  checkLosses(offline.perPair, names, where);
+  const gradients = input.policy.map(({ length }) => new Float32Array(length));
+  const add = async (indices: readonly number[], arrays: PairArrays, first: 0 | 2, coefficients: Float32Array) => {
+    const { chosen, rejected } = await pairGradients(loss, arrays, coefficients);
+    for (const [at, index] of indices.entries()) {
+      const [c, j] = responsesOf(input.rows[index]!, first);
+      gradients[index]![first] = loss.aggregation === 'mean' ? chosen[at]! / c.length : chosen[at]!;
+      gradients[index]![first + 1] = loss.aggregation === 'mean' ? rejected[at]! / j.length : rejected[at]!;
+    }
+  };
+  if (weighing === undefined) {
+    await add(all, offlineArrays, 0, new Float32Array(all.length).fill(share));
+    return { values: { perRow: offline.perPair, offline, offlineArrays }, gradients };
+  }
+  const paired = all.filter((index) => input.policy[index]!.length === 4);
+  const { weights, logSigmoidScore } = weigh(weighing, offline.score, input.rows, paired);
+  await add(
+    all,
+    offlineArrays,
+    0,
+    weights.map((weight) => weight * share),
+  );
+  const perRow = offline.perPair.map((value, index) => weights[index]! * value);
+  let online: PairValues | undefined;
+  if (paired.length > 0) {
+    const onlineArrays = arraysOf(loss, input, paired, 2);
+    online = await pairValues(loss, onlineArrays);
+    checkLosses(
+      online.perPair,
+      paired.map((index) => names[index]!),
+      `${where}, online pairs`,
+    );
+    await add(
+      paired,
+      onlineArrays,
+      2,
+      Float32Array.from(paired, (index) => (1 - weights[index]!) * share),
+    );
+    for (const [at, index] of paired.entries()) perRow[index]! += (1 - weights[index]!) * online.perPair[at]!;
+  }
+  const weighted = { weights, logSigmoidScore, paired, online };
+  return { values: { perRow, offline, offlineArrays, weighted }, gradients };
+}
+
+function weigh(
+  { learner, state, iteration }: Weighing,
+  scores: Float32Array,
+  rows: readonly TokenizedPreference[],
+  paired: readonly number[],
+): { readonly weights: Float32Array; readonly logSigmoidScore: Float32Array } {
+  const logSigmoidScore = scores.map(logSigmoid);
+  const all = learner.weights(state, {
+    logSigmoidScore,
+    chosenTokens: Int32Array.from(rows, ({ chosen }) => chosen.length),
+    rejectedTokens: Int32Array.from(rows, ({ rejected }) => rejected.length),
+    iteration,
+  });
+  const weights = new Float32Array(rows.length).fill(1);
+  for (const index of paired) weights[index] = all[index]!;
+  return { weights, logSigmoidScore };
+}
+
+/** The two responses of a pair: the offline one (first 0) or the online one (first 2). */
+function responsesOf(row: TokenizedPreference, first: 0 | 2): readonly [Int32Array, Int32Array] {
+  return first === 0 ? [row.chosen, row.rejected] : [row.onlineChosen!, row.onlineRejected!];
+}
+
+function arraysOf(loss: PreferenceLoss, input: ObjectiveRows, indices: readonly number[], first: 0 | 2): PairArrays {
+  const gather = (source: readonly RowLogprobs[], side: 0 | 1): Float32Array =>
+    Float32Array.from(indices, (index) => {
+      const sum = source[index]![first + side]!;
+      return loss.aggregation === 'mean' ? sum / responsesOf(input.rows[index]!, first)[side].length : sum;
+    });
+  const policy = { policyChosen: gather(input.policy, 0), policyRejected: gather(input.policy, 1) };
+  if (loss.isReferenceFree || input.reference === undefined) return policy;
+  return { ...policy, referenceChosen: gather(input.reference, 0), referenceRejected: gather(input.reference, 1) };
+}

@@ -1,0 +1,77 @@
+import * as tf from '@tensorflow/tfjs';
+import { MetaapoError, type PairLogprobs, type PreferenceLoss } from '../contracts/index.js';
+
+/** Log-probabilities of B pairs in the loss's aggregation, each `[B]`. */
+export interface PairArrays {
+  readonly policyChosen: Float32Array;
+  readonly policyRejected: Float32Array;
+  readonly referenceChosen?: Float32Array | undefined;
+  readonly referenceRejected?: Float32Array | undefined;
+}
+
+/** What a loss says of B pairs, each `[B]` float32. */
+export interface PairValues {
+  readonly perPair: Float32Array;
+  readonly score: Float32Array;
+  readonly chosenRewards: Float32Array;
+  readonly rejectedRewards: Float32Array;
+}
+
+/** Values of a loss, without gradient. */
+export async function pairValues(loss: PreferenceLoss, arrays: PairArrays): Promise<PairValues> {
+  const logprobs = toTensors(arrays);
+  try {
+    const { perPair, score, chosenRewards, rejectedRewards } = loss.compute(logprobs);
+    const tensors = [perPair, score, chosenRewards, rejectedRewards];
+    const [a, b, c, d] = await Promise.all(tensors.map((tensor) => tensor.data<'float32'>()));
+    tf.dispose(tensors);
+    return { perPair: a!, score: b!, chosenRewards: c!, rejectedRewards: d! };
+  } finally {
+    tf.dispose(Object.values(logprobs));
+  }
+}
+
+/** Gradients of sum_i coefficients_i * perPair_i with respect to the policy's log-probabilities, each `[B]`. */
+export async function pairGradients(
+  loss: PreferenceLoss,
+  arrays: PairArrays,
+  coefficients: Float32Array,
+): Promise<{ readonly chosen: Float32Array; readonly rejected: Float32Array }> {
+  const logprobs = toTensors(arrays);
+  const { policyChosen, policyRejected, ...reference } = logprobs;
+  const gradients = tf.tidy(() =>
+    tf.grads((chosen: tf.Tensor, rejected: tf.Tensor) => {
+      const { perPair } = loss.compute({
+        ...reference,
+        policyChosen: chosen as tf.Tensor1D,
+        policyRejected: rejected as tf.Tensor1D,
+      });
+      return tf.sum(tf.mul(perPair, tf.tensor1d(coefficients)));
+    })([policyChosen, policyRejected]),
+  );
+  const [chosen, rejected] = await Promise.all(gradients.map((gradient) => gradient.data<'float32'>()));
+  tf.dispose([...gradients, ...Object.values(logprobs)]);
+  return { chosen: chosen!, rejected: rejected! };
+}
+
+function toTensors({ policyChosen, policyRejected, referenceChosen, referenceRejected }: PairArrays): PairLogprobs {
+  return {
+    policyChosen: tf.tensor1d(policyChosen),
+    policyRejected: tf.tensor1d(policyRejected),
+    ...(referenceChosen && referenceRejected
+      ? { referenceChosen: tf.tensor1d(referenceChosen), referenceRejected: tf.tensor1d(referenceRejected) }
+      : {}),
+  };
+}
+
+/** @throws MetaapoError with code `numerics` that names the rows whose loss is not a number. */
+export function checkLosses(perPair: Float32Array, rows: readonly number[], where: string): void {
+  const bad = rows.filter((_, index) => !Number.isFinite(perPair[index]));
+  if (bad.length === 0) return;
+  throw new MetaapoError('numerics', `the loss is not finite in ${bad.length} of ${rows.length} rows`, {
+    where,
+    expected: 'finite losses',
+    got: `rows ${bad.slice(0, 8).join(', ')}`,
+    remedy: 'Lower the learning rate, or look at these rows; the last checkpoint is unharmed',
+  });
+}

@@ -1,0 +1,148 @@
+import { join } from 'node:path';
+import { MetaapoError, type Metrics, type Tracker } from '../contracts/index.js';
+import { type MetricsFile, openMetrics, writeArrays } from '../storage/index.js';
+import { type EvaluationSet, evaluatePreferences } from './evaluate-preferences.js';
+import {
+  createPreferenceTrainer,
+  type PreferenceTrainer,
+  type PreferenceTrainerOptions,
+  type StepReport,
+} from './preference-trainer.js';
+import { type CheckpointKey, loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';
+
+/** Told what happens, as it happens. */
+export interface TrainingObserver {
+  /** A step is done, of `total`. */
+  step?(report: StepReport, total: number): void;
+  /** Rows of an evaluation that are done. */
+  evaluation?(rows: number, total: number): void;
+  /** An evaluation is done, after so many steps. */
+  evaluated?(step: number, metrics: Metrics): void;
+}
+
+/** A whole training into a run directory. */
+export interface TrainingRunOptions extends Omit<PreferenceTrainerOptions, 'start'> {
+  /** Run directory: metrics.jsonl, checkpoint/, model/, meta-learner.safetensors. */
+  readonly output: string;
+  /** Where the trainer begins when it does not resume. */
+  readonly start: PreferenceTrainerOptions['start'];
+  readonly key: CheckpointKey;
+  /** Goes on from the checkpoint in the run directory. */
+  readonly resume: boolean;
+  readonly evaluation?: EvaluationSet | undefined;
+  /** Steps between evaluations; absent: before the first and after the last step. */
+  readonly evaluateEvery?: number | undefined;
+  /** Steps between checkpoints; absent: only when interrupted. */
+  readonly saveEvery?: number | undefined;
+  readonly trackers: readonly Tracker[];
+  readonly observer: TrainingObserver;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a training ended with. */
+export interface TrainingSummary {
+  readonly steps: number;
+  /** Evaluations before the first and after the last step, where there are held-out rows. */
+  readonly before?: Metrics | undefined;
+  readonly after?: Metrics | undefined;
+  readonly modelDirectory: string;
+}
+
+/** File and directory names inside a run directory. */
+export const RUN_FILES = {
+  metrics: 'metrics.jsonl',
+  journal: 'journal.jsonl',
+  recipe: 'recipe.yaml',
+  model: 'model',
+  metaLearner: 'meta-learner.safetensors',
+  checkpoint: 'checkpoint',
+  report: 'report.html',
+} as const;
+
+/**
+ * Trains to the end of the plan, writes metrics as it goes, and saves the model.
+ * @throws MetaapoError with code `interrupted` after saving a checkpoint when the signal is aborted, `numerics` when a
+ * loss or a gradient is not finite
+ */
+export async function runTraining(options: TrainingRunOptions): Promise<TrainingSummary> {
+  const { model, output, key, resume } = options;
+  const checkpoint = join(output, RUN_FILES.checkpoint);
+  const start = resume ? await loadTrainerCheckpoint(checkpoint, model, key) : options.start;
+  const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), start.step);
+  const trainer = createPreferenceTrainer({ ...options, start });
+  try {
+    const before = start.step === 0 ? await evaluateAndLog(options, 0, metricsFile, {}) : undefined;
+    const after = await trainToEnd(options, trainer, metricsFile);
+    const modelDirectory = join(output, RUN_FILES.model);
+    await model.save(modelDirectory);
+    if (trainer.state.metaLearner !== undefined) {
+      await writeArrays(join(output, RUN_FILES.metaLearner), trainer.state.metaLearner);
+    }
+    return { steps: trainer.state.step, before, after, modelDirectory };
+  } finally {
+    for (const tracker of options.trackers) await tracker.close();
+  }
+}
+
+async function trainToEnd(
+  options: TrainingRunOptions,
+  trainer: PreferenceTrainer,
+  metricsFile: MetricsFile,
+): Promise<Metrics | undefined> {
+  const { plan, observer, evaluateEvery, saveEvery } = options;
+  let last: Metrics | undefined;
+  while (!trainer.isDone) {
+    await stopIfAborted(options, trainer);
+    const report = await trainer.step();
+    observer.step?.(report, plan.totalSteps);
+    const isDue = trainer.isDone || (evaluateEvery !== undefined && report.step % evaluateEvery === 0);
+    last = await evaluateAndLog(options, report.step, metricsFile, report.metrics, isDue);
+    if (saveEvery !== undefined && report.step % saveEvery === 0) await saveProgress(options, trainer);
+  }
+  last ??= await evaluateAndLog(options, trainer.state.step, metricsFile, {});
+  await stopIfAborted(options, trainer);
+  return last;
+}
+
+/** Evaluates where that is due, and writes one line of metrics. An interrupted evaluation is left out. */
+async function evaluateAndLog(
+  options: TrainingRunOptions,
+  step: number,
+  file: MetricsFile,
+  trained: Metrics,
+  isDue = true,
+): Promise<Metrics | undefined> {
+  const evaluated = isDue ? await evaluateUnlessAborted(options) : undefined;
+  if (evaluated !== undefined) options.observer.evaluated?.(step, evaluated);
+  const metrics = { ...trained, ...evaluated };
+  if (Object.keys(metrics).length > 0) {
+    await file.append(step, metrics);
+    for (const tracker of options.trackers) await tracker.log(step, metrics);
+  }
+  return evaluated;
+}
+
+async function evaluateUnlessAborted(options: TrainingRunOptions): Promise<Metrics | undefined> {
+  const { model, loss, evaluation, microBatchTokens, observer, signal } = options;
+  if (evaluation === undefined) return undefined;
+  const progress = (rows: number): void => observer.evaluation?.(rows, evaluation.rows.length);
+  try {
+    return await evaluatePreferences(model, loss, evaluation, microBatchTokens, { progress, signal });
+  } catch (error) {
+    if (signal?.aborted) return undefined;
+    throw error;
+  }
+}
+
+function saveProgress({ output, model, key }: TrainingRunOptions, trainer: PreferenceTrainer): Promise<void> {
+  return saveTrainerCheckpoint(join(output, RUN_FILES.checkpoint), model, trainer.state, key);
+}
+
+async function stopIfAborted(options: TrainingRunOptions, trainer: PreferenceTrainer): Promise<void> {
+  if (!options.signal?.aborted) return;
+  await saveProgress(options, trainer);
+  throw new MetaapoError('interrupted', `stopped after step ${trainer.state.step} of ${options.plan.totalSteps}`, {
+    where: options.output,
+    remedy: 'A checkpoint is saved; the same command with --resume goes on from it',
+  });
+}

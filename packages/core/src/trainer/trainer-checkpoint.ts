@@ -1,0 +1,103 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MetaapoError, type MetaLearnerState, type StateArray, type TrainableModel } from '../contracts/index.js';
+import { readArrays, replaceDirectory, writeArrays } from '../storage/index.js';
+import type { BufferedRows } from './meta-buffer.js';
+import type { TrainerState } from './preference-trainer.js';
+
+const FORMAT = 1;
+
+/** What a checkpoint has to fit: a hash of everything that decides the run's numbers. */
+export interface CheckpointKey {
+  readonly recipe: string;
+  readonly data: string;
+}
+
+interface Progress extends CheckpointKey {
+  readonly format: number;
+  readonly step: number;
+  readonly optimizerStep: number;
+  readonly numTokens: number;
+  readonly hasMetaLearner: boolean;
+}
+
+const FILES = { model: 'model-state.safetensors', meta: 'meta-state.safetensors', progress: 'progress.json' } as const;
+
+/** Writes model, optimizer and trainer state, atomically, in the place of an earlier checkpoint. */
+export function saveTrainerCheckpoint(
+  directory: string,
+  model: TrainableModel,
+  state: TrainerState,
+  key: CheckpointKey,
+): Promise<void> {
+  const { step, optimizerStep, numTokens, metaLearner } = state;
+  const hasMetaLearner = metaLearner !== undefined;
+  const progress: Progress = { format: FORMAT, step, optimizerStep, numTokens, hasMetaLearner, ...key };
+  return replaceDirectory(directory, async (fresh) => {
+    await model.saveState(join(fresh, FILES.model));
+    if (hasMetaLearner)
+      await writeArrays(join(fresh, FILES.meta), { ...metaLearner, ...bufferArrays(state.metaBuffer) });
+    await writeFile(join(fresh, FILES.progress), `${JSON.stringify(progress, null, 2)}\n`);
+  });
+}
+
+/**
+ * Restores what {@link saveTrainerCheckpoint} wrote: the model in place, the rest returned.
+ * @throws MetaapoError with code `checkpoint` when there is none or it is damaged, `config` when it belongs to another run
+ */
+export async function loadTrainerCheckpoint(
+  directory: string,
+  model: TrainableModel,
+  key: CheckpointKey,
+): Promise<TrainerState> {
+  const progress = await readProgress(directory);
+  for (const name of ['recipe', 'data'] as const) {
+    if (progress[name] !== key[name]) {
+      throw new MetaapoError('config', `the ${name} has changed since the checkpoint`, {
+        where: directory,
+        expected: `the ${name} of the interrupted run`,
+        remedy: `Restore the ${name}, or start a new run in another output directory`,
+      });
+    }
+  }
+  await model.loadState(join(directory, FILES.model));
+  const arrays = progress.hasMetaLearner ? await readArrays(join(directory, FILES.meta)) : {};
+  const { step, optimizerStep, numTokens } = progress;
+  const metaLearner = progress.hasMetaLearner ? withoutBuffer(arrays) : undefined;
+  return { step, optimizerStep, numTokens, metaLearner, metaBuffer: bufferFrom(arrays) };
+}
+
+async function readProgress(directory: string): Promise<Progress> {
+  const file = join(directory, FILES.progress);
+  try {
+    const progress = JSON.parse(await readFile(file, 'utf8')) as Progress;
+    if (progress.format === FORMAT) return progress;
+    throw new Error(`format ${progress.format}`);
+  } catch (cause) {
+    throw new MetaapoError('checkpoint', 'there is no checkpoint to resume from', {
+      where: file,
+      cause,
+      remedy: 'Start the run without --resume',
+    });
+  }
+}
+
+const BUFFER = ['logSigmoidScore', 'offlineLoss', 'onlineLoss'] as const;
+
+function bufferArrays(buffer: BufferedRows): MetaLearnerState {
+  return Object.fromEntries(
+    BUFFER.map((name): [string, StateArray] => [
+      `buffer/${name}`,
+      { shape: [buffer[name].length], values: buffer[name] },
+    ]),
+  );
+}
+
+function bufferFrom(arrays: MetaLearnerState): BufferedRows {
+  const of = (name: (typeof BUFFER)[number]): Float32Array => arrays[`buffer/${name}`]?.values ?? new Float32Array(0);
+  return { logSigmoidScore: of(BUFFER[0]), offlineLoss: of(BUFFER[1]), onlineLoss: of(BUFFER[2]) };
+}
+
+function withoutBuffer(arrays: MetaLearnerState): MetaLearnerState {
+  return Object.fromEntries(Object.entries(arrays).filter(([name]) => !name.startsWith('buffer/')));
+}
