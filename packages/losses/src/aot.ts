@@ -2,7 +2,14 @@ import * as tf from '@tensorflow/tfjs';
 import { betaField, labelSmoothingField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
-import { logRatios, margin, policyLogprobs, referenceLogprobs, scaledRewards, smoothedLogisticLoss } from './margins.js';
+import {
+  logRatios,
+  margin,
+  policyLogprobs,
+  referenceLogprobs,
+  scaledRewards,
+  smoothedLogisticLoss,
+} from './margins.js';
 import { sortAscending } from './stable-ops.js';
 
 /** Options of {@link aot}. */
@@ -16,7 +23,8 @@ export interface AotOptions {
 /** Everything that is constant about {@link aot}. */
 export const aotEntry = defineLoss<AotOptions>({
   id: 'aot',
-  formula: '(1 - e) * softplus(-beta * d) + e * softplus(beta * d), d_k = (c - j)_(k) - (ref_c - ref_j)_(k), each sorted',
+  formula:
+    '(1 - e) * softplus(-beta * d) + e * softplus(beta * d), d_k = (c - j)_(k) - (ref_c - ref_j)_(k), each sorted',
   publications: [
     {
       authors: 'Melnyk et al.',

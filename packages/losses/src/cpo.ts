@@ -22,8 +22,7 @@ export const cpoEntry = defineLoss<CpoOptions>({
   publications: [
     {
       authors: 'Xu et al.',
-      title:
-        'Contrastive Preference Optimization: Pushing the Boundaries of LLM Performance in Machine Translation',
+      title: 'Contrastive Preference Optimization: Pushing the Boundaries of LLM Performance in Machine Translation',
       year: 2024,
       arxiv: '2401.08417',
     },

@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
 import type { Tensor1D } from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { betaField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';

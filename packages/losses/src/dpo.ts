@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
 import type { Tensor1D } from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { betaField, labelSmoothingField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
@@ -23,8 +23,7 @@ export interface DpoOptions {
 /** Everything that is constant about {@link dpo}. */
 export const dpoEntry = defineLoss<DpoOptions>({
   id: 'dpo',
-  formula:
-    '(1 - e) * softplus(-beta * h) + e * softplus(beta * h); with an f-divergence h = f\'(exp r_c) - f\'(exp r_j)',
+  formula: "(1 - e) * softplus(-beta * h) + e * softplus(beta * h); with an f-divergence h = f'(exp r_c) - f'(exp r_j)",
   publications: [
     {
       authors: 'Rafailov et al.',

@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
 import type { Tensor1D } from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import type { LogRatios } from './margins.js';
 import { margin } from './margins.js';
 import type { OptionField } from './option-fields.js';
@@ -18,7 +18,8 @@ export const fDivergenceField: OptionField<FDivergence> = {
   default: { kind: 'reverse-kl' },
   accepts: "{ kind: 'reverse-kl' }, { kind: 'js' } or { kind: 'alpha', alpha } with 0 < alpha <= 1",
   typical: 'alpha 0.1 to 1',
-  effect: 'js and alpha let the policy cover more of the reference; alpha 1 is the forward KL, alpha near 0 the reverse KL.',
+  effect:
+    'js and alpha let the policy cover more of the reference; alpha 1 is the forward KL, alpha near 0 the reverse KL.',
   defaultFrom: 'paper (plain DPO)',
   accepted: isFDivergence,
   usual: (value) => value.kind !== 'alpha' || (value.alpha ?? DEFAULT_ALPHA) >= 0.1,

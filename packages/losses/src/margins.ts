@@ -1,7 +1,7 @@
 import type { PairLogprobs } from '@metaapo/core/contracts';
 import { MetaapoError } from '@metaapo/core/contracts';
-import * as tf from '@tensorflow/tfjs';
 import type { Tensor1D } from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 
 /** One value for the chosen and one for the rejected response of each pair, each `[B]` float32: log-ratios, as a rule. */
 export interface LogRatios {

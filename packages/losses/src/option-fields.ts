@@ -18,7 +18,9 @@ export interface OptionField<Value> {
 }
 
 /** The fields of all options of a loss. */
-export type OptionFields<Options> = { readonly [Name in keyof Options]-?: OptionField<Exclude<Options[Name], undefined>> };
+export type OptionFields<Options> = {
+  readonly [Name in keyof Options]-?: OptionField<Exclude<Options[Name], undefined>>;
+};
 
 /** Bounds of a number: `above`/`below` exclude the bound, `atLeast`/`atMost` include it. */
 export interface NumberBounds {
@@ -36,7 +38,11 @@ interface FieldWords {
 
 /** A finite number within bounds, with a usual range `[low, high]`. */
 export function numberField(
-  field: FieldWords & { readonly default: number; readonly bounds: NumberBounds; readonly usual: readonly [number, number] },
+  field: FieldWords & {
+    readonly default: number;
+    readonly bounds: NumberBounds;
+    readonly usual: readonly [number, number];
+  },
 ): OptionField<number> {
   const { bounds, usual, ...words } = field;
   const text = [

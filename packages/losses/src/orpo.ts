@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
 import type { Tensor1D } from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { betaField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
@@ -18,7 +18,8 @@ export interface OrpoOptions {
 /** Everything that is constant about {@link orpo}. */
 export const orpoEntry = defineLoss<OrpoOptions>({
   id: 'orpo',
-  formula: 'beta * softplus(-o) - nllWeight * c, o = log odds(c) - log odds(j), log odds(x) = x - log(1 - exp x), means',
+  formula:
+    'beta * softplus(-o) - nllWeight * c, o = log odds(c) - log odds(j), log odds(x) = x - log(1 - exp x), means',
   publications: [
     {
       authors: 'Hong et al.',

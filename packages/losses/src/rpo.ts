@@ -30,7 +30,11 @@ export const rpoEntry = defineLoss<RpoOptions>({
   isReferenceFree: false,
   options: {
     beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'convention' }),
-    nllWeight: nllWeightField({ default: 0.005, usual: [0, 0.1], defaultFrom: 'convention, about 1 / response length' }),
+    nllWeight: nllWeightField({
+      default: 0.005,
+      usual: [0, 0.1],
+      defaultFrom: 'convention, about 1 / response length',
+    }),
   },
   evaluate: (logprobs, { beta, nllWeight }) => {
     const ratios = logRatios(logprobs, 'rpo');

@@ -34,7 +34,8 @@ export const simpoEntry = defineLoss<SimpoOptions>({
     beta: betaField({
       default: 2.5,
       usual: [2, 10],
-      effect: 'Larger flattens the loss for pairs already apart; far below 2 the policy is known to collapse to repetition.',
+      effect:
+        'Larger flattens the loss for pairs already apart; far below 2 the policy is known to collapse to repetition.',
       defaultFrom: 'paper (2 to 2.5 in most of its settings)',
     }),
     gamma: numberField({

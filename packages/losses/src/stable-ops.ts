@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 
 /** Largest exponent that {@link cappedExp} passes to `exp`: exp(80) is 5.5e34, so a division by 1e-3 still fits float32. */
 export const EXPONENT_CAP = 80;

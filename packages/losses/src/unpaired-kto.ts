@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
 import type { Scalar, Tensor1D } from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { detached } from './stable-ops.js';
 
 /** Options of KTO's loss of one response. */

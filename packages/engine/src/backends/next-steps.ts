@@ -26,7 +26,8 @@ export function nextSteps(seen: Seen, isGpuHere: boolean, asked: string | undefi
   }
   const { float32 = 0, bfloat16 = 0 } =
     seen.backends.find((one) => one.id === seen.chosen)?.measured?.matmulGflops ?? {};
-  if (bfloat16 > 1.2 * float32) steps.push('bfloat16 products are faster than float32 here: set `precision: bfloat16`.');
+  if (bfloat16 > 1.2 * float32)
+    steps.push('bfloat16 products are faster than float32 here: set `precision: bfloat16`.');
   if (steps.length === 0) steps.push('Nothing is to be done.');
   return steps;
 }
