@@ -1,0 +1,114 @@
+import 'reflect-metadata';
+import { container, type DependencyContainer, instanceCachingFactory } from 'tsyringe';
+import {
+  type AnyPart,
+  LOSS,
+  META_LEARNER,
+  MetaapoError,
+  type MetaLearner,
+  type PartContext,
+  type Plugin,
+  type PreferenceLoss,
+  REWARD_MODEL,
+  type ResponseSampler,
+  type RewardModel,
+  SAMPLER,
+  SELECTION_RULE,
+  type SelectionRule,
+  type Slot,
+  slotName,
+  TRACKER,
+  type Tracker,
+} from '../contracts/index.js';
+import { registerPlugins } from './plugin-registry.js';
+
+/** A part by id, with its options beside the id. */
+export interface PartRecipe {
+  readonly id: string;
+  readonly [option: string]: unknown;
+}
+
+/** Which part fills each slot. */
+export interface PartsRecipe {
+  readonly loss: PartRecipe;
+  readonly metaLearner?: PartRecipe | undefined;
+  readonly selection?: PartRecipe | undefined;
+  readonly sampler?: PartRecipe | undefined;
+  readonly rewardModel?: PartRecipe | undefined;
+  readonly trackers?: readonly PartRecipe[] | undefined;
+}
+
+/** The parts of a run. */
+export interface RunParts {
+  readonly loss: PreferenceLoss;
+  readonly metaLearner: MetaLearner | undefined;
+  readonly selection: SelectionRule | undefined;
+  readonly sampler: ResponseSampler | undefined;
+  readonly rewardModel: RewardModel | undefined;
+  readonly trackers: readonly Tracker[];
+}
+
+/** What {@link composeRun} needs. */
+export interface ComposeOptions {
+  readonly plugins: readonly Plugin[];
+  readonly recipe: PartsRecipe;
+  /** What parts may ask for; default: the working directory and the process' environment. */
+  readonly context?: PartContext | undefined;
+}
+
+/**
+ * Makes the part that the recipe names in each slot.
+ * @throws MetaapoError with code `plugin` for an unknown id or a clash of plugins, `config` for options that a part
+ * does not accept
+ */
+export async function composeRun({ plugins, recipe, context = processContext() }: ComposeOptions): Promise<RunParts> {
+  const registry = registerPlugins(plugins);
+  const child = container.createChildContainer();
+  const make = async <Part>(slot: Slot<Part>, wanted: PartRecipe | undefined): Promise<Part | undefined> => {
+    if (wanted === undefined) return undefined;
+    const part = registry.find(slot, wanted.id);
+    const options = await checkOptions(part, wanted);
+    return resolvePart(child, slot, () => part.create(options, context));
+  };
+  const trackers: Tracker[] = [];
+  for (const tracker of recipe.trackers ?? []) trackers.push((await make(TRACKER, tracker))!);
+  return {
+    loss: (await make(LOSS, recipe.loss))!,
+    metaLearner: await make(META_LEARNER, recipe.metaLearner),
+    selection: await make(SELECTION_RULE, recipe.selection),
+    sampler: await make(SAMPLER, recipe.sampler),
+    rewardModel: await make(REWARD_MODEL, recipe.rewardModel),
+    trackers,
+  };
+}
+
+function resolvePart<Part>(
+  child: DependencyContainer,
+  slot: Slot<Part>,
+  create: () => Part | Promise<Part>,
+): Part | Promise<Part> {
+  child.register(slot, { useFactory: instanceCachingFactory(create) });
+  return child.resolve<Part | Promise<Part>>(slot);
+}
+
+async function checkOptions(part: AnyPart, { id, ...given }: PartRecipe): Promise<unknown> {
+  const result = await part.options['~standard'].validate(given);
+  if (result.issues === undefined) return result.value;
+  const [issue] = result.issues;
+  const path = (issue?.path ?? []).map((key) => String(typeof key === 'object' ? key.key : key));
+  throw new MetaapoError('config', issue?.message ?? 'the options are not accepted', {
+    where: ['recipe', slotName(part.slot), id, ...path].join(' '),
+    got:
+      JSON.stringify(path.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)?.[key], given)) ??
+      'nothing',
+    remedy: 'Correct the option in the recipe',
+  });
+}
+
+function processContext(): PartContext {
+  return {
+    baseDirectory: process.cwd(),
+    report: (line) => void process.stderr.write(`${line}\n`),
+    env: process.env,
+  };
+}

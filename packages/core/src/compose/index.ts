@@ -1,0 +1,8 @@
+export {
+  type ComposeOptions,
+  composeRun,
+  type PartRecipe,
+  type PartsRecipe,
+  type RunParts,
+} from './compose-run.js';
+export { type PluginRegistry, type RegisteredPart, registerPlugins } from './plugin-registry.js';

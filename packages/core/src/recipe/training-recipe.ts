@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { SCHEDULES } from '../numerics/index.js';
+
+const positive = z.number().positive();
+const count = z.int().positive();
+const share = z.number().min(0).max(1);
+
+/** A part by id, with its own options beside it; the part checks them. */
+const part = z.looseObject({ id: z.string() });
+
+/** AdamW, schedule, batches: how a model is trained. */
+export const trainingSection = z
+  .strictObject({
+    /** Pairs an optimizer step. */
+    batchSize: count.default(128),
+    /** Tokens of a micro-batch: memory, never results. */
+    microBatchTokens: count.default(8192),
+    epochs: count.default(1),
+    shuffle: z.boolean().default(true),
+    learningRate: positive.default(5e-7),
+    schedule: z.enum(SCHEDULES).default('cosine_with_min_lr'),
+    /** Lowest learning rate as a share of the peak; for cosine_with_min_lr. */
+    minLrRatio: share.optional(),
+    warmupSteps: z.int().min(0).optional(),
+    /** Share of all steps that warm up; default 0.03. Excludes warmupSteps. */
+    warmupRatio: share.optional(),
+    adamBetas: z.tuple([share, share]).default([0.9, 0.95]),
+    adamEpsilon: positive.default(1e-8),
+    /** Decoupled, on matrices only. */
+    weightDecay: z.number().min(0).default(0),
+    /** false: gradients are left as they are. */
+    maxGradNorm: z.union([positive, z.literal(false)]).default(1),
+    seed: z.int().min(0).default(0),
+    /** Steps between evaluations; default: before the first and after the last step. */
+    evaluateEvery: count.optional(),
+    /** Steps between checkpoints; default: only when interrupted. */
+    saveEvery: count.optional(),
+    /** What a block keeps for its backward pass. */
+    checkpoint: z.enum(['none', 'matmul-outputs', 'block-inputs']).default('matmul-outputs'),
+  })
+  .refine(({ warmupSteps, warmupRatio }) => warmupSteps === undefined || warmupRatio === undefined, {
+    message: 'give warmupSteps or warmupRatio, not both',
+    path: ['warmupRatio'],
+  })
+  .refine(({ schedule, minLrRatio }) => minLrRatio === undefined || schedule === 'cosine_with_min_lr', {
+    message: 'only the schedule cosine_with_min_lr has a lowest learning rate',
+    path: ['minLrRatio'],
+  });
+
+/** Which rows, and how long they may be. */
+export const dataSection = z.strictObject({
+  /** A file, several files, a directory, or a data set's hub id. */
+  train: z.union([z.string(), z.array(z.string()).min(1)]),
+  eval: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+  /** Splits of a hub data set. */
+  trainSplit: z.string().optional(),
+  evalSplit: z.string().optional(),
+  /** Most tokens of a prompt with one response. */
+  maxLength: count.default(4096),
+  /** What happens to longer rows: the response's tail is cut, or the row is left out. Both are counted. */
+  truncate: z.enum(['response-tail', 'drop']).default('response-tail'),
+  /** First rows only, for trials. */
+  maxRows: count.optional(),
+});
+
+/** A low-rank adapter that is trained instead of the model. */
+export const loraSection = z.strictObject({
+  rank: count.default(16),
+  alpha: positive.default(32),
+  targetModules: z
+    .array(z.string())
+    .min(1)
+    .default(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']),
+  useRslora: z.boolean().default(false),
+});
+
+/** The meta-learner: its presence makes the training meta-weighted. Other keys are the part's own. */
+export const metaLearnerSection = z.looseObject({
+  id: z.string().default('mlp'),
+  /** Optimizer steps between two of its updates, T_meta. */
+  updateEvery: count.default(8),
+});
+
+/** Keys that every recipe has. */
+export const commonSections = {
+  /** Hub id or directory of the policy. */
+  model: z.string(),
+  /** Hub id or directory; default: the policy as it starts. */
+  reference: z.string().optional(),
+  /** A PEFT adapter directory to go on from. */
+  adapter: z.string().optional(),
+  lora: loraSection.optional(),
+  loss: part.default({ id: 'dpo' }),
+  metaLearner: metaLearnerSection.optional(),
+  training: trainingSection.prefault({}),
+  data: dataSection,
+  /** Rows without an online pair in a meta-weighted training: trained offline with weight 1, or left out. */
+  unselected: z.enum(['keep', 'drop']).default('keep'),
+  backend: z.enum(['tensorflow-gpu', 'tensorflow', 'wasm']).optional(),
+  executor: z.enum(['auto', 'compiled', 'eager']).default('auto'),
+  precision: z.enum(['float32', 'bfloat16']).default('float32'),
+  trackers: z.array(part).default([]),
+  /** Packages of plugins, or paths of their modules, beside the project's own. */
+  plugins: z.array(z.string()).default([]),
+  /** Revision of models and data sets from the hub. */
+  revision: z.string().optional(),
+  /** Run directory. */
+  output: z.string(),
+};
+
+/** A recipe of `metaapo train`. */
+export const trainingRecipe = z
+  .strictObject(commonSections)
+  .refine(({ adapter, lora }) => adapter === undefined || lora === undefined, {
+    message: 'give adapter, to go on with one, or lora, to begin one, not both',
+    path: ['lora'],
+  });
+
+/** A checked recipe with every default filled in. */
+export type TrainingRecipe = z.output<typeof trainingRecipe>;
