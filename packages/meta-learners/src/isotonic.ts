@@ -1,5 +1,5 @@
 import type { MetaBuffer, MetaLearner, MetaLearnerState, PartDefinition } from '@metaapo/core/contracts';
-import { definePart, META_LEARNER } from '@metaapo/core/contracts';
+import { definePart, META_LEARNER, MetaapoError } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { checkBuffer, checkFeatures, lowerLossOutcomes, metaObjective } from './meta-objective.js';
 import { fitAt, monotoneFit } from './monotone-fit.js';
@@ -89,6 +89,13 @@ function remembered(history: History, buffer: MetaBuffer, capacity: number): His
 function readHistory(state: MetaLearnerState, capacity: number): History {
   refuseOtherArrays('isotonic', state, ['history/scores', 'history/outcomes', 'history/rows']);
   const rows = requireArray('isotonic', state, 'history/rows', [1])[0]!;
+  if (!Number.isInteger(rows) || rows < 0 || rows > capacity) {
+    throw new MetaapoError('checkpoint', 'history/rows is no number of rows', {
+      where: 'state of meta-learner isotonic',
+      expected: `a whole number from 0 to ${capacity}`,
+      got: String(rows),
+    });
+  }
   return {
     scores: requireArray('isotonic', state, 'history/scores', [capacity]).subarray(0, rows),
     outcomes: requireArray('isotonic', state, 'history/outcomes', [capacity]).subarray(0, rows),
