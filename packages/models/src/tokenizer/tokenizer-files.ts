@@ -1,0 +1,101 @@
+import { copyFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MetaapoError } from '@metaapo/core/contracts';
+
+/** The files of a tokenizer, read. */
+export interface TokenizerFiles {
+  readonly directory: string;
+  /** tokenizer.json, parsed. */
+  readonly tokenizer: Readonly<Record<string, unknown>>;
+  /** tokenizer_config.json with special_tokens_map.json under it, parsed; empty where there is none. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The chat template, where there is one. */
+  readonly chatTemplate: string | undefined;
+  /** The bytes of tokenizer.json, for the fingerprint. */
+  readonly text: string;
+}
+
+const COPIED = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+  'chat_template.json',
+  'vocab.json',
+  'merges.txt',
+  'tokenizer.model',
+  'generation_config.json',
+] as const;
+
+/** Copies the tokenizer's files that are there, and generation_config.json, into a saved model. */
+export async function copyTokenizerFiles(from: string, to: string): Promise<void> {
+  for (const name of COPIED) await copyFile(join(from, name), join(to, name)).catch(ignoreMissing);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+/**
+ * Reads a directory's tokenizer files.
+ * @throws MetaapoError with code `checkpoint` when tokenizer.json is missing, or a file is no JSON
+ */
+export async function readTokenizerFiles(directory: string): Promise<TokenizerFiles> {
+  const file = join(directory, 'tokenizer.json');
+  const text = await readIfPresent(file);
+  if (text === undefined) {
+    throw new MetaapoError('checkpoint', 'the file is missing', {
+      where: file,
+      expected: 'a fast tokenizer in one file',
+      remedy: 'Save it with Python: AutoTokenizer.from_pretrained(...).save_pretrained(...)',
+    });
+  }
+  const tokenizer = parse(text, file);
+  if (typeof tokenizer.model !== 'object' || tokenizer.model === null) {
+    throw new MetaapoError('checkpoint', 'it describes no tokenizer', {
+      where: file,
+      expected: 'a model with a vocabulary',
+    });
+  }
+  const config = {
+    ...(await readJson(directory, 'special_tokens_map.json')),
+    ...(await readJson(directory, 'tokenizer_config.json')),
+  };
+  return { directory, tokenizer, config, text, chatTemplate: await readChatTemplate(directory, config) };
+}
+
+/** The file's own precedence: chat_template.jinja, chat_template.json, then tokenizer_config.json. */
+async function readChatTemplate(directory: string, config: TokenizerFiles['config']): Promise<string | undefined> {
+  const file = await readIfPresent(join(directory, 'chat_template.jinja'));
+  if (file !== undefined) return file;
+  const stated = (await readJson(directory, 'chat_template.json')).chat_template ?? config.chat_template;
+  if (!Array.isArray(stated)) return typeof stated === 'string' ? stated : undefined;
+  const named = stated as readonly { readonly name: string; readonly template: string }[];
+  return named.find(({ name }) => name === 'default')?.template;
+}
+
+async function readJson(directory: string, name: string): Promise<Record<string, unknown>> {
+  const file = join(directory, name);
+  const text = await readIfPresent(file);
+  return text === undefined ? {} : parse(text, file);
+}
+
+async function readIfPresent(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    ignoreMissing(error as NodeJS.ErrnoException);
+    return undefined;
+  }
+}
+
+function parse(text: string, file: string): Record<string, unknown> {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null) return parsed as Record<string, unknown>;
+  } catch {
+    // The same paragraph as for JSON that is no object.
+  }
+  throw new MetaapoError('checkpoint', 'the file is no JSON object', { where: file, remedy: 'Download it again' });
+}
