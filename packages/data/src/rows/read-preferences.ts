@@ -1,0 +1,63 @@
+import type { PreferenceRow } from '@metaapo/core/contracts';
+import { type DataRow, rowError } from './data-row.js';
+import { parseAnswers } from './parse-answers.js';
+import { type ReadOptions, readRows } from './read-rows.js';
+import { numberIn, tokensIn } from './row-values.js';
+import { kindOf } from './value-kinds.js';
+
+const ONLINE = ['online_chosen', 'online_rejected'] as const;
+const COLUMNS = ['prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected', ...ONLINE];
+
+/**
+ * Preferences of one or several data files in order, each checked. Three forms of rows are known:
+ * - messages: `chosen` and `rejected` as message lists, with their history or with a `prompt` (messages or text) before
+ *   them; all turns of the history are kept;
+ * - text: `prompt`, `chosen` and `rejected` as strings;
+ * - tokens: all three as lists of token ids, and `online_chosen` with `online_rejected` if wanted.
+ *
+ * `score_chosen` and `score_rejected` are taken along; other columns are left alone.
+ * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
+ */
+export async function* readPreferences(
+  files: string | readonly string[],
+  options: Omit<ReadOptions, 'columns'> = {},
+): AsyncGenerator<PreferenceRow> {
+  for await (const row of readRows(files, { ...options, columns: COLUMNS })) yield parsePreference(row);
+}
+
+/**
+ * The preference that a row states.
+ * @throws MetaapoError with code `data` naming file, row and column
+ */
+export function parsePreference(row: DataRow): PreferenceRow {
+  const { form, prompt, answers } = parseAnswers(row, ['chosen', 'rejected']);
+  const [chosen, rejected] = answers;
+  const origin = { file: row.file, row: row.row, ...scoresOf(row) };
+  const online = onlinePair(row, form);
+  return { ...origin, form, prompt, chosen, rejected, ...online } as PreferenceRow;
+}
+
+function scoresOf(row: DataRow): Pick<PreferenceRow, 'scoreChosen' | 'scoreRejected'> {
+  const scoreChosen = numberIn(row, 'score_chosen');
+  const scoreRejected = numberIn(row, 'score_rejected');
+  return {
+    ...(scoreChosen !== undefined && { scoreChosen }),
+    ...(scoreRejected !== undefined && { scoreRejected }),
+  };
+}
+
+function onlinePair(
+  row: DataRow,
+  form: PreferenceRow['form'],
+): { onlineChosen?: Int32Array; onlineRejected?: Int32Array } {
+  const kinds = ONLINE.map((column) => kindOf(row.values[column]));
+  if (kinds.every((kind) => kind === 'absent')) return {};
+  if (form === 'tokens' && kinds.every((kind) => kind === 'tokens')) {
+    return { onlineChosen: tokensIn(row, ONLINE[0]), onlineRejected: tokensIn(row, ONLINE[1]) };
+  }
+  throw rowError(row, 'the online pair cannot be used', {
+    expected: '`online_chosen` and `online_rejected`, both as token ids, in a row whose other columns are token ids',
+    got: `a row of ${form} with ${kinds.join(' and ')}`,
+    remedy: 'Tokenise the whole row, or leave the online pair out',
+  });
+}

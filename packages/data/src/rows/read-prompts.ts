@@ -1,0 +1,56 @@
+import type { ChatMessage, RowOrigin } from '@metaapo/core/contracts';
+import type { DataRow } from './data-row.js';
+import { type Answered, parseAnswers } from './parse-answers.js';
+import { type ReadOptions, readRows } from './read-rows.js';
+import { messagesIn, promptTextIn, tokensIn } from './row-values.js';
+import { kindOf } from './value-kinds.js';
+
+/** A prompt as the data states it. */
+export type PromptRow = RowOrigin &
+  (
+    | { readonly form: 'messages'; readonly prompt: readonly ChatMessage[] }
+    | { readonly form: 'text'; readonly prompt: string }
+    | { readonly form: 'tokens'; readonly prompt: Int32Array }
+  );
+
+/** A prompt with one response as the data states it. */
+export type ResponseRow = RowOrigin &
+  (
+    | { readonly form: 'messages'; readonly prompt: readonly ChatMessage[]; readonly response: readonly ChatMessage[] }
+    | { readonly form: 'text'; readonly prompt: string; readonly response: string }
+    | { readonly form: 'tokens'; readonly prompt: Int32Array; readonly response: Int32Array }
+  );
+
+/**
+ * Prompts of rows `{prompt}`: a message list, text as it is, or token ids.
+ * @throws MetaapoError with code `data` at the first bad row, naming file and row
+ */
+export async function* readPrompts(
+  files: string | readonly string[],
+  options: Omit<ReadOptions, 'columns'> = {},
+): AsyncGenerator<PromptRow> {
+  for await (const row of readRows(files, { ...options, columns: ['prompt'] })) {
+    yield { file: row.file, row: row.row, ...parsePrompt(row) } as PromptRow;
+  }
+}
+
+/**
+ * Prompts and responses of rows `{prompt, response}` in the forms of {@link readPreferences}.
+ * @throws MetaapoError with code `data` at the first bad row, naming file and row
+ */
+export async function* readResponses(
+  files: string | readonly string[],
+  options: Omit<ReadOptions, 'columns'> = {},
+): AsyncGenerator<ResponseRow> {
+  for await (const row of readRows(files, { ...options, columns: ['prompt', 'response'] })) {
+    const { form, prompt, answers } = parseAnswers(row, ['response']);
+    yield { file: row.file, row: row.row, form, prompt, response: answers[0] } as ResponseRow;
+  }
+}
+
+function parsePrompt(row: DataRow): Pick<Answered, 'form' | 'prompt'> {
+  const kind = kindOf(row.values.prompt);
+  if (kind === 'messages') return { form: kind, prompt: messagesIn(row, 'prompt') };
+  if (kind === 'tokens') return { form: kind, prompt: tokensIn(row, 'prompt') };
+  return { form: 'text', prompt: promptTextIn(row) };
+}

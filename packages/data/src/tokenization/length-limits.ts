@@ -1,0 +1,57 @@
+import type { RowOrigin } from '@metaapo/core/contracts';
+import { rowError } from '../rows/data-row.js';
+import type { SplitIds } from './split-at-boundary.js';
+
+/** How long rows may be, and what happens to longer ones. */
+export interface LengthLimits {
+  /** Most tokens of a prompt with one response; default no limit. */
+  readonly maxLength?: number | undefined;
+  /** Most tokens of a prompt; default: what `maxLength` leaves room for. */
+  readonly maxPromptLength?: number | undefined;
+  /**
+   * `response-tail` (default) cuts the end of a longer response, its end-of-sequence token with it; `drop` leaves the
+   * row out. Both are counted.
+   */
+  readonly truncate?: 'response-tail' | 'drop' | undefined;
+  /** A prompt that leaves no room for a response: an error, or the row is left out. Default `error` with `response-tail`, else `drop`. */
+  readonly longPrompt?: 'error' | 'drop' | undefined;
+}
+
+/** Why a row was left out. */
+export type DropReason = 'prompt too long' | 'response too long';
+
+/** A row within the limits, with the number of responses cut, or the reason why it is left out. */
+export type LimitedIds = { readonly ids: SplitIds; readonly truncated: number } | { readonly dropped: DropReason };
+
+/**
+ * A row held to its limits.
+ * @throws MetaapoError with code `data` when the prompt is too long and `longPrompt` is `error`
+ */
+export function limitLength(origin: RowOrigin, ids: SplitIds, limits: LengthLimits): LimitedIds {
+  const { maxLength = Number.POSITIVE_INFINITY, truncate = 'response-tail' } = limits;
+  const maxPromptLength = Math.min(limits.maxPromptLength ?? maxLength, maxLength - 1);
+  if (ids.prompt.length > maxPromptLength) {
+    const { longPrompt = truncate === 'drop' ? 'drop' : 'error' } = limits;
+    if (longPrompt === 'drop') return { dropped: 'prompt too long' };
+    throw longPromptError(origin, ids.prompt.length, maxPromptLength, limits);
+  }
+  const room = maxLength - ids.prompt.length;
+  const truncated = ids.responses.filter(({ length }) => length > room).length;
+  if (truncated === 0) return { ids, truncated };
+  if (truncate === 'drop') return { dropped: 'response too long' };
+  return { ids: { ...ids, responses: ids.responses.map((response) => response.slice(0, room)) }, truncated };
+}
+
+function longPromptError(
+  origin: RowOrigin,
+  length: number,
+  most: number,
+  { maxLength, maxPromptLength }: LengthLimits,
+): Error {
+  const limit = maxPromptLength === undefined ? `maxLength is ${maxLength}` : `maxPromptLength is ${maxPromptLength}`;
+  return rowError(origin, 'the prompt is longer than the limit', {
+    expected: `at most ${most} tokens (${limit}, and a response needs at least one)`,
+    got: `${length} tokens`,
+    remedy: 'Raise maxLength, or leave such rows out with longPrompt: drop',
+  });
+}

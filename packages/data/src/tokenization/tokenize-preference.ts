@@ -1,0 +1,63 @@
+import type { PreferenceRow, RowOrigin, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
+import { rowError } from '../rows/data-row.js';
+import type { Answered } from '../rows/parse-answers.js';
+import { encodeAnswers } from './encode-answers.js';
+import { type DropReason, type LengthLimits, limitLength } from './length-limits.js';
+
+/** How rows become token ids. */
+export interface TokenizationOptions extends LengthLimits {
+  /** Number of ids that the model knows; default the tokenizer's own number. */
+  readonly vocabularySize?: number | undefined;
+}
+
+/** A preference as token ids with the number of its responses that were cut, or the reason why it is left out. */
+export type TokenizedRow =
+  | { readonly preference: TokenizedPreference; readonly truncated: number }
+  | { readonly dropped: DropReason };
+
+/**
+ * Token ids of one preference. Prompt ids followed by response ids are the tokenisation of the whole text, also where a
+ * token spans the boundary; messages end exactly as the chat template ends them.
+ * @param tokenizer may be `undefined` when the row holds token ids
+ * @param number 0-based number of the row in the whole data set; default its number in the file
+ * @throws MetaapoError with code `data` naming the row: a doubled BOS, an id outside the vocabulary, an empty response, a
+ * prompt over the limit; with code `config` when the tokenizer is missing or has no chat template
+ */
+export function tokenizePreference(
+  row: PreferenceRow,
+  tokenizer: Tokenizer | undefined,
+  options: TokenizationOptions = {},
+  number: number = row.row,
+): TokenizedRow {
+  const encoded = encodeAnswers(row, answersOf(row), tokenizer);
+  const vocabularySize = options.vocabularySize ?? tokenizer?.vocabularySize;
+  if (vocabularySize !== undefined) checkIds(row, [encoded.prompt, ...encoded.responses], vocabularySize);
+  const limited = limitLength(row, encoded, options);
+  if ('dropped' in limited) return limited;
+  const { prompt, responses } = limited.ids;
+  const [chosen, rejected, onlineChosen, onlineRejected] = responses as [Int32Array, Int32Array, ...Int32Array[]];
+  const online = onlineChosen && onlineRejected && { onlineChosen, onlineRejected };
+  return { preference: { row: number, prompt, chosen, rejected, ...online }, truncated: limited.truncated };
+}
+
+function answersOf(row: PreferenceRow): Answered {
+  if (row.form === 'messages') {
+    return { form: row.form, prompt: row.prompt, answers: [[...row.chosen], [...row.rejected]] };
+  }
+  if (row.form === 'text') return { form: row.form, prompt: row.prompt, answers: [row.chosen, row.rejected] };
+  const { form, prompt, chosen, rejected, onlineChosen, onlineRejected } = row;
+  const online = onlineChosen && onlineRejected ? [onlineChosen, onlineRejected] : [];
+  return { form, prompt, answers: [chosen, rejected, ...online] };
+}
+
+function checkIds(origin: RowOrigin, sequences: readonly Int32Array[], vocabularySize: number): void {
+  for (const ids of sequences) {
+    const outside = ids.find((id) => id < 0 || id >= vocabularySize);
+    if (outside === undefined) continue;
+    throw rowError(origin, 'a token id is outside the vocabulary', {
+      expected: `ids from 0 to ${vocabularySize - 1}`,
+      got: String(outside),
+      remedy: 'Tokenise the data with this model’s tokenizer',
+    });
+  }
+}
