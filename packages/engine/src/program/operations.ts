@@ -11,7 +11,7 @@ import {
   type UnaryOperation,
   type Value,
 } from './program.js';
-import { broadcastShape, type Dimension, product, type Shape, sameShape, sizeOf } from './shape.js';
+import { broadcastShape, type Dimension, type Shape, sameShape, sizeOf } from './shape.js';
 
 /** A value, or a number that stands for a float32 scalar. */
 export type Operand = Value | number;
