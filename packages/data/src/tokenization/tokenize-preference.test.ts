@@ -1,0 +1,213 @@
+import {
+  type ChatMessage,
+  MetaapoError,
+  type PreferenceRow,
+  type TokenizedPreference,
+  type Tokenizer,
+} from '@metaapo/core/contracts';
+import { describe, expect, it } from 'vitest';
+import { BOS, END, EOS, marked, mergingTokenizer, script } from '../../test/merging-tokenizer.js';
+import { type TokenizationOptions, tokenizePreference } from './tokenize-preference.js';
+
+const origin = { file: 'pairs.jsonl', row: 17 };
+const user = (content: string) => ({ role: 'user', content });
+const assistant = (content: string) => ({ role: 'assistant', content });
+const text = (prompt: string, chosen: string, rejected: string): PreferenceRow => ({
+  ...origin,
+  form: 'text',
+  prompt,
+  chosen,
+  rejected,
+});
+const chat = (prompt: ChatMessage[], chosen: string, rejected: string): PreferenceRow => ({
+  ...origin,
+  form: 'messages',
+  prompt,
+  chosen: [assistant(chosen)],
+  rejected: [assistant(rejected)],
+});
+const tokens = (
+  prompt: number[],
+  chosen: number[],
+  rejected: number[],
+  online: [number[], number[]] | [] = [],
+): PreferenceRow => ({
+  ...origin,
+  form: 'tokens',
+  prompt: Int32Array.from(prompt),
+  chosen: Int32Array.from(chosen),
+  rejected: Int32Array.from(rejected),
+  ...(online[0] &&
+    online[1] && { onlineChosen: Int32Array.from(online[0]), onlineRejected: Int32Array.from(online[1]) }),
+});
+
+function kept(
+  row: PreferenceRow,
+  tokenizer: Tokenizer | undefined,
+  options?: TokenizationOptions,
+): TokenizedPreference {
+  const result = tokenizePreference(row, tokenizer, options);
+  if ('dropped' in result) throw new Error(`dropped: ${result.dropped}`);
+  return result.preference;
+}
+
+/** The whole sequences that a preference stands for. */
+const wholes = ({ prompt, chosen, rejected }: TokenizedPreference) =>
+  [chosen, rejected].map((response) => Int32Array.of(...prompt, ...response));
+
+describe('conversations', () => {
+  it('end exactly as the chat template ends them', () => {
+    const tokenizer = mergingTokenizer();
+    const { prompt, chosen } = kept(chat([user('q'), assistant('a'), user('r')], 'yes', 'no'), tokenizer);
+    expect(tokenizer.decode(prompt)).toBe('<|user|>q<|end|>\n<|assistant|>a<|end|>\n<|user|>r<|end|>\n<|assistant|>');
+    expect(tokenizer.decode(chosen)).toBe('yes<|end|>\n');
+    expect(chosen.at(-2)).toBe(END);
+    expect(chosen.includes(EOS)).toBe(false);
+  });
+
+  it('give the merged token to both responses when only one merges across the boundary', () => {
+    const tokenizer = mergingTokenizer({
+      template: (messages, more) => script(messages, more).replace(': !', ':!'),
+      merges: [[':', '!']],
+    });
+    const row = chat([user('q')], '!yes', 'no');
+    const preference = kept(row, tokenizer);
+    expect(tokenizer.decode(preference.prompt)).toBe('user: q\nassistant');
+    expect(tokenizer.decode(preference.chosen)).toBe(':!yes</s>\n');
+    expect(tokenizer.decode(preference.rejected)).toBe(': no</s>\n');
+    expect(wholes(preference)).toEqual([
+      tokenizer.encode('user: q\nassistant:!yes</s>\n'),
+      tokenizer.encode('user: q\nassistant: no</s>\n'),
+    ]);
+  });
+
+  it('are refused when the template rewrites the history', () => {
+    const template = (messages: readonly ChatMessage[], more: boolean) =>
+      `${messages.length} turns: ${marked(messages, more)}`;
+    expect(() => kept(chat([user('q')], 'a', 'b'), mergingTokenizer({ template }))).toThrow(
+      /row 17 .*renders the history in another way/,
+    );
+  });
+
+  it('are refused with the roles when the template refuses them', () => {
+    const template = (): string => {
+      throw new MetaapoError('data', 'roles must alternate', { where: 'chat template' });
+    };
+    expect(() => kept(chat([user('q')], 'a', 'b'), mergingTokenizer({ template }))).toThrow(
+      /row 17 .*got user \(.*roles must alternate/,
+    );
+  });
+
+  it('need a chat template', () => {
+    expect(() => kept(chat([user('q')], 'a', 'b'), mergingTokenizer({ template: undefined }))).toThrow(
+      /need a chat template/,
+    );
+  });
+});
+
+describe('plain text', () => {
+  it('begins with the special tokens and ends with the end-of-sequence token', () => {
+    const tokenizer = mergingTokenizer();
+    const { prompt, chosen, rejected } = kept(text('Q:', ' yes', ' no'), tokenizer);
+    expect(prompt[0]).toBe(BOS);
+    expect(tokenizer.decode(chosen)).toBe(' yes</s>');
+    expect(tokenizer.decode(rejected)).toBe(' no</s>');
+  });
+
+  it('keeps one end-of-sequence token where the response has its own', () => {
+    const { chosen } = kept(text('Q:', 'a</s>', 'b'), mergingTokenizer());
+    expect(Array.from(chosen).filter((id) => id === EOS)).toHaveLength(1);
+  });
+
+  it('tokenises the whole text where a merge spans the boundary', () => {
+    const tokenizer = mergingTokenizer({
+      merges: [
+        [':', ' '],
+        [': ', 'y'],
+      ],
+    });
+    const preference = kept(text('Q:', ' yes', ' no'), tokenizer);
+    expect(tokenizer.decode(preference.prompt)).toBe('<s>Q');
+    const encode = (whole: string) => tokenizer.encode(`${whole}</s>`, { addSpecialTokens: true });
+    expect(wholes(preference)).toEqual([encode('Q: yes'), encode('Q: no')]);
+  });
+
+  it('is refused when it brings a second BOS', () => {
+    expect(() => kept(text('<s>Q:', 'a', 'b'), mergingTokenizer())).toThrow(/row 17 .*two BOS tokens/);
+  });
+
+  it('needs an end-of-sequence token', () => {
+    expect(() => kept(text('Q:', 'a', 'b'), mergingTokenizer({ eosTokenId: undefined }))).toThrow(
+      /names no end-of-sequence token/,
+    );
+  });
+
+  it('needs a tokenizer', () => {
+    expect(() => kept(text('Q:', 'a', 'b'), undefined)).toThrow(/needs a tokenizer/);
+  });
+});
+
+describe('token ids', () => {
+  it('are used as they are, with their online pair', () => {
+    const row = tokens([5, 6], [7], [8, 9], [[10], [11]]);
+    expect(kept(row, undefined)).toEqual({
+      row: 17,
+      prompt: Int32Array.of(5, 6),
+      chosen: Int32Array.of(7),
+      rejected: Int32Array.of(8, 9),
+      onlineChosen: Int32Array.of(10),
+      onlineRejected: Int32Array.of(11),
+    });
+  });
+
+  it('outside the vocabulary are refused', () => {
+    expect(() => kept(tokens([5], [512], [7]), undefined, { vocabularySize: 512 })).toThrow(
+      /row 17 .*ids from 0 to 511; got 512/,
+    );
+    expect(() => kept(tokens([5], [6], [7], [[1], [9999]]), mergingTokenizer())).toThrow(/outside the vocabulary/);
+  });
+
+  it('may not begin with two BOS tokens', () => {
+    expect(() => kept(tokens([BOS, BOS, 5], [6], [7]), mergingTokenizer())).toThrow(/two BOS tokens/);
+  });
+});
+
+describe('limits', () => {
+  const row = tokens([1, 2, 3], [4, 5, 6], [7], [[8, 9, 10, 11], [12]]);
+
+  it('cut the tail of every longer response and count them', () => {
+    const result = tokenizePreference(row, undefined, { maxLength: 5 });
+    expect(result).toMatchObject({
+      truncated: 2,
+      preference: { chosen: Int32Array.of(4, 5), rejected: Int32Array.of(7), onlineChosen: Int32Array.of(8, 9) },
+    });
+  });
+
+  it('leave a row of the longest length whole', () => {
+    expect(tokenizePreference(row, undefined, { maxLength: 7, truncate: 'drop' })).toMatchObject({ truncated: 0 });
+  });
+
+  it('drop longer rows when asked', () => {
+    expect(tokenizePreference(row, undefined, { maxLength: 6, truncate: 'drop' })).toEqual({
+      dropped: 'response too long',
+    });
+    expect(tokenizePreference(row, undefined, { maxLength: 3, truncate: 'drop' })).toEqual({
+      dropped: 'prompt too long',
+    });
+    expect(tokenizePreference(row, undefined, { maxPromptLength: 2, longPrompt: 'drop' })).toEqual({
+      dropped: 'prompt too long',
+    });
+  });
+
+  it('refuse a prompt without room for a response', () => {
+    expect(() => tokenizePreference(row, undefined, { maxLength: 3 })).toThrow(
+      /row 17 .*prompt is longer than the limit\. Expected at most 2 tokens \(maxLength is 3.*got 3 tokens.*longPrompt: drop/,
+    );
+    expect(() => tokenizePreference(row, undefined, { maxPromptLength: 2 })).toThrow(
+      /at most 2 tokens \(maxPromptLength is 2/,
+    );
+    expect(() => tokenizePreference(row, undefined, { maxLength: 3, truncate: 'drop', longPrompt: 'error' })).toThrow(
+      /prompt is longer/,
+    );
+  });
+});
