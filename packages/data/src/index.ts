@@ -1,3 +1,7 @@
+export { downloadSnapshot, type SnapshotRequest } from './hub/download-snapshot.js';
+export type { HubOptions } from './hub/hub-settings.js';
+export type { Repository } from './hub/repository.js';
+export { type DataFileOptions, resolveDataFiles } from './hub/resolve-data-files.js';
 export type { DataRow } from './rows/data-row.js';
 export { parsePreference, readPreferences } from './rows/read-preferences.js';
 export { type PromptRow, type ResponseRow, readPrompts, readResponses } from './rows/read-prompts.js';

@@ -1,0 +1,84 @@
+import { MetaapoError } from '@metaapo/core/contracts';
+import { pageAddress, type Repository } from './repository.js';
+
+/** What a request is about, for its errors. */
+export interface RequestSubject {
+  readonly repository: Repository;
+  readonly revision: string;
+  readonly endpoint: string;
+  readonly hasToken: boolean;
+}
+
+/** A failure that may pass: the request is tried again. */
+export class PassingFailure extends Error {
+  /** The error to end with when it does not pass. */
+  readonly final: MetaapoError;
+  /** Wait that the server asks for, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(final: MetaapoError, retryAfterMs?: number) {
+    super(final.message, { cause: final });
+    this.final = final;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+const SET_TOKEN = 'set HF_TOKEN to a token with read access to it';
+
+/** The error of a reply that is not a success. */
+export function replyError(subject: RequestSubject, reply: Response): MetaapoError | PassingFailure {
+  if (reply.redirected && new URL(reply.url).origin !== new URL(subject.endpoint).origin) {
+    const cause = new Error(`status ${reply.status} of ${new URL(reply.url).host}`);
+    return new PassingFailure(connectionError(subject, 'the store that the hub points to refuses the file', cause));
+  }
+  const code = reply.headers.get('x-error-code');
+  const got = `status ${reply.status}${code === null ? '' : ` (${code})`}`;
+  const [summary, remedy] = explain(subject, reply.status, code);
+  const error = new MetaapoError('network', summary, { where: placeOf(subject), got, remedy });
+  if (reply.status !== 429 && reply.status < 500) return error;
+  const seconds = Number(reply.headers.get('retry-after') ?? Number.NaN);
+  return new PassingFailure(error, Number.isFinite(seconds) ? seconds * 1000 : undefined);
+}
+
+function explain(subject: RequestSubject, status: number, code: string | null): [summary: string, remedy: string] {
+  const page = pageAddress(subject.endpoint, subject.repository);
+  if (code === 'GatedRepo' || status === 403) {
+    return ['access to it is restricted', `Ask for access at ${page}, then ${SET_TOKEN}`];
+  }
+  if (code === 'RevisionNotFound')
+    return ['it has no such revision', `Look at ${page} which branches and tags there are`];
+  if (status === 401 && subject.hasToken) {
+    return ['the hub does not accept the access token for it', `Check the spelling, and ${SET_TOKEN}`];
+  }
+  if (status === 401 || status === 404) {
+    return [
+      'the hub does not have it, or does not show it without the right token',
+      `Check the spelling; if it is private, ${SET_TOKEN}`,
+    ];
+  }
+  if (status === 429) return ['the hub refuses so many requests', `Wait a while; with HF_TOKEN set more are allowed`];
+  return ['the hub failed', 'Try again later; what arrived so far is kept'];
+}
+
+/** The error of a request that got no reply, or only a part of one. */
+export function connectionError(subject: RequestSubject, what: string, cause: unknown): MetaapoError {
+  return new MetaapoError('network', what, {
+    where: placeOf(subject),
+    got: reasonOf(cause),
+    remedy:
+      'Check the connection, the proxy and HF_ENDPOINT, and run it again: it goes on where it stopped. With all files in the cache HF_HUB_OFFLINE=1 works without the hub',
+    cause,
+  });
+}
+
+/** Repository, revision and hub in words. */
+export function placeOf({ repository, revision, endpoint }: RequestSubject): string {
+  return `${repository.type} ${repository.name} (revision ${revision}) at ${endpoint}`;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (cause instanceof AggregateError) return reasonOf(cause.errors[0]);
+  return cause instanceof Error ? reasonOf(cause) : error.message;
+}
