@@ -34,23 +34,49 @@ export interface OptimizerStep {
   readonly maxGradNorm?: number;
 }
 
+/** How the next token is drawn from the logits; the steps apply in this order. */
+export interface TokenChoice {
+  /** Above 1 lowers the logits of tokens that are there already (arXiv 1909.05858, section 4.1). */
+  readonly repetitionPenalty?: number | undefined;
+  /** Divides the logits; 0 takes the likeliest token. */
+  readonly temperature: number;
+  /** Keeps the k likeliest tokens. */
+  readonly topK?: number | undefined;
+  /** Keeps the likeliest tokens that together reach this probability (arXiv 1904.09751). */
+  readonly topP?: number | undefined;
+  /** Keeps tokens of at least this share of the likeliest one's probability (arXiv 2407.01082). */
+  readonly minP?: number | undefined;
+}
+
 /** A request for sampled responses to one prompt. */
-export interface GenerationRequest {
+export interface GenerationRequest extends TokenChoice {
+  /** `[P]` prompt token ids, P >= 1. */
   readonly prompt: Int32Array;
   /** Number of responses wanted. */
   readonly count: number;
   readonly maxNewTokens: number;
-  /** 0 means greedy. */
-  readonly temperature: number;
-  readonly topP?: number;
-  readonly topK?: number;
+  /** Ids that end a response; the id is part of it. */
+  readonly stopTokenIds: readonly number[];
+  /** Ends a response by its tokens so far, e.g. at a stop string. */
+  readonly isComplete?: ((tokens: readonly number[]) => boolean) | undefined;
+  /** The same seed gives the same responses, whatever else is generated at the same time. */
   readonly seed: number;
 }
 
 /** One generated response; `tokens` includes the end-of-sequence id when `finishReason` is `stop`. */
 export interface Generation {
   readonly tokens: Int32Array;
+  /** `[tokens]` float32: log p of each token under the model itself, before temperature and filters. */
+  readonly logprobs: Float32Array;
+  /** `stop`: it ended by itself; `length`: it was cut at the limit. */
   readonly finishReason: 'stop' | 'length';
+}
+
+/** The responses to one request. */
+export interface RequestGenerations {
+  /** Index of the request. */
+  readonly request: number;
+  readonly generations: readonly Generation[];
 }
 
 /**
@@ -77,8 +103,8 @@ export interface TrainableModel {
   zeroGradients(): Promise<void>;
   /** Log-probabilities without keeping activations. */
   evaluate(groups: readonly PromptGroup[]): Promise<ResponseLogprobs>;
-  /** Samples responses; absent where the model cannot generate. */
-  generate?(requests: readonly GenerationRequest[]): Promise<readonly Generation[][]>;
+  /** Samples responses, each request's as soon as they are complete; absent where the model cannot generate. */
+  generate?(requests: readonly GenerationRequest[], signal?: AbortSignal): AsyncIterable<RequestGenerations>;
   /** Writes the model as a Hugging Face directory (or, with LoRA, a PEFT adapter directory), atomically. */
   save(directory: string): Promise<void>;
   /** Writes everything that an exact continuation needs (parameters in float32, moments), atomically. */

@@ -107,6 +107,12 @@ export async function rowObjective(
   return { values: { perRow, offline, offlineArrays, weighted }, gradients };
 }
 
+/** Preference scores s `[N]` of the offline pairs of N rows, without gradient. */
+export async function pairScores(loss: PreferenceLoss, input: ObjectiveRows): Promise<Float32Array> {
+  const all = input.rows.map((_, index) => index);
+  return (await pairValues(loss, arraysOf(loss, input, all, 0))).score;
+}
+
 function weigh(
   { learner, state, iteration }: Weighing,
   scores: Float32Array,

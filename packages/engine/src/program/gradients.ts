@@ -99,7 +99,7 @@ const RULES: { readonly [Name in Node['operation']]?: GradientRule } = {
     const { axis } = node.attributes as { axis: number };
     return ops.split(
       cotangent,
-      node.inputs.map((value) => value.shape[axis] as number),
+      node.inputs.map((value) => value.shape[axis]!),
       axis,
     );
   },
@@ -110,7 +110,7 @@ const RULES: { readonly [Name in Node['operation']]?: GradientRule } = {
     const parts = cotangents.map(
       (cotangent, part) => cotangent ?? ops.broadcastTo(ops.scalar(graph, 0), node.outputs[part]!.shape),
     );
-    return [ops.concat(parts, axis)];
+    return [ops.concat(parts, axis, node.inputs[0]!.shape[axis]!)];
   },
   gather: rule((g, [x, indices]) => [ops.segmentSum(g, indices!, x!.shape[0]!), undefined]),
   segmentSum: rule((g, [, indices]) => [ops.gather(g, indices!), undefined]),

@@ -234,21 +234,28 @@ export function transpose(x: Value, permutation: readonly number[]): Value {
   return only(addNode(x.graph, 'transpose', { permutation }, [x], [{ shape, dtype: x.dtype }]));
 }
 
-/** Values one behind the other along an axis, on which their sizes must be numbers. */
-export function concat(values: readonly Value[], axis: number): Value {
+/**
+ * Values one behind the other along an axis.
+ * @param size their sizes' sum on that axis, to be given where one of them is no number
+ */
+export function concat(values: readonly Value[], axis: number, size?: Dimension): Value {
   const first = values[0]!;
   const sizes = values.map((value) => value.shape[axis]);
-  const total = sizes.reduce<number>(
-    (sum, size) => (typeof size === 'number' ? sum + size : refuse('concat', values.map(describe).join(', '))),
-    0,
-  );
+  const total =
+    size ??
+    sizes.reduce<number>(
+      (sum, part) => (typeof part === 'number' ? sum + part : refuse('concat', values.map(describe).join(', '))),
+      0,
+    );
   const shape = first.shape.map((dimension, at): Dimension => (at === axis ? total : dimension));
   return only(addNode(first.graph, 'concat', { axis }, values, [{ shape, dtype: first.dtype }]));
 }
 
-/** Parts of the given sizes along an axis. */
-export function split(x: Value, sizes: readonly number[], axis: number): readonly Value[] {
-  if (x.shape[axis] !== sizes.reduce((sum, size) => sum + size, 0)) refuse('split', `${describe(x)} into ${sizes}`);
+/** Parts of the given sizes along an axis; sizes that are no numbers have to add up when the program runs. */
+export function split(x: Value, sizes: readonly Dimension[], axis: number): readonly Value[] {
+  const isNumeric = sizes.every((size) => typeof size === 'number');
+  const total = isNumeric ? sizes.reduce<number>((sum, size) => sum + Number(size), 0) : x.shape[axis];
+  if (x.shape[axis] !== total) refuse('split', `${describe(x)} into ${sizes}`);
   if (sizes.length === 1) return [x];
   const shapes = sizes.map((size) => x.shape.map((dimension, at): Dimension => (at === axis ? size : dimension)));
   return addNode(

@@ -1,4 +1,4 @@
-import type { Shape } from './shape.js';
+import type { Dimension, Shape } from './shape.js';
 
 /** Element type of a value. `bfloat16` exists inside programs only: inputs and outputs are float32 or int32. */
 export type DataType = 'float32' | 'bfloat16' | 'int32' | 'bool';
@@ -69,7 +69,7 @@ export type OperationAttributes = Record<UnaryOperation | BinaryOperation | Comp
   transpose: { readonly permutation: readonly number[] };
   concat: { readonly axis: number };
   /** Parts of static sizes along an axis. */
-  split: { readonly axis: number; readonly sizes: readonly number[] };
+  split: { readonly axis: number; readonly sizes: readonly Dimension[] };
   /** Rows of input 0 (`[n, ...]`) that input 1 (int32, `[m]`) names. */
   gather: NoAttributes;
   /** Row r of the result is the sum of the rows of input 0 whose entry in input 1 (`[n]` int32) is r. */

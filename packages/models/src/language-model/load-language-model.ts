@@ -8,6 +8,7 @@ import { type LoraConfig, openAdapter, writeAdapterConfig } from '../checkpoint/
 import { type LanguageModelConfig, readModelConfig } from '../checkpoint/model-config.js';
 import { openCheckpoint, readWeights } from '../checkpoint/open-checkpoint.js';
 import { saveCheckpoint } from '../checkpoint/save-checkpoint.js';
+import { generate } from '../generation/generate.js';
 import {
   type AdamWConstants,
   type Computation,
@@ -36,6 +37,11 @@ export interface LanguageModelOptions {
   readonly adapter?: string | undefined;
   /** Bytes that the logits of one chunk may take; default 256 MiB. */
   readonly logitsBytes?: number | undefined;
+  /**
+   * Tokens, prompts and responses in flight together, whose keys and values are kept while generating; absent, the model
+   * cannot generate. Bytes: 8 * layers * key heads * head dimension a token.
+   */
+  readonly cachedTokens?: number | undefined;
   /** Opens the programs; default {@link openEagerSession} on the current TensorFlow.js backend. */
   readonly open?: ((programs: ProgramSet) => Session) | undefined;
 }
@@ -78,6 +84,7 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
     ...programOptions,
     optimizer: options.optimizer,
     logitsBytes: options.logitsBytes,
+    cachedTokens: options.cachedTokens,
     open: options.open ?? openEagerSession,
   });
   const { session } = computation;
@@ -98,6 +105,7 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
       programOptions,
       computation,
       fingerprint,
+      cachedTokens: options.cachedTokens,
     });
   } catch (error) {
     computation.dispose();
@@ -143,10 +151,11 @@ interface ModelParts {
   readonly programOptions: ProgramOptions;
   readonly computation: Computation;
   readonly fingerprint: string;
+  readonly cachedTokens: number | undefined;
 }
 
 function createModel(parts: ModelParts): LanguageModel {
-  const { directory, config, lora, declared, programOptions, computation, fingerprint } = parts;
+  const { directory, config, lora, declared, programOptions, computation, fingerprint, cachedTokens } = parts;
   const { session } = computation;
   const read = async (name: string): Promise<Float32Array> => (await session.read(name)) as Float32Array;
   const stored = (tensors: ReadonlyMap<string, readonly number[]>, readOne = read): TensorToWrite[] =>
@@ -167,6 +176,11 @@ function createModel(parts: ModelParts): LanguageModel {
       const { logprobs, tokenCounts } = await computation.tokenLogprobs(groups);
       return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
     },
+    ...(cachedTokens === undefined
+      ? {}
+      : {
+          generate: (requests, signal) => generate({ session, config, capacity: cachedTokens }, requests, signal),
+        }),
     async save(target) {
       if (lora === undefined) return saveFull(target, read);
       return replaceDirectory(target, async (fresh) => {

@@ -1,6 +1,7 @@
 import { type ForwardTicket, MetaapoError, type OptimizerStep, type PromptGroup } from '@metaapo/core/contracts';
 import type { FedTensor, ProgramSet, Session } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
+import { generationPrograms } from './decode.js';
 import { feedsOf } from './feeds.js';
 import { layoutGroups, type PackedLayout } from './layout.js';
 import {
@@ -23,6 +24,8 @@ export interface ComputationOptions extends ProgramOptions {
   readonly optimizer?: AdamWConstants | undefined;
   /** Bytes that the logits of one chunk of predicted tokens may take. Default 256 MiB. */
   readonly logitsBytes?: number | undefined;
+  /** Tokens that the store of keys and values has room for; present when the model generates. */
+  readonly cachedTokens?: number | undefined;
   /** Opens the programs on a device. */
   readonly open: (programs: ProgramSet) => Session;
 }
@@ -193,7 +196,12 @@ export function createComputation(options: ComputationOptions): Computation {
 function programsFor(options: ComputationOptions): ProgramSet {
   const evaluate = evaluateProgram(options);
   if (options.config.task === 'sequence-classification') return { evaluate, score: scoreProgram(options) };
-  const inference = { evaluate, head: headProgram(options), logits: logitsProgram(options) };
+  const inference = {
+    evaluate,
+    head: headProgram(options),
+    logits: logitsProgram(options),
+    ...(options.cachedTokens === undefined ? {} : generationPrograms(options, options.cachedTokens)),
+  };
   if (options.optimizer === undefined) return inference;
   return {
     ...inference,

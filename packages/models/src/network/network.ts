@@ -4,21 +4,25 @@ import { gatedSilu, linear, type Precision, type RotaryTables, rmsNorm, rotate }
 import type { NetworkConfig } from './network-config.js';
 import type { Parameters } from './parameters.js';
 
-/** What the graph of one pass reads, beside the parameters. */
-interface PassInputs {
+/** Tokens `[N]` of a pass and the rotary tables of their heads. */
+export interface TokenInputs {
   readonly tokens: Value;
-  readonly rows: TileRows;
+  /** One row a query head: token * h + head. The scale 1 / sqrt(d) of the scores is in it. */
   readonly queryTables: RotaryTables;
+  /** One row a key head: token * g + group. */
   readonly keyTables: RotaryTables;
+}
+
+/** What the graph of a packed pass reads, beside the parameters. */
+interface PassInputs extends TokenInputs {
+  readonly rows: TileRows;
   /** One mask for each window that a layer has. */
   readonly maskOf: (window: number | undefined) => Value;
   readonly predictingRows: Value;
 }
 
-/** Declares the inputs of a pass over a packed layout; their names are the keys of `feedsOf`. */
-function passInputs(graph: Graph, config: NetworkConfig): PassInputs {
-  const { heads, keyValueHeads, headDim } = config;
-  const repeats = heads / keyValueHeads;
+/** Declares the inputs `tokens`, `cosines` and `sines` of a pass over N tokens. */
+export function tokenInputs(graph: Graph, { heads, keyValueHeads, headDim }: NetworkConfig): TokenInputs {
   const tokens = ops.input(graph, 'tokens', ['tokens'], 'int32');
   const cosines = ops.input(graph, 'cosines', ['tokens', headDim / 2]);
   const sines = ops.input(graph, 'sines', ['tokens', headDim / 2]);
@@ -30,19 +34,24 @@ function passInputs(graph: Graph, config: NetworkConfig): PassInputs {
     };
     return { cosines: perHead(cosines), sines: perHead(sines) };
   };
+  // The rotation is linear, so the scale 1/sqrt(d) of the scores goes into the queries' tables.
+  return { tokens, queryTables: tables(heads, 1 / Math.sqrt(headDim)), keyTables: tables(keyValueHeads, 1) };
+}
+
+/** Declares the inputs of a pass over a packed layout; their names are the keys of `feedsOf`. */
+function passInputs(graph: Graph, config: NetworkConfig): PassInputs {
+  const { heads, keyValueHeads } = config;
+  const repeats = heads / keyValueHeads;
   const queryPositions = ops.input(graph, 'queryPositions', ['tiles', 'queries'], 'int32');
   const keyPositions = ops.input(graph, 'keyPositions', ['tiles', 'keys'], 'int32');
   const masks = new Map<number | undefined, Value>();
   return {
-    tokens,
+    ...tokenInputs(graph, config),
     rows: {
       queryRows: ops.input(graph, 'queryRows', [keyValueHeads, 'tiles', repeats, 'queries'], 'int32'),
       keyRows: ops.input(graph, 'keyRows', [keyValueHeads, 'tiles', 'keys'], 'int32'),
       slots: ops.reshape(ops.input(graph, 'slots', ['tokens', heads], 'int32'), [product(heads, 'tokens')]),
     },
-    // The rotation is linear, so the scale 1/sqrt(d) of the scores goes into the queries' tables.
-    queryTables: tables(heads, 1 / Math.sqrt(headDim)),
-    keyTables: tables(keyValueHeads, 1),
     maskOf(window) {
       const known = masks.get(window);
       if (known !== undefined) return known;
@@ -54,18 +63,58 @@ function passInputs(graph: Graph, config: NetworkConfig): PassInputs {
   };
 }
 
+/** Rotated queries, rotated keys and values of one layer: `[N*h, d]`, `[N*g, d]`, `[N*g, d]`. */
+export interface ProjectedHeads {
+  readonly query: Value;
+  readonly key: Value;
+  readonly value: Value;
+}
+
+/** The attention of one layer: projected heads to `[N*h, d]`. */
+export type Attend = (heads: ProjectedHeads, layer: number) => Value;
+
+/** Receives the keys and values of a layer as they are made. */
+export type KeepKeys = (heads: ProjectedHeads, layer: number) => void;
+
 /**
  * Final hidden states, normalised, at the tokens after which something is predicted: `[M, hidden]`.
  * Pre-norm decoder blocks as Llama, Qwen2, Qwen3 and Mistral have them.
  */
-export function hiddenStates(graph: Graph, config: NetworkConfig, parameters: Parameters, precision: Precision): Value {
+export function hiddenStates(
+  graph: Graph,
+  config: NetworkConfig,
+  parameters: Parameters,
+  precision: Precision,
+  keepKeys?: KeepKeys,
+): Value {
   const pass = passInputs(graph, config);
-  let x = keep(ops.gather(parameters.read('model.embed_tokens.weight'), pass.tokens), 'block');
+  const x = decoderBlocks(graph, config, parameters, precision, pass, (heads, layer) => {
+    keepKeys?.(heads, layer);
+    const mask = pass.maskOf(config.slidingWindows[layer]);
+    return attention(heads.query, heads.key, heads.value, pass.rows, mask, config.headDim);
+  });
+  return finalNorm(graph, ops.gather(x, pass.predictingRows), config, parameters);
+}
+
+/** The normalisation before the head. */
+export function finalNorm(graph: Graph, x: Value, config: NetworkConfig, parameters: Parameters): Value {
+  return inScope(graph, 'norm', () => rmsNorm(x, parameters.read('model.norm.weight'), config.rmsNormEps));
+}
+
+/** Embedding and all decoder blocks: hidden states `[N, hidden]` of the tokens. */
+export function decoderBlocks(
+  graph: Graph,
+  config: NetworkConfig,
+  parameters: Parameters,
+  precision: Precision,
+  inputs: TokenInputs,
+  attend: Attend,
+): Value {
+  let x = keep(ops.gather(parameters.read('model.embed_tokens.weight'), inputs.tokens), 'block');
   for (let layer = 0; layer < config.layers; layer++) {
-    x = inScope(graph, `layers/${layer}`, () => block(x, layer, config, parameters, pass, precision));
+    x = inScope(graph, `layers/${layer}`, () => block(x, layer, config, parameters, precision, inputs, attend));
   }
-  const predicting = ops.gather(x, pass.predictingRows);
-  return inScope(graph, 'norm', () => rmsNorm(predicting, parameters.read('model.norm.weight'), config.rmsNormEps));
+  return x;
 }
 
 function block(
@@ -73,22 +122,17 @@ function block(
   layer: number,
   config: NetworkConfig,
   parameters: Parameters,
-  pass: PassInputs,
   precision: Precision,
+  inputs: TokenInputs,
+  attend: Attend,
 ): Value {
   const name = `model.layers.${layer}`;
   const { graph } = x;
   const attended = inScope(graph, 'attention', () => {
     const normed = rmsNorm(x, parameters.read(`${name}.input_layernorm.weight`), config.rmsNormEps);
-    return selfAttention(
-      normed,
-      `${name}.self_attn`,
-      config.slidingWindows[layer],
-      config,
-      parameters,
-      pass,
-      precision,
-    );
+    const output = attend(projectHeads(normed, `${name}.self_attn`, config, parameters, precision, inputs), layer);
+    const joined = keep(ops.reshape(output, ['tokens', config.heads * config.headDim]), 'matmul');
+    return linear(joined, parameters.linear(`${name}.self_attn.o_proj`), precision);
   });
   const middle = keep(ops.add(x, attended), 'matmul');
   const transformed = inScope(graph, 'mlp', () => {
@@ -100,15 +144,14 @@ function block(
   return keep(ops.add(middle, transformed), 'block');
 }
 
-function selfAttention(
+function projectHeads(
   x: Value,
   name: string,
-  window: number | undefined,
   config: NetworkConfig,
   parameters: Parameters,
-  pass: PassInputs,
   precision: Precision,
-): Value {
+  inputs: TokenInputs,
+): ProjectedHeads {
   const { heads, keyValueHeads, headDim } = config;
   const project = (which: 'q' | 'k' | 'v', count: number): Value => {
     const y = keep(linear(x, parameters.linear(`${name}.${which}_proj`), precision), 'matmul');
@@ -116,9 +159,9 @@ function selfAttention(
     if (!config.qkNorm || which === 'v') return rows;
     return rmsNorm(rows, parameters.read(`${name}.${which}_norm.weight`), config.rmsNormEps);
   };
-  const query = rotate(project('q', heads), pass.queryTables);
-  const key = rotate(project('k', keyValueHeads), pass.keyTables);
-  const output = attention(query, key, project('v', keyValueHeads), pass.rows, pass.maskOf(window), headDim);
-  const joined = keep(ops.reshape(output, ['tokens', heads * headDim]), 'matmul');
-  return linear(joined, parameters.linear(`${name}.o_proj`), precision);
+  return {
+    query: rotate(project('q', heads), inputs.queryTables),
+    key: rotate(project('k', keyValueHeads), inputs.keyTables),
+    value: project('v', keyValueHeads),
+  };
 }

@@ -56,9 +56,13 @@ const PORTABLE_KERNELS: Readonly<Record<string, Kernel>> = {
   broadcastTo: ([x], _, { outputShapes }) => [tf.broadcastTo(x!, [...outputShapes[0]!])],
   transpose: ([x], node) => [tf.transpose(x!, [...(node.attributes as AttributesOf<'transpose'>).permutation])],
   concat: (inputs, node) => [tf.concat([...inputs], (node.attributes as AttributesOf<'concat'>).axis)],
-  split: ([x], node) => {
-    const { axis, sizes } = node.attributes as AttributesOf<'split'>;
-    return tf.split(x!, [...sizes], axis);
+  split: ([x], node, { outputShapes }) => {
+    const { axis } = node.attributes as AttributesOf<'split'>;
+    return tf.split(
+      x!,
+      outputShapes.map((shape) => shape[axis]!),
+      axis,
+    );
   },
   gather: ([x, indices]) => [tf.gather(x!, indices as tf.Tensor1D)],
   segmentSum: ([x, indices], _, { outputShapes }) => [segmentSum(x!, indices!, outputShapes[0]!)],

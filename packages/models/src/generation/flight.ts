@@ -1,0 +1,127 @@
+import type { GenerationRequest } from '@metaapo/core/contracts';
+import type { FedTensor } from '@metaapo/engine';
+import { maskName } from '../network/decode.js';
+import type { NetworkConfig } from '../network/network-config.js';
+import { inverseFrequencies, rotaryAngles } from '../network/rotary.js';
+
+const HIDDEN = -1e9;
+
+/** A prompt whose keys are in the store. */
+export interface StoredPrompt {
+  readonly request: GenerationRequest;
+  /** Store rows of its tokens. */
+  readonly rows: Int32Array;
+}
+
+/** A sequence that is being written. */
+export interface Sequence {
+  readonly prompt: StoredPrompt;
+  /** Number of the response within its request. */
+  readonly sample: number;
+  readonly tokens: number[];
+  readonly logprobs: number[];
+  /** Store rows of the tokens whose keys are there. */
+  readonly rows: number[];
+}
+
+/** The inputs of one `decode` run: each sequence's last token, with a row of the store for it already in `rows`. */
+export function flightFeeds(
+  sequences: readonly Sequence[],
+  config: NetworkConfig,
+): Readonly<Record<string, FedTensor>> {
+  const { keyValueHeads: groups, headDim } = config;
+  const count = sequences.length;
+  const prompts = [...new Set(sequences.map(({ prompt }) => prompt))];
+  const members = prompts.map((prompt) => indicesWhere(sequences, (sequence) => sequence.prompt === prompt));
+  const context = Math.max(...prompts.map(({ rows }) => rows.length));
+  const own = Math.max(...sequences.map(({ rows }) => rows.length));
+  const places = Math.max(...members.map(({ length }) => length));
+  const positions = Int32Array.from(sequences, ({ prompt, rows }) => prompt.rows.length + rows.length - 1);
+  const { cosines, sines } = rotaryAngles(positions, inverseFrequencies(config.rope, headDim));
+  const placeOf = new Int32Array(count);
+  for (const [prompt, indices] of members.entries()) {
+    for (const [place, index] of indices.entries()) placeOf[index] = prompt * places + place;
+  }
+  const int = (data: Int32Array, shape: readonly number[]): FedTensor => ({ data, shape });
+  return {
+    tokens: int(
+      Int32Array.from(sequences, ({ tokens }) => tokens.at(-1)!),
+      [count],
+    ),
+    cosines: { data: cosines, shape: [count, headDim / 2] },
+    sines: { data: sines, shape: [count, headDim / 2] },
+    storeRows: int(
+      spreadRows(
+        sequences.map(({ rows }) => [rows.at(-1)!]),
+        groups,
+        1,
+      ),
+      [count, groups],
+    ),
+    promptRows: int(
+      spreadRows(
+        prompts.map(({ rows }) => rows),
+        groups,
+        context,
+      ),
+      [prompts.length, groups, context],
+    ),
+    ownRows: int(
+      spreadRows(
+        sequences.map(({ rows }) => rows),
+        groups,
+        own,
+      ),
+      [count, groups, own],
+    ),
+    places: int(placesOf(members, places), [prompts.length, places]),
+    placeOf: int(placeOf, [count]),
+    ...masksOf(sequences, config, context, own),
+  };
+}
+
+function indicesWhere<Item>(items: readonly Item[], accept: (item: Item) => boolean): readonly number[] {
+  return items.flatMap((item, index) => (accept(item) ? [index] : []));
+}
+
+function placesOf(members: readonly (readonly number[])[], places: number): Int32Array {
+  return Int32Array.from(
+    members.flatMap((indices) => Array.from({ length: places }, (_, at) => indices[at] ?? indices[0]!)),
+  );
+}
+
+/** Rows of tokens as rows of heads `[lists, groups, width]`: row * groups + group; padding repeats the first. */
+export function spreadRows(lists: readonly ArrayLike<number>[], groups: number, width: number): Int32Array {
+  const spread = new Int32Array(lists.length * groups * width);
+  for (const [index, rows] of lists.entries()) {
+    for (let group = 0; group < groups; group++) {
+      const start = (index * groups + group) * width;
+      for (let at = 0; at < width; at++) spread[start + at] = (rows[at] ?? rows[0]!) * groups + group;
+    }
+  }
+  return spread;
+}
+
+/** One mask `[N, context + own]` for each window. */
+function masksOf(
+  sequences: readonly Sequence[],
+  { slidingWindows }: NetworkConfig,
+  context: number,
+  own: number,
+): Record<string, FedTensor> {
+  const width = context + own;
+  const masks: Record<string, FedTensor> = {};
+  for (const window of new Set(slidingWindows)) {
+    const mask = new Float32Array(sequences.length * width).fill(HIDDEN);
+    for (const [index, { prompt, rows }] of sequences.entries()) {
+      const length = prompt.rows.length;
+      const start = index * width;
+      const oldest = window === undefined ? 0 : Math.max(0, length + rows.length - window);
+      mask.fill(0, start + Math.min(oldest, length), start + length);
+      const ownStart = start + context;
+      mask.fill(0, ownStart + Math.max(0, oldest - length), ownStart + rows.length);
+    }
+    masks[maskName(window)] = { data: mask, shape: [sequences.length, width] };
+  }
+  return masks;
+}

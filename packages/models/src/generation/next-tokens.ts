@@ -1,0 +1,109 @@
+import type { TokenChoice } from '@metaapo/core/contracts';
+import * as tf from '@tensorflow/tfjs';
+
+/** What is added to the logit of a token that is left out. */
+const LEFT_OUT = -1e30;
+/** Most tokens that are sorted at first to find where top-p ends; all are, where that was too few. */
+const SORTED_AT_FIRST = 256;
+
+/**
+ * Log-probabilities from which a choice draws, not normalised: temperature, top-k, top-p and min-p applied.
+ * @param logits `[B, V]` float32, borrowed
+ * @returns `[B, V]` float32, owned: very low where a token is left out
+ */
+export function filterLogits(logits: tf.Tensor2D, choice: TokenChoice): tf.Tensor2D {
+  const { temperature, topK, topP, minP } = choice;
+  const vocabulary = logits.shape[1];
+  return tf.tidy(() => {
+    let scores: tf.Tensor2D = tf.div(logits, temperature === 0 ? 1 : temperature);
+    if (topK !== undefined && topK < vocabulary) scores = keepAbove(scores, topKFloor(scores, topK));
+    if (topP !== undefined && topP < 1) scores = keepAbove(scores, topPFloor(scores, topP));
+    if (minP !== undefined && minP > 0) scores = keepAbove(scores, tf.add(tf.max(scores, 1, true), Math.log(minP)));
+    return scores;
+  });
+}
+
+function keepAbove(scores: tf.Tensor2D, floor: tf.Tensor): tf.Tensor2D {
+  return tf.add(scores, tf.mul(tf.cast(tf.less(scores, floor), 'float32'), LEFT_OUT));
+}
+
+/** The k-th largest score of each row, `[B, 1]`. */
+function topKFloor(scores: tf.Tensor2D, k: number): tf.Tensor {
+  return tf.slice(tf.topk(scores, k).values, [0, k - 1], [-1, 1]);
+}
+
+/** The score of the last token that top-p keeps, `[B, 1]`: those before it do not reach `topP` together. */
+function topPFloor(scores: tf.Tensor2D, topP: number): tf.Tensor {
+  const vocabulary = scores.shape[1];
+  const total = tf.logSumExp(scores, 1, true);
+  for (let count = Math.min(SORTED_AT_FIRST, vocabulary); ; count = vocabulary) {
+    const sorted = tf.topk(scores, count).values as tf.Tensor2D;
+    const before = tf.cumsum(tf.exp(tf.sub(sorted, total)), 1, true);
+    const kept = tf.cast(tf.less(before, topP), 'float32');
+    const isEnough = count === vocabulary || tf.sum(tf.slice(kept, [0, count - 1], [-1, 1])).dataSync()[0] === 0;
+    if (isEnough) return tf.min(tf.add(sorted, tf.mul(tf.sub(1, kept), -LEFT_OUT)), 1, true);
+  }
+}
+
+/** Tokens that were drawn, `[B]` each. */
+export interface DrawnTokens {
+  readonly tokens: Int32Array;
+  /** Log-probability of each under the model itself. */
+  readonly logprobs: Float32Array;
+}
+
+/**
+ * Draws one token a row, by the inverse of the cumulative distribution at the given uniforms; greedy at temperature 0.
+ * @param logits `[B, V]` float32, borrowed
+ * @param uniforms `[B]` in [0, 1)
+ */
+export async function drawTokens(
+  logits: tf.Tensor2D,
+  choice: TokenChoice,
+  uniforms: Float32Array,
+): Promise<DrawnTokens> {
+  const [tokens, logprobs] = tf.tidy(() => {
+    const drawn = choice.temperature === 0 ? tf.argMax(logits, 1) : drawAt(filterLogits(logits, choice), uniforms);
+    const ids = tf.cast(drawn, 'int32') as tf.Tensor1D;
+    const [rows, vocabulary] = logits.shape;
+    const flat = tf.add(tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(vocabulary, 'int32')), ids) as tf.Tensor1D;
+    return [ids, tf.sub(tf.gather(tf.reshape(logits, [-1]), flat), tf.logSumExp(logits, 1))] as const;
+  });
+  const result = { tokens: Int32Array.from(await tokens.data()), logprobs: Float32Array.from(await logprobs.data()) };
+  tf.dispose([tokens, logprobs]);
+  return result;
+}
+
+/** Number of tokens whose cumulative probability is at most the uniform: the inverse of the distribution. */
+function drawAt(scores: tf.Tensor2D, uniforms: Float32Array): tf.Tensor1D {
+  const cumulative = tf.cumsum(tf.softmax(scores, 1), 1) as tf.Tensor2D;
+  const vocabulary = scores.shape[1];
+  // The last sum is 1 up to rounding; the uniform is scaled by it, so that the draw always falls inside.
+  const total = tf.slice(cumulative, [0, vocabulary - 1], [-1, 1]);
+  const level = tf.mul(tf.tensor2d(uniforms, [uniforms.length, 1]), total);
+  const passed = tf.sum(tf.cast(tf.lessEqual(cumulative, level), 'int32'), 1);
+  return tf.minimum(passed, vocabulary - 1) as tf.Tensor1D;
+}
+
+/**
+ * Logits with those of tokens that are there already divided (where positive) or multiplied by the penalty.
+ * @param logits `[B, V]` float32, borrowed
+ * @param present the tokens of each row
+ * @returns `[B, V]` float32, owned
+ */
+export async function penalizeRepetition(
+  logits: tf.Tensor2D,
+  present: readonly Iterable<number>[],
+  penalty: number,
+): Promise<tf.Tensor2D> {
+  const values = Float32Array.from(await logits.data());
+  const vocabulary = logits.shape[1];
+  for (const [row, tokens] of present.entries()) {
+    for (const token of new Set(tokens)) {
+      const at = row * vocabulary + token;
+      const value = values[at]!;
+      values[at] = value > 0 ? value / penalty : value * penalty;
+    }
+  }
+  return tf.tensor2d(values, logits.shape);
+}
