@@ -2,6 +2,9 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { addBackend } from './commands/backend.js';
 import { addDoctor } from './commands/doctor.js';
+import { addPlugins } from './commands/plugins.js';
+import { addScore } from './commands/score.js';
+import { addTrain } from './commands/train.js';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
@@ -11,6 +14,9 @@ export function createProgram(): Command {
     .description('Align language models with preference data')
     .version(version)
     .configureHelp({ showGlobalOptions: true });
+  addTrain(program);
+  addScore(program);
+  addPlugins(program);
   addDoctor(program);
   addBackend(program);
   for (const command of [program, ...program.commands, ...program.commands.flatMap((inner) => inner.commands)]) {

@@ -1,3 +1,4 @@
+import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
 import { betaField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
@@ -41,7 +42,7 @@ export const hingeEntry = defineLoss<HingeOptions>({
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'hinge');
     const score = margin(ratios);
-    return { perPair: tf.relu(tf.sub(1, tf.mul(score, beta))), score, ...scaledRewards(ratios, beta) };
+    return { perPair: tf.relu<Tensor1D>(tf.sub(1, tf.mul(score, beta))), score, ...scaledRewards(ratios, beta) };
   },
 });
 

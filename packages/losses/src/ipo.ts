@@ -1,3 +1,4 @@
+import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
 import { betaField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
@@ -37,7 +38,7 @@ export const ipoEntry = defineLoss<IpoOptions>({
     const ratios = logRatios(logprobs, 'ipo');
     const score = margin(ratios);
     // Equation 17: regression of the margin to 1 / (2 tau).
-    return { perPair: tf.square(tf.sub(score, 1 / (2 * beta))), score, ...scaledRewards(ratios, beta) };
+    return { perPair: tf.square<Tensor1D>(tf.sub(score, 1 / (2 * beta))), score, ...scaledRewards(ratios, beta) };
   },
 });
 

@@ -1,3 +1,4 @@
+import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
 import { betaField, labelSmoothingField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
@@ -37,7 +38,7 @@ export const robustDpoEntry = defineLoss<RobustDpoOptions>({
   evaluate: (logprobs, { beta, labelSmoothing }) => {
     const ratios = logRatios(logprobs, 'robust-dpo');
     const score = margin(ratios);
-    const logits = tf.mul(score, beta);
+    const logits: Tensor1D = tf.mul(score, beta);
     const asLabelled = tf.mul(logisticLoss(logits), 1 - labelSmoothing);
     const asFlipped = tf.mul(tf.softplus(logits), labelSmoothing);
     return {

@@ -1,3 +1,4 @@
+import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
 import { betaField, labelSmoothingField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
@@ -50,7 +51,7 @@ export const simpoEntry = defineLoss<SimpoOptions>({
   evaluate: (logprobs, { beta, gamma, labelSmoothing }) => {
     const means = policyLogprobs(logprobs);
     // Equation 6.
-    const score = tf.sub(tf.mul(margin(means), beta), gamma);
+    const score: Tensor1D = tf.sub(tf.mul(margin(means), beta), gamma);
     return {
       perPair: smoothedLogisticLoss(score, labelSmoothing),
       score,

@@ -1,0 +1,67 @@
+"""One side of `pnpm bench train`: PyTorch and transformers, the usual trainer's way.
+
+Pairs are padded into one batch (chosen first, then rejected), logits are computed for every token, AdamW is torch's own
+fused one. Takes a request as JSON, prints a measurement as its last line.
+"""
+import json
+import os
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+from transformers import AutoModelForCausalLM
+
+request = json.loads(sys.argv[1])
+start = time.perf_counter()
+torch.manual_seed(0)
+torch.set_num_threads(os.cpu_count())
+model = AutoModelForCausalLM.from_pretrained(request["model"], dtype=torch.float32)
+model.train()
+rows = json.load(open(request["rows"]))
+responses = len(rows[0]["responses"])
+sequences = [row["prompt"] + row["responses"][r] for r in range(responses) for row in rows]
+longest = max(map(len, sequences))
+ids = torch.zeros(len(sequences), longest, dtype=torch.long)
+attention = torch.zeros_like(ids)
+answer = torch.zeros(len(sequences), longest)
+for i, sequence in enumerate(sequences):
+    ids[i, : len(sequence)] = torch.tensor(sequence)
+    attention[i, : len(sequence)] = 1
+    answer[i, len(rows[i % len(rows)]["prompt"]) : len(sequence)] = 1
+micro = request["micro_pairs"]
+
+
+def logprobs(chosen):
+    index = torch.cat([chosen + r * len(rows) for r in range(responses)])
+    logits = model(ids[index], attention_mask=attention[index], use_cache=False).logits[:, :-1]
+    targets = ids[index][:, 1:]
+    picked = torch.gather(logits.float(), 2, targets[..., None])[..., 0] - torch.logsumexp(logits.float(), -1)
+    return (picked * answer[index][:, 1:]).sum(-1).reshape(responses, -1)
+
+
+optimizer = torch.optim.AdamW(model.parameters(), lr=5e-7, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+parts = torch.arange(len(rows)).split(micro)
+autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=request["precision"] == "bfloat16")
+with torch.no_grad(), autocast():
+    reference = [logprobs(part) for part in parts]
+seconds = []
+startup = 0.0
+for step in range(request["steps"] + 1):
+    begin = time.perf_counter()
+    loss = 0.0
+    for part, before in zip(parts, reference):
+        with autocast():
+            ratio = logprobs(part) - before
+        part_loss = -F.logsigmoid(0.1 * (ratio[0] - ratio[1])).sum() / len(rows)
+        part_loss.backward()
+        loss += part_loss.item()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item()
+    optimizer.step()
+    optimizer.zero_grad()
+    if step == 0:
+        startup = time.perf_counter() - start
+    else:
+        seconds.append(time.perf_counter() - begin)
+peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps({"seconds": seconds, "startup": startup, "peakBytes": peak, "loss": loss, "gradNorm": norm}))

@@ -1,0 +1,19 @@
+/** What one side of a bench reports: a line of JSON at the end of its output. */
+export interface Measurement {
+  /** Seconds of each timed step. */
+  readonly seconds: readonly number[];
+  /** Seconds from the process' start to the end of the first, untimed step. */
+  readonly startup: number;
+  /** Largest resident set of the process, in bytes. */
+  readonly peakBytes: number;
+  /** Loss of the last step, to see that both do the same work. */
+  readonly loss: number;
+  readonly gradNorm: number;
+}
+
+/** The middle value. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}

@@ -1,0 +1,58 @@
+// One side of `pnpm bench train`: takes a request as JSON, prints a Measurement as its last line.
+import { readFile } from 'node:fs/promises';
+import { createPreferenceTrainer, initialTrainerState, referenceLogprobs } from '@metaapo/core';
+import { openEagerSession, selectBackend } from '@metaapo/engine';
+import { dpo } from '@metaapo/losses';
+import { loadLanguageModel } from '@metaapo/models';
+import type { Measurement } from './measurement.js';
+import type { BenchRows } from './prepare.js';
+
+const request = JSON.parse(process.argv[2]!) as {
+  readonly model: string;
+  readonly rows: string;
+  readonly steps: number;
+  readonly microBatchTokens: number;
+};
+
+const backend = await selectBackend();
+process.stderr.write(`${backend.reason}\n`);
+const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
+const model = await loadLanguageModel(request.model, { optimizer, open: openEagerSession });
+const rows = (JSON.parse(await readFile(request.rows, 'utf8')) as BenchRows).map(({ prompt, responses }, row) => ({
+  row,
+  prompt: Int32Array.from(prompt),
+  chosen: Int32Array.from(responses[0]!),
+  rejected: Int32Array.from(responses[1]!),
+}));
+const { microBatchTokens } = request;
+const reference = await referenceLogprobs({ model, rows, microBatchTokens, computedBy: backend.id });
+const steps = request.steps + 1;
+const everyRow = Int32Array.from(rows, (_, index) => index);
+const trainer = createPreferenceTrainer({
+  model,
+  loss: dpo({ beta: 0.1 }),
+  rows,
+  reference,
+  plan: { totalSteps: steps, stepsPerEpoch: 1, rowsAt: () => everyRow },
+  schedule: { kind: 'constant', peak: 5e-7, warmupSteps: 0, totalSteps: steps, minRatio: 0 },
+  optimizer: { ...optimizer, maxGradNorm: 1 },
+  microBatchTokens,
+  start: initialTrainerState(),
+});
+const seconds: number[] = [];
+let last = await trainer.step();
+const startup = performance.now() / 1000;
+while (!trainer.isDone) {
+  last = await trainer.step();
+  seconds.push(last.metrics['time/step_s']!);
+}
+const status = await readFile('/proc/self/status', 'utf8').catch(() => '');
+const peak = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024 || process.resourceUsage().maxRSS * 1024;
+const measurement: Measurement = {
+  seconds,
+  startup,
+  peakBytes: peak,
+  loss: last.metrics.loss!,
+  gradNorm: last.metrics.grad_norm!,
+};
+process.stdout.write(`${JSON.stringify(measurement)}\n`);

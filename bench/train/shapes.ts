@@ -1,0 +1,58 @@
+/** A model shape with the rows it is trained on. */
+export interface BenchShape {
+  readonly name: string;
+  readonly summary: string;
+  /** config.json of a random model. */
+  readonly model: Readonly<Record<string, unknown>>;
+  readonly pairs: number;
+  readonly promptTokens: number;
+  readonly responseTokens: number;
+}
+
+const llama = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => ({
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  hidden_act: 'silu',
+  rms_norm_eps: 1e-5,
+  rope_theta: 10000,
+  max_position_embeddings: 2048,
+  tie_word_embeddings: true,
+  torch_dtype: 'float32',
+  bos_token_id: 1,
+  eos_token_id: 2,
+  ...fields,
+});
+
+/** The shapes by name. */
+export const SHAPES: Readonly<Record<string, BenchShape>> = {
+  S: {
+    name: 'S',
+    summary: '8.4M parameters, 8 pairs of 128+128 tokens',
+    model: llama({
+      vocab_size: 8192,
+      hidden_size: 256,
+      num_hidden_layers: 8,
+      num_attention_heads: 8,
+      num_key_value_heads: 4,
+      intermediate_size: 768,
+    }),
+    pairs: 8,
+    promptTokens: 128,
+    responseTokens: 128,
+  },
+  M: {
+    name: 'M',
+    summary: 'SmolLM2-135M shape, 2 pairs of 128+128 tokens',
+    model: llama({
+      vocab_size: 49152,
+      hidden_size: 576,
+      num_hidden_layers: 30,
+      num_attention_heads: 9,
+      num_key_value_heads: 3,
+      intermediate_size: 1536,
+    }),
+    pairs: 2,
+    promptTokens: 128,
+    responseTokens: 128,
+  },
+};

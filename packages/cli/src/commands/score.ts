@@ -1,0 +1,20 @@
+import type { Command } from 'commander';
+import { runScoreCommand, type ScoreFlags } from '../training/run-score-command.js';
+
+/** `metaapo score`: log-probabilities and preference scores of offline pairs. */
+export function addScore(program: Command): void {
+  program
+    .command('score')
+    .description('write log-probabilities and the preference score of every pair, a JSON line a row')
+    .requiredOption('--model <model>', 'directory or hub id of the policy')
+    .option('--reference <model>', 'directory or hub id of the reference')
+    .requiredOption('--data <file>', 'preference pairs: a file, a directory or a hub id')
+    .option('--split <name>', 'split of a hub data set')
+    .requiredOption('--output <file>', 'JSON lines to write')
+    .option('--loss <loss>', 'loss whose score is written: an id, or YAML such as {id: simpo, beta: 2.5}')
+    .option('--max-length <tokens>', 'most tokens of a prompt with one response', Number, 4096)
+    .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', Number, 8192)
+    .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
+    .option('--revision <revision>', 'revision of models and data from the hub')
+    .action((flags: ScoreFlags) => runScoreCommand(flags));
+}

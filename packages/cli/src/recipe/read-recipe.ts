@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises';
+import { MetaapoError } from '@metaapo/core/contracts';
+import { LineCounter, parse, parseDocument } from 'yaml';
+import { BUILT_IN_RECIPES } from './built-in-recipes.js';
+
+/** A recipe as written, with its overrides applied, before it is checked. */
+export interface RawRecipe {
+  /** File or built-in name, for messages. */
+  readonly where: string;
+  readonly value: unknown;
+}
+
+/**
+ * Reads a recipe from a YAML file or a built-in name, and applies `--set key.path=value`.
+ * @throws MetaapoError with code `config` when there is no such recipe or it is no YAML, with line and column
+ */
+export async function readRecipe(recipe: string, overrides: readonly string[]): Promise<RawRecipe> {
+  const { where, text } = await recipeText(recipe);
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter });
+  const [fault] = document.errors;
+  if (fault !== undefined) {
+    const { line, col } = lineCounter.linePos(fault.pos[0]);
+    throw new MetaapoError('config', fault.message.split('\n')[0]!, {
+      where: `${where}, line ${line}, column ${col}`,
+      remedy: 'Correct the YAML',
+    });
+  }
+  for (const override of overrides) {
+    const { path, value } = parseOverride(override);
+    document.setIn(path, document.createNode(value));
+  }
+  return { where, value: document.toJS() };
+}
+
+async function recipeText(recipe: string): Promise<{ readonly where: string; readonly text: string }> {
+  const builtIn = BUILT_IN_RECIPES[recipe];
+  if (builtIn !== undefined) return { where: `recipe ${recipe}`, text: builtIn };
+  try {
+    return { where: recipe, text: await readFile(recipe, 'utf8') };
+  } catch (cause) {
+    throw new MetaapoError('config', 'there is no such recipe', {
+      where: recipe,
+      expected: `a YAML file, or one of ${Object.keys(BUILT_IN_RECIPES).join(', ')}`,
+      cause,
+      remedy: 'Check the path, or write a recipe with `metaapo init`',
+    });
+  }
+}
+
+/** `training.learningRate=1e-6` as a path and a value; the value is read as YAML. */
+function parseOverride(override: string): { readonly path: readonly string[]; readonly value: unknown } {
+  const at = override.indexOf('=');
+  if (at < 1) {
+    throw new MetaapoError('config', 'an override is key.path=value', { where: `--set ${override}`, got: override });
+  }
+  const text = override.slice(at + 1);
+  const number = text.trim() === '' ? Number.NaN : Number(text);
+  return { path: override.slice(0, at).split('.'), value: Number.isFinite(number) ? number : parse(text) };
+}

@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TrainingRecipe } from '@metaapo/core';
+import { MetaapoError } from '@metaapo/core/contracts';
+import { downloadSnapshot } from '@metaapo/data';
+import {
+  type LanguageModel,
+  type LanguageModelOptions,
+  type LoadedTextModel,
+  loadLanguageModel,
+  loadTextModel,
+} from '@metaapo/models';
+
+/** Files of a model that are fetched from the hub. No code, no pickles. */
+const MODEL_FILES = ['*.safetensors', '*.json', '*.jinja', 'tokenizer.model'];
+
+/** Where things come from, and whom to tell. */
+export interface Sources {
+  readonly revision?: string | undefined;
+  readonly report: (line: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Directory of a model: the path itself, or the snapshot of a hub id.
+ * @throws MetaapoError with code `config` when it is neither, `network` when the hub cannot give it
+ */
+export async function modelDirectory(model: string, { revision, report, signal }: Sources): Promise<string> {
+  if (existsSync(model)) return model;
+  if (!/^[\w.-]+\/[\w.-]+$/.test(model)) {
+    throw new MetaapoError('config', 'there is no such model directory', {
+      where: model,
+      expected: 'a directory with config.json, or a hub id such as owner/name',
+      remedy: 'Check the path',
+    });
+  }
+  const repo = { type: 'model', name: model } as const;
+  return downloadSnapshot({ repo, revision, files: MODEL_FILES, report, signal });
+}
+
+/** The policy, ready for training, with its tokenizer. */
+export async function openPolicy(
+  recipe: TrainingRecipe,
+  sources: Sources,
+  open: LanguageModelOptions['open'],
+): Promise<LoadedTextModel> {
+  const { training, lora, adapter, precision } = recipe;
+  const [beta1, beta2] = training.adamBetas;
+  return loadTextModel(await modelDirectory(recipe.model, sources), {
+    optimizer: { beta1, beta2, epsilon: training.adamEpsilon, weightDecay: training.weightDecay },
+    precision,
+    checkpoint: training.checkpoint,
+    lora: lora && { ...lora, seed: training.seed },
+    adapter,
+    open,
+  });
+}
+
+/** The reference, for evaluation alone: another model's directory (or weights file beside the policy's config). */
+export async function openReference(
+  reference: string,
+  recipe: TrainingRecipe,
+  sources: Sources,
+  open: LanguageModelOptions['open'],
+): Promise<LanguageModel> {
+  const directory = await modelDirectory(reference, sources);
+  const isAdapter = existsSync(join(directory, 'adapter_config.json'));
+  const base = isAdapter ? await modelDirectory(recipe.model, sources) : directory;
+  return loadLanguageModel(base, {
+    precision: recipe.precision,
+    adapter: isAdapter ? directory : undefined,
+    open,
+  });
+}

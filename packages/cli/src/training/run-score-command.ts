@@ -1,0 +1,116 @@
+import { composeRun, evaluateRows, type PartRecipe, pairScores, type RowLogprobs } from '@metaapo/core';
+import { MetaapoError, type TokenizedPreference } from '@metaapo/core/contracts';
+import { writeAtomically } from '@metaapo/core/storage';
+import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
+import { type BackendId, selectBackend } from '@metaapo/engine';
+import { type LanguageModel, loadLanguageModel, loadTextModel } from '@metaapo/models';
+import { parse } from 'yaml';
+import { loadPlugins } from '../recipe/load-plugins.js';
+import { onInterruption } from '../terminal/interruption.js';
+import { createProgress } from '../terminal/progress.js';
+import { modelDirectory, type Sources } from './open-models.js';
+
+/** Flags of `metaapo score`. */
+export interface ScoreFlags {
+  readonly model: string;
+  readonly reference?: string;
+  readonly data: string;
+  readonly split?: string;
+  readonly output: string;
+  readonly loss?: string;
+  readonly maxLength: number;
+  readonly microBatchTokens: number;
+  readonly backend?: BackendId;
+  readonly revision?: string;
+}
+
+/** Runs `metaapo score`. The output appears when it is complete. */
+export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
+  const isReferenceGiven = flags.reference !== undefined;
+  const wanted = flags.loss === undefined ? defaultLoss(isReferenceGiven) : parseLoss(flags.loss);
+  const { loss } = await composeRun({ plugins: await loadPlugins([]), recipe: { loss: wanted } });
+  if (!loss.isReferenceFree && !isReferenceGiven) {
+    throw new MetaapoError('config', `loss ${loss.id} needs a reference`, {
+      where: '--loss',
+      remedy: 'Add --reference, or choose a reference-free loss such as simpo',
+    });
+  }
+  const { signal, release } = onInterruption();
+  const report = (line: string): void => void process.stderr.write(`${line}\n`);
+  const sources: Sources = { revision: flags.revision, report, signal };
+  report(`Backend: ${(await selectBackend({ prefer: flags.backend ?? 'auto' })).reason}`);
+  try {
+    const policy = await loadTextModel(await modelDirectory(flags.model, sources));
+    const { rows, report: counted } = await tokenizePreferences(
+      readPreferences(await resolveDataFiles(flags.data, { ...sources, split: flags.split })),
+      policy.tokenizer,
+      { maxLength: flags.maxLength, truncate: 'response-tail', vocabularySize: policy.model.config.vocabularySize },
+    );
+    report(counted.summary);
+    const logprobs = await evaluateAndDispose('policy', policy.model, rows, flags, signal);
+    const reference = isReferenceGiven
+      ? await evaluateAndDispose(
+          'reference',
+          await loadLanguageModel(await modelDirectory(flags.reference!, sources)),
+          rows,
+          flags,
+          signal,
+        )
+      : undefined;
+    const scores = await pairScores(loss, { rows, policy: logprobs, reference });
+    const lines = rows.map((row, index) =>
+      JSON.stringify({
+        row: row.row,
+        ...pairLine(row, logprobs[index]!),
+        ...(reference && { reference: pairLine(row, reference[index]!) }),
+        score: scores[index],
+      }),
+    );
+    await writeAtomically(flags.output, `${lines.join('\n')}\n`);
+    process.stdout.write(`${rows.length} rows scored: ${flags.output}\n`);
+  } finally {
+    release();
+  }
+}
+
+function defaultLoss(isReferenceGiven: boolean): PartRecipe {
+  return { id: 'dpo', referenceFree: !isReferenceGiven };
+}
+
+function parseLoss(text: string): PartRecipe {
+  const value: unknown = parse(text);
+  if (typeof value === 'string') return { id: value };
+  if (typeof value === 'object' && value !== null && 'id' in value) return value as PartRecipe;
+  throw new MetaapoError('config', 'it names no loss', {
+    where: '--loss',
+    expected: 'an id, or {id: ..., ...}',
+    got: text,
+  });
+}
+
+async function evaluateAndDispose(
+  name: string,
+  model: LanguageModel,
+  rows: readonly TokenizedPreference[],
+  { microBatchTokens }: ScoreFlags,
+  signal: AbortSignal,
+): Promise<RowLogprobs[]> {
+  const progress = createProgress(name);
+  try {
+    return await evaluateRows(model, rows, microBatchTokens, {
+      progress: (done) => progress.update(done, rows.length),
+      signal,
+    });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new MetaapoError('interrupted', 'stopped; nothing was written', { where: 'metaapo score' });
+  } finally {
+    progress.end();
+    model.dispose();
+  }
+}
+
+function pairLine(row: TokenizedPreference, [chosen, rejected]: RowLogprobs) {
+  const side = (sum: number, tokens: number) => ({ sum, mean: sum / tokens, tokens });
+  return { chosen: side(chosen!, row.chosen.length), rejected: side(rejected!, row.rejected.length) };
+}
