@@ -20,6 +20,16 @@ export interface HubRepository {
   ) => { breakAfter?: number; send?: string; status?: number } | undefined;
 }
 
+/** A way to answer badly. */
+export interface Fault {
+  /** Bytes after which the connection breaks, once `broken` is settled. */
+  readonly breakAfter?: number;
+  readonly broken?: Promise<unknown>;
+  /** Content sent instead of the right one. */
+  readonly send?: string;
+  readonly status?: number;
+}
+
 /** A request as the server saw it. */
 export interface SeenRequest {
   readonly host: 'hub' | 'store';
@@ -53,10 +63,11 @@ export async function hubServer(repositories: Readonly<Record<string, HubReposit
     const repository = repositories[name];
     const refusal = refused(repository, revision, request.headers.authorization);
     if (!repository || refusal) return fail(response, ...(refusal ?? ([404, 'RepoNotFound'] as const)));
-    if (action === 'revision') return json(response, { sha: COMMIT });
+    if (action === 'revision')
+      return json(response, { id: name.slice(name.indexOf('/') + 1), sha: COMMIT, siblings: [] });
     if (action === 'tree') return sendTree(repository, request, response);
     if (repository.files[file] === undefined) return fail(response, 404, 'EntryNotFound');
-    response.setHeader('X-Repo-Commit', COMMIT);
+    response.setHeader('X-Repo-Commit', COMMIT).setHeader('ETag', `"${gitObjectId(repository.files[file])}"`);
     if (!repository.large?.includes(file)) return send(name, file, request, response);
     response.setHeader('X-Linked-Etag', `"${sha256(repository.files[file])}"`);
     response.writeHead(302, { location: `${store}/${name}/${file}` }).end();
@@ -118,7 +129,7 @@ function sendTree(
 
 function sendFile(
   content: Uint8Array | string,
-  fault: { breakAfter?: number; send?: string; status?: number } | undefined,
+  fault: Fault | undefined,
   { headers }: IncomingMessage,
   response: ServerResponse,
 ): void {
@@ -133,7 +144,10 @@ function sendFile(
   if (headers.range) response.setHeader('Content-Range', `bytes ${from}-${whole.length - 1}/${whole.length}`);
   response.writeHead(headers.range ? 206 : 200);
   if (fault?.breakAfter === undefined) response.end(body);
-  else response.write(body.subarray(0, fault.breakAfter), () => response.destroy());
+  else {
+    response.write(body.subarray(0, fault.breakAfter));
+    void Promise.resolve(fault.broken).then(() => response.destroy());
+  }
 }
 
 function json(response: ServerResponse, value: unknown): void {

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MetaapoError } from '@metaapo/core/contracts';
@@ -85,31 +86,55 @@ it('reads the token file that Python’s login writes', async () => {
   expect(existsSync(join(await download(), 'config.json'))).toBe(true);
 });
 
+/** A report that hears lines, and promises for those with a given text. */
+const hearing = () => {
+  const emitter = new EventEmitter();
+  return {
+    report: (line: string) => void emitter.emit(line),
+    line: (text: string): Promise<unknown> => once(emitter, text),
+  };
+};
+
 it('goes on inside a file when the connection breaks', async () => {
+  const { report, line } = hearing();
+  const breaks = ['48.0 kB', '96.0 kB'].map((size) => line(`owner/tiny: ${size} of 160.0 kB`));
   const { download, seen } = await setUp({
-    fault: (path, request) => (path === 'model.safetensors' && request <= 2 ? { breakAfter: 50_000 } : undefined),
+    fault: (_, request) => (request <= 2 ? { breakAfter: 48_000, broken: breaks[request - 1]! } : undefined),
   });
-  const directory = await download();
+  const directory = await download({ files: ['*.safetensors'], report });
   expect(readFileSync(join(directory, 'model.safetensors'), 'utf8')).toBe(WEIGHTS);
   const ranges = seen.filter(({ host }) => host === 'store').map(({ range }) => range);
-  expect(ranges).toEqual([undefined, 'bytes=50000-', 'bytes=100000-']);
+  expect(ranges).toEqual([undefined, 'bytes=48000-', 'bytes=96000-']);
 });
 
-it('goes on in a later call where an interrupted one stopped', async () => {
-  const stop = new AbortController();
+it('goes on in a later call where a failed one stopped', async () => {
+  const { report, line } = hearing();
+  const broken = line('owner/tiny: 48.0 kB of 160.0 kB');
   const { download, seen, blobs } = await setUp({
-    fault: (path, request) => (path === 'model.safetensors' && request === 1 ? { breakAfter: 60_000 } : undefined),
+    fault: (path, request) => {
+      if (path !== 'model.safetensors' || request > 5) return undefined;
+      return request === 1 ? { breakAfter: 48_000, broken } : { status: 503 };
+    },
   });
-  const report = (line: string): void => {
-    if (line.includes('64.0 kB') || / of 160/.test(line)) stop.abort();
-  };
-  const error = await failure(download({ files: ['*.safetensors'], signal: stop.signal, report }));
-  expect(error).toMatchObject({ code: 'interrupted', message: expect.stringContaining('goes on where it stopped') });
+  const error = await failure(download({ files: ['*.safetensors'], report }));
+  expect(error).toMatchObject({ code: 'network', message: expect.stringContaining('goes on where it stopped') });
   expect(readdirSync(blobs)).toEqual([`${sha256(WEIGHTS)}.released.incomplete`]);
   seen.length = 0;
   const directory = await download();
   expect(readFileSync(join(directory, 'model.safetensors'), 'utf8')).toBe(WEIGHTS);
-  expect(seen.find(({ host }) => host === 'store')!.range).toMatch(/^bytes=[1-9]\d*-$/);
+  expect(seen.find(({ host }) => host === 'store')!.range).toBe('bytes=48000-');
+});
+
+it('stops at a signal and leaves no file claimed', async () => {
+  const stop = new AbortController();
+  const { download, blobs } = await setUp();
+  const report = (line: string): void => {
+    if (line.includes(' of ')) stop.abort();
+  };
+  const error = await failure(download({ signal: stop.signal, report }));
+  expect(error).toMatchObject({ code: 'interrupted', message: expect.stringContaining('goes on where it stopped') });
+  expect(readdirSync(blobs).filter((name) => name.includes(String(process.pid)))).toEqual([]);
+  expect(existsSync(join(await download(), 'model.safetensors'))).toBe(true);
 });
 
 it('takes over what a dead process left, and starts again when that is damaged', async () => {
@@ -221,12 +246,10 @@ it('reports what it fetches in a few lines', async () => {
   expect(lines.length).toBeLessThanOrEqual(12);
 });
 
-const python = process.env.METAAPO_PYTHON ?? 'python3';
+const python = process.env.PYTHON ?? 'python3';
 const hasHub = spawnSync(python, ['-c', 'import huggingface_hub']).status === 0;
 if (!hasHub)
-  console.info(
-    `cache shared with Python: skipped, ${python} has no huggingface_hub; set METAAPO_PYTHON to one that has`,
-  );
+  console.info(`cache shared with Python: skipped, ${python} has no huggingface_hub; set PYTHON to one that has`);
 
 it.skipIf(!hasHub)('fills a cache that Python’s huggingface_hub reads offline', { timeout: 60_000 }, async () => {
   const { download, cacheDirectory } = await setUp();
@@ -246,7 +269,6 @@ it.skipIf(!hasHub)('finds offline what Python’s huggingface_hub fetched', { ti
   const { download, cacheDirectory, seen, endpoint } = await setUp();
   const script = 'from huggingface_hub import snapshot_download; print(snapshot_download("owner/tiny"))';
   const env = { ...process.env, HF_HUB_CACHE: cacheDirectory, HF_ENDPOINT: endpoint, HF_HUB_OFFLINE: '0' };
-  const { spawn } = await import('node:child_process');
   const child = spawn(python, ['-c', script], { env, stdio: ['ignore', 'pipe', 'ignore'] });
   let directory = '';
   for await (const chunk of child.stdout) directory += String(chunk);

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { createReadStream, existsSync } from 'node:fs';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { MetaapoError } from '@metaapo/core/contracts';
 import type { HubClient } from './hub-client.js';
@@ -81,25 +80,25 @@ async function transfer(client: HubClient, { file, address, partial, progress }:
   if (size < file.size) throw incomplete(client, file, `${size} bytes`);
 }
 
+/** Writes each piece before it is counted, so that a break loses nothing that was counted. */
 async function append(
   { subject }: HubClient,
-  reply: Response,
+  { body }: Response,
   { partial, offset, progress }: { partial: string; offset: number; progress: (bytes: number) => void },
 ): Promise<void> {
+  const file = await open(partial, offset > 0 ? 'a' : 'w');
   let received = offset;
-  async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const chunk of chunks) {
-      received += chunk.length;
-      progress(received);
-      yield chunk;
-    }
-  }
-  const source = Readable.fromWeb((reply.body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>);
   try {
-    await pipeline(source, counted, createWriteStream(partial, { flags: offset > 0 ? 'a' : 'w' }));
+    for await (const chunk of Readable.fromWeb((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>)) {
+      await file.appendFile(chunk as Uint8Array);
+      received += (chunk as Uint8Array).length;
+      progress(received);
+    }
   } catch (error) {
     if (error instanceof Error && 'syscall' in error) throw error;
     throw new PassingFailure(connectionError(subject, 'the connection broke during the transfer', error));
+  } finally {
+    await file.close();
   }
 }
 
