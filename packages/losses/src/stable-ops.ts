@@ -32,7 +32,7 @@ export function logSigmoid(values: Tensor1D): Tensor1D {
  * which keeps value and gradient finite where the exact value would overflow float32.
  */
 export function cappedExp(values: Tensor1D): Tensor1D {
-  return tf.exp<Tensor1D>(tf.minimum(values, EXPONENT_CAP));
+  return tf.exp<Tensor1D>(tf.minimum<Tensor1D>(values, EXPONENT_CAP));
 }
 
 /**

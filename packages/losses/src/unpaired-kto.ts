@@ -59,7 +59,7 @@ export function unpairedKto(logprobs: UnpairedLogprobs, weights: KtoWeights): Un
 
 /** max(0, mean log-ratio), a detached scalar: the reference point z0 of {@link prospectLoss}. */
 export function divergenceEstimate(logRatios: Tensor1D): Scalar {
-  return tf.relu<Scalar>(tf.mean(detached(logRatios)));
+  return tf.relu<Scalar>(tf.mean<Scalar>(detached(logRatios)));
 }
 
 /** lambda * sigmoid(-s * beta * (r - z0)), `[N]` float32: the loss of a response against the reference point. */

@@ -33,7 +33,7 @@ export const wpoEntry = defineLoss<WpoOptions>({
     const ratios = logRatios(logprobs, 'wpo');
     const score = margin(ratios);
     const logWeight: Tensor1D = tf.add(logprobs.policyChosen, logprobs.policyRejected);
-    const weight = detached(tf.exp<Tensor1D>(tf.minimum(logWeight, 0)));
+    const weight = detached(tf.exp<Tensor1D>(tf.minimum<Tensor1D>(logWeight, 0)));
     return {
       perPair: tf.mul(weight, logisticLoss(tf.mul(score, beta))),
       score,
