@@ -10,3 +10,4 @@ export type { DropReason, LengthLimits } from './tokenization/length-limits.js';
 export type { TokenizationReport, TokenStatistics } from './tokenization/tokenization-report.js';
 export { type TokenizationOptions, type TokenizedRow, tokenizePreference } from './tokenization/tokenize-preference.js';
 export { type TokenizedPreferences, tokenizePreferences } from './tokenization/tokenize-preferences.js';
+export { type TokenizedResponse, tokenizePrompt, tokenizeResponse } from './tokenization/tokenize-prompt.js';

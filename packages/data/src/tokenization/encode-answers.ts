@@ -7,30 +7,26 @@ import {
 } from '@metaapo/core/contracts';
 import { rowError } from '../rows/data-row.js';
 import type { Answered } from '../rows/parse-answers.js';
+import { checkIds } from './check-ids.js';
 import { type SplitIds, splitAtBoundary } from './split-at-boundary.js';
 
 /**
  * Ids of a prompt and its answers. Messages are rendered by the chat template and end as it ends them; text gets the
  * tokenizer's special tokens before it and the end-of-sequence token behind it; token ids are used as they are.
  * @param tokenizer may be `undefined` for token ids alone
+ * @param vocabularySize number of ids that the model knows; default the tokenizer's own number
  * @throws MetaapoError with code `data` naming the row: a doubled BOS, a template that refuses the conversation or
  * rewrites its history, nothing left to learn; with code `config` when the tokenizer cannot do what the row needs
  */
-export function encodeAnswers(origin: RowOrigin, answered: Answered, tokenizer: Tokenizer | undefined): SplitIds {
+export function encodeAnswers(
+  origin: RowOrigin,
+  answered: Answered,
+  tokenizer: Tokenizer | undefined,
+  vocabularySize: number | undefined = tokenizer?.vocabularySize,
+): SplitIds {
   const ids = idsOf(origin, answered, tokenizer);
-  const whole = [...ids.prompt.subarray(0, 2), ...ids.responses[0]!.subarray(0, 2)];
-  if (tokenizer?.bosTokenId !== undefined && whole[0] === tokenizer.bosTokenId && whole[1] === whole[0]) {
-    throw rowError(origin, 'the sequence begins with two BOS tokens', {
-      expected: `one token ${tokenizer.bosTokenId}`,
-      remedy: 'Remove it from the text of the row: the tokenizer or its chat template writes it',
-    });
-  }
-  if (ids.prompt.length > 0 && ids.responses.every(({ length }) => length > 0)) return ids;
-  throw rowError(origin, 'the prompt or a response has no tokens', {
-    expected: 'at least one token each',
-    got: `${ids.prompt.length} of the prompt and ${ids.responses.map(({ length }) => length).join(' and ')} of the responses`,
-    remedy: 'Leave the row out',
-  });
+  checkIds(origin, ids, tokenizer, vocabularySize);
+  return ids;
 }
 
 function idsOf(origin: RowOrigin, answered: Answered, tokenizer: Tokenizer | undefined): SplitIds {
@@ -48,9 +44,16 @@ function idsOf(origin: RowOrigin, answered: Answered, tokenizer: Tokenizer | und
 function textIds({ prompt, answers }: Extract<Answered, { form: 'text' }>, tokenizer: Tokenizer): SplitIds {
   const encode = (text: string): Int32Array => tokenizer.encode(text, { addSpecialTokens: true });
   return splitAtBoundary(
-    encode(prompt),
+    encodePrompt(prompt, tokenizer),
     answers.map((answer) => withEnd(encode(prompt + answer), tokenizer)),
   );
+}
+
+/** A prompt goes on: an end that the tokenizer's post-processor puts there, and not the text, is taken off. */
+function encodePrompt(prompt: string, tokenizer: Tokenizer): Int32Array {
+  const ids = tokenizer.encode(prompt, { addSpecialTokens: true });
+  const isAdded = ids.at(-1) === tokenizer.eosTokenId && tokenizer.encode(prompt).at(-1) !== tokenizer.eosTokenId;
+  return isAdded && ids.length > 1 ? ids.slice(0, -1) : ids;
 }
 
 function withEnd(ids: Int32Array, { eosTokenId, fingerprint }: Tokenizer): Int32Array {

@@ -1,5 +1,4 @@
-import type { PreferenceRow, RowOrigin, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
-import { rowError } from '../rows/data-row.js';
+import type { PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
 import type { Answered } from '../rows/parse-answers.js';
 import { encodeAnswers } from './encode-answers.js';
 import { type DropReason, type LengthLimits, limitLength } from './length-limits.js';
@@ -29,9 +28,7 @@ export function tokenizePreference(
   options: TokenizationOptions = {},
   number: number = row.row,
 ): TokenizedRow {
-  const encoded = encodeAnswers(row, answersOf(row), tokenizer);
-  const vocabularySize = options.vocabularySize ?? tokenizer?.vocabularySize;
-  if (vocabularySize !== undefined) checkIds(row, [encoded.prompt, ...encoded.responses], vocabularySize);
+  const encoded = encodeAnswers(row, answersOf(row), tokenizer, options.vocabularySize);
   const limited = limitLength(row, encoded, options);
   if ('dropped' in limited) return limited;
   const { prompt, responses } = limited.ids;
@@ -48,16 +45,4 @@ function answersOf(row: PreferenceRow): Answered {
   const { form, prompt, chosen, rejected, onlineChosen, onlineRejected } = row;
   const online = onlineChosen && onlineRejected ? [onlineChosen, onlineRejected] : [];
   return { form, prompt, answers: [chosen, rejected, ...online] };
-}
-
-function checkIds(origin: RowOrigin, sequences: readonly Int32Array[], vocabularySize: number): void {
-  for (const ids of sequences) {
-    const outside = ids.find((id) => id < 0 || id >= vocabularySize);
-    if (outside === undefined) continue;
-    throw rowError(origin, 'a token id is outside the vocabulary', {
-      expected: `ids from 0 to ${vocabularySize - 1}`,
-      got: String(outside),
-      remedy: 'Tokenise the data with this model’s tokenizer',
-    });
-  }
 }
