@@ -18,6 +18,7 @@ export async function loadPreferences(
       vocabularySize: policy.model.config.vocabularySize,
       maxLength: data.maxLength,
       truncate: data.truncate,
+      longPrompt: data.longPrompt,
     });
     sources.report(`${name}: ${report.summary}`);
     return rows;

@@ -38,7 +38,7 @@ export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
   const sources: Sources = { revision: flags.revision, report, signal };
-  report(`Backend: ${(await selectBackend({ prefer: flags.backend ?? 'auto' })).reason}`);
+  report(`Backend: ${(await selectBackend(flags.backend === undefined ? {} : { prefer: flags.backend })).reason}`);
   try {
     const policy = await loadTextModel(await modelDirectory(flags.model, sources));
     const { rows, report: counted } = await tokenizePreferences(

@@ -42,7 +42,7 @@ export async function runTrainingCommand(name: string, overrides: readonly strin
   const parts = await composeRun({ plugins, recipe: { loss: recipe.loss, metaLearner, trackers: recipe.trackers } });
   const unlock = await claimOutput(recipe.output, resume);
   const interruption = onInterruption();
-  const backend = await selectBackend({ prefer: recipe.backend ?? 'auto' });
+  const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
   say(`Backend: ${backend.reason}`);
   const sources: Sources = { revision: recipe.revision, report: say, signal: interruption.signal };
   const policy = await openPolicy(recipe, sources, undefined);

@@ -59,6 +59,8 @@ export const dataSection = z.strictObject({
   maxLength: count.default(4096),
   /** What happens to longer rows: the response's tail is cut, or the row is left out. Both are counted. */
   truncate: z.enum(['response-tail', 'drop']).default('response-tail'),
+  /** A prompt that leaves no room for a response: an error (default with response-tail), or the row is left out and counted. */
+  longPrompt: z.enum(['error', 'drop']).optional(),
   /** First rows only, for trials. */
   maxRows: count.optional(),
 });
