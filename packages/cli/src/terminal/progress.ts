@@ -14,7 +14,7 @@ const PLAIN_INTERVAL_MS = 10_000;
 /** Progress of one stage on a stream, stderr by default. */
 export function createProgress(stage: string, stream: NodeJS.WriteStream = process.stderr): Progress {
   const started = performance.now();
-  let lastShown = 0;
+  let lastShown = Number.NEGATIVE_INFINITY;
   let isDrawn = false;
   const clear = (): void => {
     if (isDrawn) stream.write('\r\x1b[2K');

@@ -1,0 +1,135 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { writePreferences } from '../examples/quickstart/write-preferences.js';
+import { interruptedMetaapo, metaapo, quickstartModel, temporaryDirectory } from './support/metaapo.js';
+
+const directory = temporaryDirectory();
+const env = { METAAPO_HOME: join(directory, 'home') };
+const recipe = join(directory, 'recipe.yaml');
+const output = (name: string): string => join(directory, name);
+const linesOf = (file: string): Record<string, number>[] =>
+  readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, number>);
+const withoutTimes = (lines: Record<string, number>[]): unknown => lines.map(({ 'time/step_s': _, ...line }) => line);
+
+beforeAll(async () => {
+  await writePreferences(join(directory, 'train.jsonl'), 96, 1);
+  await writePreferences(join(directory, 'test.jsonl'), 32, 2);
+  const text = `
+model: ${quickstartModel}
+loss: { id: dpo, beta: 0.1 }
+data: { train: ${join(directory, 'train.jsonl')}, eval: ${join(directory, 'test.jsonl')}, maxLength: 64 }
+training: { batchSize: 8, epochs: 1, learningRate: 5e-4, microBatchTokens: 512 }
+output: ${output('straight')}
+`;
+  writeFileSync(recipe, text);
+});
+
+describe('metaapo train', () => {
+  it('trains, writes a line of metrics a step, and saves a model that scores like the one in memory', () => {
+    const trained = metaapo(['train', recipe], env);
+    expect(trained.stderr).toContain('Backend: ');
+    expect(trained.status, trained.stderr).toBe(0);
+    const lines = linesOf(join(output('straight'), 'metrics.jsonl'));
+    expect(lines.map(({ step }) => step)).toEqual(Array.from({ length: 13 }, (_, step) => step));
+    const last = lines.at(-1)!;
+    expect(last['eval_rewards/accuracies']).toBeGreaterThan(0.8);
+    expect(last.eval_loss).toBeLessThan(lines[0]!.eval_loss!);
+    const file = output('scores.jsonl');
+    const model = join(output('straight'), 'model');
+    const args = ['score', '--model', model, '--reference', quickstartModel];
+    const scored = metaapo([...args, '--data', join(directory, 'test.jsonl'), '--output', file], env);
+    expect(scored.status, scored.stderr).toBe(0);
+    const scores = linesOf(file).map(({ score }) => score!);
+    const margin = scores.reduce((sum, score) => sum + score, 0) / scores.length;
+    expect(0.1 * margin).toBeCloseTo(last['eval_rewards/margins']!, 4);
+  });
+
+  it('stops at Ctrl-C with a checkpoint, and goes on to the same numbers', async () => {
+    const wasm = { ...env, METAAPO_BACKEND: 'wasm' };
+    const args = (name: string): string[] => ['train', recipe, '--set', `output=${output(name)}`];
+    expect(metaapo(args('whole'), wasm).status).toBe(0);
+    const stopped = await interruptedMetaapo(args('resumed'), /train 1\/12/, wasm);
+    expect(stopped.status, stopped.stderr).toBe(130);
+    expect(stopped.stderr).toMatch(/stopped after step \d+ of 12\. A checkpoint is saved/);
+    const resumed = metaapo([...args('resumed'), '--resume'], wasm);
+    expect(resumed.status, resumed.stderr).toBe(0);
+    const metrics = (name: string): unknown => withoutTimes(linesOf(join(output(name), 'metrics.jsonl')));
+    expect(metrics('resumed')).toEqual(metrics('whole'));
+    const weights = (name: string): Buffer => readFileSync(join(output(name), 'model', 'model.safetensors'));
+    expect(weights('resumed').equals(weights('whole'))).toBe(true);
+  });
+
+  it('refuses to write over a run, and to resume one with another recipe', () => {
+    const again = metaapo(['train', recipe], env);
+    expect([again.status, again.stderr]).toEqual([2, expect.stringContaining('already holds a run')]);
+    const other = metaapo(['train', recipe, '--resume', '--set', 'training.learningRate=1e-3'], env);
+    expect(other.status).toBe(2);
+  });
+
+  it('trains an adapter and saves it in PEFT form', () => {
+    const trained = metaapo(['train', recipe, '--set', `output=${output('lora')}`, '--set', 'lora.rank=4'], env);
+    expect(trained.status, trained.stderr).toBe(0);
+    const config = JSON.parse(readFileSync(join(output('lora'), 'model', 'adapter_config.json'), 'utf8'));
+    expect(config).toMatchObject({ peft_type: 'LORA', r: 4 });
+  });
+
+  it('trains without a reference with simpo', () => {
+    const args = ['--set', `output=${output('simpo')}`, '--set', 'loss={id: simpo, beta: 2.5, gamma: 0.6}'];
+    const trained = metaapo(['train', recipe, ...args], env);
+    expect(trained.status, trained.stderr).toBe(0);
+    expect(trained.stderr).not.toContain('reference ');
+  });
+});
+
+describe('bad input', () => {
+  const refused = (...args: readonly string[]): string => {
+    const result = metaapo(args, env);
+    expect(result.status, result.stderr).toBe(2);
+    const paragraph = result.stderr
+      .trim()
+      .split('\n')
+      .filter((line) => line.startsWith('metaapo: '));
+    expect(paragraph, result.stderr).toHaveLength(1);
+    return paragraph[0]!;
+  };
+  const train = (...sets: readonly string[]): string =>
+    refused('train', recipe, ...[`output=${output('refused')}`, ...sets].flatMap((set) => ['--set', set]));
+  const data = (name: string, text: string): string => {
+    writeFileSync(join(directory, name), text);
+    return `data.train=${join(directory, name)}`;
+  };
+
+  it('names an unknown key and its nearest spelling', () => {
+    expect(train('training.learningrate=1')).toMatch(
+      /unknown key training\.learningrate\. Did you mean learningRate\?/,
+    );
+    expect(train('loss={id: dpo, betta: 0.1}')).toContain('betta');
+    expect(train('loss.id=dppo')).toMatch(/Did you mean dpo\?/);
+  });
+
+  it('names file and row of a row that cannot be used', () => {
+    const row = (fields: object): string =>
+      `${JSON.stringify({ prompt: 'a', chosen: 'b', rejected: 'c', ...fields })}\n`;
+    expect(train(data('missing.jsonl', row({}) + row({ rejected: undefined })))).toMatch(
+      /missing\.jsonl, row 1.*rejected/,
+    );
+    expect(train(data('type.jsonl', row({}) + row({ chosen: 7 })))).toMatch(/type\.jsonl, row 1.*chosen/);
+    expect(train(data('empty.jsonl', row({ chosen: '' })))).toMatch(/empty\.jsonl, row 0.*empty/);
+    expect(train(data('long.jsonl', row({ prompt: 'a'.repeat(100) })))).toMatch(/row 0.*longer than the limit/);
+  });
+
+  it('says what is missing of a model', () => {
+    expect(train(`model=${join(directory, 'nowhere')}`)).toContain('no such model directory');
+    expect(train(`model=${directory}`)).toContain('config.json');
+  });
+
+  it('knows its own commands and flags', () => {
+    expect(metaapo(['trian']).status).toBe(2);
+    expect(metaapo(['train', recipe, '--bogus']).status).toBe(2);
+    expect(metaapo(['--help']).status).toBe(0);
+  });
+});
