@@ -3,9 +3,11 @@ import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { checkPlugin, MetaapoError, type Plugin } from '@metaapo/core/contracts';
 import losses from '@metaapo/losses';
+import metaLearners from '@metaapo/meta-learners';
+import samplers from '@metaapo/samplers';
 
 /** The plugins that come with the command. */
-export const OWN_PLUGINS: readonly Plugin[] = [losses];
+export const OWN_PLUGINS: readonly Plugin[] = [losses, metaLearners, samplers];
 
 /**
  * The project's own plugins and those that a recipe names: packages, found from the working directory, or paths.

@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { MetaapoError, type Metrics, type Tracker } from '../contracts/index.js';
-import { type MetricsFile, openMetrics, writeArrays } from '../storage/index.js';
+import {
+  type Journal,
+  type JournalEntry,
+  type MetricsFile,
+  openJournal,
+  openMetrics,
+  writeArrays,
+} from '../storage/index.js';
 import { type EvaluationSet, evaluatePreferences } from './evaluate-preferences.js';
 import {
   createPreferenceTrainer,
@@ -22,7 +29,7 @@ export interface TrainingObserver {
 
 /** A whole training into a run directory. */
 export interface TrainingRunOptions extends Omit<PreferenceTrainerOptions, 'start'> {
-  /** Run directory: metrics.jsonl, checkpoint/, model/, meta-learner.safetensors. */
+  /** Run directory: metrics.jsonl, journal.jsonl, checkpoint/, model/, meta-learner.safetensors. */
   readonly output: string;
   /** Where the trainer begins when it does not resume. */
   readonly start: PreferenceTrainerOptions['start'];
@@ -69,10 +76,11 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
   const checkpoint = join(output, RUN_FILES.checkpoint);
   const start = resume ? await loadTrainerCheckpoint(checkpoint, model, key) : options.start;
   const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), start.step);
+  const journal = await openJournal(join(output, RUN_FILES.journal), ({ step }) => Number(step) <= start.step);
   const trainer = createPreferenceTrainer({ ...options, start });
   try {
     const before = start.step === 0 ? await evaluateAndLog(options, 0, metricsFile, {}) : undefined;
-    const after = await trainToEnd(options, trainer, metricsFile);
+    const after = await trainToEnd(options, trainer, metricsFile, journal);
     const modelDirectory = join(output, RUN_FILES.model);
     await model.save(modelDirectory);
     if (trainer.state.metaLearner !== undefined) {
@@ -88,6 +96,7 @@ async function trainToEnd(
   options: TrainingRunOptions,
   trainer: PreferenceTrainer,
   metricsFile: MetricsFile,
+  journal: Journal,
 ): Promise<Metrics | undefined> {
   const { plan, observer, evaluateEvery, saveEvery } = options;
   let last: Metrics | undefined;
@@ -95,6 +104,7 @@ async function trainToEnd(
     await stopIfAborted(options, trainer);
     const report = await trainer.step();
     observer.step?.(report, plan.totalSteps);
+    await journal.append(journalEntry(report));
     const isDue = trainer.isDone || (evaluateEvery !== undefined && report.step % evaluateEvery === 0);
     last = await evaluateAndLog(options, report.step, metricsFile, report.metrics, isDue);
     if (saveEvery !== undefined && report.step % saveEvery === 0) await saveProgress(options, trainer);
@@ -102,6 +112,11 @@ async function trainToEnd(
   last ??= await evaluateAndLog(options, trainer.state.step, metricsFile, {});
   await stopIfAborted(options, trainer);
   return last;
+}
+
+/** Which rows a step trained, and how much each offline pair counted. */
+function journalEntry({ step, rows, weights }: StepReport): JournalEntry {
+  return { kind: 'step', step, rows, ...(weights && { weights: [...weights] }) };
 }
 
 /** Evaluates where that is due, and writes one line of metrics. An interrupted evaluation is left out. */
