@@ -42,7 +42,11 @@ export const hingeEntry = defineLoss<HingeOptions>({
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'hinge');
     const score = margin(ratios);
-    return { perPair: tf.relu<Tensor1D>(tf.sub<Tensor1D>(1, tf.mul(score, beta))), score, ...scaledRewards(ratios, beta) };
+    return {
+      perPair: tf.relu<Tensor1D>(tf.sub<Tensor1D>(1, tf.mul(score, beta))),
+      score,
+      ...scaledRewards(ratios, beta),
+    };
   },
 });
 

@@ -38,7 +38,11 @@ export const ipoEntry = defineLoss<IpoOptions>({
     const ratios = logRatios(logprobs, 'ipo');
     const score = margin(ratios);
     // Equation 17: regression of the margin to 1 / (2 tau).
-    return { perPair: tf.square<Tensor1D>(tf.sub<Tensor1D>(score, 1 / (2 * beta))), score, ...scaledRewards(ratios, beta) };
+    return {
+      perPair: tf.square<Tensor1D>(tf.sub<Tensor1D>(score, 1 / (2 * beta))),
+      score,
+      ...scaledRewards(ratios, beta),
+    };
   },
 });
 
