@@ -1,4 +1,5 @@
 import { seedOf, shuffledIndices, uniformOf } from '@metaapo/core/numerics';
+import { digitsOf } from './reward.mjs';
 
 /** A prompt of the task: digits to be written in ascending order. */
 export function promptOf(seed: number, row: number): string {
@@ -27,18 +28,4 @@ export function carelessAnswer(prompt: string, mistakes: number, seed: number): 
     else if (digits.length > 2) digits.splice(at, 1);
   }
   return digits.join(' ');
-}
-
-/** Reward of an answer, at most 1: the share of digits that are there once, minus the share of neighbours out of order. */
-export function rewardOf(prompt: string, answer: string): number {
-  const wanted = digitsOf(prompt);
-  const given = digitsOf(answer);
-  const found = wanted.filter((digit) => given.filter((other) => other === digit).length === 1).length;
-  const extra = Math.max(0, given.length - wanted.length);
-  const disorder = given.filter((digit, index) => index > 0 && digit <= given[index - 1]!).length;
-  return (found - extra - disorder) / wanted.length;
-}
-
-function digitsOf(text: string): string[] {
-  return text.match(/\d/g) ?? [];
 }

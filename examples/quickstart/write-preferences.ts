@@ -1,5 +1,6 @@
 import { writeAtomically } from '@metaapo/core/storage';
-import { carelessAnswer, promptOf, rewardOf } from './sorting-task.js';
+import { rewardOf } from './reward.mjs';
+import { carelessAnswer, promptOf } from './sorting-task.js';
 
 /** Writes preference pairs of the sorting task as JSON lines: two careless answers, the better one chosen. */
 export async function writePreferences(file: string, count: number, seed: number): Promise<void> {

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addBackend } from './commands/backend.js';
 import { addDoctor } from './commands/doctor.js';
 import { addPlugins } from './commands/plugins.js';
+import { addRun } from './commands/run.js';
 import { addScore } from './commands/score.js';
 import { addTrain } from './commands/train.js';
 
@@ -14,6 +15,7 @@ export function createProgram(): Command {
     .description('Align language models with preference data')
     .version(version)
     .configureHelp({ showGlobalOptions: true });
+  addRun(program);
   addTrain(program);
   addScore(program);
   addPlugins(program);

@@ -1,8 +1,7 @@
 import type { MetaLearner, PartDefinition } from '@metaapo/core/contracts';
-import { definePart, META_LEARNER } from '@metaapo/core/contracts';
+import { definePart, META_LEARNER, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { checkBuffer, metaObjective } from './meta-objective.js';
-import { parseOptions } from './parse-options.js';
 import { refuseOtherArrays } from './state-arrays.js';
 
 /** Options of {@link constant}. */

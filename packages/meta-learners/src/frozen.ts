@@ -1,12 +1,11 @@
 import type { MetaLearner, PartDefinition } from '@metaapo/core/contracts';
-import { definePart, META_LEARNER } from '@metaapo/core/contracts';
+import { definePart, META_LEARNER, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { columnCount } from './feature-columns.js';
 import { checkBuffer, metaObjective } from './meta-objective.js';
 import type { MlpOptions } from './mlp.js';
 import { networkFields, networkWeights } from './mlp.js';
 import { initialParameters, parameterArrays } from './mlp-state.js';
-import { parseOptions } from './parse-options.js';
 
 /** Options of {@link frozen}: those of the network of an `mlp`. */
 export type FrozenOptions = Pick<MlpOptions, 'hidden' | 'init' | 'features'>;

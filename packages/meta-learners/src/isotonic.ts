@@ -1,9 +1,8 @@
 import type { MetaBuffer, MetaLearner, MetaLearnerState, PartDefinition } from '@metaapo/core/contracts';
-import { definePart, META_LEARNER, MetaapoError } from '@metaapo/core/contracts';
+import { definePart, META_LEARNER, MetaapoError, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { checkBuffer, checkFeatures, lowerLossOutcomes, metaObjective } from './meta-objective.js';
 import { fitAt, monotoneFit } from './monotone-fit.js';
-import { parseOptions } from './parse-options.js';
 import { refuseOtherArrays, requireArray, scalarArray, vectorArray } from './state-arrays.js';
 
 /** Options of {@link isotonic}. */

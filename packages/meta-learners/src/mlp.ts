@@ -1,5 +1,5 @@
 import type { MetaBuffer, MetaLearner, MetaLearnerState, MetaUpdate, PartDefinition } from '@metaapo/core/contracts';
-import { definePart, META_LEARNER } from '@metaapo/core/contracts';
+import { definePart, META_LEARNER, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import type { AdamwSlot } from './adamw.js';
 import { adamwStep, clipFactor } from './adamw.js';
@@ -9,7 +9,6 @@ import { checkBuffer, checkFeatures, metaObjective } from './meta-objective.js';
 import { mlpGradient, mlpWeights } from './mlp-network.js';
 import type { MlpInit, MlpSizes, MlpState } from './mlp-state.js';
 import { eachParameter, initialParameters, readMlpState, writeMlpState, zerosLike } from './mlp-state.js';
-import { parseOptions } from './parse-options.js';
 
 /** Options of {@link mlp}. */
 export interface MlpOptions {

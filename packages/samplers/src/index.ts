@@ -1,3 +1,4 @@
+export { type LocalOptions, local } from './local/local.js';
 export { plugin as default } from './plugin.js';
 export { type AllOptions, all } from './selection/all.js';
 export { type BudgetOptions, budget } from './selection/budget.js';

@@ -1,5 +1,6 @@
 import type { AnyPart, Plugin } from '@metaapo/core/contracts';
 import { CONTRACT, definePlugin } from '@metaapo/core/contracts';
+import { localPart } from './local/local.js';
 import { allPart } from './selection/all.js';
 import { budgetPart } from './selection/budget.js';
 import { metaPart } from './selection/meta.js';
@@ -9,9 +10,11 @@ import { thresholdPart } from './selection/threshold.js';
 
 const selectionRules: readonly AnyPart[] = [metaPart, thresholdPart, budgetPart, randomPart, allPart, nonePart];
 
-/** The selection rules of this package. */
+const samplers: readonly AnyPart[] = [localPart];
+
+/** The selection rules and samplers of this package. */
 export const plugin: Plugin = definePlugin({
   name: '@metaapo/samplers',
   contract: CONTRACT,
-  parts: [...selectionRules],
+  parts: [...selectionRules, ...samplers],
 });

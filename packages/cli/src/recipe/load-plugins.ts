@@ -4,10 +4,11 @@ import { pathToFileURL } from 'node:url';
 import { checkPlugin, MetaapoError, type Plugin } from '@metaapo/core/contracts';
 import losses from '@metaapo/losses';
 import metaLearners from '@metaapo/meta-learners';
+import rewards from '@metaapo/rewards';
 import samplers from '@metaapo/samplers';
 
 /** The plugins that come with the command. */
-export const OWN_PLUGINS: readonly Plugin[] = [losses, metaLearners, samplers];
+export const OWN_PLUGINS: readonly Plugin[] = [losses, metaLearners, samplers, rewards];
 
 /**
  * The project's own plugins and those that a recipe names: packages, found from the working directory, or paths.

@@ -1,30 +1,47 @@
-import type { TrainingRecipe } from '@metaapo/core';
-import type { TokenizedPreference } from '@metaapo/core/contracts';
+import type { RunPrompt, TrainingRecipe } from '@metaapo/core';
+import type { PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
 import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
 import type { LoadedTextModel } from '@metaapo/models';
 import type { Sources } from './open-models.js';
 
-/** Training and held-out rows of a recipe as token ids; what was cut or dropped is reported. */
+/** Rows as token ids, and the prompts that they came from. */
+export interface LoadedPreferences {
+  readonly train: readonly TokenizedPreference[];
+  readonly held: readonly TokenizedPreference[];
+  /** The prompt of a training row, as people and servers read it. */
+  readonly promptOf: (row: TokenizedPreference) => RunPrompt;
+}
+
+/** Training and held-out rows of a recipe; what was cut or dropped is reported. */
 export async function loadPreferences(
-  recipe: TrainingRecipe,
+  { data }: Pick<TrainingRecipe, 'data'>,
   policy: LoadedTextModel,
   sources: Sources,
-): Promise<{ readonly train: readonly TokenizedPreference[]; readonly held: readonly TokenizedPreference[] }> {
-  const { data } = recipe;
+): Promise<LoadedPreferences> {
   const load = async (name: string, source: string | string[], split: string | undefined) => {
     const files: string[] = [];
     for (const one of [source].flat()) files.push(...(await resolveDataFiles(one, { ...sources, split })));
-    const { rows, report } = await tokenizePreferences(readPreferences(files), policy.tokenizer, {
+    const read: PreferenceRow[] = [];
+    for await (const row of readPreferences(files)) read.push(row);
+    const { rows, report } = await tokenizePreferences(read, policy.tokenizer, {
       vocabularySize: policy.model.config.vocabularySize,
       maxLength: data.maxLength,
       truncate: data.truncate,
       longPrompt: data.longPrompt,
     });
     sources.report(`${name}: ${report.summary}`);
-    return rows;
+    return { rows, read };
   };
+  const { rows, read } = await load('train', data.train, data.trainSplit);
   return {
-    train: (await load('train', data.train, data.trainSplit)).slice(0, data.maxRows),
-    held: data.eval === undefined ? [] : await load('eval', data.eval, data.evalSplit),
+    train: rows.slice(0, data.maxRows),
+    held: data.eval === undefined ? [] : (await load('eval', data.eval, data.evalSplit)).rows,
+    promptOf: ({ row }) => promptOf(read[row]!, policy.tokenizer),
   };
+}
+
+function promptOf(row: PreferenceRow, tokenizer: Tokenizer | undefined): RunPrompt {
+  if (row.form === 'text') return { text: row.prompt };
+  if (row.form === 'tokens') return { text: tokenizer?.decode(row.prompt) ?? '' };
+  return { messages: row.prompt, text: tokenizer!.renderChat(row.prompt, { addGenerationPrompt: true }) };
 }

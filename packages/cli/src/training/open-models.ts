@@ -43,6 +43,7 @@ export async function openPolicy(
   recipe: TrainingRecipe,
   sources: Sources,
   open: LanguageModelOptions['open'],
+  cachedTokens?: number,
 ): Promise<LoadedTextModel> {
   const { training, lora, adapter, precision } = recipe;
   const [beta1, beta2] = training.adamBetas;
@@ -52,6 +53,7 @@ export async function openPolicy(
     checkpoint: training.checkpoint,
     lora: lora && { ...lora, seed: training.seed },
     adapter,
+    cachedTokens,
     open,
   });
 }

@@ -6,6 +6,8 @@ import {
   META_LEARNER,
   MetaapoError,
   type MetaLearner,
+  PAIR_RULE,
+  type PairRule,
   type PartContext,
   type Plugin,
   type PreferenceLoss,
@@ -35,6 +37,7 @@ export interface PartsRecipe {
   readonly selection?: PartRecipe | undefined;
   readonly sampler?: PartRecipe | undefined;
   readonly rewardModel?: PartRecipe | undefined;
+  readonly pairs?: PartRecipe | undefined;
   readonly trackers?: readonly PartRecipe[] | undefined;
 }
 
@@ -45,6 +48,7 @@ export interface RunParts {
   readonly selection: SelectionRule | undefined;
   readonly sampler: ResponseSampler | undefined;
   readonly rewardModel: RewardModel | undefined;
+  readonly pairs: PairRule | undefined;
   readonly trackers: readonly Tracker[];
 }
 
@@ -78,6 +82,7 @@ export async function composeRun({ plugins, recipe, context = processContext() }
     selection: await make(SELECTION_RULE, recipe.selection),
     sampler: await make(SAMPLER, recipe.sampler),
     rewardModel: await make(REWARD_MODEL, recipe.rewardModel),
+    pairs: await make(PAIR_RULE, recipe.pairs),
     trackers,
   };
 }

@@ -1,5 +1,7 @@
 export * from './errors.js';
 export * from './meta-learner.js';
+export * from './pair-rule.js';
+export * from './parse-options.js';
 export * from './plugin.js';
 export * from './preference-loss.js';
 export * from './preference-row.js';

@@ -1,4 +1,5 @@
 import type { MetaLearner } from './meta-learner.js';
+import type { PairRule } from './pair-rule.js';
 import type { PreferenceLoss } from './preference-loss.js';
 import type { ResponseSampler } from './response-sampler.js';
 import type { RewardModel } from './reward-model.js';
@@ -22,6 +23,8 @@ export const SELECTION_RULE: Slot<SelectionRule> = slot('selection-rule');
 export const SAMPLER: Slot<ResponseSampler> = slot('sampler');
 /** Slot of reward models, which score responses. */
 export const REWARD_MODEL: Slot<RewardModel> = slot('reward-model');
+/** Slot of pair rules, which make preferences of scored responses. */
+export const PAIR_RULE: Slot<PairRule> = slot('pair-rule');
 /** Slot of trackers, which receive metrics. */
 export const TRACKER: Slot<Tracker> = slot('tracker');
 

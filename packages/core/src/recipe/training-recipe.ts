@@ -6,7 +6,7 @@ const count = z.int().positive();
 const share = z.number().min(0).max(1);
 
 /** A part by id, with its own options beside it; the part checks them. */
-const part = z.looseObject({ id: z.string() });
+export const part = z.looseObject({ id: z.string() });
 
 /** AdamW, schedule, batches: how a model is trained. */
 export const trainingSection = z

@@ -30,7 +30,15 @@ export async function openJournal(file: string, keep: (entry: JournalEntry) => b
   const entries = parseJournal(text, file).filter(keep);
   const kept = entries.map(lineOf).join('');
   if (kept !== text) await writeAtomically(file, kept);
-  return { entries, append: (...added) => appendDurably(file, added.map(lineOf).join('')) };
+  let last: Promise<void> = Promise.resolve();
+  return {
+    entries,
+    append(...added) {
+      // One after the other, so that lines never mix.
+      last = last.catch(() => undefined).then(() => appendDurably(file, added.map(lineOf).join('')));
+      return last;
+    },
+  };
 }
 
 async function appendDurably(file: string, text: string): Promise<void> {

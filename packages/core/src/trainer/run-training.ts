@@ -14,6 +14,7 @@ import {
   type PreferenceTrainer,
   type PreferenceTrainerOptions,
   type StepReport,
+  type TrainerState,
 } from './preference-trainer.js';
 import { type CheckpointKey, loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';
 
@@ -41,8 +42,17 @@ export interface TrainingRunOptions extends Omit<PreferenceTrainerOptions, 'star
   readonly evaluateEvery?: number | undefined;
   /** Steps between checkpoints; absent: only when interrupted. */
   readonly saveEvery?: number | undefined;
+  /** Borrowed: the caller closes them. */
   readonly trackers: readonly Tracker[];
   readonly observer: TrainingObserver;
+  /** Where checkpoints are kept; default `checkpoint` in the run directory. */
+  readonly checkpointDirectory?: string | undefined;
+  /** Where the model is saved at the end; default `model` in the run directory. */
+  readonly modelDirectory?: string | undefined;
+  /** Steps of earlier iterations, to be added in metrics and journal; default 0. */
+  readonly earlierSteps?: number | undefined;
+  /** Number of the iteration, for metrics and journal; absent outside of a run of iterations. */
+  readonly iteration?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -53,6 +63,7 @@ export interface TrainingSummary {
   readonly before?: Metrics | undefined;
   readonly after?: Metrics | undefined;
   readonly modelDirectory: string;
+  readonly state: TrainerState;
 }
 
 /** File and directory names inside a run directory. */
@@ -73,23 +84,20 @@ export const RUN_FILES = {
  */
 export async function runTraining(options: TrainingRunOptions): Promise<TrainingSummary> {
   const { model, output, key, resume } = options;
-  const checkpoint = join(output, RUN_FILES.checkpoint);
-  const start = resume ? await loadTrainerCheckpoint(checkpoint, model, key) : options.start;
-  const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), start.step);
-  const journal = await openJournal(join(output, RUN_FILES.journal), ({ step }) => Number(step) <= start.step);
+  const start = resume ? await loadTrainerCheckpoint(checkpointOf(options), model, key) : options.start;
+  const done = (options.earlierSteps ?? 0) + start.step;
+  const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), done === 0 ? -1 : done);
+  const isDone = ({ kind, step }: JournalEntry): boolean => kind !== 'step' || Number(step) <= done;
+  const journal = await openJournal(join(output, RUN_FILES.journal), isDone);
   const trainer = createPreferenceTrainer({ ...options, start });
-  try {
-    const before = start.step === 0 ? await evaluateAndLog(options, 0, metricsFile, {}) : undefined;
-    const after = await trainToEnd(options, trainer, metricsFile, journal);
-    const modelDirectory = join(output, RUN_FILES.model);
-    await model.save(modelDirectory);
-    if (trainer.state.metaLearner !== undefined) {
-      await writeArrays(join(output, RUN_FILES.metaLearner), trainer.state.metaLearner);
-    }
-    return { steps: trainer.state.step, before, after, modelDirectory };
-  } finally {
-    for (const tracker of options.trackers) await tracker.close();
+  const before = done === 0 ? await evaluateAndLog(options, 0, metricsFile, {}) : undefined;
+  const after = await trainToEnd(options, trainer, metricsFile, journal);
+  const modelDirectory = options.modelDirectory ?? join(output, RUN_FILES.model);
+  await model.save(modelDirectory);
+  if (trainer.state.metaLearner !== undefined) {
+    await writeArrays(join(output, RUN_FILES.metaLearner), trainer.state.metaLearner);
   }
+  return { steps: trainer.state.step, before, after, modelDirectory, state: trainer.state };
 }
 
 async function trainToEnd(
@@ -104,7 +112,7 @@ async function trainToEnd(
     await stopIfAborted(options, trainer);
     const report = await trainer.step();
     observer.step?.(report, plan.totalSteps);
-    await journal.append(journalEntry(report));
+    await journal.append(journalEntry(report, options));
     const isDue = trainer.isDone || (evaluateEvery !== undefined && report.step % evaluateEvery === 0);
     last = await evaluateAndLog(options, report.step, metricsFile, report.metrics, isDue);
     if (saveEvery !== undefined && report.step % saveEvery === 0) await saveProgress(options, trainer);
@@ -115,8 +123,10 @@ async function trainToEnd(
 }
 
 /** Which rows a step trained, and how much each offline pair counted. */
-function journalEntry({ step, rows, weights }: StepReport): JournalEntry {
-  return { kind: 'step', step, rows, ...(weights && { weights: [...weights] }) };
+function journalEntry({ step, rows, weights }: StepReport, options: TrainingRunOptions): JournalEntry {
+  const { earlierSteps = 0, iteration } = options;
+  const number = iteration === undefined ? {} : { iteration };
+  return { kind: 'step', ...number, step: earlierSteps + step, rows, ...(weights && { weights: [...weights] }) };
 }
 
 /** Evaluates where that is due, and writes one line of metrics. An interrupted evaluation is left out. */
@@ -129,10 +139,12 @@ async function evaluateAndLog(
 ): Promise<Metrics | undefined> {
   const evaluated = isDue ? await evaluateUnlessAborted(options) : undefined;
   if (evaluated !== undefined) options.observer.evaluated?.(step, evaluated);
+  const { earlierSteps = 0, iteration } = options;
   const metrics = { ...trained, ...evaluated };
   if (Object.keys(metrics).length > 0) {
-    await file.append(step, metrics);
-    for (const tracker of options.trackers) await tracker.log(step, metrics);
+    const line = iteration === undefined ? metrics : { ...metrics, iteration };
+    await file.append(earlierSteps + step, line);
+    for (const tracker of options.trackers) await tracker.log(earlierSteps + step, line);
   }
   return evaluated;
 }
@@ -149,8 +161,11 @@ async function evaluateUnlessAborted(options: TrainingRunOptions): Promise<Metri
   }
 }
 
-function saveProgress({ output, model, key }: TrainingRunOptions, trainer: PreferenceTrainer): Promise<void> {
-  return saveTrainerCheckpoint(join(output, RUN_FILES.checkpoint), model, trainer.state, key);
+const checkpointOf = ({ output, checkpointDirectory }: TrainingRunOptions): string =>
+  checkpointDirectory ?? join(output, RUN_FILES.checkpoint);
+
+function saveProgress(options: TrainingRunOptions, trainer: PreferenceTrainer): Promise<void> {
+  return saveTrainerCheckpoint(checkpointOf(options), options.model, trainer.state, options.key);
 }
 
 async function stopIfAborted(options: TrainingRunOptions, trainer: PreferenceTrainer): Promise<void> {

@@ -1,7 +1,6 @@
 import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
-import { definePart, SELECTION_RULE } from '@metaapo/core/contracts';
+import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
-import { parseOptions } from '../parse-options.js';
 import { defineRule } from './define-rule.js';
 
 /** Options of {@link threshold}. */

@@ -1,0 +1,28 @@
+import type { IterationSummary, RunSummary } from '@metaapo/core';
+
+const COLUMNS: readonly (readonly [title: string, read: (summary: IterationSummary) => string])[] = [
+  ['iteration', ({ iteration }) => String(iteration + 1)],
+  ['rows', ({ rows }) => String(rows)],
+  ['annotated', ({ selected, rows }) => `${((100 * selected) / rows).toFixed(1)} %`],
+  ['calls', ({ annotations }) => String(annotations.done)],
+  ['saved', ({ annotations }) => String(annotations.ofAll - annotations.done)],
+  ['reward', ({ rewards }) => rewards.all?.toFixed(3) ?? '-'],
+  ['chosen', ({ rewards }) => rewards.chosen?.toFixed(3) ?? '-'],
+  ['rejected', ({ rewards }) => rewards.rejected?.toFixed(3) ?? '-'],
+  ['pairs', ({ pairs }) => String(pairs.pairs)],
+];
+
+/** Prints a line an iteration: what was annotated, what it saved against annotating everything, and the rewards. */
+export function printRunSummary({ iterations, modelDirectory }: RunSummary): void {
+  const rows = [COLUMNS.map(([title]) => title), ...iterations.map((one) => COLUMNS.map(([, read]) => read(one)))];
+  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  for (const row of rows) {
+    process.stdout.write(`${row.map((cell, column) => cell.padStart(widths[column]!)).join('  ')}\n`);
+  }
+  const done = iterations.reduce((sum, { annotations }) => sum + annotations.done, 0);
+  const ofAll = iterations.reduce((sum, { annotations }) => sum + annotations.ofAll, 0);
+  const saved = ofAll === 0 ? 0 : (100 * (ofAll - done)) / ofAll;
+  process.stdout.write(
+    `${done} reward calls instead of ${ofAll}: ${saved.toFixed(1)} % saved. The model is in ${modelDirectory}\n`,
+  );
+}

@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import {
+  composeRun,
+  type IterationParts,
+  parseRunRecipe,
+  type ReferenceSource,
+  RUN_FILES,
+  type RunRecipe,
+  runIterations,
+} from '@metaapo/core';
+import type { PartContext } from '@metaapo/core/contracts';
+import { writeAtomically } from '@metaapo/core/storage';
+import { selectBackend } from '@metaapo/engine';
+import type { LanguageModel, LoadedTextModel } from '@metaapo/models';
+import { stringify } from 'yaml';
+import { loadPlugins } from '../recipe/load-plugins.js';
+import { readRecipe } from '../recipe/read-recipe.js';
+import { onInterruption } from '../terminal/interruption.js';
+import { checkpointKey } from '../training/checkpoint-key.js';
+import { claimOutput } from '../training/claim-output.js';
+import { loadPreferences } from '../training/load-preferences.js';
+import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
+import { openPolicy, openReference, type Sources } from '../training/open-models.js';
+import { referencesOf } from '../training/reference-sets.js';
+import { optimizerOf, scheduleOf } from '../training/training-settings.js';
+import { printRunSummary } from './print-run-summary.js';
+import { runObserver } from './run-observer.js';
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** Runs `metaapo run`. */
+export async function runCommand(name: string, overrides: readonly string[], resume: boolean): Promise<void> {
+  const { where, value } = await readRecipe(name, overrides);
+  const recipe = parseRunRecipe(value, where);
+  const plugins = await loadPlugins(recipe.plugins);
+  const unlock = await claimOutput(recipe.output, resume);
+  const interruption = onInterruption();
+  const sources: Sources = { revision: recipe.revision, report: say, signal: interruption.signal };
+  let policy: LoadedTextModel | undefined;
+  let parts: IterationParts | undefined;
+  try {
+    const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
+    say(`Backend: ${backend.reason}`);
+    policy = await openPolicy(recipe, sources, undefined, recipe.cachedTokens);
+    const context: PartContext = {
+      baseDirectory: process.cwd(),
+      policy,
+      report: say,
+      env: process.env,
+      signal: interruption.signal,
+    };
+    const composed = await composeRun({
+      plugins,
+      recipe: { ...recipe, metaLearner: metaLearnerPart(recipe.metaLearner) },
+      context,
+    });
+    parts = composed as IterationParts;
+    const { train, held, promptOf } = await loadPreferences(recipe, policy, sources);
+    const isFree = parts.loss.isReferenceFree;
+    const [heldReference] = await referencesOf(recipe, policy, [held], isFree, sources, backend.id);
+    await writeAtomically(join(recipe.output, RUN_FILES.recipe), stringify(recipe));
+    const { training } = recipe;
+    const summary = await runIterations({
+      ...recipe,
+      ...training,
+      parts,
+      policy: policy.model,
+      openReference: (source) => openReferenceOf(source, recipe, sources),
+      rows: train,
+      promptOf,
+      annotationLimit: annotationLimit(recipe, train.length),
+      metaUpdateEvery: recipe.metaLearner.updateEvery,
+      metaStart: await metaLearnerStart(recipe.metaLearner, parts.metaLearner, training.seed),
+      scheduleOf: (totalSteps) => scheduleOf(training, totalSteps),
+      optimizer: optimizerOf(training),
+      evaluation: held.length === 0 ? undefined : { rows: held, reference: heldReference },
+      key: checkpointKey(recipe, train),
+      resume,
+      observer: runObserver(),
+      signal: interruption.signal,
+    });
+    printRunSummary(summary);
+  } finally {
+    for (const tracker of parts?.trackers ?? []) await tracker.close();
+    await parts?.sampler.dispose?.();
+    await parts?.rewardModel.dispose?.();
+    policy?.model.dispose();
+    interruption.release();
+    await unlock();
+  }
+}
+
+/** Opens the reference of an iteration: the recipe's, the policy as it started, or a saved one. */
+function openReferenceOf(source: ReferenceSource, recipe: RunRecipe, sources: Sources): Promise<LanguageModel> {
+  const start = recipe.adapter ?? recipe.model;
+  if (source === 'first') return openReference(recipe.reference ?? start, recipe, sources, undefined);
+  if (source === 'start') return openReference(start, recipe, sources, undefined);
+  return openReference(source.directory, recipe, sources, undefined);
+}
+
+/** Most prompts that may be annotated: the recipe's share of all, or its reward calls at K each. */
+function annotationLimit({ budget, responsesPerPrompt }: RunRecipe, rows: number): number | undefined {
+  if (budget === undefined) return undefined;
+  return 'share' in budget ? Math.floor(budget.share * rows) : Math.floor(budget.rewardCalls / responsesPerPrompt);
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { parseWith } from './parse-recipe.js';
+import { commonSections, metaLearnerSection, part } from './training-recipe.js';
+
+const count = z.int().positive();
+
+/** A recipe of `metaapo run`: the whole loop. */
+export const runRecipe = z
+  .strictObject({
+    ...commonSections,
+    /** What weighs the pairs; a run always has one. */
+    metaLearner: metaLearnerSection.prefault({}),
+    iterations: count.default(3),
+    /** Rows of an iteration; default an equal share of all. */
+    promptsPerIteration: count.optional(),
+    /** New responses a selected prompt, K. */
+    responsesPerPrompt: z.int().min(2).default(8),
+    selection: part.default({ id: 'meta' }),
+    sampler: part.default({ id: 'local' }),
+    rewardModel: part,
+    pairs: part.default({ id: 'best-worst' }),
+    /** Responses cut at the limit: kept without an end-of-sequence token, or left out. */
+    truncated: z.enum(['keep', 'drop']).default('keep'),
+    /** `previous`: the policy as it was before the last iteration; `fixed`: the first reference for ever. */
+    referencePolicy: z.enum(['previous', 'fixed']).default('previous'),
+    /** Bound on annotation over the whole run: a share of the prompts, or a number of reward calls. */
+    budget: z
+      .union([z.strictObject({ share: z.number().gt(0).max(1) }), z.strictObject({ rewardCalls: count })])
+      .optional(),
+    /** Tokens, prompts and responses in flight together, whose keys and values are kept while generating. */
+    cachedTokens: count.default(16_384),
+  })
+  .refine(({ adapter, lora }) => adapter === undefined || lora === undefined, {
+    message: 'give adapter, to go on with one, or lora, to begin one, not both',
+    path: ['lora'],
+  });
+
+/** A checked recipe of a whole run with every default filled in. */
+export type RunRecipe = z.output<typeof runRecipe>;
+
+/**
+ * A checked run recipe with every default filled in.
+ * @throws MetaapoError with code `config` that names the key, and for an unknown one the nearest spelling
+ */
+export function parseRunRecipe(value: unknown, where: string): RunRecipe {
+  return parseWith(runRecipe, value, where);
+}

@@ -1,0 +1,6 @@
+export type { PairCounts } from './build-pairs.js';
+export type { IterationSummary } from './iteration-summary.js';
+export { type RunSummary, runIterations } from './run-iterations.js';
+export type { IterationParts, ReferenceSource, RunObserver, RunOptions, Stage } from './run-options.js';
+export type { RunPrompt } from './run-prompt.js';
+export { type SelectionInput, selectPrompts } from './select-prompts.js';

@@ -1,0 +1,97 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MetaapoError, type TokenizedPreference } from '../contracts/index.js';
+import { type Journal, openJournal } from '../storage/index.js';
+import { initialTrainerState, loadTrainerCheckpoint, RUN_FILES, type TrainerState } from '../trainer/index.js';
+import type { IterationSummary } from './iteration-summary.js';
+import { iterationDirectory, iterationKey, runIteration } from './run-iteration.js';
+import { recordOf } from './run-journal.js';
+import type { RunOptions } from './run-options.js';
+
+/** What a run ended with. */
+export interface RunSummary {
+  readonly iterations: readonly IterationSummary[];
+  readonly modelDirectory: string;
+}
+
+/**
+ * Runs the iterations of MetaAPO (arXiv 2509.23371) over disjoint slices of the rows. Whatever is journalled is not done
+ * again, so a resumed run goes on where it stopped: with the same rows, seeds, responses, rewards and states.
+ * @throws MetaapoError with code `interrupted` when the signal is aborted; nothing that was paid for is lost
+ */
+export async function runIterations(options: RunOptions): Promise<RunSummary> {
+  const { output, observer } = options;
+  const journal = await openJournal(join(output, RUN_FILES.journal));
+  const summaries: IterationSummary[] = [];
+  let state: TrainerState | undefined;
+  for (let iteration = 0; iteration < options.iterations; iteration++) {
+    const rows = sliceOf(options, iteration);
+    if (rows.length === 0) break;
+    const known = summaryIn(journal, iteration);
+    if (known !== undefined) {
+      summaries.push(known);
+      continue;
+    }
+    state ??= await stateBefore(options, iteration);
+    observer.iteration?.(iteration, rows.length);
+    const context = {
+      iteration,
+      rows,
+      record: recordOf(journal.entries, iteration),
+      journal,
+      state,
+      earlierSteps: sumOf(summaries, ({ steps }) => steps),
+      annotated: sumOf(summaries, ({ selected }) => selected),
+    };
+    const result = await orInterrupted(options, () => runIteration(options, context));
+    await journal.append({ kind: 'iteration', iteration, summary: result.summary });
+    if (iteration > 0) await rm(checkpointOf(options, iteration - 1), { recursive: true, force: true });
+    observer.summary?.(result.summary);
+    summaries.push(result.summary);
+    state = result.state;
+  }
+  state ??= await stateBefore(options, summaries.length);
+  const modelDirectory = join(output, RUN_FILES.model);
+  await options.policy.save(modelDirectory);
+  return { iterations: summaries, modelDirectory };
+}
+
+/** Disjoint slices in data set order. */
+function sliceOf(
+  { rows, iterations, promptsPerIteration }: RunOptions,
+  iteration: number,
+): readonly TokenizedPreference[] {
+  const size = promptsPerIteration ?? Math.ceil(rows.length / iterations);
+  return rows.slice(iteration * size, (iteration + 1) * size);
+}
+
+function sumOf(summaries: readonly IterationSummary[], read: (summary: IterationSummary) => number): number {
+  return summaries.reduce((sum, summary) => sum + read(summary), 0);
+}
+
+function summaryIn(journal: Journal, iteration: number): IterationSummary | undefined {
+  const entry = journal.entries.find((one) => one.kind === 'iteration' && one.iteration === iteration);
+  return entry?.summary as IterationSummary | undefined;
+}
+
+const checkpointOf = ({ output }: RunOptions, iteration: number): string =>
+  join(iterationDirectory(output, iteration), RUN_FILES.checkpoint);
+
+/** The state that an iteration begins with, in a process that did not run the one before: out of its checkpoint. */
+async function stateBefore(options: RunOptions, iteration: number): Promise<TrainerState> {
+  if (iteration === 0) return initialTrainerState(options.metaStart);
+  const last = iteration - 1;
+  return loadTrainerCheckpoint(checkpointOf(options, last), options.policy, iterationKey(options, last));
+}
+
+async function orInterrupted<Result>({ signal, output }: RunOptions, run: () => Promise<Result>): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!signal?.aborted || error instanceof MetaapoError) throw error;
+    throw new MetaapoError('interrupted', 'the run was stopped', {
+      where: output,
+      remedy: 'All responses and rewards so far are journalled; the same command with --resume goes on from there',
+    });
+  }
+}

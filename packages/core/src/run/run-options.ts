@@ -1,0 +1,85 @@
+import type {
+  MetaLearner,
+  MetaLearnerState,
+  PairRule,
+  PreferenceLoss,
+  ResponseSampler,
+  RewardModel,
+  SelectionRule,
+  TokenizedPreference,
+  Tracker,
+  TrainableModel,
+} from '../contracts/index.js';
+import type { Schedule } from '../numerics/index.js';
+import type { CheckpointKey, EvaluationSet, OptimizerSettings, TrainingObserver } from '../trainer/index.js';
+import type { IterationSummary } from './iteration-summary.js';
+import type { RunPrompt } from './run-prompt.js';
+
+/** A stage of an iteration, in order: score, select, sample and reward (these two overlap), pair, train. */
+export type Stage = 'score' | 'select' | 'sample' | 'reward' | 'pair' | 'train';
+
+/** Told what a run does, as it does it. */
+export interface RunObserver extends TrainingObserver {
+  iteration?(iteration: number, rows: number): void;
+  /** `done` of `total` rows of a stage. */
+  stage?(stage: Stage, done: number, total: number): void;
+  summary?(summary: IterationSummary): void;
+}
+
+/** The parts of a run of iterations. */
+export interface IterationParts {
+  readonly loss: PreferenceLoss;
+  readonly metaLearner: MetaLearner;
+  readonly selection: SelectionRule;
+  readonly sampler: ResponseSampler;
+  readonly rewardModel: RewardModel;
+  readonly pairs: PairRule;
+  /** Borrowed: the caller closes them. */
+  readonly trackers: readonly Tracker[];
+}
+
+/** A model that can be opened as a reference: the recipe's, the policy as it started, or a saved one. */
+export type ReferenceSource = 'first' | 'start' | { readonly directory: string };
+
+/** What a run of iterations works with. */
+export interface RunOptions {
+  readonly output: string;
+  readonly parts: IterationParts;
+  /** The policy: trained in place. */
+  readonly policy: TrainableModel;
+  /** Opens a reference for evaluation; the run disposes it. */
+  readonly openReference: (source: ReferenceSource) => Promise<TrainableModel>;
+  /** `previous`: the policy as it was before the last iteration; `fixed`: the first reference for ever. */
+  readonly referencePolicy: 'previous' | 'fixed';
+  readonly rows: readonly TokenizedPreference[];
+  readonly promptOf: (row: TokenizedPreference) => RunPrompt;
+  readonly iterations: number;
+  /** Rows of an iteration; default an equal share of all. */
+  readonly promptsPerIteration?: number | undefined;
+  /** Responses a prompt, K. */
+  readonly responsesPerPrompt: number;
+  /** Most rows that may be annotated in the whole run. */
+  readonly annotationLimit?: number | undefined;
+  /** Rows without an online pair: trained offline with weight 1, or left out. */
+  readonly unselected: 'keep' | 'drop';
+  /** Responses cut at the limit: kept without an end-of-sequence token, or left out. */
+  readonly truncated: 'keep' | 'drop';
+  readonly metaUpdateEvery: number;
+  readonly metaStart: MetaLearnerState;
+  readonly batchSize: number;
+  readonly epochs: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  /** The schedule of an iteration of so many steps. */
+  readonly scheduleOf: (totalSteps: number) => Schedule;
+  readonly optimizer: OptimizerSettings;
+  readonly microBatchTokens: number;
+  /** Held-out rows with the first reference, in every iteration, so that iterations compare. */
+  readonly evaluation?: EvaluationSet | undefined;
+  readonly evaluateEvery?: number | undefined;
+  readonly saveEvery?: number | undefined;
+  readonly key: CheckpointKey;
+  readonly resume: boolean;
+  readonly observer: RunObserver;
+  readonly signal?: AbortSignal | undefined;
+}

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { PartDefinition, RewardModel, RewardRequest } from '@metaapo/core/contracts';
+import { definePart, MetaapoError, REWARD_MODEL } from '@metaapo/core/contracts';
+import { z } from 'zod';
+
+/** Scores responses; an array, or a promise of one, in the order of the requests. */
+export type RewardFunction = (requests: readonly RewardRequest[]) => readonly number[] | Promise<readonly number[]>;
+
+/** Options of {@link functionReward}. */
+export interface FunctionRewardOptions {
+  /** Module whose default export is the function; relative to the working directory. */
+  readonly path: string;
+}
+
+const schema = z.strictObject({ path: z.string().min(1) });
+
+/**
+ * Rewards by a function of your own.
+ * @param fingerprint key of the function: equal keys mean equal rewards
+ * @throws MetaapoError with code `plugin`, when it scores, if the function gives no number for each request
+ */
+export function functionReward(score: RewardFunction, fingerprint: string): RewardModel {
+  return {
+    id: 'function',
+    options: {},
+    fingerprint,
+    async score(requests) {
+      const rewards = await score(requests);
+      if (Array.isArray(rewards) && rewards.length === requests.length && rewards.every((x) => typeof x === 'number')) {
+        return Float32Array.from(rewards);
+      }
+      throw new MetaapoError('plugin', 'the function gave no number for each response', {
+        where: 'reward model function',
+        expected: `${requests.length} numbers`,
+        got: JSON.stringify(rewards)?.slice(0, 200) ?? 'nothing',
+      });
+    },
+  };
+}
+
+/** A reward function from a module, as a part. */
+export const functionRewardPart: PartDefinition<RewardModel, FunctionRewardOptions> = definePart<
+  RewardModel,
+  FunctionRewardOptions
+>({
+  slot: REWARD_MODEL,
+  id: 'function',
+  summary: 'A function of your own, the default export of a module.',
+  options: schema,
+  async create({ path }, { baseDirectory }) {
+    const file = resolve(baseDirectory, path);
+    try {
+      const { default: score } = (await import(pathToFileURL(file).href)) as { default?: unknown };
+      if (typeof score !== 'function') throw new Error('its default export is no function');
+      const digest = createHash('sha256')
+        .update(await readFile(file))
+        .digest('hex');
+      return functionReward(score as RewardFunction, `function ${digest}`);
+    } catch (cause) {
+      throw new MetaapoError('plugin', `the reward function cannot be used: ${(cause as Error).message}`, {
+        where: file,
+        cause,
+        remedy: 'Give a module whose default export takes requests and returns rewards',
+      });
+    }
+  },
+});

@@ -1,0 +1,25 @@
+import type { PairRule, PartDefinition } from '@metaapo/core/contracts';
+import { definePart, PAIR_RULE } from '@metaapo/core/contracts';
+import { z } from 'zod';
+import { preferenceOf } from './preference-of.js';
+
+const schema = z.strictObject({});
+
+/** The response of highest reward over the one of lowest; the first of equals (arXiv 2509.23371). */
+export function bestWorst(): PairRule {
+  return {
+    id: 'best-worst',
+    options: {},
+    pair: (responses) =>
+      preferenceOf(responses, (ranked) => ({ chosen: ranked[0]!, rejected: ranked[ranked.length - 1]! })),
+  };
+}
+
+/** {@link bestWorst} as a part. */
+export const bestWorstPart: PartDefinition<PairRule, Record<string, never>> = definePart({
+  slot: PAIR_RULE,
+  id: 'best-worst',
+  summary: 'The response of highest reward over the one of lowest.',
+  options: schema,
+  create: () => bestWorst(),
+});

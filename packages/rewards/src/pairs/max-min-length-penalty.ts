@@ -1,0 +1,39 @@
+import type { PairRule, PartDefinition } from '@metaapo/core/contracts';
+import { definePart, PAIR_RULE, parseOptions } from '@metaapo/core/contracts';
+import { z } from 'zod';
+import { preferenceOf } from './preference-of.js';
+
+/** Options of {@link maxMinLengthPenalty}. */
+export interface MaxMinLengthPenaltyOptions {
+  /** Taken off the reward for each token; default 0.001. Larger prefers shorter answers. */
+  readonly penalty?: number | undefined;
+}
+
+const schema = z.strictObject({ penalty: z.number().min(0).default(0.001) });
+
+/** Highest over lowest of reward - penalty * tokens, so that length alone does not win. */
+export function maxMinLengthPenalty(options: MaxMinLengthPenaltyOptions = {}): PairRule {
+  const settings = parseOptions('pair rule max-min-length-penalty', schema, options);
+  return {
+    id: 'max-min-length-penalty',
+    options: settings,
+    pair: (responses) =>
+      preferenceOf(
+        responses,
+        (ranked) => ({ chosen: ranked[0]!, rejected: ranked[ranked.length - 1]! }),
+        ({ reward, tokens }) => reward - settings.penalty * tokens.length,
+      ),
+  };
+}
+
+/** {@link maxMinLengthPenalty} as a part. */
+export const maxMinLengthPenaltyPart: PartDefinition<PairRule, MaxMinLengthPenaltyOptions> = definePart<
+  PairRule,
+  MaxMinLengthPenaltyOptions
+>({
+  slot: PAIR_RULE,
+  id: 'max-min-length-penalty',
+  summary: 'Highest over lowest reward after a penalty on length.',
+  options: schema,
+  create: (options) => maxMinLengthPenalty(options),
+});

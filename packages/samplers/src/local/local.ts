@@ -1,0 +1,99 @@
+import type {
+  Generation,
+  PartDefinition,
+  ResponseSampler,
+  SampledResponse,
+  SamplingRequest,
+  TextModel,
+  Tokenizer,
+} from '@metaapo/core/contracts';
+import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
+import { z } from 'zod';
+
+/** Options of {@link local}. */
+export interface LocalOptions {
+  /** Most tokens of a response; default 2048. */
+  readonly maxNewTokens?: number | undefined;
+  /** Divides the logits; default 1; 0 takes the likeliest token. */
+  readonly temperature?: number | undefined;
+  /** Keeps the k likeliest tokens; default all. */
+  readonly topK?: number | undefined;
+  /** Keeps the likeliest tokens that together reach this probability; default all. */
+  readonly topP?: number | undefined;
+  /** Keeps tokens of at least this share of the likeliest one's probability; default all. */
+  readonly minP?: number | undefined;
+  /** Above 1 makes tokens less likely that are there already; default 1. */
+  readonly repetitionPenalty?: number | undefined;
+  /** Texts that end a response; they stay part of it. */
+  readonly stop?: readonly string[] | undefined;
+}
+
+const schema = z.strictObject({
+  maxNewTokens: z.int().positive().default(2048),
+  temperature: z.number().min(0).default(1),
+  topK: z.int().positive().optional(),
+  topP: z.number().gt(0).max(1).optional(),
+  minP: z.number().min(0).max(1).optional(),
+  repetitionPenalty: z.number().positive().optional(),
+  stop: z.array(z.string().min(1)).optional(),
+});
+
+/**
+ * Samples from the policy itself, on this machine: prompts computed once for all of their responses, continuously
+ * batched. The same request seed gives the same response whatever else is in flight.
+ * @param policy borrowed; its model has to generate
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds, or a model that cannot generate
+ */
+export function local(options: LocalOptions, policy: TextModel): ResponseSampler {
+  const settings = parseOptions('sampler local', schema, options);
+  const { model, tokenizer, eosTokenIds } = policy;
+  if (model.generate === undefined || tokenizer === undefined) {
+    throw new MetaapoError('config', 'the policy cannot generate text', {
+      where: 'sampler local',
+      expected: 'a model opened for generation, with a tokenizer',
+    });
+  }
+  const { stop, ...choice } = settings;
+  const endsWithStop = stop && ((tokens: readonly number[]) => containsStop(tokenizer, tokens, stop));
+  return {
+    id: 'local',
+    options: settings,
+    async *sample(requests: readonly SamplingRequest[], signal?: AbortSignal) {
+      const generationRequests = requests.map(({ prompt, count, seed }) => ({
+        ...choice,
+        prompt,
+        count,
+        seed,
+        stopTokenIds: eosTokenIds,
+        isComplete: endsWithStop,
+      }));
+      for await (const { request, generations } of model.generate!(generationRequests, signal)) {
+        yield {
+          row: requests[request]!.row,
+          responses: generations.map((generation) => toResponse(generation, tokenizer)),
+        };
+      }
+    },
+  };
+}
+
+function containsStop(tokenizer: Tokenizer, tokens: readonly number[], stop: readonly string[]): boolean {
+  const text = tokenizer.decode(tokens, { keepSpecialTokens: true });
+  return stop.some((ending) => text.includes(ending));
+}
+
+function toResponse({ tokens, finishReason }: Generation, tokenizer: Tokenizer): SampledResponse {
+  return { text: tokenizer.decode(tokens), tokens, finishReason };
+}
+
+/** {@link local} as a part. */
+export const localPart: PartDefinition<ResponseSampler, LocalOptions> = definePart<ResponseSampler, LocalOptions>({
+  slot: SAMPLER,
+  id: 'local',
+  summary: 'Samples from the policy itself, on this machine.',
+  options: schema,
+  create: (options, { policy }) => {
+    if (policy !== undefined) return local(options, policy);
+    throw new MetaapoError('config', 'there is no policy to sample from', { where: 'sampler local' });
+  },
+});
