@@ -1,4 +1,10 @@
-import type { MetaLearner, MetaLearnerState, PreferenceLoss, TokenizedPreference } from '../contracts/index.js';
+import type {
+  MetaFeatures,
+  MetaLearner,
+  MetaLearnerState,
+  PreferenceLoss,
+  TokenizedPreference,
+} from '../contracts/index.js';
 import { checkLosses, type PairArrays, type PairValues, pairGradients, pairValues } from './pair-losses.js';
 import type { RowLogprobs } from './response-logprobs.js';
 
@@ -33,13 +39,19 @@ export interface ObjectiveValues {
 export interface WeightedValues {
   /** `[N]` weights w; 1 in rows without an online pair. */
   readonly weights: Float32Array;
-  /** `[N]` logsigmoid of the offline score: the meta-learner's input. */
-  readonly logSigmoidScore: Float32Array;
+  /** What the meta-learner looked at, N rows. */
+  readonly features: RowFeatures;
   /** Indices of the rows that have an online pair, M of them. */
   readonly paired: readonly number[];
   /** Of the online pairs, `[M]`. */
   readonly online: PairValues | undefined;
 }
+
+/** Features of N rows: logsigmoid of the offline score, and lengths of the offline responses in tokens. */
+export type RowFeatures = Pick<MetaFeatures, 'logSigmoidScore'> & {
+  readonly chosenTokens: Int32Array;
+  readonly rejectedTokens: Int32Array;
+};
 
 /** log sigmoid(x) = min(x, 0) - log(1 + exp(-|x|)), without overflow. */
 export function logSigmoid(x: number): number {
@@ -78,7 +90,7 @@ export async function rowObjective(
     return { values: { perRow: offline.perPair, offline, offlineArrays }, gradients };
   }
   const paired = all.filter((index) => input.policy[index]!.length === 4);
-  const { weights, logSigmoidScore } = weigh(weighing, offline.score, input.rows, paired);
+  const { weights, features } = weigh(weighing, offline.score, input.rows, paired);
   await add(
     all,
     offlineArrays,
@@ -103,7 +115,7 @@ export async function rowObjective(
     );
     for (const [at, index] of paired.entries()) perRow[index]! += (1 - weights[index]!) * online.perPair[at]!;
   }
-  const weighted = { weights, logSigmoidScore, paired, online };
+  const weighted = { weights, features, paired, online };
   return { values: { perRow, offline, offlineArrays, weighted }, gradients };
 }
 
@@ -118,17 +130,16 @@ function weigh(
   scores: Float32Array,
   rows: readonly TokenizedPreference[],
   paired: readonly number[],
-): { readonly weights: Float32Array; readonly logSigmoidScore: Float32Array } {
-  const logSigmoidScore = scores.map(logSigmoid);
-  const all = learner.weights(state, {
-    logSigmoidScore,
+): { readonly weights: Float32Array; readonly features: RowFeatures } {
+  const features = {
+    logSigmoidScore: scores.map(logSigmoid),
     chosenTokens: Int32Array.from(rows, ({ chosen }) => chosen.length),
     rejectedTokens: Int32Array.from(rows, ({ rejected }) => rejected.length),
-    iteration,
-  });
+  };
+  const all = learner.weights(state, { ...features, iteration });
   const weights = new Float32Array(rows.length).fill(1);
   for (const index of paired) weights[index] = all[index]!;
-  return { weights, logSigmoidScore };
+  return { weights, features };
 }
 
 /** The two responses of a pair: the offline one (first 0) or the online one (first 2). */

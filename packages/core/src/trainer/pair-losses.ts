@@ -21,10 +21,8 @@ export interface PairValues {
 export async function pairValues(loss: PreferenceLoss, arrays: PairArrays): Promise<PairValues> {
   const logprobs = toTensors(arrays);
   try {
-    const { perPair, score, chosenRewards, rejectedRewards } = loss.compute(logprobs);
-    const tensors = [perPair, score, chosenRewards, rejectedRewards];
-    const [a, b, c, d] = await Promise.all(tensors.map((tensor) => tensor.data<'float32'>()));
-    tf.dispose(tensors);
+    const { perPair, score, chosenRewards, rejectedRewards } = tf.tidy(() => ({ ...loss.compute(logprobs) }));
+    const [a, b, c, d] = await readAndDispose([perPair, score, chosenRewards, rejectedRewards]);
     return { perPair: a!, score: b!, chosenRewards: c!, rejectedRewards: d! };
   } finally {
     tf.dispose(Object.values(logprobs));
@@ -39,19 +37,30 @@ export async function pairGradients(
 ): Promise<{ readonly chosen: Float32Array; readonly rejected: Float32Array }> {
   const logprobs = toTensors(arrays);
   const { policyChosen, policyRejected, ...reference } = logprobs;
-  const gradients = tf.tidy(() =>
-    tf.grads((chosen: tf.Tensor, rejected: tf.Tensor) => {
-      const { perPair } = loss.compute({
-        ...reference,
-        policyChosen: chosen as tf.Tensor1D,
-        policyRejected: rejected as tf.Tensor1D,
-      });
-      return tf.sum(tf.mul(perPair, tf.tensor1d(coefficients)));
-    })([policyChosen, policyRejected]),
-  );
-  const [chosen, rejected] = await Promise.all(gradients.map((gradient) => gradient.data<'float32'>()));
-  tf.dispose([...gradients, ...Object.values(logprobs)]);
-  return { chosen: chosen!, rejected: rejected! };
+  try {
+    const gradients = tf.tidy(() =>
+      tf.grads((chosen: tf.Tensor, rejected: tf.Tensor) => {
+        const { perPair } = loss.compute({
+          ...reference,
+          policyChosen: chosen as tf.Tensor1D,
+          policyRejected: rejected as tf.Tensor1D,
+        });
+        return tf.sum(tf.mul(perPair, tf.tensor1d(coefficients)));
+      })([policyChosen, policyRejected]),
+    );
+    const [chosen, rejected] = await readAndDispose(gradients);
+    return { chosen: chosen!, rejected: rejected! };
+  } finally {
+    tf.dispose(Object.values(logprobs));
+  }
+}
+
+async function readAndDispose(tensors: readonly tf.Tensor[]): Promise<Float32Array[]> {
+  try {
+    return await Promise.all(tensors.map((tensor) => tensor.data<'float32'>()));
+  } finally {
+    tf.dispose([...tensors]);
+  }
 }
 
 function toTensors({ policyChosen, policyRejected, referenceChosen, referenceRejected }: PairArrays): PairLogprobs {

@@ -71,7 +71,8 @@ export interface PreferenceTrainer {
   readonly isDone: boolean;
   /**
    * One optimizer step over the next batch.
-   * @throws MetaapoError with code `numerics` when a loss or the gradient is not finite; the parameters are unharmed
+   * @throws MetaapoError with code `numerics` when a loss or the gradient is not finite: parameters and state are
+   * unharmed, accumulated gradients zero; with code `data` when no step is left
    */
   step(): Promise<StepReport>;
 }
@@ -95,9 +96,13 @@ export function createPreferenceTrainer(options: PreferenceTrainerOptions): Pref
     async step() {
       const started = performance.now();
       const where = `step ${state.step + 1}`;
+      if (state.step >= plan.totalSteps) throw noStepLeft(plan, where);
       const batch = selectRows(options, plan.rowsAt(state.step));
       const weighing = meta && { ...meta, state: state.metaLearner! };
-      const parts = await accumulateBatch(options, batch, weighing, where);
+      const parts = await accumulateBatch(options, batch, weighing, where).catch(async (error: unknown) => {
+        await model.zeroGradients();
+        throw error;
+      });
       const gradNorm = await model.gradientNorm();
       if (!Number.isFinite(gradNorm)) await refuseGradient(model, gradNorm, batch.rows, where);
       const learningRate = learningRateAt(schedule, state.step);
@@ -119,6 +124,14 @@ export function createPreferenceTrainer(options: PreferenceTrainerOptions): Pref
       return { step: state.step, metrics, rows: batch.rows.map(({ row }) => row), weights };
     },
   };
+}
+
+function noStepLeft({ totalSteps }: BatchPlan, where: string): MetaapoError {
+  return new MetaapoError('data', 'there is no batch left to train', {
+    where,
+    expected: `at most ${totalSteps} steps`,
+    remedy: totalSteps === 0 ? 'Give the trainer at least one row' : 'Stop when isDone is true',
+  });
 }
 
 interface Batch {
@@ -160,7 +173,6 @@ async function accumulateBatch(
       : Promise.resolve({ values: undefined, gradients: whole.gradients.slice(start, end) })
     ).catch(async (error: unknown) => {
       await model.discard(ticket);
-      await model.zeroGradients();
       throw error;
     });
     if (values !== undefined) parts.push(values);

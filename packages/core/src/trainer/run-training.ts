@@ -80,10 +80,11 @@ export const RUN_FILES = {
 /**
  * Trains to the end of the plan, writes metrics as it goes, and saves the model.
  * @throws MetaapoError with code `interrupted` after saving a checkpoint when the signal is aborted, `numerics` when a
- * loss or a gradient is not finite
+ * loss or a gradient is not finite, `data` when there is no row outside of a run of iterations
  */
 export async function runTraining(options: TrainingRunOptions): Promise<TrainingSummary> {
   const { model, output, key, resume } = options;
+  if (options.rows.length === 0 && options.iteration === undefined) throw noRows(output);
   const start = resume ? await loadTrainerCheckpoint(checkpointOf(options), model, key) : options.start;
   const done = (options.earlierSteps ?? 0) + start.step;
   const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), done === 0 ? -1 : done);
@@ -98,6 +99,15 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
     await writeArrays(join(output, RUN_FILES.metaLearner), trainer.state.metaLearner);
   }
   return { steps: trainer.state.step, before, after, modelDirectory, state: trainer.state };
+}
+
+function noRows(output: string): MetaapoError {
+  return new MetaapoError('data', 'there is no row to train on', {
+    where: output,
+    expected: 'at least one preference pair',
+    got: '0 rows',
+    remedy: 'See how many rows were dropped and why; raise data.maxLength, or choose other data',
+  });
 }
 
 async function trainToEnd(

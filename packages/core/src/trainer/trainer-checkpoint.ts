@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError, type MetaLearnerState, type StateArray, type TrainableModel } from '../contracts/index.js';
-import { readArrays, replaceDirectory, writeArrays } from '../storage/index.js';
+import { readArrays, recoverDirectory, replaceDirectory, writeArrays } from '../storage/index.js';
 import type { BufferedRows } from './meta-buffer.js';
 import type { TrainerState } from './preference-trainer.js';
 
@@ -50,6 +50,7 @@ export async function loadTrainerCheckpoint(
   model: TrainableModel,
   key: CheckpointKey,
 ): Promise<TrainerState> {
+  await recoverDirectory(directory);
   const progress = await readProgress(directory);
   for (const name of ['recipe', 'data'] as const) {
     if (progress[name] !== key[name]) {
@@ -77,25 +78,31 @@ async function readProgress(directory: string): Promise<Progress> {
     throw new MetaapoError('checkpoint', 'there is no checkpoint to resume from', {
       where: file,
       cause,
-      remedy: 'Start the run without --resume',
+      remedy: 'Start the run again without --resume, in another output directory',
     });
   }
 }
 
-const BUFFER = ['logSigmoidScore', 'offlineLoss', 'onlineLoss'] as const;
+const BUFFER = ['logSigmoidScore', 'offlineLoss', 'onlineLoss', 'chosenTokens', 'rejectedTokens'] as const;
 
 function bufferArrays(buffer: BufferedRows): MetaLearnerState {
   return Object.fromEntries(
     BUFFER.map((name): [string, StateArray] => [
       `buffer/${name}`,
-      { shape: [buffer[name].length], values: buffer[name] },
+      { shape: [buffer[name].length], values: Float32Array.from(buffer[name]) },
     ]),
   );
 }
 
 function bufferFrom(arrays: MetaLearnerState): BufferedRows {
   const of = (name: (typeof BUFFER)[number]): Float32Array => arrays[`buffer/${name}`]?.values ?? new Float32Array(0);
-  return { logSigmoidScore: of(BUFFER[0]), offlineLoss: of(BUFFER[1]), onlineLoss: of(BUFFER[2]) };
+  return {
+    logSigmoidScore: of('logSigmoidScore'),
+    offlineLoss: of('offlineLoss'),
+    onlineLoss: of('onlineLoss'),
+    chosenTokens: Int32Array.from(of('chosenTokens')),
+    rejectedTokens: Int32Array.from(of('rejectedTokens')),
+  };
 }
 
 function withoutBuffer(arrays: MetaLearnerState): MetaLearnerState {
