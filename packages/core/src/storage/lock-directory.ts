@@ -1,4 +1,5 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
@@ -14,14 +15,9 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   await mkdir(directory, { recursive: true });
   const file = join(directory, LOCK);
   const own = JSON.stringify({ pid: process.pid, host: hostname() });
-  for (;;) {
-    try {
-      await writeFile(file, own, { flag: 'wx' });
-      return () => rm(file, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const holder = await readFile(file, 'utf8').catch(() => '');
+  while (!(await createWhole(file, own))) {
+    const holder = await readIfThere(file);
+    if (holder === undefined) continue;
     if (isHeld(holder)) {
       throw new MetaapoError('config', 'another process works in this directory', {
         where: directory,
@@ -29,8 +25,57 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
         remedy: `Wait for it, stop it, or choose another output; if it is gone, delete ${LOCK}`,
       });
     }
-    await rm(file, { force: true });
+    await removeStale(file, holder);
   }
+  return () => rm(file, { force: true });
+}
+
+/** Makes a file with its content in one step, so that nobody reads it half-written; false when there is one already. */
+async function createWhole(file: string, content: string): Promise<boolean> {
+  const temporary = `${file}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(temporary, content);
+    await link(temporary, file);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    // A file system without links: the content follows an instant later.
+    if (code === 'EPERM' || code === 'ENOTSUP' || code === 'ENOSYS') return createEmptyFirst(file, content);
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function createEmptyFirst(file: string, content: string): Promise<boolean> {
+  try {
+    await writeFile(file, content, { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Takes a dead lock away, unless another process has just put its own in the place. */
+async function removeStale(file: string, seen: string): Promise<void> {
+  const taken = `${file}.${randomUUID()}.tmp`;
+  try {
+    await rename(file, taken);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  if ((await readFile(taken, 'utf8')) !== seen) await link(taken, file).catch(() => undefined);
+  await rm(taken, { force: true });
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
 }
 
 function isHeld(holder: string): boolean {

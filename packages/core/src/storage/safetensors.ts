@@ -85,28 +85,35 @@ async function readHeader(handle: FileHandle, file: string): Promise<Pick<Safete
   if (length > HEADER_LIMIT || 8 + length > size) {
     throw corrupt(file, 'the header is longer than the file or the limit', `at most ${size - 8} bytes`, `${length}`);
   }
-  let header: Record<string, unknown>;
+  let header: unknown;
   try {
     header = JSON.parse(new TextDecoder().decode(await readBytes(handle, file, 8, 8 + length)));
   } catch (cause) {
     throw new MetaapoError('checkpoint', 'the header is no JSON', { where: file, cause, remedy: 'Get the file again' });
   }
+  if (!isRecord(header)) throw corrupt(file, 'the header is no JSON object');
   const { __metadata__: metadata = {}, ...entries } = header;
   const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of Object.entries(entries)) {
     tensors.set(name, checkEntry(file, name, entry, 8 + length, size));
   }
   checkOverlap(file, tensors);
+  const end = Math.max(8 + length, ...[...tensors.values()].map((tensor) => tensor.end));
+  if (end !== size) throw corrupt(file, 'the file is longer than its tensors', `${end} bytes`, `${size}`);
   return { tensors, metadata: metadata as Record<string, string> };
 }
 
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 function checkEntry(file: string, name: string, entry: unknown, start: number, size: number): StoredTensor {
+  if (!isRecord(entry)) throw corrupt(file, `tensor ${name} is not described by an object`);
   const {
     dtype,
     shape,
     data_offsets: offsets,
   } = entry as { dtype: StoredType; shape: number[]; data_offsets: number[] };
-  const bytes = ELEMENT_BYTES[dtype];
+  const bytes = Object.hasOwn(ELEMENT_BYTES, dtype) ? ELEMENT_BYTES[dtype] : undefined;
   if (bytes === undefined) {
     throw corrupt(file, `tensor ${name} has an unknown type`, Object.keys(ELEMENT_BYTES).join(', '), String(dtype));
   }
@@ -171,7 +178,7 @@ export async function writeSafetensors(
   const temporary = `${file}.${process.pid}.tmp`;
   const handle = await open(temporary, 'w');
   try {
-    await handle.write(headerOf(tensors, metadata));
+    await writeAll(handle, headerOf(tensors, metadata));
     for (const tensor of tensors) {
       const values = await tensor.read();
       const expected = tensor.shape.reduce((product, dimension) => product * dimension, 1);
