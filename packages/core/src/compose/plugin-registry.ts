@@ -32,7 +32,7 @@ export function registerPlugins(plugins: readonly Plugin[]): PluginRegistry {
       if (found !== undefined) return found.part;
       throw new MetaapoError('plugin', `there is no ${slotName(slot)} with this id`, {
         where: `${slotName(slot)} ${id}`,
-        remedy: `${suggestion(id, [...(known?.keys() ?? [])])}; a part of another package needs that package in plugins`,
+        remedy: `${suggestion(id, [...(known?.keys() ?? [])]).replace(/[^?]$/, '$&.')} A part of another package needs that package in plugins`,
       });
     },
   };

@@ -73,7 +73,8 @@ export function checkPlugin(value: unknown, where?: string): asserts value is Pl
   if (typeof name !== 'string' || name === '') refuse('it has no name', "the package's name", name);
   if (contract !== CONTRACT) refuse('it is written for another contract', `contract ${CONTRACT}`, contract);
   if (!Array.isArray(parts)) refuse('it lists no parts', 'an array of parts', parts);
-  for (const part of parts as readonly Partial<AnyPart>[]) {
+  for (const listed of parts as readonly (Partial<AnyPart> | null | undefined)[]) {
+    const part = listed ?? {};
     if (typeof part.id !== 'string' || !/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(part.id)) {
       refuse('a part has no kebab-case id', 'an id such as my-loss', part.id);
     }

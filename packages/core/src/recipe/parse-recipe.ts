@@ -18,21 +18,41 @@ export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unkno
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const path = issue.path.map(String).join('.');
-  if (issue.code === 'unrecognized_keys') {
-    const [key] = issue.keys;
-    const full = [path, key].filter(Boolean).join('.');
-    throw new MetaapoError('config', `unknown key ${full}`, {
+  const key = unknownKey(issue);
+  if (key !== undefined) {
+    throw new MetaapoError('config', `unknown key ${[path, key].filter(Boolean).join('.')}`, {
       where,
-      remedy: suggestion(key!, keysAt(schema, issue.path)),
+      remedy: suggestion(key, keysAt(schema, issue.path)),
     });
   }
   const given = valueAt(value, issue.path);
-  throw new MetaapoError('config', `${path || 'the recipe'} is not accepted`, {
+  const isConflict = issue.code === 'custom';
+  throw new MetaapoError('config', `${path || 'the recipe'} is not accepted${isConflict ? `: ${issue.message}` : ''}`, {
     where,
-    expected: issue.message.replace(/^Invalid input: expected /, ''),
+    ...(isConflict ? {} : { expected: expectation(issue) }),
     got: given === undefined ? 'nothing' : JSON.stringify(given),
     remedy: 'Correct the recipe, or the --set that overrides it',
   });
+}
+
+/** A key that the schema does not know; of a choice of schemas, one that none of them knows. */
+function unknownKey(issue: z.core.$ZodIssue): string | undefined {
+  if (issue.code === 'unrecognized_keys') return issue.keys[0];
+  if (issue.code !== 'invalid_union') return undefined;
+  const [first, ...others] = issue.errors.map((errors) =>
+    errors.flatMap((one) => (one.code === 'unrecognized_keys' && one.path.length === 0 ? one.keys : [])),
+  );
+  return first?.find((key) => others.every((keys) => keys.includes(key)));
+}
+
+/** What a value should have been, out of the schema library's message: `Too small: expected number to be >0`. */
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const branches = issue.errors.flatMap((errors) => errors.slice(0, 1).map(expectation));
+    return [...new Set(branches)].join(' or ');
+  }
+  if (issue.code === 'unrecognized_keys') return `no key ${issue.keys.join(', ')}`;
+  return /expected (.*?)(?:, received .*)?$/.exec(issue.message)?.[1] ?? issue.message;
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
@@ -46,9 +66,10 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly strin
   return Object.keys(shapeOf(inner) ?? {});
 }
 
-/** Shape of an object schema, inside defaults and options. */
+/** Shape of an object schema, inside defaults, options and choices. */
 function shapeOf(schema: unknown): Record<string, unknown> | undefined {
   if (schema instanceof z.ZodObject) return schema.shape;
+  if (schema instanceof z.ZodUnion) return Object.assign({}, ...schema.options.map(shapeOf));
   const def = (schema as { def?: { innerType?: unknown } } | undefined)?.def;
   return def?.innerType === undefined ? undefined : shapeOf(def.innerType);
 }
