@@ -10,14 +10,19 @@ const COLUMNS: readonly (readonly [title: string, read: (summary: IterationSumma
   ['chosen', ({ rewards }) => rewards.chosen?.toFixed(3) ?? '-'],
   ['rejected', ({ rewards }) => rewards.rejected?.toFixed(3) ?? '-'],
   ['pairs', ({ pairs }) => String(pairs.pairs)],
+  ['held-out reward', ({ heldOutReward }) => heldOutReward?.toFixed(3) ?? '-'],
 ];
 
 /** Prints a line an iteration: what was annotated, what it saved against annotating everything, and the rewards. */
-export function printRunSummary({ iterations, modelDirectory }: RunSummary): void {
+export function printRunSummary({ iterations, rewardBefore, modelDirectory }: RunSummary): void {
   const rows = [COLUMNS.map(([title]) => title), ...iterations.map((one) => COLUMNS.map(([, read]) => read(one)))];
   const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   for (const row of rows) {
     process.stdout.write(`${row.map((cell, column) => cell.padStart(widths[column]!)).join('  ')}\n`);
+  }
+  const after = iterations.at(-1)?.heldOutReward;
+  if (rewardBefore !== undefined && after !== undefined) {
+    process.stdout.write(`Held-out reward ${rewardBefore.toFixed(3)} before, ${after.toFixed(3)} after\n`);
   }
   const done = iterations.reduce((sum, { annotations }) => sum + annotations.done, 0);
   const ofAll = iterations.reduce((sum, { annotations }) => sum + annotations.ofAll, 0);

@@ -55,7 +55,7 @@ export async function runCommand(name: string, overrides: readonly string[], res
       context,
     });
     parts = composed as IterationParts;
-    const { train, held, promptOf } = await loadPreferences(recipe, policy, sources);
+    const { train, held, promptOf, heldPromptOf } = await loadPreferences(recipe, policy, sources);
     const isFree = parts.loss.isReferenceFree;
     const [heldReference] = await referencesOf(recipe, policy, [held], isFree, sources, backend.id);
     await writeAtomically(join(recipe.output, RUN_FILES.recipe), stringify(recipe));
@@ -74,6 +74,10 @@ export async function runCommand(name: string, overrides: readonly string[], res
       scheduleOf: (totalSteps) => scheduleOf(training, totalSteps),
       optimizer: optimizerOf(training),
       evaluation: held.length === 0 ? undefined : { rows: held, reference: heldReference },
+      rewardEvaluation:
+        recipe.evaluateRewards === undefined
+          ? undefined
+          : { rows: held.slice(0, recipe.evaluateRewards), promptOf: heldPromptOf },
       key: checkpointKey(recipe, train),
       resume,
       observer: runObserver(),

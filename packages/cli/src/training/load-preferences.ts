@@ -8,8 +8,9 @@ import type { Sources } from './open-models.js';
 export interface LoadedPreferences {
   readonly train: readonly TokenizedPreference[];
   readonly held: readonly TokenizedPreference[];
-  /** The prompt of a training row, as people and servers read it. */
+  /** The prompt of a training row, and of a held-out one, as people and servers read it. */
   readonly promptOf: (row: TokenizedPreference) => RunPrompt;
+  readonly heldPromptOf: (row: TokenizedPreference) => RunPrompt;
 }
 
 /** Training and held-out rows of a recipe; what was cut or dropped is reported. */
@@ -32,11 +33,13 @@ export async function loadPreferences(
     sources.report(`${name}: ${report.summary}`);
     return { rows, read };
   };
-  const { rows, read } = await load('train', data.train, data.trainSplit);
+  const train = await load('train', data.train, data.trainSplit);
+  const held = data.eval === undefined ? { rows: [], read: [] } : await load('eval', data.eval, data.evalSplit);
   return {
-    train: rows.slice(0, data.maxRows),
-    held: data.eval === undefined ? [] : (await load('eval', data.eval, data.evalSplit)).rows,
-    promptOf: ({ row }) => promptOf(read[row]!, policy.tokenizer),
+    train: train.rows.slice(0, data.maxRows),
+    held: held.rows,
+    promptOf: ({ row }) => promptOf(train.read[row]!, policy.tokenizer),
+    heldPromptOf: ({ row }) => promptOf(held.read[row]!, policy.tokenizer),
   };
 }
 

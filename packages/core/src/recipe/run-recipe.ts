@@ -27,6 +27,8 @@ export const runRecipe = z
     budget: z
       .union([z.strictObject({ share: z.number().gt(0).max(1) }), z.strictObject({ rewardCalls: count })])
       .optional(),
+    /** Held-out prompts that are sampled and scored before the first and after every iteration; default none. */
+    evaluateRewards: count.optional(),
     /** Tokens, prompts and responses in flight together, whose keys and values are kept while generating. */
     cachedTokens: count.default(16_384),
   })

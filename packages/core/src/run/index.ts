@@ -1,4 +1,5 @@
 export type { PairCounts } from './build-pairs.js';
+export type { RewardEvaluation } from './held-out-reward.js';
 export type { IterationSummary } from './iteration-summary.js';
 export { type RunSummary, runIterations } from './run-iterations.js';
 export type { IterationParts, ReferenceSource, RunObserver, RunOptions, Stage } from './run-options.js';

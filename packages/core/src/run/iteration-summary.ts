@@ -20,6 +20,8 @@ export interface IterationSummary {
     readonly rejected?: number | undefined;
     readonly all?: number | undefined;
   };
+  /** Mean reward of new responses to held-out prompts after the iteration. */
+  readonly heldOutReward?: number | undefined;
   /** Counts of the weights w in ten equal bins of [0, 1]. */
   readonly weightHistogram: readonly number[];
   /** Weight h(s) before and after the iteration at scores from -10 to 10. */
@@ -61,6 +63,7 @@ export interface SummaryInput {
   readonly stateBefore: MetaLearnerState;
   readonly stateAfter: MetaLearnerState;
   readonly seconds: Readonly<Partial<Record<Stage, number>>>;
+  readonly heldOutReward: number | undefined;
 }
 
 /** The summary of an iteration. */
@@ -78,6 +81,7 @@ export function summarize(input: SummaryInput): IterationSummary {
     annotations: { done: selected * responsesPerPrompt, ofAll: rows * responsesPerPrompt },
     pairs: built.counts,
     rewards: { chosen: built.chosenReward, rejected: built.rejectedReward, all: mean },
+    heldOutReward: input.heldOutReward,
     weightHistogram,
     curve: {
       scores: CURVE_SCORES,

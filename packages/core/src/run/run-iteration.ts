@@ -15,6 +15,7 @@ import {
   type TrainerState,
 } from '../trainer/index.js';
 import { type BuiltPairs, buildPairs } from './build-pairs.js';
+import { heldOutReward } from './held-out-reward.js';
 import { type IterationSummary, summarize } from './iteration-summary.js';
 import type { IterationRecord } from './run-journal.js';
 import type { ReferenceSource, RunOptions, Stage } from './run-options.js';
@@ -96,8 +97,15 @@ export async function runIteration(
     stateBefore: context.state.metaLearner!,
     stateAfter: trained.state.metaLearner!,
     seconds,
+    heldOutReward: await evaluateRewards(options),
   });
   return { summary, state: trained.state };
+}
+
+/** Mean reward of held-out prompts under the policy as it is now; `undefined` where none are wanted. */
+export async function evaluateRewards(options: RunOptions): Promise<number | undefined> {
+  const { rewardEvaluation, parts, seed, signal } = options;
+  return rewardEvaluation && heldOutReward(rewardEvaluation, { ...parts, seed, signal });
 }
 
 /** The reference of an iteration, opened, used and disposed; none for a reference-free loss. */

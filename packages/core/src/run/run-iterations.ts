@@ -4,13 +4,15 @@ import { MetaapoError, type TokenizedPreference } from '../contracts/index.js';
 import { type Journal, openJournal } from '../storage/index.js';
 import { initialTrainerState, loadTrainerCheckpoint, RUN_FILES, type TrainerState } from '../trainer/index.js';
 import type { IterationSummary } from './iteration-summary.js';
-import { iterationDirectory, iterationKey, runIteration } from './run-iteration.js';
+import { evaluateRewards, iterationDirectory, iterationKey, runIteration } from './run-iteration.js';
 import { recordOf } from './run-journal.js';
 import type { RunOptions } from './run-options.js';
 
 /** What a run ended with. */
 export interface RunSummary {
   readonly iterations: readonly IterationSummary[];
+  /** Mean reward of held-out prompts before the first iteration. */
+  readonly rewardBefore?: number | undefined;
   readonly modelDirectory: string;
 }
 
@@ -22,6 +24,7 @@ export interface RunSummary {
 export async function runIterations(options: RunOptions): Promise<RunSummary> {
   const { output, observer } = options;
   const journal = await openJournal(join(output, RUN_FILES.journal));
+  const rewardBefore = await firstReward(options, journal);
   const summaries: IterationSummary[] = [];
   let state: TrainerState | undefined;
   for (let iteration = 0; iteration < options.iterations; iteration++) {
@@ -53,7 +56,16 @@ export async function runIterations(options: RunOptions): Promise<RunSummary> {
   state ??= await stateBefore(options, summaries.length);
   const modelDirectory = join(output, RUN_FILES.model);
   await options.policy.save(modelDirectory);
-  return { iterations: summaries, modelDirectory };
+  return { iterations: summaries, rewardBefore, modelDirectory };
+}
+
+/** Reward of held-out prompts before the first iteration, once a run. */
+async function firstReward(options: RunOptions, journal: Journal): Promise<number | undefined> {
+  const known = journal.entries.find(({ kind }) => kind === 'start');
+  if (known !== undefined) return known.heldOutReward as number | undefined;
+  const reward = await orInterrupted(options, () => evaluateRewards(options));
+  await journal.append({ kind: 'start', heldOutReward: reward });
+  return reward;
 }
 
 /** Disjoint slices in data set order. */

@@ -12,6 +12,7 @@ import type {
 } from '../contracts/index.js';
 import type { Schedule } from '../numerics/index.js';
 import type { CheckpointKey, EvaluationSet, OptimizerSettings, TrainingObserver } from '../trainer/index.js';
+import type { RewardEvaluation } from './held-out-reward.js';
 import type { IterationSummary } from './iteration-summary.js';
 import type { RunPrompt } from './run-prompt.js';
 
@@ -76,6 +77,8 @@ export interface RunOptions {
   readonly microBatchTokens: number;
   /** Held-out rows with the first reference, in every iteration, so that iterations compare. */
   readonly evaluation?: EvaluationSet | undefined;
+  /** Held-out prompts to be sampled and scored before the first and after every iteration. */
+  readonly rewardEvaluation?: RewardEvaluation | undefined;
   readonly evaluateEvery?: number | undefined;
   readonly saveEvery?: number | undefined;
   readonly key: CheckpointKey;
