@@ -4,11 +4,12 @@ import { pathToFileURL } from 'node:url';
 import { checkPlugin, MetaapoError, type Plugin } from '@metaapo/core/contracts';
 import losses from '@metaapo/losses';
 import metaLearners from '@metaapo/meta-learners';
+import models from '@metaapo/models';
 import rewards from '@metaapo/rewards';
 import samplers from '@metaapo/samplers';
 
 /** The plugins that come with the command. */
-export const OWN_PLUGINS: readonly Plugin[] = [losses, metaLearners, samplers, rewards];
+export const OWN_PLUGINS: readonly Plugin[] = [losses, metaLearners, samplers, rewards, models];
 
 /**
  * The project's own plugins and those that a recipe names: packages, found from the working directory, or paths.

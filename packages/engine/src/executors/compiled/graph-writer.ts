@@ -100,12 +100,7 @@ export function createGraphWriter(): GraphWriter {
     constant(data, shape, prefix) {
       const kind = data instanceof Float32Array ? 'float32' : 'int32';
       const write = (): Output =>
-        add(
-          'Const',
-          [],
-          { dtype: attribute.type(kind), value: attribute.tensor(data, shape) },
-          `${prefix}/constant`,
-        );
+        add('Const', [], { dtype: attribute.type(kind), value: attribute.tensor(data, shape) }, `${prefix}/constant`);
       if (data.byteLength > SHARED_CONSTANT_BYTES) return write();
       const key = `${prefix} ${kind} [${shape}] ${data}`;
       const known = constants.get(key) ?? write();

@@ -1,7 +1,14 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import type { DataType, Dimension, Node, Program, Shape, Value } from '../../program/index.js';
 import { coefficientOf, symbolsOf } from '../../program/index.js';
-import { type Attribute, attribute, type ControlEdge, controlEdge, type GraphWriter, type Output } from './graph-writer.js';
+import {
+  type Attribute,
+  attribute,
+  type ControlEdge,
+  controlEdge,
+  type GraphWriter,
+  type Output,
+} from './graph-writer.js';
 
 /** Writes the operations of one program; everything it names begins with the program's name. */
 export interface ProgramWriter {
@@ -24,6 +31,7 @@ export interface ProgramWriter {
   shape(shape: Shape): Output;
   get(value: Value): Output;
   set(value: Value, output: Output): void;
+  /** The output in another type; what was bfloat16 before is not converted to and fro. */
   cast(output: Output, from: DataType, to: DataType): Output;
 }
 
@@ -41,6 +49,7 @@ export function createProgramWriter(
 ): { readonly writer: ProgramWriter; readonly dimensions: DimensionFeed | undefined } {
   const outputs = new Map<Value, Output>();
   const sizes = new Map<Dimension, Output>();
+  const widened = new Map<Output, Output>();
   const symbols = inputSymbols(program);
   const unbound = (symbol: string): never => {
     throw new MetaapoError('internal', 'no input has this dimension', { where: name, got: symbol });
@@ -51,7 +60,12 @@ export function createProgramWriter(
   const placeholder =
     symbols.length === 0
       ? undefined
-      : graph.add('Placeholder', [], { dtype: int32, shape: attribute.shape([symbols.length]) }, `${prefix}/dimensions`);
+      : graph.add(
+          'Placeholder',
+          [],
+          { dtype: int32, shape: attribute.shape([symbols.length]) },
+          `${prefix}/dimensions`,
+        );
   if (placeholder !== undefined) {
     const unpacked = graph.add(
       'Unpack',
@@ -91,10 +105,14 @@ export function createProgramWriter(
     },
     get: (value) => outputs.get(value)!,
     set: (value, output) => void outputs.set(value, output),
-    cast: (output, from, to) =>
-      from === to
-        ? output
-        : writer.add('Cast', [output], { SrcT: attribute.type(from), DstT: attribute.type(to) }),
+    cast(output, from, to) {
+      if (from === to) return output;
+      const exact = to === 'bfloat16' ? widened.get(output) : undefined;
+      if (exact !== undefined) return exact;
+      const result = writer.add('Cast', [output], { SrcT: attribute.type(from), DstT: attribute.type(to) });
+      if (from === 'bfloat16') widened.set(result, output);
+      return result;
+    },
   };
   return { writer, dimensions: placeholder === undefined ? undefined : { symbols, placeholder } };
 }

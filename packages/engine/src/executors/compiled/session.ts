@@ -1,0 +1,156 @@
+import { MetaapoError } from '@metaapo/core/contracts';
+import * as tf from '@tensorflow/tfjs';
+import { evaluateShape, type Program, type StateDeclaration } from '../../program/index.js';
+import { bindDimensions } from '../eager/session.js';
+import { carrierOf, type FedTensor, type ProgramSet, type Session, statesOf } from '../session.js';
+import { createGraphWriter, type Output } from './graph-writer.js';
+import { loadNativeSession, type NativeSession } from './native-sessions.js';
+import { runtimeError } from './runtime-error.js';
+import { type StateAccess, writeStateAccess } from './state-access.js';
+import { writeVariables } from './state-writer.js';
+import { withTemporaryModel } from './temporary-model.js';
+import { type WrittenProgram, writeProgram } from './write-program.js';
+
+/**
+ * Runs programs as one TensorFlow graph in a session of its own: states are variables updated in place, and buffers are
+ * reused. The first run of each program takes longer, since the runtime optimises its part of the graph.
+ * @throws MetaapoError with code `backend` when the current backend has no sessions
+ */
+export function openCompiledSession(programs: ProgramSet): Session {
+  const declarations = statesOf(programs);
+  const graph = createGraphWriter();
+  const variables = writeVariables(graph, declarations);
+  const access = writeStateAccess(graph, new Set([...declarations.values()].map(({ dtype }) => dtype)));
+  const written = new Map<string, WrittenProgram>();
+  for (const [name, program] of Object.entries(programs)) {
+    written.set(name, writeProgram(graph, variables, name, program));
+  }
+  const native = withTemporaryModel(graph.savedModel(), loadNativeSession);
+  const handles = openHandles(native, [...declarations.keys()], variables.handle);
+  const states = createStates(native, access, declarations, handles);
+  return {
+    executor: 'compiled',
+    async run(name, inputs) {
+      const program = programs[name];
+      if (program === undefined) {
+        throw new MetaapoError('internal', 'no such program', {
+          where: name,
+          expected: Object.keys(programs).join(', '),
+        });
+      }
+      return runProgram(native, name, program, written.get(name)!, inputs);
+    },
+    write: states.write,
+    read: states.read,
+    dispose() {
+      tf.dispose([...handles.values()]);
+      native.dispose();
+    },
+  };
+}
+
+const port = (output: Output): string => (output.includes(':') ? output : `${output}:0`);
+
+function openHandles(
+  native: NativeSession,
+  names: readonly string[],
+  handleOf: (name: string) => Output,
+): ReadonlyMap<string, tf.Tensor> {
+  if (names.length === 0) return new Map();
+  const tensors = native.run(
+    new Map(),
+    names.map((name) => port(handleOf(name))),
+  );
+  return new Map(names.map((name, index) => [name, tensors[index]!]));
+}
+
+function runProgram(
+  native: NativeSession,
+  name: string,
+  program: Program,
+  { prefix, inputs, dimensions, outputs, done }: WrittenProgram,
+  fed: Readonly<Record<string, FedTensor>>,
+): Record<string, tf.Tensor> {
+  const bindings: Record<string, number> = {};
+  const feeds = new Map<string, tf.Tensor>();
+  const made: tf.Tensor[] = [];
+  const make = (tensor: tf.Tensor): tf.Tensor => {
+    made.push(tensor);
+    return tensor;
+  };
+  try {
+    for (const [key, value] of program.inputs) {
+      const given = fed[key];
+      if (given === undefined) throw new MetaapoError('internal', `input ${key} is missing`, { where: name });
+      bindDimensions(name, key, value, given.shape, bindings);
+      const dtype = value.dtype === 'int32' ? 'int32' : 'float32';
+      const tensor = given instanceof tf.Tensor ? given : make(tf.tensor(given.data, [...given.shape], dtype));
+      feeds.set(port(inputs.get(key)!), tensor);
+    }
+    if (dimensions !== undefined) {
+      const sizes = dimensions.symbols.map((symbol) => bindings[symbol]!);
+      feeds.set(port(dimensions.placeholder), make(tf.tensor1d(sizes, 'int32')));
+    }
+    const fetched = attempt(name, prefix, () => native.run(feeds, [...outputs.values(), done].map(port)));
+    fetched.at(-1)!.dispose();
+    return Object.fromEntries([...outputs.keys()].map((key, index) => [key, fetched[index]!]));
+  } finally {
+    tf.dispose(made);
+  }
+}
+
+function attempt<Result>(where: string, prefix: string, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    throw runtimeError(error, where, prefix);
+  }
+}
+
+function createStates(
+  native: NativeSession,
+  access: StateAccess,
+  declarations: ReadonlyMap<string, StateDeclaration>,
+  handles: ReadonlyMap<string, tf.Tensor>,
+): Pick<Session, 'read' | 'write'> {
+  const find = (name: string) => {
+    const declaration = declarations.get(name);
+    if (declaration === undefined) throw new MetaapoError('internal', 'no such state', { where: name });
+    return { ...declaration, values: access.values.get(declaration.dtype)!, handle: handles.get(name)! };
+  };
+  const fetch = (where: string, feeds: ReadonlyMap<string, tf.Tensor>, output: Output): tf.Tensor =>
+    attempt(where, 'access', () => native.run(feeds, [port(output)])[0]!);
+  return {
+    async write(name, data) {
+      const { shape, dtype, values, handle } = find(name);
+      const tensor = tf.tensor(data, evaluateShape(shape, {}), carrierOf(dtype));
+      try {
+        const feeds = new Map([
+          [port(access.handle), handle],
+          [port(values.value), tensor],
+        ]);
+        fetch(name, feeds, values.assigned).dispose();
+      } finally {
+        tensor.dispose();
+      }
+    },
+    async read(name) {
+      const { shape, dtype, initially, values, handle } = find(name);
+      const feeds = new Map([[port(access.handle), handle]]);
+      const hasValue = fetch(name, feeds, access.hasValue);
+      const isPresent = hasValue.dataSync()[0] === 1;
+      hasValue.dispose();
+      if (isPresent) {
+        const tensor = fetch(name, feeds, values.read);
+        const data = (await tensor.data()) as Float32Array | Int32Array;
+        tensor.dispose();
+        return data;
+      }
+      if (initially === 'empty') {
+        throw new MetaapoError('internal', 'the state is read before it was written', { where: name });
+      }
+      const size = evaluateShape(shape, {}).reduce((product, dimension) => product * dimension, 1);
+      return dtype === 'int32' ? new Int32Array(size) : new Float32Array(size);
+    },
+  };
+}

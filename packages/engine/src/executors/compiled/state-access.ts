@@ -1,0 +1,52 @@
+import type { DataType } from '../../program/index.js';
+import { attribute, controlEdge, type GraphWriter, type Output } from './graph-writer.js';
+
+/** Operations on a variable whose handle the run feeds: a few for all states, so that few parts have to be optimised. */
+export interface StateAccess {
+  /** Where the variable's handle is fed. */
+  readonly handle: Output;
+  /** bool: whether the variable has a value. */
+  readonly hasValue: Output;
+  /** By element type. */
+  readonly values: ReadonlyMap<DataType, ValueAccess>;
+}
+
+/** Reading and writing variables of one element type. */
+export interface ValueAccess {
+  /** Where the new value is fed. */
+  readonly value: Output;
+  /** Exists once the fed value was assigned. */
+  readonly assigned: Output;
+  /** The present value. */
+  readonly read: Output;
+}
+
+/** Writes the operations that read and write single states of the given element types. */
+export function writeStateAccess(graph: GraphWriter, dtypes: ReadonlySet<DataType>): StateAccess {
+  const resource = { dtype: attribute.type('resource'), shape: attribute.shape([]) };
+  const handle = graph.add('Placeholder', [], resource, 'access/handle');
+  const hasValue = graph.add('VarIsInitializedOp', [handle], {}, 'access/hasValue');
+  const values = new Map<DataType, ValueAccess>();
+  for (const dtype of dtypes) values.set(dtype, writeValueAccess(graph, handle, dtype));
+  return { handle, hasValue, values };
+}
+
+function writeValueAccess(graph: GraphWriter, handle: Output, dtype: DataType): ValueAccess {
+  const fedType = dtype === 'bfloat16' ? 'float32' : dtype;
+  const name = (part: string): string => `access/${dtype}/${part}`;
+  const cast = (output: Output, from: DataType, to: DataType): Output =>
+    from === to
+      ? output
+      : graph.add('Cast', [output], { SrcT: attribute.type(from), DstT: attribute.type(to) }, name('cast'));
+  const fed = { dtype: attribute.type(fedType), shape: attribute.shape(undefined) };
+  const value = graph.add('Placeholder', [], fed, name('value'));
+  // A copy: the fed numbers are the caller's memory.
+  const copy = graph.add('DeepCopy', [cast(value, fedType, dtype)], { T: attribute.type(dtype) }, name('copy'));
+  const typed = { dtype: attribute.type(dtype) };
+  const assign = graph.add('AssignVariableOp', [handle, copy], typed, name('assign'));
+  const token = graph.constant(Int32Array.of(0), [], name('token'));
+  const int32 = { T: attribute.type('int32') };
+  const assigned = graph.add('Identity', [token, controlEdge(assign)], int32, name('assigned'));
+  const stored = graph.add('ReadVariableOp', [handle], typed, name('stored'));
+  return { value, assigned, read: cast(stored, dtype, fedType) };
+}

@@ -1,0 +1,198 @@
+import type { StateDeclaration } from '../../program/index.js';
+import { attribute, type ControlEdge, controlEdge, type GraphWriter, type Output } from './graph-writer.js';
+import type { ProgramWriter } from './program-writer.js';
+
+/** The resource variables of a graph, by state. */
+export interface Variables {
+  handle(name: string): Output;
+  declaration(name: string): StateDeclaration;
+}
+
+/** A variable for each state. `shared_name` numbers them, so that any state name will do. */
+export function writeVariables(graph: GraphWriter, states: ReadonlyMap<string, StateDeclaration>): Variables {
+  const handles = new Map<string, Output>();
+  for (const { name, shape, dtype } of states.values()) {
+    const attributes = {
+      dtype: attribute.type(dtype),
+      shape: attribute.shape(shape.map((dimension) => (typeof dimension === 'number' ? dimension : -1))),
+      container: attribute.text(''),
+      shared_name: attribute.text(`state${handles.size}`),
+    };
+    handles.set(name, graph.add('VarHandleOp', [], attributes, `state/${name}`));
+  }
+  return { handle: (name) => handles.get(name)!, declaration: (name) => states.get(name)! };
+}
+
+/** What a program has done to a state so far. */
+interface Access {
+  /** Operations that the next read waits for. */
+  written: readonly ControlEdge[];
+  /** Reads since then, for which the next write waits. */
+  reads: ControlEdge[];
+  /** Whether the variable certainly has a value. */
+  hasValue: boolean;
+}
+
+/** Writes the reads and effects of one program: what touches one state runs in the program's order. */
+export interface StateWriter {
+  /** Adds an operation that reads the variable; it may run together with other reads. */
+  read(name: string, type: string, inputs?: readonly (Output | ControlEdge)[], attributes?: Attributes): Output;
+  /** Adds an operation that changes the variable. */
+  change(name: string, type: string, inputs: readonly (Output | ControlEdge)[], attributes?: Attributes): Output;
+  /** Adds an operation that changes several variables, which are its first inputs. */
+  changeTogether(
+    names: readonly string[],
+    type: string,
+    inputs: readonly (Output | ControlEdge)[],
+    attributes: Attributes,
+  ): Output;
+  value(name: string): Output;
+  take(name: string): Output;
+  assign(name: string, value: Output): void;
+  add(name: string, value: Output): void;
+  addRows(name: string, rows: Output, indices: Output): void;
+  /** Frees the variable, which counts as zeros. */
+  clear(name: string): void;
+  /** Makes sure that a state which begins as zeros has a value, not before `after`. */
+  ensure(name: string, after?: Output): void;
+  /** All effects so far. */
+  effects(): readonly ControlEdge[];
+}
+
+type Attributes = Parameters<ProgramWriter['add']>[2];
+
+/** A writer of state for a program. */
+export function createStateWriter(writer: ProgramWriter, variables: Variables): StateWriter {
+  const accesses = new Map<string, Access>();
+  const accessOf = (name: string): Access => {
+    const known = accesses.get(name) ?? { written: [], reads: [], hasValue: false };
+    accesses.set(name, known);
+    return known;
+  };
+  const dtypeOf = (name: string) => attribute.type(variables.declaration(name).dtype);
+  const before = ({ written, reads }: Access): ControlEdge[] => [...written, ...reads];
+  const wrote = (access: Access, edge: ControlEdge): void => {
+    access.written = [edge];
+    access.reads = [];
+  };
+  const onVariable = (name: string, type: string, inputs: readonly (Output | ControlEdge)[], attributes?: Attributes) =>
+    writer.add(type, [variables.handle(name), ...inputs], attributes ?? { dtype: dtypeOf(name) });
+
+  const states: StateWriter = {
+    read(name, type, inputs = [], attributes) {
+      states.ensure(name);
+      const access = accessOf(name);
+      const output = onVariable(name, type, [...inputs, ...access.written], attributes);
+      access.reads.push(controlEdge(output));
+      access.hasValue = true;
+      return output;
+    },
+    change(name, type, inputs, attributes) {
+      const access = accessOf(name);
+      const operation = onVariable(name, type, [...inputs, ...before(access)], attributes);
+      wrote(access, controlEdge(operation));
+      return operation;
+    },
+    changeTogether(names, type, inputs, attributes) {
+      const waits = names.flatMap((name) => before(accessOf(name)));
+      const handles = names.map(variables.handle);
+      const output = writer.add(type, [...handles, ...inputs, ...waits], attributes);
+      for (const name of names) wrote(accessOf(name), controlEdge(output));
+      return output;
+    },
+    value: (name) => states.read(name, 'ReadVariableOp'),
+    take(name) {
+      const access = accessOf(name);
+      const output = onVariable(name, 'ReadVariableOp', access.written);
+      access.reads.push(controlEdge(output));
+      states.clear(name);
+      return output;
+    },
+    assign(name, value) {
+      states.change(name, 'AssignVariableOp', [value]);
+      accessOf(name).hasValue = true;
+    },
+    add(name, value) {
+      const access = accessOf(name);
+      if (access.hasValue) states.change(name, 'AssignAddVariableOp', [value]);
+      else wrote(access, addOrAssign(writer, variables, name, value, before(access)));
+      access.hasValue = true;
+    },
+    addRows(name, rows, indices) {
+      states.ensure(name, rows);
+      states.change(name, 'ResourceScatterAdd', [indices, rows], {
+        dtype: dtypeOf(name),
+        Tindices: attribute.type('int32'),
+      });
+    },
+    clear(name) {
+      states.change(name, 'DestroyResourceOp', [], { ignore_lookup_error: attribute.boolean(true) });
+      accessOf(name).hasValue = false;
+    },
+    ensure(name, after) {
+      const access = accessOf(name);
+      if (access.hasValue || variables.declaration(name).initially === 'empty') return;
+      const edges = [...before(access), ...(after === undefined ? [] : [controlEdge(after)])];
+      wrote(access, assignZerosIfEmpty(writer, variables, name, edges));
+      access.hasValue = true;
+    },
+    effects: () => [...accesses.values()].flatMap(before),
+  };
+  return states;
+}
+
+/** Writes two branches on whether a variable has a value; returns the edge that waits for the one that ran. */
+function ifHasValue(
+  writer: ProgramWriter,
+  handle: Output,
+  after: readonly ControlEdge[],
+  write: (hasValue: Output) => { readonly whenTrue?: Output; readonly whenFalse: Output },
+): ControlEdge {
+  const hasValue = writer.add('VarIsInitializedOp', [handle, ...after]);
+  const branches = write(hasValue);
+  const T = attribute.type('int32');
+  const token = writer.add('Switch', [writer.integer(0), hasValue], { T });
+  const onFalse = writer.add('Identity', [token, controlEdge(branches.whenFalse)], { T });
+  const onTrue = writer.add(
+    'Identity',
+    [`${token}:1`, ...(branches.whenTrue === undefined ? [] : [controlEdge(branches.whenTrue)])],
+    { T },
+  );
+  return controlEdge(writer.add('Merge', [onFalse, onTrue], { T, N: attribute.integer(2) }));
+}
+
+/** The first addend becomes the value itself: no zeros are made, and nothing is added or copied. */
+function addOrAssign(
+  writer: ProgramWriter,
+  variables: Variables,
+  name: string,
+  value: Output,
+  after: readonly ControlEdge[],
+): ControlEdge {
+  const handle = variables.handle(name);
+  const dtype = attribute.type(variables.declaration(name).dtype);
+  return ifHasValue(writer, handle, [...after, controlEdge(value)], (hasValue) => {
+    const branch = writer.add('Switch', [value, hasValue], { T: dtype });
+    return {
+      whenFalse: writer.add('AssignVariableOp', [handle, branch], { dtype }),
+      whenTrue: writer.add('AssignAddVariableOp', [handle, `${branch}:1`], { dtype }),
+    };
+  });
+}
+
+function assignZerosIfEmpty(
+  writer: ProgramWriter,
+  variables: Variables,
+  name: string,
+  after: readonly ControlEdge[],
+): ControlEdge {
+  const handle = variables.handle(name);
+  const { dtype, shape } = variables.declaration(name);
+  const T = attribute.type(dtype);
+  return ifHasValue(writer, handle, after, (hasValue) => {
+    const zero = writer.cast(writer.integer(0), 'int32', dtype);
+    const branch = writer.add('Switch', [zero, hasValue], { T });
+    const zeros = writer.add('Fill', [writer.shape(shape), branch], { T, index_type: attribute.type('int32') });
+    return { whenFalse: writer.add('AssignVariableOp', [handle, zeros], { dtype: T }) };
+  });
+}

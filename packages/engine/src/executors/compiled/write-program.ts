@@ -1,0 +1,144 @@
+import type { Node, Program, Value } from '../../program/index.js';
+import { attribute, type ControlEdge, type GraphWriter, type Output } from './graph-writer.js';
+import { createProgramWriter, type DimensionFeed, type ProgramWriter } from './program-writer.js';
+import { createStateWriter, type StateWriter, type Variables } from './state-writer.js';
+import { writeAdamW } from './write-adamw.js';
+import { TRANSLATIONS } from './write-operations.js';
+
+/** Where a written program is fed and what it is asked for. */
+export interface WrittenProgram {
+  /** Names of the operations begin with it. */
+  readonly prefix: string;
+  /** Placeholders by input. */
+  readonly inputs: ReadonlyMap<string, Output>;
+  readonly dimensions: DimensionFeed | undefined;
+  /** By output name. */
+  readonly outputs: ReadonlyMap<string, Output>;
+  /** A scalar that exists once every effect has happened. */
+  readonly done: Output;
+}
+
+/** Writes a program into a graph. */
+export function writeProgram(graph: GraphWriter, variables: Variables, name: string, program: Program): WrittenProgram {
+  const { writer, dimensions } = createProgramWriter(graph, name, program);
+  const states = createStateWriter(writer, variables);
+  const context: Context = { writer, states, rowReads: readsOfRowsOnly(program), updates: [] };
+  for (const node of program.nodes) {
+    writer.enter(node);
+    const outputs = writeNode(node, context);
+    for (const [index, value] of node.outputs.entries()) {
+      const output = outputs[index];
+      if (output !== undefined) writer.set(value, output);
+    }
+  }
+  const outputs = [...program.outputs].map(([key, value]): [string, Output] => {
+    const type = value.dtype === 'bfloat16' ? 'float32' : value.dtype;
+    const output = writer.cast(writer.get(value), value.dtype, type);
+    return [key, graph.add('Identity', [output], { T: attribute.type(type) }, `${name}/outputs/${key}`)];
+  });
+  const done = graph.add(
+    'Identity',
+    [writer.integer(0), ...states.effects()],
+    { T: attribute.type('int32') },
+    `${name}/done`,
+  );
+  const inputs = [...program.inputs].map(([key, value]): [string, Output] => [key, writer.get(value)]);
+  return { prefix: name, inputs: new Map(inputs), dimensions, outputs: new Map(outputs), done };
+}
+
+interface Context {
+  readonly writer: ProgramWriter;
+  readonly states: StateWriter;
+  readonly rowReads: ReadonlySet<Node>;
+  /** The last update of a parameter, for which the next one waits. */
+  updates: readonly ControlEdge[];
+}
+
+function writeNode(node: Node, context: Context): readonly (Output | undefined)[] {
+  const { writer, states, rowReads } = context;
+  switch (node.operation) {
+    case 'input': {
+      const { dtype, shape } = node.outputs[0]!;
+      const sizes = shape.map((dimension) => (typeof dimension === 'number' ? dimension : -1));
+      return [writer.add('Placeholder', [], { dtype: attribute.type(dtype), shape: attribute.shape(sizes) })];
+    }
+    case 'readState':
+      return [rowReads.has(node) ? undefined : states.value(node.attributes.state)];
+    case 'takeState':
+      return [states.take(node.attributes.state)];
+    case 'assignState':
+      states.assign(node.attributes.state, ownedBySession(writer, node.inputs[0]!));
+      return [];
+    case 'addToState':
+      states.add(node.attributes.state, ownedBySession(writer, node.inputs[0]!));
+      return [];
+    case 'addRowsToState': {
+      const [rows, indices] = node.inputs as readonly [Value, Value];
+      states.addRows(node.attributes.state, writer.get(rows), writer.get(indices));
+      return [];
+    }
+    case 'clearState':
+      states.clear(node.attributes.state);
+      return [];
+    case 'updateAdamW':
+      context.updates = [writeAdamW(writer, states, node, context.updates)];
+      return [];
+    case 'gather': {
+      const [source, indices] = node.inputs as readonly [Value, Value];
+      if (source.node.operation !== 'readState' || !rowReads.has(source.node)) break;
+      const attributes = { dtype: attribute.type(source.dtype), Tindices: attribute.type('int32') };
+      return [states.read(source.node.attributes.state, 'ResourceGather', [writer.get(indices)], attributes)];
+    }
+  }
+  return TRANSLATIONS[node.operation]!(writer, node);
+}
+
+/** Operations whose result may be the very memory of their input. */
+const PASSING_ON: ReadonlySet<Node['operation']> = new Set([
+  'reshape',
+  'transpose',
+  'broadcastTo',
+  'split',
+  'concat',
+  'cast',
+  'sum',
+]);
+
+function isFedMemory(value: Value): boolean {
+  const { operation, inputs } = value.node;
+  return operation === 'input' || (PASSING_ON.has(operation) && inputs.some(isFedMemory));
+}
+
+/** The value, copied where it may be the memory of a fed tensor, which ends with the run. */
+function ownedBySession(writer: ProgramWriter, value: Value): Output {
+  const output = writer.get(value);
+  return isFedMemory(value) ? writer.add('DeepCopy', [output], { T: attribute.type(value.dtype) }) : output;
+}
+
+/**
+ * Reads of states of which only rows are looked up before the state changes: the rows are taken from the variable, and
+ * no value of its size is made.
+ */
+function readsOfRowsOnly(program: Program): ReadonlySet<Node> {
+  const candidates = new Set<Node>(program.nodes.filter((node) => node.operation === 'readState'));
+  for (const value of program.outputs.values()) candidates.delete(value.node);
+  const changed = new Set<string>();
+  for (const node of program.nodes) {
+    const { operation, inputs, after } = node;
+    if (after !== undefined) candidates.delete(after.node);
+    for (const [index, value] of inputs.entries()) {
+      const source = value.node;
+      if (source.operation !== 'readState') continue;
+      const isRowRead = operation === 'gather' && index === 0 && !changed.has(source.attributes.state);
+      if (!isRowRead) candidates.delete(source);
+    }
+    for (const state of changedStates(node)) changed.add(state);
+    if (operation === 'readState') changed.delete(node.attributes.state);
+  }
+  return candidates;
+}
+
+function changedStates({ operation, attributes }: Node): readonly string[] {
+  if (operation === 'updateAdamW') return [attributes.parameter, attributes.firstMoment, attributes.secondMoment];
+  return operation !== 'readState' && 'state' in attributes ? [attributes.state] : [];
+}
