@@ -16,6 +16,7 @@ const { values: flags } = parseArgs({
     python: { type: 'string', default: 'python3' },
     model: { type: 'string' },
     data: { type: 'string' },
+    executors: { type: 'string', default: 'eager,compiled' },
     precisions: { type: 'string', default: 'float32' },
   },
 });
@@ -48,6 +49,8 @@ async function prepare(shape: string, directory: string): Promise<Workload> {
   return prepareReal(flags.model, flags.data, 32, 256, directory);
 }
 
+const executorsFor = (precision: string): readonly string[] =>
+  flags.executors.split(',').filter((executor) => executor === 'compiled' || precision === 'float32');
 const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(2);
 const directory = await mkdtemp(join(tmpdir(), 'metaapo-bench-'));
 try {
@@ -61,14 +64,14 @@ try {
     const common = { model: workload.model, rows: workload.rows, steps: Number(flags.steps) };
     for (const precision of flags.precisions.split(',')) {
       const peer = measure(flags.python, 'peers/torch_train.py', { ...common, precision, micro_pairs: 8 });
-      const ours = measure(tsx, 'train/ours.ts', { ...common, precision, microBatchTokens: 8 * 384 });
-      for (const [side, it] of [
-        ['PyTorch', peer],
-        ['ours', ours],
-      ] as const) {
+      const ours = executorsFor(precision).map((executor) => {
+        const request = { ...common, precision, executor, microBatchTokens: 8 * 384 };
+        return [`ours, ${executor}`, measure(tsx, 'train/ours.ts', request)] as const;
+      });
+      for (const [side, it] of [['PyTorch', peer] as const, ...ours]) {
         const step = median(it.seconds);
         const ratios =
-          side === 'ours'
+          it !== peer
             ? [(median(peer.seconds) / step).toFixed(2), (it.peakBytes / peer.peakBytes).toFixed(2)]
             : ['', ''];
         const cells = [

@@ -1,7 +1,7 @@
 // One side of `pnpm bench train`: takes a request as JSON, prints a Measurement as its last line.
 import { readFile } from 'node:fs/promises';
 import { createPreferenceTrainer, initialTrainerState, referenceLogprobs } from '@metaapo/core';
-import { openEagerSession, selectBackend } from '@metaapo/engine';
+import { type Executor, selectBackend } from '@metaapo/engine';
 import { dpo } from '@metaapo/losses';
 import { loadLanguageModel } from '@metaapo/models';
 import type { Measurement } from './measurement.js';
@@ -11,13 +11,19 @@ const request = JSON.parse(process.argv[2]!) as {
   readonly model: string;
   readonly rows: string;
   readonly steps: number;
+  readonly precision: 'float32' | 'bfloat16';
+  readonly executor: Executor;
   readonly microBatchTokens: number;
 };
 
 const backend = await selectBackend();
 process.stderr.write(`${backend.reason}\n`);
 const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
-const model = await loadLanguageModel(request.model, { optimizer, open: openEagerSession });
+const model = await loadLanguageModel(request.model, {
+  optimizer,
+  precision: request.precision,
+  executor: request.executor,
+});
 const rows = (JSON.parse(await readFile(request.rows, 'utf8')) as BenchRows).map(({ prompt, responses }, row) => ({
   row,
   prompt: Int32Array.from(prompt),

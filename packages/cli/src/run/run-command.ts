@@ -41,7 +41,7 @@ export async function runCommand(name: string, overrides: readonly string[], res
   try {
     const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
     say(`Backend: ${backend.reason}`);
-    policy = await openPolicy(recipe, sources, undefined, recipe.cachedTokens);
+    policy = await openPolicy(recipe, sources, recipe.cachedTokens);
     const context: PartContext = {
       baseDirectory: process.cwd(),
       policy,
@@ -97,9 +97,9 @@ export async function runCommand(name: string, overrides: readonly string[], res
 /** Opens the reference of an iteration: the recipe's, the policy as it started, or a saved one. */
 function openReferenceOf(source: ReferenceSource, recipe: RunRecipe, sources: Sources): Promise<LanguageModel> {
   const start = recipe.adapter ?? recipe.model;
-  if (source === 'first') return openReference(recipe.reference ?? start, recipe, sources, undefined);
-  if (source === 'start') return openReference(start, recipe, sources, undefined);
-  return openReference(source.directory, recipe, sources, undefined);
+  if (source === 'first') return openReference(recipe.reference ?? start, recipe, sources);
+  if (source === 'start') return openReference(start, recipe, sources);
+  return openReference(source.directory, recipe, sources);
 }
 
 /** Most prompts that may be annotated: the recipe's share of all, or its reward calls at K each. */

@@ -3,13 +3,7 @@ import { join } from 'node:path';
 import type { TrainingRecipe } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { downloadSnapshot } from '@metaapo/data';
-import {
-  type LanguageModel,
-  type LanguageModelOptions,
-  type LoadedTextModel,
-  loadLanguageModel,
-  loadTextModel,
-} from '@metaapo/models';
+import { type LanguageModel, type LoadedTextModel, loadLanguageModel, loadTextModel } from '@metaapo/models';
 
 /** Files of a model that are fetched from the hub. No code, no pickles. */
 const MODEL_FILES = ['*.safetensors', '*.json', '*.jinja', 'tokenizer.model'];
@@ -42,10 +36,9 @@ export async function modelDirectory(model: string, { revision, report, signal }
 export async function openPolicy(
   recipe: TrainingRecipe,
   sources: Sources,
-  open: LanguageModelOptions['open'],
   cachedTokens?: number,
 ): Promise<LoadedTextModel> {
-  const { training, lora, adapter, precision } = recipe;
+  const { training, lora, adapter, precision, executor } = recipe;
   const [beta1, beta2] = training.adamBetas;
   return loadTextModel(await modelDirectory(recipe.model, sources), {
     optimizer: { beta1, beta2, epsilon: training.adamEpsilon, weightDecay: training.weightDecay },
@@ -54,7 +47,7 @@ export async function openPolicy(
     lora: lora && { ...lora, seed: training.seed },
     adapter,
     cachedTokens,
-    open,
+    executor,
   });
 }
 
@@ -63,14 +56,13 @@ export async function openReference(
   reference: string,
   recipe: TrainingRecipe,
   sources: Sources,
-  open: LanguageModelOptions['open'],
 ): Promise<LanguageModel> {
   const directory = await modelDirectory(reference, sources);
   const isAdapter = existsSync(join(directory, 'adapter_config.json'));
   const base = isAdapter ? await modelDirectory(recipe.model, sources) : directory;
   return loadLanguageModel(base, {
     precision: recipe.precision,
+    executor: recipe.executor,
     adapter: isAdapter ? directory : undefined,
-    open,
   });
 }

@@ -17,7 +17,7 @@ export async function referencesOf(
 ): Promise<readonly (RowLogprobs[] | undefined)[]> {
   if (isReferenceFree) return sets.map(() => undefined);
   const model: LanguageModel =
-    recipe.reference === undefined ? policy.model : await openReference(recipe.reference, recipe, sources, undefined);
+    recipe.reference === undefined ? policy.model : await openReference(recipe.reference, recipe, sources);
   const total = sets.reduce((sum, rows) => sum + rows.length, 0);
   const progress = createProgress('reference');
   let before = 0;

@@ -39,7 +39,7 @@ export async function runTrainingCommand(name: string, overrides: readonly strin
   const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
   say(`Backend: ${backend.reason}`);
   const sources: Sources = { revision: recipe.revision, report: say, signal: interruption.signal };
-  const policy = await openPolicy(recipe, sources, undefined);
+  const policy = await openPolicy(recipe, sources);
   try {
     const { train, held } = await loadPreferences(recipe, policy, sources);
     const rows = recipe.metaLearner !== undefined && recipe.unselected === 'drop' ? train.filter(isPaired) : train;

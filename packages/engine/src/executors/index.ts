@@ -1,2 +1,2 @@
-export { openEagerSession } from './eager/session.js';
-export type { FedTensor, ProgramSet, Session } from './session.js';
+export { chooseExecutor, type ExecutorChoice, openSession } from './open-session.js';
+export type { Executor, FedTensor, ProgramSet, Session } from './session.js';

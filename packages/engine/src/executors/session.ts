@@ -7,9 +7,12 @@ export type ProgramSet = Readonly<Record<string, Program>>;
 /** What a run is fed: a tensor (borrowed), or numbers with their shape. */
 export type FedTensor = Tensor | { readonly data: Float32Array | Int32Array; readonly shape: readonly number[] };
 
+/** What runs programs: operation by operation, or each as one graph. */
+export type Executor = 'eager' | 'compiled';
+
 /** Programs loaded on a device together with the states they share. */
 export interface Session {
-  readonly executor: 'eager' | 'compiled';
+  readonly executor: Executor;
   /**
    * Runs a program.
    * @returns its outputs by name; owned: the caller disposes them

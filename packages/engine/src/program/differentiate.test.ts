@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { openEagerSession } from '../executors/index.js';
+import { openEagerSession } from '../executors/eager/session.js';
 import { differentiate } from './differentiate.js';
 import * as ops from './operations.js';
 import { createGraph, finishProgram, type Graph, type Value } from './program.js';

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import type { TrainableModel } from '@metaapo/core/contracts';
 import { seedOf, uniformArray } from '@metaapo/core/numerics';
 import { openSafetensors, replaceDirectory, type TensorToWrite, writeSafetensors } from '@metaapo/core/storage';
-import { type CheckpointPolicy, openEagerSession, type ProgramSet, type Session } from '@metaapo/engine';
+import type { CheckpointPolicy, Executor, Session } from '@metaapo/engine';
 import type * as tf from '@tensorflow/tfjs';
 import { type LoraConfig, openAdapter, writeAdapterConfig } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, readModelConfig } from '../checkpoint/model-config.js';
@@ -42,8 +42,8 @@ export interface LanguageModelOptions {
    * cannot generate. Bytes: 8 * layers * key heads * head dimension a token.
    */
   readonly cachedTokens?: number | undefined;
-  /** Opens the programs; default {@link openEagerSession} on the current TensorFlow.js backend. */
-  readonly open?: ((programs: ProgramSet) => Session) | undefined;
+  /** Default: `compiled` where the current TensorFlow.js backend can, else `eager`. */
+  readonly executor?: Executor | 'auto' | undefined;
 }
 
 /** A language model from a Hugging Face directory. */
@@ -85,7 +85,7 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
     optimizer: options.optimizer,
     logitsBytes: options.logitsBytes,
     cachedTokens: options.cachedTokens,
-    open: options.open ?? openEagerSession,
+    executor: options.executor,
   });
   const { session } = computation;
   try {

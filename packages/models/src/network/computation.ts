@@ -1,5 +1,5 @@
 import { type ForwardTicket, MetaapoError, type OptimizerStep, type PromptGroup } from '@metaapo/core/contracts';
-import type { FedTensor, ProgramSet, Session } from '@metaapo/engine';
+import { type Executor, type FedTensor, openSession, type ProgramSet, type Session } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
 import { generationPrograms } from './decode.js';
 import { feedsOf } from './feeds.js';
@@ -26,8 +26,7 @@ export interface ComputationOptions extends ProgramOptions {
   readonly logitsBytes?: number | undefined;
   /** Tokens that the store of keys and values has room for; present when the model generates. */
   readonly cachedTokens?: number | undefined;
-  /** Opens the programs on a device. */
-  readonly open: (programs: ProgramSet) => Session;
+  readonly executor?: Executor | 'auto' | undefined;
 }
 
 /** Log-probabilities token by token. */
@@ -65,7 +64,7 @@ interface OpenPass {
 /** Writes the programs of a model and opens them. The session's parameters have to be written before the first pass. */
 export function createComputation(options: ComputationOptions): Computation {
   const { config, optimizer } = options;
-  const session = options.open(programsFor(options));
+  const session = openSession(programsFor(options), options.executor);
   const chunkRows = Math.max(1, Math.floor((options.logitsBytes ?? 2 ** 28) / (4 * config.vocabularySize)));
   let open: OpenPass | undefined;
   let passes = 0;

@@ -20,14 +20,17 @@ export function openCompiledSession(programs: ProgramSet): Session {
   const declarations = statesOf(programs);
   const graph = createGraphWriter();
   const variables = writeVariables(graph, declarations);
-  const access = writeStateAccess(graph, new Set([...declarations.values()].map(({ dtype }) => dtype)));
+  const access = writeStateAccess(
+    graph,
+    [...declarations.keys()].map(variables.handle),
+    new Set([...declarations.values()].map(({ dtype }) => dtype)),
+  );
   const written = new Map<string, WrittenProgram>();
   for (const [name, program] of Object.entries(programs)) {
     written.set(name, writeProgram(graph, variables, name, program));
   }
   const native = withTemporaryModel(graph.savedModel(), loadNativeSession);
-  const handles = openHandles(native, [...declarations.keys()], variables.handle);
-  const states = createStates(native, access, declarations, handles);
+  const states = createStates(native, access, declarations);
   return {
     executor: 'compiled',
     async run(name, inputs) {
@@ -43,26 +46,12 @@ export function openCompiledSession(programs: ProgramSet): Session {
     write: states.write,
     read: states.read,
     dispose() {
-      tf.dispose([...handles.values()]);
       native.dispose();
     },
   };
 }
 
 const port = (output: Output): string => (output.includes(':') ? output : `${output}:0`);
-
-function openHandles(
-  native: NativeSession,
-  names: readonly string[],
-  handleOf: (name: string) => Output,
-): ReadonlyMap<string, tf.Tensor> {
-  if (names.length === 0) return new Map();
-  const tensors = native.run(
-    new Map(),
-    names.map((name) => port(handleOf(name))),
-  );
-  return new Map(names.map((name, index) => [name, tensors[index]!]));
-}
 
 function runProgram(
   native: NativeSession,
@@ -111,37 +100,41 @@ function createStates(
   native: NativeSession,
   access: StateAccess,
   declarations: ReadonlyMap<string, StateDeclaration>,
-  handles: ReadonlyMap<string, tf.Tensor>,
 ): Pick<Session, 'read' | 'write'> {
-  const find = (name: string) => {
+  const positions = new Map([...declarations.keys()].map((name, position) => [name, position]));
+  const declarationOf = (name: string): StateDeclaration => {
     const declaration = declarations.get(name);
     if (declaration === undefined) throw new MetaapoError('internal', 'no such state', { where: name });
-    return { ...declaration, values: access.values.get(declaration.dtype)!, handle: handles.get(name)! };
+    return declaration;
   };
-  const fetch = (where: string, feeds: ReadonlyMap<string, tf.Tensor>, output: Output): tf.Tensor =>
-    attempt(where, 'access', () => native.run(feeds, [port(output)])[0]!);
+  const fetch = (name: string, output: Output, value?: [Output, tf.Tensor]): tf.Tensor => {
+    const position: tf.Tensor = tf.scalar(positions.get(name)!, 'int32');
+    try {
+      const feeds = new Map([[port(access.position), position]]);
+      if (value !== undefined) feeds.set(port(value[0]), value[1]);
+      return attempt(name, 'access', () => native.run(feeds, [port(output)])[0]!);
+    } finally {
+      position.dispose();
+    }
+  };
   return {
     async write(name, data) {
-      const { shape, dtype, values, handle } = find(name);
+      const { shape, dtype } = declarationOf(name);
+      const { value, assigned } = access.values.get(dtype)!;
       const tensor = tf.tensor(data, evaluateShape(shape, {}), carrierOf(dtype));
       try {
-        const feeds = new Map([
-          [port(access.handle), handle],
-          [port(values.value), tensor],
-        ]);
-        fetch(name, feeds, values.assigned).dispose();
+        fetch(name, assigned, [value, tensor]).dispose();
       } finally {
         tensor.dispose();
       }
     },
     async read(name) {
-      const { shape, dtype, initially, values, handle } = find(name);
-      const feeds = new Map([[port(access.handle), handle]]);
-      const hasValue = fetch(name, feeds, access.hasValue);
+      const { shape, dtype, initially } = declarationOf(name);
+      const hasValue = fetch(name, access.hasValue);
       const isPresent = hasValue.dataSync()[0] === 1;
       hasValue.dispose();
       if (isPresent) {
-        const tensor = fetch(name, feeds, values.read);
+        const tensor = fetch(name, access.values.get(dtype)!.read);
         const data = (await tensor.data()) as Float32Array | Int32Array;
         tensor.dispose();
         return data;

@@ -1,10 +1,10 @@
 import type { DataType } from '../../program/index.js';
 import { attribute, controlEdge, type GraphWriter, type Output } from './graph-writer.js';
 
-/** Operations on a variable whose handle the run feeds: a few for all states, so that few parts have to be optimised. */
+/** Operations on a variable that the run chooses: a few for all states, so that few parts have to be optimised. */
 export interface StateAccess {
-  /** Where the variable's handle is fed. */
-  readonly handle: Output;
+  /** Where the variable's position is fed, int32. */
+  readonly position: Output;
   /** bool: whether the variable has a value. */
   readonly hasValue: Output;
   /** By element type. */
@@ -21,14 +21,24 @@ export interface ValueAccess {
   readonly read: Output;
 }
 
-/** Writes the operations that read and write single states of the given element types. */
-export function writeStateAccess(graph: GraphWriter, dtypes: ReadonlySet<DataType>): StateAccess {
-  const resource = { dtype: attribute.type('resource'), shape: attribute.shape([]) };
-  const handle = graph.add('Placeholder', [], resource, 'access/handle');
+/** Writes the operations that read and write single variables of the given element types. */
+export function writeStateAccess(
+  graph: GraphWriter,
+  handles: readonly Output[],
+  dtypes: ReadonlySet<DataType>,
+): StateAccess {
+  const int32 = attribute.type('int32');
+  const resource = attribute.type('resource');
+  const position = graph.add('Placeholder', [], { dtype: int32, shape: attribute.shape([]) }, 'access/position');
+  const packed = { T: resource, N: attribute.integer(handles.length), axis: attribute.integer(0) };
+  const all = graph.add('Pack', handles, packed, 'access/handles');
+  const axis = graph.constant(Int32Array.of(0), [], 'access');
+  const chosen = { Tparams: resource, Tindices: int32, Taxis: int32 };
+  const handle = graph.add('GatherV2', [all, position, axis], chosen, 'access/handle');
   const hasValue = graph.add('VarIsInitializedOp', [handle], {}, 'access/hasValue');
   const values = new Map<DataType, ValueAccess>();
   for (const dtype of dtypes) values.set(dtype, writeValueAccess(graph, handle, dtype));
-  return { handle, hasValue, values };
+  return { position, hasValue, values };
 }
 
 function writeValueAccess(graph: GraphWriter, handle: Output, dtype: DataType): ValueAccess {

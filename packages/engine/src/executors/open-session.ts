@@ -1,0 +1,57 @@
+import { MetaapoError } from '@metaapo/core/contracts';
+import * as tf from '@tensorflow/tfjs';
+import { backendHasSessions } from './compiled/native-sessions.js';
+import { openCompiledSession } from './compiled/session.js';
+import { openEagerSession } from './eager/session.js';
+import type { Executor, ProgramSet, Session } from './session.js';
+
+/** An executor and why it was taken. */
+export interface ExecutorChoice {
+  readonly executor: Executor;
+  readonly reason: string;
+}
+
+/**
+ * The executor for the current TensorFlow.js backend: the wished one, or the compiled one where the backend can.
+ * @throws MetaapoError with code `backend` when the backend cannot run the wished one
+ */
+export function chooseExecutor(wished: Executor | 'auto' = 'auto'): ExecutorChoice {
+  const backend = tf.getBackend();
+  if (wished === 'eager') return { executor: 'eager', reason: 'asked for' };
+  if (backendHasSessions()) {
+    return {
+      executor: 'compiled',
+      reason: wished === 'auto' ? 'the backend runs whole graphs' : 'asked for',
+    };
+  }
+  if (wished === 'auto') return { executor: 'eager', reason: `${backend} runs single operations only` };
+  throw new MetaapoError('backend', 'The executor `compiled` does not run on this backend', {
+    where: 'executor',
+    expected: 'a native backend (tensorflow or tensorflow-gpu)',
+    got: backend,
+    remedy: 'Set `executor: auto`, or run `metaapo backend install`',
+  });
+}
+
+/**
+ * Opens programs in an executor.
+ * @throws MetaapoError with code `backend` when the executor cannot run them: bfloat16 needs `compiled`
+ */
+export function openSession(programs: ProgramSet, wished: Executor | 'auto' = 'auto'): Session {
+  const { executor, reason } = chooseExecutor(wished);
+  if (executor === 'compiled') return openCompiledSession(programs);
+  if (usesBfloat16(programs)) {
+    throw new MetaapoError('backend', 'bfloat16 needs the executor `compiled`', {
+      where: 'precision',
+      expected: 'float32',
+      got: `bfloat16 with the executor \`eager\` (${reason})`,
+      remedy: 'Set `precision: float32`, or use a native backend (`metaapo backend install`)',
+    });
+  }
+  return openEagerSession(programs);
+}
+
+function usesBfloat16(programs: ProgramSet): boolean {
+  const isBfloat16 = ({ dtype }: { readonly dtype: string }): boolean => dtype === 'bfloat16';
+  return Object.values(programs).some(({ nodes }) => nodes.some(({ outputs }) => outputs.some(isBfloat16)));
+}
