@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { readArrays } from '@metaapo/core/storage';
 import { describe, expect, it } from 'vitest';
-import { metaapo, root, temporaryDirectory } from './support/metaapo.js';
+import { type GoldenSet, goldenSets } from './support/goldens.js';
+import { metaapo, temporaryDirectory } from './support/metaapo.js';
 
 interface Golden {
   readonly loss: string;
@@ -13,10 +14,12 @@ interface Golden {
   readonly meta_updates: readonly { readonly after_step: number; readonly meta_loss: number }[];
 }
 
-const shared = process.env.METAAPO_SHARED ?? join(root, '..', 'shared');
-const goldens = join(shared, 'goldens', 'training');
-const isHere = existsSync(goldens);
-if (!isHere) console.log('skipped: golden trajectories, METAAPO_SHARED names no directory with goldens/training');
+/** An executor on a backend. */
+const WAYS = [
+  ['compiled', 'tensorflow'],
+  ['eager', 'tensorflow'],
+  ['eager', 'wasm'],
+] as const;
 
 const directory = temporaryDirectory();
 const METRICS = [
@@ -31,23 +34,24 @@ const METRICS = [
 /** Relative difference, with an absolute floor for values near zero. */
 const difference = (a: number, b: number): number => Math.abs(a - b) / Math.max(Math.abs(b), 1e-2);
 
-function referenceDirectory(): string {
-  const reference = join(directory, 'reference');
+function referenceDirectory({ name, training, start }: GoldenSet): string {
+  const reference = join(directory, `${name}-reference`);
   if (existsSync(reference)) return reference;
   mkdirSync(reference);
-  symlinkSync(join(goldens, 'model', 'config.json'), join(reference, 'config.json'));
-  symlinkSync(join(goldens, 'reference.safetensors'), join(reference, 'model.safetensors'));
+  symlinkSync(join(start, 'config.json'), join(reference, 'config.json'));
+  symlinkSync(join(training, 'reference.safetensors'), join(reference, 'model.safetensors'));
   return reference;
 }
 
-function train(method: string, golden: Golden, backend: string): string {
-  const output = join(directory, `${method}-${backend}`);
+function train(set: GoldenSet, method: string, golden: Golden, [executor, backend]: (typeof WAYS)[number]): string {
+  const output = join(directory, `${set.name}-${method}-${executor}-${backend}`);
   const loss = { id: golden.loss, beta: golden.beta, ...(golden.loss === 'simpo' ? { gamma: golden.gamma } : {}) };
   const recipe = {
-    model: join(goldens, 'model'),
-    reference: referenceDirectory(),
+    model: set.start,
+    reference: referenceDirectory(set),
+    executor,
     loss,
-    data: { train: join(goldens, 'data.json') },
+    data: { train: join(set.training, 'data.json') },
     training: {
       batchSize: 8,
       shuffle: false,
@@ -58,7 +62,7 @@ function train(method: string, golden: Golden, backend: string): string {
     },
     output,
     ...(golden.meta && {
-      metaLearner: { id: 'mlp', updateEvery: golden.meta.T_meta, init: join(goldens, 'meta-init.safetensors') },
+      metaLearner: { id: 'mlp', updateEvery: golden.meta.T_meta, init: join(set.training, 'meta-init.safetensors') },
     }),
   };
   const sets = Object.entries(recipe).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`]);
@@ -68,32 +72,39 @@ function train(method: string, golden: Golden, backend: string): string {
   return output;
 }
 
-describe.skipIf(!isHere)('metaapo train reproduces the PyTorch trajectory of', () => {
-  for (const method of ['dpo', 'simpo', 'ipo', 'metaapo-dpo', 'metaapo-simpo']) {
-    for (const backend of ['tensorflow', 'wasm']) {
-      it(`${method} on ${backend}`, async () => {
-        const golden = JSON.parse(readFileSync(join(goldens, `${method}.json`), 'utf8')) as Golden;
-        const output = train(method, golden, backend);
-        const lines = readFileSync(join(output, 'metrics.jsonl'), 'utf8').trim().split('\n');
-        const journal = golden.meta && readFileSync(join(output, 'journal.jsonl'), 'utf8').trim().split('\n');
-        for (const [index, expected] of golden.history.entries()) {
-          const got = JSON.parse(lines[index]!) as Record<string, number>;
-          expect(got.learning_rate).toBeCloseTo(expected.lr!, 10);
-          expect(difference(got.loss!, expected.loss!), `loss of step ${index + 1}`).toBeLessThan(1e-4);
-          expect(difference(got.grad_norm!, expected.grad_norm!), `grad_norm of step ${index + 1}`).toBeLessThan(1e-3);
-          for (const name of METRICS) {
-            expect(difference(got[name]!, expected[name]!), `${name} of step ${index + 1}`).toBeLessThan(5e-4);
-          }
-          const { weights } = JSON.parse(journal?.[index] ?? '{}') as { weights?: number[] };
-          for (const [row, weight] of (expected.weights ?? []).entries()) {
-            expect(Math.abs(weights![row]! - weight), `w of row ${row}, step ${index + 1}`).toBeLessThan(1e-5);
-          }
-          const update = golden.meta_updates.find(({ after_step: step }) => step === index + 1);
-          if (update !== undefined) expect(Math.abs(got['meta/loss']! - update.meta_loss)).toBeLessThan(1e-5);
+const cases = goldenSets().flatMap((set) =>
+  ['dpo', 'simpo', 'ipo', 'metaapo-dpo', 'metaapo-simpo'].flatMap((method) =>
+    WAYS.map((way) => ({ set, method, way })),
+  ),
+);
+
+describe('metaapo train reproduces the PyTorch trajectory', () => {
+  for (const { set, method, way } of cases) {
+    it(`${method} of ${set.name}, ${way.join(' on ')}`, async () => {
+      const golden = JSON.parse(readFileSync(join(set.training, `${method}.json`), 'utf8')) as Golden;
+      const output = train(set, method, golden, way);
+      const lines = readFileSync(join(output, 'metrics.jsonl'), 'utf8').trim().split('\n');
+      const journal = golden.meta && readFileSync(join(output, 'journal.jsonl'), 'utf8').trim().split('\n');
+      for (const [index, expected] of golden.history.entries()) {
+        const got = JSON.parse(lines[index]!) as Record<string, number>;
+        expect(got.learning_rate).toBeCloseTo(expected.lr!, 10);
+        expect(difference(got.loss!, expected.loss!), `loss of step ${index + 1}`).toBeLessThan(1e-4);
+        expect(difference(got.grad_norm!, expected.grad_norm!), `grad_norm of step ${index + 1}`).toBeLessThan(1e-3);
+        for (const name of METRICS) {
+          expect(difference(got[name]!, expected[name]!), `${name} of step ${index + 1}`).toBeLessThan(5e-4);
         }
-        await expectWeights(join(output, 'model', 'model.safetensors'), join(goldens, `${method}-final.safetensors`));
-      });
-    }
+        const { weights } = JSON.parse(journal?.[index] ?? '{}') as { weights?: number[] };
+        for (const [row, weight] of (expected.weights ?? []).entries()) {
+          expect(Math.abs(weights![row]! - weight), `w of row ${row}, step ${index + 1}`).toBeLessThan(1e-5);
+        }
+        const update = golden.meta_updates.find(({ after_step: step }) => step === index + 1);
+        if (update !== undefined) expect(Math.abs(got['meta/loss']! - update.meta_loss)).toBeLessThan(1e-5);
+      }
+      await expectWeights(
+        join(output, 'model', 'model.safetensors'),
+        join(set.training, `${method}-final.safetensors`),
+      );
+    });
   }
 });
 

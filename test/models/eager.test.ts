@@ -1,0 +1,3 @@
+import { describeGoldenModels } from './golden-models.js';
+
+describeGoldenModels('tensorflow', 'eager');
