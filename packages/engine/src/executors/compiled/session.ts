@@ -20,11 +20,9 @@ export function openCompiledSession(programs: ProgramSet): Session {
   const declarations = statesOf(programs);
   const graph = createGraphWriter();
   const variables = writeVariables(graph, declarations);
-  const access = writeStateAccess(
-    graph,
-    [...declarations.keys()].map(variables.handle),
-    new Set([...declarations.values()].map(({ dtype }) => dtype)),
-  );
+  const dtypes = new Set([...declarations.values()].map(({ dtype }) => dtype));
+  const handles = [...declarations.keys()].map(variables.handle);
+  const access = handles.length === 0 ? undefined : writeStateAccess(graph, handles, dtypes);
   const written = new Map<string, WrittenProgram>();
   for (const [name, program] of Object.entries(programs)) {
     written.set(name, writeProgram(graph, variables, name, program));
@@ -98,19 +96,26 @@ function attempt<Result>(where: string, prefix: string, run: () => Result): Resu
 
 function createStates(
   native: NativeSession,
-  access: StateAccess,
+  access: StateAccess | undefined,
   declarations: ReadonlyMap<string, StateDeclaration>,
 ): Pick<Session, 'read' | 'write'> {
   const positions = new Map([...declarations.keys()].map((name, position) => [name, position]));
-  const declarationOf = (name: string): StateDeclaration => {
+  const find = (name: string): StateDeclaration & { readonly access: StateAccess } => {
     const declaration = declarations.get(name);
-    if (declaration === undefined) throw new MetaapoError('internal', 'no such state', { where: name });
-    return declaration;
+    if (declaration === undefined || access === undefined) {
+      throw new MetaapoError('internal', 'no such state', { where: name });
+    }
+    return { ...declaration, access };
   };
-  const fetch = (name: string, output: Output, value?: [Output, tf.Tensor]): tf.Tensor => {
+  const fetch = (
+    { position: fed }: StateAccess,
+    name: string,
+    output: Output,
+    value?: readonly [Output, tf.Tensor],
+  ): tf.Tensor => {
     const position: tf.Tensor = tf.scalar(positions.get(name)!, 'int32');
     try {
-      const feeds = new Map([[port(access.position), position]]);
+      const feeds = new Map([[port(fed), position]]);
       if (value !== undefined) feeds.set(port(value[0]), value[1]);
       return attempt(name, 'access', () => native.run(feeds, [port(output)])[0]!);
     } finally {
@@ -119,22 +124,22 @@ function createStates(
   };
   return {
     async write(name, data) {
-      const { shape, dtype } = declarationOf(name);
+      const { shape, dtype, access } = find(name);
       const { value, assigned } = access.values.get(dtype)!;
       const tensor = tf.tensor(data, evaluateShape(shape, {}), carrierOf(dtype));
       try {
-        fetch(name, assigned, [value, tensor]).dispose();
+        fetch(access, name, assigned, [value, tensor]).dispose();
       } finally {
         tensor.dispose();
       }
     },
     async read(name) {
-      const { shape, dtype, initially } = declarationOf(name);
-      const hasValue = fetch(name, access.hasValue);
+      const { shape, dtype, initially, access } = find(name);
+      const hasValue = fetch(access, name, access.hasValue);
       const isPresent = hasValue.dataSync()[0] === 1;
       hasValue.dispose();
       if (isPresent) {
-        const tensor = fetch(name, access.values.get(dtype)!.read);
+        const tensor = fetch(access, name, access.values.get(dtype)!.read);
         const data = (await tensor.data()) as Float32Array | Int32Array;
         tensor.dispose();
         return data;
