@@ -56,12 +56,16 @@ export async function openAdapter(
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new MetaapoError('checkpoint', 'the file cannot be read', { where: file, cause, remedy });
   });
-  const parsed = schema.safeParse(parseJson(text, file));
+  const settings = parseJson(text, file);
+  const parsed = schema.safeParse(settings);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new MetaapoError('checkpoint', `${issue!.path.join('.') || 'the file'} is not supported`, {
+    const field = issue!.path[0];
+    const value = field === undefined ? settings : (settings as Readonly<Record<PropertyKey, unknown>>)[field];
+    throw new MetaapoError('checkpoint', `${String(field ?? 'the file')} is not supported`, {
       where: file,
-      got: issue!.message,
+      expected: issue!.message,
+      got: JSON.stringify(value) ?? 'nothing',
       remedy,
     });
   }

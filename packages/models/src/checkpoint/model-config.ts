@@ -59,8 +59,8 @@ export function normalise(raw: Raw, file: string): LanguageModelConfig {
   if (heads % keyValueHeads !== 0) read.refuse('num_key_value_heads', `a divisor of ${heads}`, String(keyValueHeads));
   const headDim = read.count('head_dim', hiddenSize / heads);
   if (headDim % 2 !== 0) read.refuse('head_dim', 'an even number', String(headDim));
-  const architectures = (raw.architectures as string[] | undefined) ?? [];
-  const isClassifier = architectures.some((name) => name.endsWith('ForSequenceClassification'));
+  const task = taskOf(raw, read);
+  const isClassifier = task === 'sequence-classification';
   if (isClassifier) checkLabels(raw, read);
   const attentionBias = raw.attention_bias === true;
   const dtype = String(raw.dtype ?? raw.torch_dtype ?? 'float32').replace('torch.', '');
@@ -70,7 +70,7 @@ export function normalise(raw: Raw, file: string): LanguageModelConfig {
   const eos = raw.eos_token_id;
   return {
     architecture,
-    task: isClassifier ? 'sequence-classification' : 'causal-lm',
+    task,
     vocabularySize: read.count('vocab_size'),
     hiddenSize,
     intermediateSize: read.count('intermediate_size'),
@@ -136,6 +136,15 @@ function reader(raw: Raw, file: string): Reader {
       if (raw[field] !== undefined && raw[field] !== value) refuse(field, value, JSON.stringify(raw[field]));
     },
   };
+}
+
+/** What the model ends with; without `architectures` a language model's head. */
+function taskOf(raw: Raw, read: Reader): LanguageModelConfig['task'] {
+  const name = (raw.architectures as readonly unknown[] | undefined)?.[0] ?? 'ForCausalLM';
+  const [, task] = /^(?:Llama|Mistral|Qwen2|Qwen3)?For(CausalLM|SequenceClassification)$/.exec(String(name)) ?? [];
+  if (task === undefined)
+    return read.refuse('architectures', '...ForCausalLM or ...ForSequenceClassification', String(name));
+  return task === 'CausalLM' ? 'causal-lm' : 'sequence-classification';
 }
 
 function checkLabels(raw: Raw, read: Reader): void {

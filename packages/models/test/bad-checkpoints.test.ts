@@ -1,0 +1,146 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isMetaapoError } from '@metaapo/core/contracts';
+import { readArrays, writeArrays } from '@metaapo/core/storage';
+import { selectBackend } from '@metaapo/engine';
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadLanguageModel, loadTextModel } from '../src/index.js';
+
+const fixtures = fileURLToPath(new URL('../../../fixtures', import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), 'metaapo-checkpoints-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+beforeAll(() => selectBackend({ prefer: 'wasm' }));
+
+let copies = 0;
+
+/** A copy of a model that a test may damage. */
+function copyOf(model: string): string {
+  const copy = join(directory, `${copies++}`);
+  cpSync(join(fixtures, model), copy, { recursive: true });
+  return copy;
+}
+
+/** The message with which a model is refused, after which no tensor is left. */
+async function refusalOf(model: string, options = {}): Promise<string> {
+  const before = tf.memory().numTensors;
+  try {
+    (await loadTextModel(model, options)).model.dispose();
+  } catch (error) {
+    if (!isMetaapoError(error)) throw error;
+    expect(tf.memory().numTensors).toBe(before);
+    expect(error.message).not.toContain('\n');
+    return error.message;
+  }
+  throw new Error('the model was not refused');
+}
+
+function changeConfig(model: string, changes: Readonly<Record<string, unknown>>): string {
+  const file = join(model, 'config.json');
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...changes }));
+  return model;
+}
+
+async function changeWeights(change: (weights: Record<string, { shape: number[]; values: Float32Array }>) => void) {
+  const model = copyOf('models/qwen2');
+  const file = join(model, 'model.safetensors');
+  const weights = (await readArrays(file)) as Record<string, { shape: number[]; values: Float32Array }>;
+  change(weights);
+  await writeArrays(file, weights);
+  return model;
+}
+
+describe('a damaged model directory', () => {
+  it('without config.json or weights', async () => {
+    const model = copyOf('models/qwen2');
+    rmSync(join(model, 'model.safetensors'));
+    expect(await refusalOf(model)).toMatch(/there are no weights.*model\.safetensors/);
+    rmSync(join(model, 'config.json'));
+    expect(await refusalOf(model)).toContain('config.json');
+  });
+
+  it('with weights that are cut short or no safetensors at all', async () => {
+    const model = copyOf('models/qwen2');
+    const file = join(model, 'model.safetensors');
+    truncateSync(file, 30_000);
+    expect(await refusalOf(model)).toContain(file);
+    writeFileSync(file, 'not a tensor in sight');
+    expect(await refusalOf(model)).toContain(file);
+  });
+
+  it('with a shard missing, or an index that points outside of the directory', async () => {
+    const model = copyOf('models/llama');
+    const index = join(model, 'model.safetensors.index.json');
+    const listed = JSON.parse(readFileSync(index, 'utf8')) as { weight_map: Record<string, string> };
+    const shard = Object.values(listed.weight_map)[0]!;
+    rmSync(join(model, shard));
+    expect(await refusalOf(model)).toContain(shard);
+    const [tensor] = Object.keys(listed.weight_map);
+    writeFileSync(index, JSON.stringify({ weight_map: { ...listed.weight_map, [tensor!]: '../model.safetensors' } }));
+    expect(await refusalOf(model)).toMatch(/outside of the directory.*\.\.\/model\.safetensors/);
+  });
+
+  it('with an unknown architecture, or a setting that is not supported', async () => {
+    expect(await refusalOf(changeConfig(copyOf('models/qwen2'), { architectures: ['GPT2LMHeadModel'] }))).toContain(
+      'GPT2LMHeadModel',
+    );
+    expect(await refusalOf(changeConfig(copyOf('models/llama'), { hidden_act: 'gelu' }))).toMatch(/hidden_act.*gelu/);
+    const rope = { rope_parameters: { rope_type: 'yarn', rope_theta: 1e4, factor: 2 } };
+    expect(await refusalOf(changeConfig(copyOf('models/llama'), rope))).toContain('yarn');
+  });
+
+  it('with a tensor missing, misshaped, unknown or not finite', async () => {
+    const name = 'model.layers.1.mlp.up_proj.weight';
+    expect(await refusalOf(await changeWeights((weights) => delete weights[name]))).toContain(name);
+    expect(await refusalOf(await changeWeights((weights) => weights[name]!.shape.reverse()))).toMatch(
+      /up_proj.*\[56, ?32\].*\[32, ?56\]/,
+    );
+    const foreign = { shape: [1], values: Float32Array.of(1) };
+    expect(await refusalOf(await changeWeights((weights) => void (weights['lm_head.scale'] = foreign)))).toContain(
+      'lm_head.scale',
+    );
+    expect(await refusalOf(await changeWeights((weights) => void (weights[name]!.values[5] = Number.NaN)))).toMatch(
+      /up_proj.*NaN|NaN.*up_proj/i,
+    );
+  });
+
+  it('with a tokenizer of more ids than the model has rows', async () => {
+    const tokenizer = join(fixtures, 'quickstart', 'model');
+    const model = await changeWeights((weights) => {
+      const embeddings = weights['model.embed_tokens.weight']!;
+      weights['model.embed_tokens.weight'] = { shape: [8, 32], values: embeddings.values.slice(0, 8 * 32) };
+    });
+    changeConfig(model, { vocab_size: 8 });
+    expect(await refusalOf(model, { tokenizer })).toMatch(/more ids than the model has rows/);
+  });
+
+  it('with an adapter of another model, or of an unknown kind', async () => {
+    const adapter = copyOf('models/qwen2-lora/adapter');
+    const base = join(fixtures, 'models', 'qwen3');
+    expect(await refusalOf(base, { adapter })).toContain('lora');
+    const file = join(adapter, 'adapter_config.json');
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), peft_type: 'IA3' }));
+    expect(await refusalOf(join(fixtures, 'models', 'qwen2-lora', 'base'), { adapter })).toContain('IA3');
+  });
+});
+
+describe('a saved model', () => {
+  it('holds the same numbers, and no more files than it needs', async () => {
+    const source = join(fixtures, 'models', 'llama3-rope');
+    const model = await loadLanguageModel(source);
+    const target = join(directory, 'saved');
+    await model.save(target);
+    model.dispose();
+    const [saved, original] = [
+      await readArrays(join(target, 'model.safetensors')),
+      await readArrays(join(source, 'model.safetensors')),
+    ];
+    expect(Object.keys(saved).sort()).toEqual(Object.keys(original).sort());
+    for (const [name, { values }] of Object.entries(original)) expect(saved[name]!.values).toEqual(values);
+    const again = await loadLanguageModel(target);
+    expect(again.config).toEqual(model.config);
+    again.dispose();
+  });
+});
