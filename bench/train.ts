@@ -1,28 +1,46 @@
-// Times a DPO step, ours and PyTorch's, one after the other on the same rows:
-//   pnpm bench train [--shapes S,M,R] [--steps 5] [--python python3] [--model DIR --data FILE]   (R needs model and data)
+// Times a training step, ours and PyTorch's, one after the other on the same rows:
+//   pnpm bench train [--shapes S,M,Q,R] [--workloads pairs,quadruples,lora] [--precisions float32,bfloat16]
+//                    [--executors eager,compiled] [--steps 5] [--python python3] [--model DIR --data FILE]
+// R is a real model on real rows and needs --model and --data.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { inspectSystem } from '@metaapo/engine';
 import { type Measurement, median } from './train/measurement.js';
 import { type BenchRows, prepareRandom, prepareReal, type Workload } from './train/prepare.js';
+import { type Work, workOf } from './train/work.js';
 
 const { values: flags } = parseArgs({
   options: {
     shapes: { type: 'string', default: 'S,M' },
+    workloads: { type: 'string', default: 'pairs' },
+    precisions: { type: 'string', default: 'float32,bfloat16' },
+    executors: { type: 'string', default: 'compiled' },
     steps: { type: 'string', default: '5' },
     python: { type: 'string', default: 'python3' },
     model: { type: 'string' },
     data: { type: 'string' },
-    executors: { type: 'string', default: 'eager,compiled' },
-    precisions: { type: 'string', default: 'float32' },
   },
 });
 
+const NOTES = `
+tokens/s: tokens as the peer counts them, a prompt once a response, without padding. speed and memory: ours over
+PyTorch's, and our peak over its peak; the peak is the largest resident set of the whole process, loading included.
+We compute a prompt once for all its responses, logits of response tokens only, and no padding; PyTorch (transformers,
+AdamW fused, autocast for bfloat16) pads, repeats the prompt and computes all logits, as trainers built on it do.
+equal work: the ratio of floating-point operations a second, each side's own matrix products counted.
+of peak: share of the rate that a large product reaches on this machine. lora: rank 16 on all linear modules.
+quadruples: four responses on one prompt, half of the offline and half of the online pair's loss.
+start s: from the process' start to the end of its first step, references included.`;
+
 const here = fileURLToPath(new URL('.', import.meta.url));
 const tsx = join(here, '..', 'node_modules', '.bin', 'tsx');
+const LORA_RANK = 16;
+/** Shapes that have no other workload: Q takes minutes, R has its own rows. */
+const PAIRS_ONLY: ReadonlySet<string> = new Set(['Q', 'R']);
 
 function measure(command: string, script: string, request: Readonly<Record<string, unknown>>): Measurement {
   const result = spawnSync(command, [join(here, script), JSON.stringify(request)], {
@@ -42,53 +60,98 @@ function tokensOf(rows: BenchRows): number {
   );
 }
 
-async function prepare(shape: string, directory: string): Promise<Workload> {
-  if (shape !== 'R') return prepareRandom(shape, 2, directory);
+async function prepare(shape: string, responses: number, directory: string): Promise<Workload> {
+  if (shape !== 'R') return prepareRandom(shape, responses, directory);
   if (flags.model === undefined || flags.data === undefined)
     throw new Error('Shape R needs --model DIR and --data FILE');
   return prepareReal(flags.model, flags.data, 32, 256, directory);
 }
 
-const executorsFor = (precision: string): readonly string[] =>
-  flags.executors.split(',').filter((executor) => executor === 'compiled' || precision === 'float32');
-const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(2);
-const directory = await mkdtemp(join(tmpdir(), 'metaapo-bench-'));
-try {
-  process.stdout.write(
-    '| shape | side | s/step | tokens/s | peak GiB | startup s | loss | grad norm | speed ratio | memory ratio |\n',
-  );
-  process.stdout.write('|---|---|---|---|---|---|---|---|---|---|\n');
-  for (const shape of flags.shapes.split(',')) {
-    const workload = await prepare(shape, directory);
-    const tokens = tokensOf(JSON.parse(await readFile(workload.rows, 'utf8')) as BenchRows);
-    const common = { model: workload.model, rows: workload.rows, steps: Number(flags.steps) };
-    for (const precision of flags.precisions.split(',')) {
-      const peer = measure(flags.python, 'peers/torch_train.py', { ...common, precision, micro_pairs: 8 });
-      const ours = executorsFor(precision).map((executor) => {
-        const request = { ...common, precision, executor, microBatchTokens: 8 * 384 };
-        return [`ours, ${executor}`, measure(tsx, 'train/ours.ts', request)] as const;
-      });
-      for (const [side, it] of [['PyTorch', peer] as const, ...ours]) {
-        const step = median(it.seconds);
-        const ratios =
-          it !== peer
-            ? [(median(peer.seconds) / step).toFixed(2), (it.peakBytes / peer.peakBytes).toFixed(2)]
-            : ['', ''];
-        const cells = [
-          `${shape} ${precision}`,
-          side,
-          step.toFixed(3),
-          (tokens / step).toFixed(0),
-          gib(it.peakBytes),
-          it.startup.toFixed(1),
-          it.loss.toFixed(5),
-          it.gradNorm.toFixed(4),
-          ...ratios,
-        ];
-        process.stdout.write(`| ${cells.join(' | ')} |\n`);
-      }
+/** The rate of a large matrix product on this machine, in FLOP/s, by precision. */
+async function measurePeak(): Promise<Readonly<Record<string, number>>> {
+  const { backends } = await inspectSystem();
+  const rates = backends.map(({ measured }) => measured?.matmulGflops);
+  const best = (precision: 'float32' | 'bfloat16'): number =>
+    1e9 * Math.max(0, ...rates.map((rate) => rate?.[precision] ?? 0));
+  return { float32: best('float32'), bfloat16: best('bfloat16') };
+}
+
+interface Line {
+  readonly name: string;
+  readonly side: string;
+  readonly measurement: Measurement;
+  readonly flops: number;
+  readonly tokens: number;
+  readonly peakRate: number;
+  readonly peer?: { readonly measurement: Measurement; readonly flops: number };
+}
+
+function cellsOf({ name, side, measurement, flops, tokens, peakRate, peer }: Line): readonly string[] {
+  const step = median(measurement.seconds);
+  const ratios = (against: NonNullable<typeof peer>): readonly string[] => {
+    const speed = median(against.measurement.seconds) / step;
+    const memory = measurement.peakBytes / against.measurement.peakBytes;
+    return [speed.toFixed(2), memory.toFixed(2), ((speed * flops) / against.flops).toFixed(2)];
+  };
+  return [
+    name,
+    side,
+    step.toFixed(3),
+    (tokens / step).toFixed(0),
+    (measurement.peakBytes / 2 ** 30).toFixed(2),
+    (flops / step / 1e9).toFixed(0),
+    `${((100 * flops) / step / peakRate).toFixed(0)} %`,
+    measurement.startup.toFixed(1),
+    measurement.loss.toFixed(5),
+    measurement.gradNorm.toFixed(3),
+    ...(peer === undefined ? ['', '', ''] : ratios(peer)),
+  ];
+}
+
+const print = (cells: readonly string[]): void => void process.stdout.write(`| ${cells.join(' | ')} |\n`);
+
+async function runWorkload(
+  shape: string,
+  kind: string,
+  directory: string,
+  peaks: Awaited<ReturnType<typeof measurePeak>>,
+) {
+  const workload = await prepare(shape, kind === 'quadruples' ? 4 : 2, directory);
+  const rows = JSON.parse(await readFile(workload.rows, 'utf8')) as BenchRows;
+  const work: Work = await workOf(workload.model, rows, kind === 'lora');
+  const common = {
+    model: workload.model,
+    rows: workload.rows,
+    steps: Number(flags.steps),
+    loraRank: kind === 'lora' ? LORA_RANK : 0,
+  };
+  for (const precision of flags.precisions.split(',')) {
+    const shared = { name: `${shape} ${kind} ${precision}`, tokens: tokensOf(rows), peakRate: peaks[precision]! };
+    const measurement = measure(flags.python, 'peers/torch_train.py', { ...common, precision, micro_pairs: 8 });
+    const peer = { measurement, flops: work.peer };
+    print(cellsOf({ ...shared, ...peer, side: 'PyTorch' }));
+    for (const executor of flags.executors.split(',')) {
+      if (executor === 'eager' && precision === 'bfloat16') continue;
+      const request = { ...common, precision, executor, microBatchTokens: 8 * 384 };
+      const ours = measure(tsx, 'train/ours.ts', request);
+      print(cellsOf({ ...shared, side: `ours, ${executor}`, measurement: ours, flops: work.ours, peer }));
     }
   }
+}
+
+const directory = await mkdtemp(join(tmpdir(), 'metaapo-bench-'));
+try {
+  const peaks = await measurePeak();
+  const [narrow, wide] = [peaks.bfloat16!, peaks.float32!].map((rate) => (rate / 1e9).toFixed(0));
+  process.stdout.write(`A large product: ${wide} GFLOP/s in float32, ${narrow} in bfloat16.\n\n`);
+  const titles = ['workload', 'side', 's/step', 'tokens/s', 'peak GiB', 'GFLOP/s', 'of peak', 'start s', 'loss'];
+  print([...titles, 'grad norm', 'speed', 'memory', 'equal work']);
+  print(Array.from({ length: 13 }, () => '---'));
+  for (const shape of flags.shapes.split(',')) {
+    const kinds = PAIRS_ONLY.has(shape) ? ['pairs'] : flags.workloads.split(',');
+    for (const kind of kinds) await runWorkload(shape, kind, directory, peaks);
+  }
+  process.stdout.write(`${NOTES}\n`);
 } finally {
   await rm(directory, { recursive: true, force: true });
 }

@@ -1,6 +1,6 @@
 """One side of `pnpm bench train`: PyTorch and transformers, the usual trainer's way.
 
-Pairs are padded into one batch (chosen first, then rejected), logits are computed for every token, AdamW is torch's own
+Responses are padded into one batch (all first ones, then all second ones), logits are computed for every token, AdamW is torch's own
 fused one. Takes a request as JSON, prints a measurement as its last line.
 """
 import json
@@ -40,7 +40,14 @@ def logprobs(chosen):
     return (picked * answer[index][:, 1:]).sum(-1).reshape(responses, -1)
 
 
-optimizer = torch.optim.AdamW(model.parameters(), lr=5e-7, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+if request["loraRank"]:
+    from peft import LoraConfig, get_peft_model
+
+    linear = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    rank = request["loraRank"]
+    model = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear, task_type="CAUSAL_LM"))
+trained = [weight for weight in model.parameters() if weight.requires_grad]
+optimizer = torch.optim.AdamW(trained, lr=5e-7, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
 parts = torch.arange(len(rows)).split(micro)
 autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=request["precision"] == "bfloat16")
 with torch.no_grad(), autocast():
@@ -53,10 +60,12 @@ for step in range(request["steps"] + 1):
     for part, before in zip(parts, reference):
         with autocast():
             ratio = logprobs(part) - before
-        part_loss = -F.logsigmoid(0.1 * (ratio[0] - ratio[1])).sum() / len(rows)
+        # Four responses a prompt: half of the offline and half of the online pair's loss.
+        pairs = [-F.logsigmoid(0.1 * (ratio[r] - ratio[r + 1])) for r in range(0, responses, 2)]
+        part_loss = sum(pair.sum() for pair in pairs) / len(pairs) / len(rows)
         part_loss.backward()
         loss += part_loss.item()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item()
+    norm = torch.nn.utils.clip_grad_norm_(trained, 1.0).item()
     optimizer.step()
     optimizer.zero_grad()
     if step == 0:

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { createPreferenceTrainer, initialTrainerState, referenceLogprobs } from '@metaapo/core';
 import { type Executor, selectBackend } from '@metaapo/engine';
 import { dpo } from '@metaapo/losses';
-import { loadLanguageModel } from '@metaapo/models';
+import { constant } from '@metaapo/meta-learners';
+import { ALL_LINEAR, loadLanguageModel } from '@metaapo/models';
 import type { Measurement } from './measurement.js';
 import type { BenchRows } from './prepare.js';
 
@@ -13,27 +14,38 @@ const request = JSON.parse(process.argv[2]!) as {
   readonly steps: number;
   readonly precision: 'float32' | 'bfloat16';
   readonly executor: Executor;
+  /** Rank of the adapter that is trained instead of the model; 0: none. */
+  readonly loraRank: number;
   readonly microBatchTokens: number;
 };
 
 const backend = await selectBackend();
 process.stderr.write(`${backend.reason}\n`);
 const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
+const { precision, executor, loraRank } = request;
+const lora = { rank: loraRank, alpha: 2 * loraRank, targetModules: ALL_LINEAR, useRslora: false, seed: 0 };
 const model = await loadLanguageModel(request.model, {
   optimizer,
-  precision: request.precision,
-  executor: request.executor,
+  precision,
+  executor,
+  ...(loraRank > 0 && { lora }),
 });
 const rows = (JSON.parse(await readFile(request.rows, 'utf8')) as BenchRows).map(({ prompt, responses }, row) => ({
   row,
   prompt: Int32Array.from(prompt),
   chosen: Int32Array.from(responses[0]!),
   rejected: Int32Array.from(responses[1]!),
+  ...(responses.length === 4 && {
+    onlineChosen: Int32Array.from(responses[2]!),
+    onlineRejected: Int32Array.from(responses[3]!),
+  }),
 }));
 const { microBatchTokens } = request;
 const reference = await referenceLogprobs({ model, rows, microBatchTokens, computedBy: backend.id });
 const steps = request.steps + 1;
 const everyRow = Int32Array.from(rows, (_, index) => index);
+const isQuadruple = rows[0]?.onlineChosen !== undefined;
+const learner = constant({ weight: 0.5 });
 const trainer = createPreferenceTrainer({
   model,
   loss: dpo({ beta: 0.1 }),
@@ -43,7 +55,9 @@ const trainer = createPreferenceTrainer({
   schedule: { kind: 'constant', peak: 5e-7, warmupSteps: 0, totalSteps: steps, minRatio: 0 },
   optimizer: { ...optimizer, maxGradNorm: 1 },
   microBatchTokens,
-  start: initialTrainerState(),
+  // Four responses a prompt: half of the offline and half of the online pair's loss.
+  ...(isQuadruple && { meta: { learner, updateEvery: 1000 } }),
+  start: initialTrainerState(learner.initialState(0)),
 });
 const seconds: number[] = [];
 let last = await trainer.step();

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { uniformOf } from '@metaapo/core';
@@ -23,8 +24,7 @@ export interface Workload {
 export async function prepareRandom(name: string, responses: number, directory: string): Promise<Workload> {
   const shape = SHAPES[name]!;
   const model = join(directory, `model-${name}`);
-  await mkdir(directory, { recursive: true });
-  await writeRandomModel(model, shape.model, 0);
+  if (!existsSync(model)) await writeRandomModel(model, shape.model, 0);
   const vocabulary = Number(shape.model.vocab_size);
   const ids = (key: number, count: number): number[] =>
     Array.from({ length: count }, (_, index) => 3 + Math.floor(uniformOf(['bench', key, index]) * (vocabulary - 3)));
@@ -32,7 +32,7 @@ export async function prepareRandom(name: string, responses: number, directory: 
     prompt: ids(100 * pair, shape.promptTokens),
     responses: Array.from({ length: responses }, (_, index) => ids(100 * pair + index + 1, shape.responseTokens)),
   }));
-  return { shape: name, summary: shape.summary, model, rows: await writeRows(directory, name, rows) };
+  return { shape: name, summary: shape.summary, model, rows: await writeRows(directory, `${name}-${responses}`, rows) };
 }
 
 /** Real rows with a real model. */

@@ -1,4 +1,4 @@
-import { assignState, input } from './operations.js';
+import { assignState, cast, input } from './operations.js';
 import {
   addNode,
   createGraph,
@@ -53,15 +53,18 @@ export function splitAtCheckpoint(source: DifferentiatedGraph, policy: Checkpoin
   let latestGradient: Value | undefined;
 
   const stash = (value: Value): Value => {
+    const { shape } = value;
+    const dtype = isBfloat16Product(value) ? 'bfloat16' : value.dtype;
     const state: StateDeclaration = {
       name: `${graph.name}/kept/${stashed.size}`,
-      shape: value.shape,
-      dtype: value.dtype,
+      shape,
+      dtype,
       initially: 'empty',
     };
     stashed.set(value, state);
     backward.states.set(state.name, state);
-    return addNode(backward, 'takeState', { state: state.name }, [], [value], latestGradient)[0]!;
+    const taken = addNode(backward, 'takeState', { state: state.name }, [], [{ shape, dtype }], latestGradient)[0]!;
+    return cast(taken, value.dtype);
   };
   const resolve = (value: Value, isReadByGradient: boolean): Value => {
     const known = copies.get(value);
@@ -100,7 +103,7 @@ export function splitAtCheckpoint(source: DifferentiatedGraph, policy: Checkpoin
     );
     for (const value of node.outputs) {
       const state = stashed.get(value);
-      if (state !== undefined) assignState(forward, state, forwardCopies.get(value)!);
+      if (state !== undefined) assignState(forward, state, cast(forwardCopies.get(value)!, state.dtype));
     }
   }
   const mapped = (outputs: Readonly<Record<string, Value>>, from: ReadonlyMap<Value, Value>): Record<string, Value> =>
@@ -125,6 +128,11 @@ function isLeaf(node: Node): boolean {
 function isKeptBy(policy: CheckpointPolicy, value: Value, isReadByGradient: boolean): boolean {
   if (policy === 'none') return isReadByGradient;
   return value.keep === 'block' || (policy === 'matmul-outputs' && value.keep === 'matmul');
+}
+
+/** True for products of bfloat16 factors: bfloat16 holds them exactly. */
+function isBfloat16Product({ node }: Value): boolean {
+  return (node.operation === 'matmul' || node.operation === 'batchMatmul') && node.inputs[0]!.dtype === 'bfloat16';
 }
 
 function neededByBackward({ graph, forwardNodes, backwardOutputs = {} }: DifferentiatedGraph): ReadonlySet<Node> {

@@ -59,7 +59,7 @@ export type OperationAttributes = Record<UnaryOperation | BinaryOperation | Comp
   logicalAnd: NoAttributes;
   /** Input 1 where input 0 (bool) holds, else input 2; all of one shape. */
   select: NoAttributes;
-  /** `[m, k] x [k, n]`; the result is float32 also for bfloat16 factors. */
+  /** `[m, k] x [k, n]`; for bfloat16 factors the result is a float32 that was rounded to bfloat16. */
   matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
   /** `[b, m, k] x [b, k, n]`. */
   batchMatmul: { readonly transposeA: boolean; readonly transposeB: boolean };

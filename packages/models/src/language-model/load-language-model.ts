@@ -35,7 +35,7 @@ export interface LanguageModelOptions {
   readonly lora?: (LoraConfig & { readonly seed: number }) | undefined;
   /** A PEFT adapter directory to go on from. */
   readonly adapter?: string | undefined;
-  /** Bytes that the logits of one chunk may take; default 256 MiB. */
+  /** Bytes that the logits of one chunk may take; default 128 MiB. */
   readonly logitsBytes?: number | undefined;
   /**
    * Tokens, prompts and responses in flight together, whose keys and values are kept while generating; absent, the model

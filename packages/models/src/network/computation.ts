@@ -22,7 +22,7 @@ import {
 export interface ComputationOptions extends ProgramOptions {
   /** Present when the model is trained. */
   readonly optimizer?: AdamWConstants | undefined;
-  /** Bytes that the logits of one chunk of predicted tokens may take. Default 256 MiB. */
+  /** Bytes that the logits of one chunk of predicted tokens may take. Default 128 MiB. */
   readonly logitsBytes?: number | undefined;
   /** Tokens that the store of keys and values has room for; present when the model generates. */
   readonly cachedTokens?: number | undefined;
@@ -65,7 +65,7 @@ interface OpenPass {
 export function createComputation(options: ComputationOptions): Computation {
   const { config, optimizer } = options;
   const session = openSession(programsFor(options), options.executor);
-  const chunkRows = Math.max(1, Math.floor((options.logitsBytes ?? 2 ** 28) / (4 * config.vocabularySize)));
+  const chunkRows = Math.max(1, Math.floor((options.logitsBytes ?? 2 ** 27) / (4 * config.vocabularySize)));
   let open: OpenPass | undefined;
   let passes = 0;
 
