@@ -48,6 +48,7 @@ export async function prepareReal(
   const { rows } = await tokenizePreferences(readPreferences([file]), tokenizer, {
     maxLength,
     truncate: 'response-tail',
+    longPrompt: 'drop',
   });
   const chosen = rows.slice(0, count).map((row) => ({
     prompt: [...row.prompt],

@@ -2,7 +2,9 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { addBackend } from './commands/backend.js';
 import { addDoctor } from './commands/doctor.js';
+import { addInit } from './commands/init.js';
 import { addPlugins } from './commands/plugins.js';
+import { addReport } from './commands/report.js';
 import { addRun } from './commands/run.js';
 import { addScore } from './commands/score.js';
 import { addTrain } from './commands/train.js';
@@ -18,6 +20,8 @@ export function createProgram(): Command {
   addRun(program);
   addTrain(program);
   addScore(program);
+  addReport(program);
+  addInit(program);
   addPlugins(program);
   addDoctor(program);
   addBackend(program);

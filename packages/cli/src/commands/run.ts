@@ -1,16 +1,15 @@
 import type { Command } from 'commander';
+import { addRunFlags, type RunFlags } from '../recipe/run-flags.js';
+import { planRun } from '../run/plan-run.js';
 import { runCommand } from '../run/run-command.js';
-import { collect } from './collect.js';
 
 /** `metaapo run`: the whole loop, iteration after iteration. */
 export function addRun(program: Command): void {
-  program
+  const command = program
     .command('run')
     .description('align a model: score, select, sample, reward, pair and train, iteration after iteration')
-    .argument('[recipe]', 'YAML file or built-in name', 'metaapo')
-    .option('--set <key=value>', 'override a key of the recipe, e.g. iterations=2', collect, [])
-    .option('--resume', 'go on with the run in the output directory')
-    .action((recipe: string, flags: { set: string[]; resume?: boolean }) =>
-      runCommand(recipe, flags.set, flags.resume === true),
-    );
+    .argument('[recipe]', 'YAML file or built-in name', 'metaapo');
+  addRunFlags(command).action((recipe: string, flags: RunFlags) =>
+    flags.dryRun === true ? planRun(recipe, flags) : runCommand(recipe, flags),
+  );
 }

@@ -1,16 +1,15 @@
 import type { Command } from 'commander';
+import { addRunFlags, type RunFlags } from '../recipe/run-flags.js';
+import { planTraining } from '../run/plan-run.js';
 import { runTrainingCommand } from '../training/run-training-command.js';
-import { collect } from './collect.js';
 
 /** `metaapo train`: one training stage on a given data set. */
 export function addTrain(program: Command): void {
-  program
+  const command = program
     .command('train')
     .description('train a model on preference pairs')
-    .argument('<recipe>', 'YAML file or built-in name')
-    .option('--set <key=value>', 'override a key of the recipe, e.g. training.learningRate=1e-6', collect, [])
-    .option('--resume', 'go on from the checkpoint in the output directory')
-    .action((recipe: string, flags: { set: string[]; resume?: boolean }) =>
-      runTrainingCommand(recipe, flags.set, flags.resume === true),
-    );
+    .argument('<recipe>', 'YAML file or built-in name');
+  addRunFlags(command).action((recipe: string, flags: RunFlags) =>
+    flags.dryRun === true ? planTraining(recipe, flags) : runTrainingCommand(recipe, flags),
+  );
 }

@@ -1,11 +1,68 @@
+// Settings are those of the reference's scripts; every key can be overridden with --set.
+
+const DATA = `data:
+  train: HuggingFaceH4/ultrafeedback_binarized
+  trainSplit: train_prefs
+  eval: HuggingFaceH4/ultrafeedback_binarized
+  evalSplit: test_prefs
+  maxLength: 4096
+  longPrompt: drop
+`;
+
+const TRAINING = `training:
+  batchSize: 128
+  epochs: 1
+  learningRate: 5e-7
+  schedule: cosine_with_min_lr
+  minLrRatio: 0.1
+  warmupRatio: 0.03
+  adamBetas: [0.9, 0.95]
+  maxGradNorm: 1.0
+`;
+
+const LOOP = `metaLearner: { id: mlp, updateEvery: 8, learningRate: 5e-3, weightDecay: 1e-4, init: reference }
+iterations: 3
+promptsPerIteration: 20370
+responsesPerPrompt: 8
+selection: { id: meta }
+pairs: { id: best-worst }
+unselected: keep
+truncated: keep
+referencePolicy: previous
+`;
+
 /** Recipes that come with the command, by name, as YAML. */
 export const BUILT_IN_RECIPES: Readonly<Record<string, string>> = {
-  dpo: `# Offline DPO with the settings of the paper's baseline.
+  metaapo: `# MetaAPO on DPO: starts from a policy that offline DPO has trained; the reference is the SFT model.
+model: jmyang/llama3.1-8b-dpo-ultrafeedback
+reference: allenai/Llama-3.1-Tulu-3-8B-SFT
+loss: { id: dpo, beta: 0.1 }
+rewardModel: { id: sequence-classification, model: jmyang/llama3.1-8b-rm-ultrafeedback }
+sampler: { id: local, temperature: 1.0, maxNewTokens: 2048 }
+${LOOP}${DATA}${TRAINING}precision: bfloat16
+output: runs/metaapo
+`,
+  'metaapo-simpo': `# MetaAPO on SimPO: starts from the SFT model and needs no reference.
+model: allenai/Llama-3.1-Tulu-3-8B-SFT
+loss: { id: simpo, beta: 2.5, gamma: 0.6 }
+rewardModel: { id: sequence-classification, model: jmyang/llama3.1-8b-rm-ultrafeedback }
+sampler: { id: local, temperature: 1.0, maxNewTokens: 2048 }
+${LOOP}${DATA}${TRAINING}precision: bfloat16
+output: runs/metaapo-simpo
+`,
+  'metaapo-qwen': `# MetaAPO on DPO for Qwen 2.5; samples a little cooler.
+model: jmyang/Qwen2.5-7B-DPO
+reference: FuseAI/FuseChat-Qwen-2.5-7B-SFT
+loss: { id: dpo, beta: 0.1 }
+rewardModel: { id: sequence-classification, model: jmyang/Qwen2.5-7B-rm }
+sampler: { id: local, temperature: 0.9, topP: 0.95, maxNewTokens: 2048 }
+${LOOP}${DATA}${TRAINING}precision: bfloat16
+output: runs/metaapo-qwen
+`,
+  dpo: `# Offline DPO, the baseline: one epoch over the same pairs. For \`metaapo train\`.
 model: allenai/Llama-3.1-Tulu-3-8B-SFT
 loss: { id: dpo, beta: 0.1 }
-data: { train: HuggingFaceH4/ultrafeedback_binarized, trainSplit: train_prefs, eval: HuggingFaceH4/ultrafeedback_binarized, evalSplit: test_prefs, maxLength: 4096 }
-training: { batchSize: 128, epochs: 1, learningRate: 5e-7, schedule: cosine_with_min_lr, minLrRatio: 0.1, warmupRatio: 0.03, adamBetas: [0.9, 0.95], maxGradNorm: 1.0 }
-precision: bfloat16
+${DATA}${TRAINING}precision: bfloat16
 output: runs/dpo
 `,
 };

@@ -33,6 +33,19 @@ export async function readRecipe(recipe: string, overrides: readonly string[]): 
   return { where, value: document.toJS() };
 }
 
+/**
+ * The text of a built-in recipe.
+ * @throws MetaapoError with code `config` for an unknown name
+ */
+export function builtInRecipe(name: string): string {
+  const text = BUILT_IN_RECIPES[name];
+  if (text !== undefined) return text;
+  throw new MetaapoError('config', 'there is no such built-in recipe', {
+    where: name,
+    expected: Object.keys(BUILT_IN_RECIPES).join(', '),
+  });
+}
+
 async function recipeText(recipe: string): Promise<{ readonly where: string; readonly text: string }> {
   const builtIn = BUILT_IN_RECIPES[recipe];
   if (builtIn !== undefined) return { where: `recipe ${recipe}`, text: builtIn };

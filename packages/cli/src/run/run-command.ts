@@ -15,12 +15,15 @@ import type { LanguageModel, LoadedTextModel } from '@metaapo/models';
 import { stringify } from 'yaml';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
+import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
+import type { RunFlags } from '../recipe/run-flags.js';
+import { writeReport } from '../report/write-report.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { checkpointKey } from '../training/checkpoint-key.js';
 import { claimOutput } from '../training/claim-output.js';
-import { loadPreferences } from '../training/load-preferences.js';
+import { codingOf, loadPreferences } from '../training/load-preferences.js';
 import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
-import { openPolicy, openReference, type Sources } from '../training/open-models.js';
+import { modelDirectory, openPolicy, openReference, type Sources } from '../training/open-models.js';
 import { referencesOf } from '../training/reference-sets.js';
 import { optimizerOf, scheduleOf } from '../training/training-settings.js';
 import { printRunSummary } from './print-run-summary.js';
@@ -29,10 +32,12 @@ import { runObserver } from './run-observer.js';
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** Runs `metaapo run`. */
-export async function runCommand(name: string, overrides: readonly string[], resume: boolean): Promise<void> {
+export async function runCommand(name: string, flags: RunFlags): Promise<void> {
+  const { set: overrides, resume = false, allowChanges = false } = flags;
   const { where, value } = await readRecipe(name, overrides);
   const recipe = parseRunRecipe(value, where);
   const plugins = await loadPlugins(recipe.plugins);
+  if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
   const unlock = await claimOutput(recipe.output, resume);
   const interruption = onInterruption();
   const sources: Sources = { revision: recipe.revision, report: say, signal: interruption.signal };
@@ -45,6 +50,7 @@ export async function runCommand(name: string, overrides: readonly string[], res
     const context: PartContext = {
       baseDirectory: process.cwd(),
       policy,
+      modelDirectory: (model) => modelDirectory(model, sources),
       report: say,
       env: process.env,
       signal: interruption.signal,
@@ -55,7 +61,7 @@ export async function runCommand(name: string, overrides: readonly string[], res
       context,
     });
     parts = composed as IterationParts;
-    const { train, held, promptOf, heldPromptOf } = await loadPreferences(recipe, policy, sources);
+    const { train, held, promptOf, heldPromptOf } = await loadPreferences(recipe, codingOf(policy), sources);
     const isFree = parts.loss.isReferenceFree;
     const [heldReference] = await referencesOf(recipe, policy, [held], isFree, sources, backend.id);
     await writeAtomically(join(recipe.output, RUN_FILES.recipe), stringify(recipe));
@@ -84,6 +90,7 @@ export async function runCommand(name: string, overrides: readonly string[], res
       signal: interruption.signal,
     });
     printRunSummary(summary);
+    process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
     for (const tracker of parts?.trackers ?? []) await tracker.close();
     await parts?.sampler.dispose?.();

@@ -1,5 +1,5 @@
 import type { RunPrompt, TrainingRecipe } from '@metaapo/core';
-import type { PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
+import type { ChatMessage, PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
 import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
 import type { LoadedTextModel } from '@metaapo/models';
 import type { Sources } from './open-models.js';
@@ -13,10 +13,21 @@ export interface LoadedPreferences {
   readonly heldPromptOf: (row: TokenizedPreference) => RunPrompt;
 }
 
+/** What turns rows into token ids. */
+export interface TextCoding {
+  readonly tokenizer: Tokenizer | undefined;
+  readonly vocabularySize: number;
+}
+
+/** The coding of a loaded model. */
+export function codingOf({ tokenizer, model }: LoadedTextModel): TextCoding {
+  return { tokenizer, vocabularySize: model.config.vocabularySize };
+}
+
 /** Training and held-out rows of a recipe; what was cut or dropped is reported. */
 export async function loadPreferences(
   { data }: Pick<TrainingRecipe, 'data'>,
-  policy: LoadedTextModel,
+  { tokenizer, vocabularySize }: TextCoding,
   sources: Sources,
 ): Promise<LoadedPreferences> {
   const load = async (name: string, source: string | string[], split: string | undefined) => {
@@ -24,8 +35,8 @@ export async function loadPreferences(
     for (const one of [source].flat()) files.push(...(await resolveDataFiles(one, { ...sources, split })));
     const read: PreferenceRow[] = [];
     for await (const row of readPreferences(files)) read.push(row);
-    const { rows, report } = await tokenizePreferences(read, policy.tokenizer, {
-      vocabularySize: policy.model.config.vocabularySize,
+    const { rows, report } = await tokenizePreferences(read, tokenizer, {
+      vocabularySize,
       maxLength: data.maxLength,
       truncate: data.truncate,
       longPrompt: data.longPrompt,
@@ -38,13 +49,22 @@ export async function loadPreferences(
   return {
     train: train.rows.slice(0, data.maxRows),
     held: held.rows,
-    promptOf: ({ row }) => promptOf(train.read[row]!, policy.tokenizer),
-    heldPromptOf: ({ row }) => promptOf(held.read[row]!, policy.tokenizer),
+    promptOf: ({ row }) => promptOf(train.read[row]!, tokenizer),
+    heldPromptOf: ({ row }) => promptOf(held.read[row]!, tokenizer),
   };
 }
 
 function promptOf(row: PreferenceRow, tokenizer: Tokenizer | undefined): RunPrompt {
-  if (row.form === 'text') return { text: row.prompt };
-  if (row.form === 'tokens') return { text: tokenizer?.decode(row.prompt) ?? '' };
-  return { messages: row.prompt, text: tokenizer!.renderChat(row.prompt, { addGenerationPrompt: true }) };
+  if (row.form === 'text') return { text: row.prompt, offline: { chosen: row.chosen, rejected: row.rejected } };
+  if (row.form === 'tokens') {
+    const text = (ids: Int32Array): string => tokenizer?.decode(ids) ?? '';
+    return { text: text(row.prompt), offline: { chosen: text(row.chosen), rejected: text(row.rejected) } };
+  }
+  return {
+    messages: row.prompt,
+    text: tokenizer!.renderChat(row.prompt, { addGenerationPrompt: true }),
+    offline: { chosen: contentOf(row.chosen), rejected: contentOf(row.rejected) },
+  };
 }
+
+const contentOf = (messages: readonly ChatMessage[]): string => messages.map(({ content }) => content).join('\n');

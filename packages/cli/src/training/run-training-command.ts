@@ -14,10 +14,13 @@ import { selectBackend } from '@metaapo/engine';
 import { stringify } from 'yaml';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
+import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
+import type { RunFlags } from '../recipe/run-flags.js';
+import { writeReport } from '../report/write-report.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { checkpointKey } from './checkpoint-key.js';
 import { claimOutput } from './claim-output.js';
-import { loadPreferences } from './load-preferences.js';
+import { codingOf, loadPreferences } from './load-preferences.js';
 import { metaLearnerPart, metaLearnerStart } from './meta-training.js';
 import { openPolicy, type Sources } from './open-models.js';
 import { printSummary } from './print-summary.js';
@@ -28,12 +31,14 @@ import { optimizerOf, scheduleOf } from './training-settings.js';
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** Runs `metaapo train`. */
-export async function runTrainingCommand(name: string, overrides: readonly string[], resume: boolean): Promise<void> {
+export async function runTrainingCommand(name: string, flags: RunFlags): Promise<void> {
+  const { set: overrides, resume = false, allowChanges = false } = flags;
   const { where, value } = await readRecipe(name, overrides);
   const recipe = parseTrainingRecipe(value, where);
   const plugins = await loadPlugins(recipe.plugins);
   const metaLearner = metaLearnerPart(recipe.metaLearner);
   const parts = await composeRun({ plugins, recipe: { loss: recipe.loss, metaLearner, trackers: recipe.trackers } });
+  if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
   const unlock = await claimOutput(recipe.output, resume);
   const interruption = onInterruption();
   const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
@@ -41,7 +46,7 @@ export async function runTrainingCommand(name: string, overrides: readonly strin
   const sources: Sources = { revision: recipe.revision, report: say, signal: interruption.signal };
   const policy = await openPolicy(recipe, sources);
   try {
-    const { train, held } = await loadPreferences(recipe, policy, sources);
+    const { train, held } = await loadPreferences(recipe, codingOf(policy), sources);
     const rows = recipe.metaLearner !== undefined && recipe.unselected === 'drop' ? train.filter(isPaired) : train;
     const references = await referencesOf(
       recipe,
@@ -78,6 +83,7 @@ export async function runTrainingCommand(name: string, overrides: readonly strin
       signal: interruption.signal,
     });
     printSummary(summary);
+    process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
     for (const tracker of parts.trackers) await tracker.close();
     policy.model.dispose();

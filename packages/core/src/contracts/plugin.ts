@@ -14,6 +14,8 @@ export interface PartContext {
   readonly policy?: TextModel | undefined;
   /** Says one line to the user. */
   readonly report: (line: string) => void;
+  /** Directory of a model: a path as it is, or the snapshot of a hub id; absent: only paths can be used. */
+  readonly modelDirectory?: ((model: string) => Promise<string>) | undefined;
   /** Environment variables: keys and tokens are read from here, never from options. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted when the run is interrupted. */

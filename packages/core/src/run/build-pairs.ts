@@ -7,9 +7,17 @@ export interface BuiltPairs {
   /** All rows of the slice; those with an online pair carry it. */
   readonly rows: readonly TokenizedPreference[];
   readonly counts: PairCounts;
+  /** The online pairs as text, by data set number. */
+  readonly texts: ReadonlyMap<number, OnlinePairText>;
   /** Mean reward of the chosen and of the rejected online responses; absent without pairs. */
   readonly chosenReward?: number | undefined;
   readonly rejectedReward?: number | undefined;
+}
+
+/** An online pair as people read it. */
+export interface OnlinePairText {
+  readonly chosen: { readonly text: string; readonly reward: number };
+  readonly rejected: { readonly text: string; readonly reward: number };
 }
 
 /** Counted so that nothing is lost in silence. */
@@ -45,6 +53,7 @@ export function buildPairs(
 ): BuiltPairs {
   const counts = { pairs: 0, responses: 0, truncated: 0, empty: 0, unreadable: 0, tie: 0, twins: 0, 'too-few': 0 };
   const rewards = { chosen: 0, rejected: 0 };
+  const texts = new Map<number, OnlinePairText>();
   const built = rows.map((row) => {
     const sampled = record.responses.get(row.row);
     if (sampled === undefined) return row;
@@ -67,9 +76,12 @@ export function buildPairs(
     counts.pairs += 1;
     rewards.chosen += outcome.chosen.reward;
     rewards.rejected += outcome.rejected.reward;
+    texts.set(row.row, { chosen: textOf(outcome.chosen), rejected: textOf(outcome.rejected) });
     return { ...row, onlineChosen: outcome.chosen.tokens, onlineRejected: outcome.rejected.tokens };
   });
-  if (counts.pairs === 0) return { rows: built, counts };
+  if (counts.pairs === 0) return { rows: built, counts, texts };
   const mean = (sum: number): number => sum / counts.pairs;
-  return { rows: built, counts, chosenReward: mean(rewards.chosen), rejectedReward: mean(rewards.rejected) };
+  return { rows: built, counts, texts, chosenReward: mean(rewards.chosen), rejectedReward: mean(rewards.rejected) };
 }
+
+const textOf = ({ text, reward }: ScoredResponse): OnlinePairText['chosen'] => ({ text, reward });

@@ -1,6 +1,7 @@
-import type { MetaLearner, MetaLearnerState } from '../contracts/index.js';
-import type { BuiltPairs, PairCounts } from './build-pairs.js';
+import type { MetaLearner, MetaLearnerState, TokenizedPreference } from '../contracts/index.js';
+import type { BuiltPairs, OnlinePairText, PairCounts } from './build-pairs.js';
 import type { Stage } from './run-options.js';
+import type { RunPrompt } from './run-prompt.js';
 
 /** What an iteration did, for journals and reports. */
 export interface IterationSummary {
@@ -30,9 +31,23 @@ export interface IterationSummary {
     readonly before: readonly number[];
     readonly after: readonly number[];
   };
+  /** A few rows of the slice as people read them, spread evenly over it. */
+  readonly samples: readonly RowSample[];
   /** Seconds by stage. */
   readonly seconds: Readonly<Partial<Record<Stage, number>>>;
 }
+
+/** A row with its offline and its online pair. */
+export interface RowSample {
+  readonly row: number;
+  readonly prompt: string;
+  readonly offline?: RunPrompt['offline'];
+  readonly online: OnlinePairText;
+  /** Weight w of the offline pair when the row was selected. */
+  readonly weight: number;
+}
+
+const SAMPLES = 20;
 
 /** Scores at which the meta-learner's curve is drawn. */
 const CURVE_SCORES = Array.from({ length: 41 }, (_, index) => -10 + index / 2);
@@ -52,10 +67,12 @@ function neutralFeatures(count: number) {
 /** What {@link summarize} is made of. */
 export interface SummaryInput {
   readonly iteration: number;
-  readonly rows: number;
+  readonly rows: readonly TokenizedPreference[];
   readonly selected: number;
   readonly steps: number;
+  /** `[rows]` */
   readonly weights: Float32Array;
+  readonly promptOf: (row: TokenizedPreference) => RunPrompt;
   readonly built: BuiltPairs;
   readonly rewards: Iterable<Float32Array>;
   readonly responsesPerPrompt: number;
@@ -75,10 +92,10 @@ export function summarize(input: SummaryInput): IterationSummary {
   for (const weight of input.weights) weightHistogram[Math.min(9, Math.floor(weight * 10))]! += 1;
   return {
     iteration,
-    rows,
+    rows: rows.length,
     selected,
     steps,
-    annotations: { done: selected * responsesPerPrompt, ofAll: rows * responsesPerPrompt },
+    annotations: { done: selected * responsesPerPrompt, ofAll: rows.length * responsesPerPrompt },
     pairs: built.counts,
     rewards: { chosen: built.chosenReward, rejected: built.rejectedReward, all: mean },
     heldOutReward: input.heldOutReward,
@@ -88,6 +105,22 @@ export function summarize(input: SummaryInput): IterationSummary {
       before: weightCurve(learner, input.stateBefore),
       after: weightCurve(learner, input.stateAfter),
     },
+    samples: samplesOf(input),
     seconds,
   };
+}
+
+function samplesOf({ rows, weights, built, promptOf }: SummaryInput): readonly RowSample[] {
+  const paired = rows.flatMap((row, index) => {
+    const online = built.texts.get(row.row);
+    return online === undefined ? [] : [{ row, online, weight: weights[index]! }];
+  });
+  const every = Math.max(1, Math.floor(paired.length / SAMPLES));
+  return paired
+    .filter((_, index) => index % every === 0)
+    .slice(0, SAMPLES)
+    .map(({ row, online, weight }) => {
+      const { text, offline } = promptOf(row);
+      return { row: row.row, prompt: text, offline, online, weight };
+    });
 }

@@ -86,7 +86,8 @@ export async function runIteration(
   const trained = await timed('train', () => trainSlice(options, context, built, completed ?? reference));
   const summary = summarize({
     iteration,
-    rows: rows.length,
+    rows,
+    promptOf: options.promptOf,
     selected: record.selected!.size,
     steps: trained.steps,
     weights,

@@ -6,4 +6,6 @@ export interface RunPrompt {
   readonly messages?: readonly ChatMessage[] | undefined;
   /** The prompt as text; the rendered conversation where the row has one. */
   readonly text: string;
+  /** Texts of the row's offline pair, for reports. */
+  readonly offline?: { readonly chosen: string; readonly rejected: string } | undefined;
 }

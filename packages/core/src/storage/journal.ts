@@ -23,10 +23,7 @@ export interface Journal {
  * @throws MetaapoError with code `data` when a line before the last one does not fit its checksum
  */
 export async function openJournal(file: string, keep: (entry: JournalEntry) => boolean = () => true): Promise<Journal> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
+  const text = await textOf(file);
   const entries = parseJournal(text, file).filter(keep);
   const kept = entries.map(lineOf).join('');
   if (kept !== text) await writeAtomically(file, kept);
@@ -39,6 +36,21 @@ export async function openJournal(file: string, keep: (entry: JournalEntry) => b
       return last;
     },
   };
+}
+
+/**
+ * The entries of a journal that may be in use; none where there is no file.
+ * @throws MetaapoError with code `data` when a line before the last one does not fit its checksum
+ */
+export async function readJournal(file: string): Promise<readonly JournalEntry[]> {
+  return parseJournal(await textOf(file), file);
+}
+
+async function textOf(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
 }
 
 async function appendDurably(file: string, text: string): Promise<void> {

@@ -43,7 +43,7 @@ export async function sequenceClassification(options: SequenceClassificationOpti
       where: settings.model,
       expected: 'an architecture that ends with ForSequenceClassification',
       got: 'a language model',
-      remedy: 'Give a reward model; one can be trained with transformers or TRL',
+      remedy: 'Give a reward model',
     });
   }
   const tokenizer = await loadTokenizer(settings.model);
@@ -94,8 +94,10 @@ export const sequenceClassificationPart: PartDefinition<RewardModel, SequenceCla
   id: 'sequence-classification',
   summary: 'A reward model from a Hugging Face directory.',
   options: schema,
-  create: (options, { baseDirectory }) =>
-    sequenceClassification({ ...options, model: resolve(baseDirectory, options.model) }),
+  create: async (options, { baseDirectory, modelDirectory }) => {
+    const model = (await modelDirectory?.(options.model)) ?? resolve(baseDirectory, options.model);
+    return sequenceClassification({ ...options, model });
+  },
 });
 
 /** The parts of this package. */

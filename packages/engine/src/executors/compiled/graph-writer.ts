@@ -21,7 +21,7 @@ export function controlEdge(output: Output): ControlEdge {
 }
 
 /** The bytes of an attribute's value (attr_value.proto). */
-export type Attribute = Buffer;
+export type Attribute = Uint8Array;
 
 /** Values of operation attributes. */
 export const attribute = {
@@ -40,7 +40,7 @@ export const attribute = {
     ),
 };
 
-function shapeMessage(sizes: readonly number[] | undefined): Buffer {
+function shapeMessage(sizes: readonly number[] | undefined): Uint8Array {
   if (sizes === undefined) return integerField(3, 1);
   return Buffer.concat(sizes.map((size) => messageField(2, integerField(1, size))));
 }
@@ -71,7 +71,7 @@ const SHARED_CONSTANT_BYTES = 64;
 
 /** An empty graph. */
 export function createGraphWriter(): GraphWriter {
-  const nodes: Buffer[] = [];
+  const nodes: Uint8Array[] = [];
   const uses = new Map<string, number>();
   const constants = new Map<string, Output>();
   const uniqueName = (wished: string): string => {

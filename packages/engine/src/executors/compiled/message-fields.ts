@@ -1,40 +1,27 @@
-/**
- * Fields of protocol buffer messages (protobuf.dev/programming-guides/encoding): a message is the bytes of its fields,
- * one behind the other.
- */
+import protobuf from 'protobufjs/minimal.js';
 
+// A protocol buffer message is the bytes of its fields, one behind the other.
 const VARINT = 0;
 const LENGTH_DELIMITED = 2;
 
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(value));
-  while (rest > 0x7fn) {
-    bytes.push(Number(rest & 0x7fn) | 0x80);
-    rest >>= 7n;
-  }
-  bytes.push(Number(rest));
-  return Buffer.from(bytes);
-}
-
 const tag = (field: number, wireType: number): number => field * 8 + wireType;
 
-/** A field that holds an integer (negative ones as 64-bit two's complement), a boolean or an enumeration's number. */
-export function integerField(field: number, value: number): Buffer {
-  return Buffer.concat([varint(tag(field, VARINT)), varint(value)]);
+/** A field that holds an integer, a boolean or an enumeration's number. */
+export function integerField(field: number, value: number): Uint8Array {
+  return protobuf.Writer.create().uint32(tag(field, VARINT)).int64(value).finish();
 }
 
 /** A field that holds bytes, among them those of another message. */
-export function bytesField(field: number, content: Uint8Array): Buffer {
-  return Buffer.concat([varint(tag(field, LENGTH_DELIMITED)), varint(content.length), content]);
+export function bytesField(field: number, content: Uint8Array): Uint8Array {
+  return protobuf.Writer.create().uint32(tag(field, LENGTH_DELIMITED)).bytes(content).finish();
 }
 
 /** A field that holds text. */
-export function textField(field: number, text: string): Buffer {
-  return bytesField(field, Buffer.from(text));
+export function textField(field: number, text: string): Uint8Array {
+  return protobuf.Writer.create().uint32(tag(field, LENGTH_DELIMITED)).string(text).finish();
 }
 
 /** A field that holds a message of the given fields. */
-export function messageField(field: number, ...fields: readonly Uint8Array[]): Buffer {
+export function messageField(field: number, ...fields: readonly Uint8Array[]): Uint8Array {
   return bytesField(field, Buffer.concat(fields));
 }

@@ -1,0 +1,99 @@
+// The paper's ablations on the sorting task: the same loop with one part exchanged, over several seeds.
+//   npx tsx examples/ablation/ablation.ts [--seeds 5] [--rows 600]
+import { spawnSync } from 'node:child_process';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { writePreferences } from '../quickstart/write-preferences.js';
+
+const { values: flags } = parseArgs({
+  options: { seeds: { type: 'string', default: '5' }, rows: { type: 'string', default: '600' } },
+});
+const root = fileURLToPath(new URL('../..', import.meta.url));
+process.chdir(root);
+const directory = 'runs/ablation';
+const seeds = Array.from({ length: Number(flags.seeds) }, (_, index) => index + 1);
+
+/** What a run ended with. */
+interface Outcome {
+  readonly reward: number;
+  readonly share: number;
+  readonly calls: number;
+}
+
+/** Methods by name: the keys of the recipe that differ from MetaAPO's. */
+const METHODS: Readonly<Record<string, (metaapo: Outcome | undefined) => Readonly<Record<string, unknown>>>> = {
+  MetaAPO: () => ({}),
+  'online DPO': () => ({ selection: { id: 'all' }, metaLearner: { id: 'constant', weight: 0 }, unselected: 'drop' }),
+  'random share': (metaapo) => ({ selection: { id: 'random', share: metaapo!.share } }),
+  'no meta-learner': () => ({ metaLearner: { id: 'constant', weight: 0.5 } }),
+  'all sampled, weighted': () => ({ selection: { id: 'all' } }),
+  'offline DPO': () => ({ selection: { id: 'none' } }),
+};
+
+async function runMethod(name: string, seed: number, settings: Readonly<Record<string, unknown>>): Promise<Outcome> {
+  const output = join(directory, `${name.replaceAll(/\W+/g, '-')}-${seed}`);
+  const recipe = {
+    'data.train': join(directory, `train-${seed}.jsonl`),
+    'data.eval': join(directory, 'test.jsonl'),
+    evaluateRewards: 400,
+    'training.seed': seed,
+    output,
+    ...settings,
+  };
+  const sets = Object.entries(recipe).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`]);
+  const command = ['packages/cli/bin/metaapo.js', 'run', 'examples/quickstart/recipe.yaml', ...sets];
+  const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${name}, seed ${seed}, failed:\n${stderr}`);
+  const journal = (await readFile(join(output, 'journal.jsonl'), 'utf8')).trim().split('\n');
+  const summaries = journal.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'iteration');
+  const sum = (read: (summary: { selected: number; rows: number; annotations: { done: number } }) => number): number =>
+    summaries.reduce((total, { summary }) => total + read(summary), 0);
+  return {
+    reward: summaries.at(-1).summary.heldOutReward,
+    share: sum(({ selected }) => selected) / sum(({ rows }) => rows),
+    calls: sum(({ annotations }) => annotations.done),
+  };
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Half the width of a 95 % confidence interval of the mean, by Student's t. */
+function halfWidth(values: readonly number[]): number {
+  const quantiles = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
+  const centre = mean(values);
+  const variance = values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1);
+  return (quantiles[values.length - 2] ?? 1.96) * Math.sqrt(variance / values.length);
+}
+
+await rm(directory, { recursive: true, force: true });
+await writePreferences(join(directory, 'test.jsonl'), 400, 10_000);
+const outcomes = new Map<string, Outcome[]>();
+for (const seed of seeds) {
+  await writePreferences(join(directory, `train-${seed}.jsonl`), Number(flags.rows), seed);
+  for (const [name, settingsOf] of Object.entries(METHODS)) {
+    const outcome = await runMethod(name, seed, settingsOf(outcomes.get('MetaAPO')?.at(-1)));
+    outcomes.set(name, [...(outcomes.get(name) ?? []), outcome]);
+    process.stderr.write(`seed ${seed}, ${name}: held-out reward ${outcome.reward.toFixed(4)}\n`);
+  }
+}
+const metaapo = outcomes.get('MetaAPO')!;
+process.stdout.write(
+  `| method | held-out reward | annotated | reward calls | MetaAPO's reward minus it, 95 % interval |\n`,
+);
+process.stdout.write('|---|---|---|---|---|\n');
+for (const [name, results] of outcomes) {
+  const differences = results.map(({ reward }, index) => metaapo[index]!.reward - reward);
+  const cells = [
+    name,
+    `${mean(results.map(({ reward }) => reward)).toFixed(4)} ± ${halfWidth(results.map(({ reward }) => reward)).toFixed(4)}`,
+    `${(100 * mean(results.map(({ share }) => share))).toFixed(1)} %`,
+    mean(results.map(({ calls }) => calls)).toFixed(0),
+    name === 'MetaAPO' ? '' : `${mean(differences).toFixed(4)} ± ${halfWidth(differences).toFixed(4)}`,
+  ];
+  process.stdout.write(`| ${cells.join(' | ')} |\n`);
+}
+process.stdout.write(
+  `${seeds.length} seeds, ${flags.rows} rows, 2 iterations, 4 responses a prompt, 400 held-out prompts.\n`,
+);

@@ -1,0 +1,14 @@
+import type { Command } from 'commander';
+import { writeReport } from '../report/write-report.js';
+
+/** `metaapo report`: a page about one run, or several side by side. */
+export function addReport(program: Command): void {
+  program
+    .command('report')
+    .description('write a page with curves, tables and samples of a run, or of several side by side')
+    .argument('<run...>', 'run directories')
+    .option('--output <file>', 'HTML file (default: report.html in the run, or here for several)')
+    .action(async (runs: string[], { output }: { output?: string }) => {
+      process.stdout.write(`${await writeReport(runs, output)}\n`);
+    });
+}

@@ -1,0 +1,21 @@
+import type { Command } from 'commander';
+
+/** Flags of the commands that take a recipe. */
+export interface RunFlags {
+  /** `key.path=value`. */
+  readonly set: readonly string[];
+  readonly resume?: boolean;
+  readonly allowChanges?: boolean;
+  readonly dryRun?: boolean;
+}
+
+const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
+
+/** Adds the flags of a recipe to a command. */
+export function addRunFlags(command: Command): Command {
+  return command
+    .option('--set <key=value>', 'override a key of the recipe, e.g. training.learningRate=1e-6', collect, [])
+    .option('--resume', 'go on with the run in the output directory')
+    .option('--allow-changes', 'with --resume: accept a recipe that differs from the one the run was started with')
+    .option('--dry-run', 'print what would be done, and every default in force');
+}
