@@ -87,6 +87,7 @@ const stageOf = (errors) => [...errors.matchAll(/^(score|sample|reward|evaluate|
 
 async function torment(executor) {
   const straight = join(directory, `straight-${executor}`);
+  rmSync(calls, { force: true });
   const began = performance.now();
   const first = await start(argumentsFor(straight, executor));
   if (first.status !== 0) throw new Error(`the undisturbed run failed:\n${first.errors.slice(-2000)}`);
@@ -131,10 +132,8 @@ async function torment(executor) {
 }
 
 try {
-  const tsx = join(root, 'node_modules', '.bin', 'tsx');
-  const write = `import { writePreferences } from '${join(root, 'examples/quickstart/write-preferences.ts')}';
-await writePreferences('${join(directory, 'train.jsonl')}', 120, 1); await writePreferences('${join(directory, 'test.jsonl')}', 20, 2);`;
-  const made = spawnSync(tsx, ['--eval', write], { cwd: root, encoding: 'utf8' });
+  const script = join(root, 'scripts', 'chaos-data.ts');
+  const made = spawnSync(join(root, 'node_modules', '.bin', 'tsx'), [script, directory], { encoding: 'utf8' });
   if (made.status !== 0) throw new Error(made.stderr);
   let failures = 0;
   for (const executor of flags.executors.split(',')) failures += await torment(executor);
