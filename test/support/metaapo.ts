@@ -26,11 +26,15 @@ export function metaapo(args: readonly string[], env: NodeJS.ProcessEnv = {}): C
   return spawnSync(process.execPath, [command, ...args], { cwd: root, encoding: 'utf8', env: environment(env) });
 }
 
-/** Runs the command, and interrupts it as soon as its error stream shows `marker`. */
+/**
+ * Runs the command, and interrupts it as soon as its error stream shows `marker`.
+ * @param before called right before the interruption; it blocks this process, not the command
+ */
 export function interruptedMetaapo(
   args: readonly string[],
   marker: RegExp,
   env: NodeJS.ProcessEnv = {},
+  before: () => void = () => undefined,
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [command, ...args], { cwd: root, env: environment(env) });
@@ -42,6 +46,7 @@ export function interruptedMetaapo(
       stderr += chunk;
       if (isInterrupted || !marker.test(stderr)) return;
       isInterrupted = true;
+      before();
       child.kill('SIGINT');
     });
     child.on('close', (status) => resolve({ status, stdout, stderr }));

@@ -2,12 +2,15 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { addBackend } from './commands/backend.js';
 import { addDoctor } from './commands/doctor.js';
+import { addGenerate } from './commands/generate.js';
 import { addInit } from './commands/init.js';
 import { addPlugins } from './commands/plugins.js';
+import { addProfile } from './commands/profile.js';
 import { addReport } from './commands/report.js';
+import { addReward } from './commands/reward.js';
 import { addRun } from './commands/run.js';
 import { addScore } from './commands/score.js';
-import { addTrain } from './commands/train.js';
+import { addTrain, addTrainReward } from './commands/train.js';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
@@ -19,10 +22,14 @@ export function createProgram(): Command {
     .configureHelp({ showGlobalOptions: true });
   addRun(program);
   addTrain(program);
+  addTrainReward(program);
   addScore(program);
+  addGenerate(program);
+  addReward(program);
   addReport(program);
   addInit(program);
   addPlugins(program);
+  addProfile(program);
   addDoctor(program);
   addBackend(program);
   for (const command of [program, ...program.commands, ...program.commands.flatMap((inner) => inner.commands)]) {

@@ -3,6 +3,7 @@ export { type AotPairOptions, aotPair } from './aot-pair.js';
 export { type ApoDownOptions, apoDown } from './apo-down.js';
 export { type ApoZeroOptions, apoZero } from './apo-zero.js';
 export { type BcoOptions, bco } from './bco.js';
+export { type BradleyTerryOptions, bradleyTerry } from './bradley-terry.js';
 export { type CpoOptions, cpo } from './cpo.js';
 export type { CatalogueLoss, LossEntry, Publication } from './define-loss.js';
 export { type DiscopopOptions, discopop } from './discopop.js';

@@ -4,6 +4,7 @@ import { aotPairEntry } from './aot-pair.js';
 import { apoDownEntry } from './apo-down.js';
 import { apoZeroEntry } from './apo-zero.js';
 import { bcoEntry } from './bco.js';
+import { bradleyTerryEntry } from './bradley-terry.js';
 import { cpoEntry } from './cpo.js';
 import type { LossEntry } from './define-loss.js';
 import { discopopEntry } from './discopop.js';
@@ -56,5 +57,6 @@ export default definePlugin({
     partOf(lengthNormalizedDpoEntry),
     partOf(wpoEntry),
     partOf(rpoEntry),
+    partOf(bradleyTerryEntry),
   ],
 });

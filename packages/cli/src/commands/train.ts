@@ -10,6 +10,17 @@ export function addTrain(program: Command): void {
     .description('train a model on preference pairs')
     .argument('<recipe>', 'YAML file or built-in name');
   addRunFlags(command).action((recipe: string, flags: RunFlags) =>
-    flags.dryRun === true ? planTraining(recipe, flags) : runTrainingCommand(recipe, flags),
+    flags.dryRun === true ? planTraining(recipe, flags) : runTrainingCommand(recipe, flags, 'policy'),
+  );
+}
+
+/** `metaapo train-reward`: a reward model out of a language model. */
+export function addTrainReward(program: Command): void {
+  const command = program
+    .command('train-reward')
+    .description('train a reward model on preference pairs: a classification head on a language model')
+    .argument('<recipe>', 'YAML file');
+  addRunFlags(command, { dryRun: false }).action((recipe: string, flags: RunFlags) =>
+    runTrainingCommand(recipe, flags, 'reward'),
   );
 }

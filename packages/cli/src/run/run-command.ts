@@ -46,7 +46,7 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
   try {
     const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
     say(`Backend: ${backend.reason}`);
-    policy = await openPolicy(recipe, sources, recipe.cachedTokens);
+    policy = await openPolicy(recipe, sources, { cachedTokens: recipe.cachedTokens });
     const context: PartContext = {
       baseDirectory: process.cwd(),
       policy,

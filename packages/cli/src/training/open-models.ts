@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import type { TrainingRecipe } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { downloadSnapshot } from '@metaapo/data';
-import { type LanguageModel, type LoadedTextModel, loadLanguageModel, loadTextModel } from '@metaapo/models';
+import {
+  type LanguageModel,
+  type LanguageModelOptions,
+  type LoadedTextModel,
+  loadLanguageModel,
+  loadTextModel,
+} from '@metaapo/models';
 
 /** Files of a model that are fetched from the hub. No code, no pickles. */
 const MODEL_FILES = ['*.safetensors', '*.json', '*.jinja', 'tokenizer.model'];
@@ -36,7 +42,7 @@ export async function modelDirectory(model: string, { revision, report, signal }
 export async function openPolicy(
   recipe: TrainingRecipe,
   sources: Sources,
-  cachedTokens?: number,
+  options: Pick<LanguageModelOptions, 'cachedTokens' | 'profile' | 'newHead'> = {},
 ): Promise<LoadedTextModel> {
   const { training, lora, adapter, precision, executor } = recipe;
   const [beta1, beta2] = training.adamBetas;
@@ -46,8 +52,8 @@ export async function openPolicy(
     checkpoint: training.checkpoint,
     lora: lora && { ...lora, seed: training.seed },
     adapter,
-    cachedTokens,
     executor,
+    ...options,
   });
 }
 

@@ -19,3 +19,14 @@ export function printSummary({ before, after, steps, modelDirectory }: TrainingS
   }
   process.stdout.write(`${lines.join('\n')}\n`);
 }
+
+/** Prints the held-out accuracy with its 95 % interval (Wilson's). */
+export function printAccuracy({ after }: TrainingSummary, pairs: number): void {
+  const accuracy = after?.['eval_rewards/accuracies'];
+  if (accuracy === undefined || pairs === 0) return;
+  const z = 1.96;
+  const centre = (accuracy + z ** 2 / (2 * pairs)) / (1 + z ** 2 / pairs);
+  const half = (z * Math.sqrt((accuracy * (1 - accuracy)) / pairs + z ** 2 / (4 * pairs ** 2))) / (1 + z ** 2 / pairs);
+  const interval = `${(centre - half).toFixed(3)} to ${(centre + half).toFixed(3)}`;
+  process.stdout.write(`Held-out accuracy ${accuracy.toFixed(3)}, 95 % interval ${interval} (${pairs} pairs)\n`);
+}

@@ -1,4 +1,4 @@
 export { nearest, suggestion } from './nearest.js';
-export { parseTrainingRecipe, parseWith } from './parse-recipe.js';
+export { parseRewardRecipe, parseTrainingRecipe, parseWith } from './parse-recipe.js';
 export { parseRunRecipe, type RunRecipe, runRecipe } from './run-recipe.js';
 export { commonSections, type TrainingRecipe, trainingRecipe } from './training-recipe.js';

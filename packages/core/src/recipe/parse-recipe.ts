@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { MetaapoError } from '../contracts/index.js';
 import { suggestion } from './nearest.js';
-import { type TrainingRecipe, trainingRecipe } from './training-recipe.js';
+import { rewardRecipe, type TrainingRecipe, trainingRecipe } from './training-recipe.js';
 
 /**
  * A checked training recipe with every default filled in.
@@ -10,6 +10,14 @@ import { type TrainingRecipe, trainingRecipe } from './training-recipe.js';
  */
 export function parseTrainingRecipe(value: unknown, where: string): TrainingRecipe {
   return parseWith(trainingRecipe, value, where);
+}
+
+/**
+ * A checked recipe of a reward model's training with every default filled in.
+ * @throws MetaapoError with code `config` that names the key, and for an unknown one the nearest spelling
+ */
+export function parseRewardRecipe(value: unknown, where: string): TrainingRecipe {
+  return parseWith(rewardRecipe, value, where);
 }
 
 /** Checks a value against a schema; the first fault is reported. */

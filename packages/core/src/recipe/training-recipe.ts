@@ -120,3 +120,20 @@ export const trainingRecipe = z
 
 /** A checked recipe with every default filled in. */
 export type TrainingRecipe = z.output<typeof trainingRecipe>;
+
+/** A recipe of `metaapo train-reward`: no reference, no adapter and no meta-learner. */
+export const rewardRecipe = z
+  .strictObject({
+    model: commonSections.model,
+    loss: part.default({ id: 'bradley-terry' }),
+    training: commonSections.training,
+    data: commonSections.data,
+    backend: commonSections.backend,
+    executor: commonSections.executor,
+    precision: commonSections.precision,
+    trackers: commonSections.trackers,
+    plugins: commonSections.plugins,
+    revision: commonSections.revision,
+    output: commonSections.output,
+  })
+  .transform((recipe): TrainingRecipe => ({ ...recipe, unselected: 'keep' }));

@@ -2,6 +2,7 @@ import { MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
 import { backendHasSessions } from './compiled/native-sessions.js';
 import { openCompiledSession } from './compiled/session.js';
+import type { Profile } from './eager/profile.js';
 import { openEagerSession } from './eager/session.js';
 import type { Executor, ProgramSet, Session } from './session.js';
 
@@ -35,10 +36,11 @@ export function chooseExecutor(wished: Executor | 'auto' = 'auto'): ExecutorChoi
 
 /**
  * Opens programs in an executor.
+ * @param profile told what each primitive costs; only the eager executor knows
  * @throws MetaapoError with code `backend` when the executor cannot run them: bfloat16 needs `compiled`
  */
-export function openSession(programs: ProgramSet, wished: Executor | 'auto' = 'auto'): Session {
-  const { executor, reason } = chooseExecutor(wished);
+export function openSession(programs: ProgramSet, wished: Executor | 'auto' = 'auto', profile?: Profile): Session {
+  const { executor, reason } = chooseExecutor(profile === undefined ? wished : 'eager');
   if (executor === 'compiled') return openCompiledSession(programs);
   if (usesBfloat16(programs)) {
     throw new MetaapoError('backend', 'bfloat16 needs the executor `compiled`', {
@@ -48,7 +50,7 @@ export function openSession(programs: ProgramSet, wished: Executor | 'auto' = 'a
       remedy: 'Set `precision: float32`, or use a native backend (`metaapo backend install`)',
     });
   }
-  return openEagerSession(programs);
+  return openEagerSession(programs, profile);
 }
 
 function usesBfloat16(programs: ProgramSet): boolean {

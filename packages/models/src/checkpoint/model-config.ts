@@ -97,6 +97,21 @@ export function normalise(raw: Raw, file: string): LanguageModelConfig {
   };
 }
 
+/** The config of a language model with a classification head of one label in the place of its own. */
+export function withScoreHead(config: LanguageModelConfig): LanguageModelConfig {
+  if (config.task === 'sequence-classification') return config;
+  const family = { llama: 'Llama', qwen2: 'Qwen2', qwen3: 'Qwen3', mistral: 'Mistral' }[config.architecture];
+  const [padTokenId = config.eosTokenIds[0]] = [config.padTokenId];
+  const raw = {
+    ...config.raw,
+    architectures: [`${family}ForSequenceClassification`],
+    id2label: { 0: 'LABEL_0' },
+    label2id: { LABEL_0: 0 },
+    pad_token_id: padTokenId,
+  };
+  return { ...config, task: 'sequence-classification', tieWordEmbeddings: false, padTokenId, raw };
+}
+
 interface Reader {
   count(field: string, otherwise?: number): number;
   positive(field: string): number;

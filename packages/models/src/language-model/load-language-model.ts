@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path';
 import type { TrainableModel } from '@metaapo/core/contracts';
-import { seedOf, uniformArray } from '@metaapo/core/numerics';
+import { normalArray, seedOf, uniformArray } from '@metaapo/core/numerics';
 import { openSafetensors, replaceDirectory, type TensorToWrite, writeSafetensors } from '@metaapo/core/storage';
-import type { CheckpointPolicy, Executor, Session } from '@metaapo/engine';
+import type { CheckpointPolicy, Executor, Profile, Session } from '@metaapo/engine';
 import type * as tf from '@tensorflow/tfjs';
 import { type LoraConfig, openAdapter, writeAdapterConfig } from '../checkpoint/adapter.js';
-import { type LanguageModelConfig, readModelConfig } from '../checkpoint/model-config.js';
+import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../checkpoint/model-config.js';
 import { openCheckpoint, readWeights } from '../checkpoint/open-checkpoint.js';
 import { saveCheckpoint } from '../checkpoint/save-checkpoint.js';
 import { generate } from '../generation/generate.js';
@@ -14,9 +14,9 @@ import {
   type Computation,
   continuedStates,
   createComputation,
+  createScoreComputation,
   type Precision,
   type ProgramOptions,
-  sumsOf,
   type TokenLogprobs,
 } from '../network/index.js';
 import { copyTokenizerFiles } from '../tokenizer/index.js';
@@ -35,6 +35,11 @@ export interface LanguageModelOptions {
   readonly lora?: (LoraConfig & { readonly seed: number }) | undefined;
   /** A PEFT adapter directory to go on from. */
   readonly adapter?: string | undefined;
+  /**
+   * Makes a reward model of a language model (a reward model stays as it is): a classification head of one label, normal with a deviation of
+   * 1 / sqrt(hidden + 1), in the place of its own. Excludes adapters.
+   */
+  readonly newHead?: { readonly seed: number } | undefined;
   /** Bytes that the logits of one chunk may take; default 128 MiB. */
   readonly logitsBytes?: number | undefined;
   /**
@@ -44,6 +49,8 @@ export interface LanguageModelOptions {
   readonly cachedTokens?: number | undefined;
   /** Default: `compiled` where the current TensorFlow.js backend can, else `eager`. */
   readonly executor?: Executor | 'auto' | undefined;
+  /** Told what each primitive costs; makes the executor `eager`. */
+  readonly profile?: Profile | undefined;
 }
 
 /** A language model from a Hugging Face directory. */
@@ -69,7 +76,9 @@ export interface LanguageModel extends TrainableModel {
  * @throws MetaapoError with code `checkpoint` or `config` for anything that is missing, damaged or not supported
  */
 export async function loadLanguageModel(directory: string, options: LanguageModelOptions = {}): Promise<LanguageModel> {
-  const config = await readModelConfig(directory);
+  const source = await readModelConfig(directory);
+  const head = source.task === 'causal-lm' ? options.newHead : undefined;
+  const config = head === undefined ? source : withScoreHead(source);
   const adapter = options.adapter === undefined ? undefined : await openAdapter(options.adapter);
   const lora = adapter?.config ?? options.lora;
   const declared = declareParameters(config, lora);
@@ -80,16 +89,19 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
     precision: options.precision ?? 'float32',
     checkpoint: options.checkpoint ?? 'matmul-outputs',
   };
-  const computation = createComputation({
+  const create = config.task === 'sequence-classification' ? createScoreComputation : createComputation;
+  const computation = create({
     ...programOptions,
     optimizer: options.optimizer,
     logitsBytes: options.logitsBytes,
     cachedTokens: options.cachedTokens,
     executor: options.executor,
+    profile: options.profile,
   });
   const { session } = computation;
   try {
-    let fingerprint = await loadBase(directory, config, declared, session);
+    let fingerprint = await loadBase(directory, config, declared, session, head !== undefined);
+    if (head !== undefined) await session.write(SCORE_WEIGHT, firstHead(config.hiddenSize, head.seed));
     if (adapter !== undefined) {
       fingerprint += await readWeights(adapter.weights, declared.adapter, (name, values) =>
         session.write(name, values),
@@ -120,14 +132,24 @@ async function loadBase(
   config: LanguageModelConfig,
   { base }: DeclaredParameters,
   session: Session,
+  isHeadNew: boolean,
 ): Promise<string> {
   const weights = await openCheckpoint(directory);
-  const isTiedHead = (name: string): boolean => config.tieWordEmbeddings && name === 'lm_head.weight';
+  // A tied head may be stored beside the embeddings; a new one takes the place of what is there.
+  const isPassedOver = (name: string): boolean => name === 'lm_head.weight' && (config.tieWordEmbeddings || isHeadNew);
+  const stored = new Map([...base].filter(([name]) => !isHeadNew || name !== SCORE_WEIGHT));
   try {
-    return await readWeights(weights, base, (name, values) => session.write(name, values), isTiedHead);
+    return await readWeights(weights, stored, (name, values) => session.write(name, values), isPassedOver);
   } finally {
     await weights.close();
   }
+}
+
+const SCORE_WEIGHT = 'score.weight';
+
+function firstHead(hiddenSize: number, seed: number): Float32Array {
+  const deviation = 1 / Math.sqrt(hiddenSize + 1);
+  return normalArray(hiddenSize, deviation, seedOf(['score head', seed]));
 }
 
 /** PEFT's start: A uniform within 1 / sqrt(columns), B zero, so that the product begins as nothing. */
@@ -172,10 +194,6 @@ function createModel(parts: ModelParts): LanguageModel {
     lora,
     fingerprint,
     parameterCount: countParameters(declared),
-    async evaluate(groups) {
-      const { logprobs, tokenCounts } = await computation.tokenLogprobs(groups);
-      return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
-    },
     ...(cachedTokens === undefined
       ? {}
       : {

@@ -1,21 +1,31 @@
-import { type ForwardTicket, MetaapoError, type OptimizerStep, type PromptGroup } from '@metaapo/core/contracts';
-import { type Executor, type FedTensor, openSession, type ProgramSet, type Session } from '@metaapo/engine';
+import {
+  type ForwardTicket,
+  MetaapoError,
+  type OptimizerStep,
+  type PromptGroup,
+  type ResponseLogprobs,
+} from '@metaapo/core/contracts';
+import {
+  type Executor,
+  type FedTensor,
+  openSession,
+  type Profile,
+  type ProgramSet,
+  type Session,
+} from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
 import { generationPrograms } from './decode.js';
 import { feedsOf } from './feeds.js';
 import { layoutGroups, type PackedLayout } from './layout.js';
+import { optimizerPrograms, optimizerSteps } from './optimizer-steps.js';
 import {
   type AdamWConstants,
-  applyProgram,
   bodyPrograms,
   evaluateProgram,
-  gradientNormProgram,
   headBackwardProgram,
   headProgram,
   logitsProgram,
   type ProgramOptions,
-  scoreProgram,
-  zeroGradientsProgram,
 } from './programs.js';
 
 /** What {@link createComputation} needs. */
@@ -27,6 +37,8 @@ export interface ComputationOptions extends ProgramOptions {
   /** Tokens that the store of keys and values has room for; present when the model generates. */
   readonly cachedTokens?: number | undefined;
   readonly executor?: Executor | 'auto' | undefined;
+  /** Told what each primitive costs; makes the executor `eager`. */
+  readonly profile?: Profile | undefined;
 }
 
 /** Log-probabilities token by token. */
@@ -45,6 +57,7 @@ export interface Computation {
   logits(groups: readonly PromptGroup[]): Promise<tf.Tensor2D>;
   /** Scores at the last token of each sequence, for models with a classification head. */
   scores(sequences: readonly Int32Array[]): Promise<Float32Array>;
+  evaluate(groups: readonly PromptGroup[]): Promise<ResponseLogprobs>;
   forward(groups: readonly PromptGroup[]): Promise<ForwardTicket>;
   backward(ticket: ForwardTicket, gradient: Float32Array): Promise<void>;
   discard(ticket: ForwardTicket): Promise<void>;
@@ -64,7 +77,7 @@ interface OpenPass {
 /** Writes the programs of a model and opens them. The session's parameters have to be written before the first pass. */
 export function createComputation(options: ComputationOptions): Computation {
   const { config, optimizer } = options;
-  const session = openSession(programsFor(options), options.executor);
+  const session = openSession(programsFor(options), options.executor, options.profile);
   const chunkRows = Math.max(1, Math.floor((options.logitsBytes ?? 2 ** 27) / (4 * config.vocabularySize)));
   let open: OpenPass | undefined;
   let passes = 0;
@@ -91,6 +104,16 @@ export function createComputation(options: ComputationOptions): Computation {
     return logprobs;
   };
 
+  const tokenLogprobs = async (groups: readonly PromptGroup[]): Promise<TokenLogprobs> => {
+    const layout = layoutGroups(groups, config);
+    const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
+    try {
+      return { logprobs: await logprobsOf(hidden, layout.targets), tokenCounts: layout.tokenCounts };
+    } finally {
+      hidden.dispose();
+    }
+  };
+
   const claim = (ticket: ForwardTicket): OpenPass => {
     if (open?.id !== ticket.id) {
       throw new MetaapoError('internal', 'the forward pass is not open', { where: `ticket ${ticket.id}` });
@@ -102,15 +125,7 @@ export function createComputation(options: ComputationOptions): Computation {
 
   return {
     session,
-    async tokenLogprobs(groups) {
-      const layout = layoutGroups(groups, config);
-      const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
-      try {
-        return { logprobs: await logprobsOf(hidden, layout.targets), tokenCounts: layout.tokenCounts };
-      } finally {
-        hidden.dispose();
-      }
-    },
+    tokenLogprobs,
     async logits(groups) {
       const layout = layoutGroups(groups, config);
       const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
@@ -118,18 +133,12 @@ export function createComputation(options: ComputationOptions): Computation {
       hidden.dispose();
       return logits as tf.Tensor2D;
     },
-    async scores(sequences) {
-      const layout = layoutGroups(
-        sequences.map((prompt) => ({ prompt, responses: [] })),
-        config,
-      );
-      const ends = lastRows(sequences);
-      const feeds = { ...feedsOf(layout, config), predictingRows: { data: ends, shape: [ends.length] } };
-      const { hidden } = await session.run('evaluate', feeds);
-      const { scores } = await session.run('score', { hidden: hidden! });
-      const result = Float32Array.from(await scores!.data());
-      tf.dispose([hidden!, scores!]);
-      return result;
+    async evaluate(groups) {
+      const { logprobs, tokenCounts } = await tokenLogprobs(groups);
+      return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
+    },
+    async scores() {
+      throw new MetaapoError('internal', 'a language model has no scores', { where: 'scores' });
     },
     async forward(groups) {
       if (open !== undefined) {
@@ -164,26 +173,7 @@ export function createComputation(options: ComputationOptions): Computation {
     async discard(ticket) {
       claim(ticket).hidden.dispose();
     },
-    async gradientNorm() {
-      const { norm } = await session.run('gradientNorm', {});
-      const value = (await norm!.data())[0]!;
-      norm!.dispose();
-      return value;
-    },
-    async apply(step, gradientNorm) {
-      checkConstants(step, optimizer!);
-      const { maxGradNorm } = step;
-      const scale = maxGradNorm === undefined ? 1 : Math.min(1, maxGradNorm / (gradientNorm + 1e-6));
-      await session.run('apply', {
-        learningRate: scalarFeed(step.learningRate),
-        gradientScale: scalarFeed(scale),
-        correction1: scalarFeed(1 - step.beta1 ** step.step),
-        correction2: scalarFeed(1 - step.beta2 ** step.step),
-      });
-    },
-    async zeroGradients() {
-      await session.run('zeroGradients', {});
-    },
+    ...optimizerSteps(session, optimizer),
     dispose() {
       open?.hidden.dispose();
       open = undefined;
@@ -194,7 +184,6 @@ export function createComputation(options: ComputationOptions): Computation {
 
 function programsFor(options: ComputationOptions): ProgramSet {
   const evaluate = evaluateProgram(options);
-  if (options.config.task === 'sequence-classification') return { evaluate, score: scoreProgram(options) };
   const inference = {
     evaluate,
     head: headProgram(options),
@@ -206,13 +195,9 @@ function programsFor(options: ComputationOptions): ProgramSet {
     ...inference,
     ...bodyPrograms(options),
     headBackward: headBackwardProgram(options),
-    gradientNorm: gradientNormProgram(options),
-    apply: applyProgram(options, options.optimizer),
-    zeroGradients: zeroGradientsProgram(options),
+    ...optimizerPrograms(options, options.optimizer),
   };
 }
-
-const scalarFeed = (value: number): FedTensor => ({ data: Float32Array.of(value), shape: [] });
 
 async function inChunks(
   hidden: tf.Tensor2D,
@@ -250,25 +235,4 @@ function repeat(values: Float32Array, counts: Int32Array): Float32Array {
     at += count;
   }
   return repeated;
-}
-
-function lastRows(sequences: readonly Int32Array[]): Int32Array {
-  let end = 0;
-  return Int32Array.from(sequences, ({ length }) => {
-    end += length;
-    return end - 1;
-  });
-}
-
-function checkConstants(step: OptimizerStep, constants: AdamWConstants): void {
-  for (const name of ['beta1', 'beta2', 'epsilon', 'weightDecay'] as const) {
-    if (step[name] !== constants[name]) {
-      throw new MetaapoError('config', `${name} differs from the one the model was opened with`, {
-        where: 'optimizer step',
-        expected: String(constants[name]),
-        got: String(step[name]),
-        remedy: 'Open the model with the optimizer settings that the trainer uses',
-      });
-    }
-  }
 }

@@ -4,3 +4,4 @@ export * from './network-config.js';
 export * from './parameters.js';
 export * from './programs.js';
 export * from './rotary.js';
+export { createScoreComputation } from './score-computation.js';

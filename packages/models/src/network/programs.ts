@@ -101,6 +101,19 @@ export function scoreProgram({ config, parameters, adapters }: ProgramOptions): 
   return finishProgram(graph, { scores: scoresOf(hidden, parametersIn(graph, parameters, adapters)) });
 }
 
+/** The gradient of scores: adds to the head's gradient, and gives d loss / d hidden. */
+export function scoreBackwardProgram({ config, parameters, adapters }: ProgramOptions): Program {
+  const graph = createGraph('score-backward');
+  const hidden = ops.input(graph, 'hidden', ['rows', config.hiddenSize]);
+  const scores = scoresOf(hidden, parametersIn(graph, parameters, adapters));
+  const cotangent = ops.input(graph, 'scoreGradient', ['rows']);
+  const weight = parameters.get('score.weight')!;
+  const weightValue = ops.readState(graph, parameterState(weight));
+  const gradients = differentiate([{ value: scores, cotangent }], [hidden, weightValue]);
+  if (weight.isTrainable) accumulateGradient(trainingStates(weight).gradient, gradients.get(weightValue)!);
+  return finishProgram(graph, { hiddenGradient: gradients.get(hidden)![0]! });
+}
+
 const trainable = ({ parameters }: ProgramOptions): ParameterDeclaration[] =>
   [...parameters.values()].filter((parameter) => parameter.isTrainable);
 

@@ -1,12 +1,5 @@
 import { resolve } from 'node:path';
-import type {
-  ChatMessage,
-  PartDefinition,
-  Plugin,
-  RewardModel,
-  RewardRequest,
-  Tokenizer,
-} from '@metaapo/core/contracts';
+import type { PartDefinition, Plugin, RewardModel, RewardRequest, Tokenizer } from '@metaapo/core/contracts';
 import { CONTRACT, definePart, definePlugin, MetaapoError, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
 import { packByTokens } from '@metaapo/core/numerics';
 import { z } from 'zod';
@@ -37,15 +30,7 @@ const schema = z.strictObject({
  */
 export async function sequenceClassification(options: SequenceClassificationOptions): Promise<RewardModel> {
   const settings = parseOptions('reward model sequence-classification', schema, options);
-  const { task } = await readModelConfig(settings.model);
-  if (task !== 'sequence-classification') {
-    throw new MetaapoError('checkpoint', 'the model has no classification head', {
-      where: settings.model,
-      expected: 'an architecture that ends with ForSequenceClassification',
-      got: 'a language model',
-      remedy: 'Give a reward model',
-    });
-  }
+  await refuseLanguageModel(settings.model);
   const tokenizer = await loadTokenizer(settings.model);
   const model = await loadLanguageModel(settings.model);
   return {
@@ -53,17 +38,37 @@ export async function sequenceClassification(options: SequenceClassificationOpti
     options: settings,
     fingerprint: `sequence-classification ${model.fingerprint} ${tokenizer.fingerprint}`,
     score: (requests, signal) => {
-      const sequences = requests.map((request) => encode(request, tokenizer).slice(0, settings.maxLength));
+      const sequences = requests.map((request) => encodeForReward(request, tokenizer).slice(0, settings.maxLength));
       return scoreSequences(model, sequences, settings.batchTokens, signal);
     },
     dispose: () => model.dispose(),
   };
 }
 
-function encode({ prompt, response }: RewardRequest, tokenizer: Tokenizer): Int32Array {
-  if (typeof prompt === 'string') return tokenizer.encode(prompt + response, { addSpecialTokens: true });
-  const conversation: ChatMessage[] = [...prompt, { role: 'assistant', content: response }];
-  return tokenizer.encode(tokenizer.renderChat(conversation));
+/** @throws MetaapoError with code `checkpoint` when a directory's model has no classification head. */
+export async function refuseLanguageModel(directory: string): Promise<void> {
+  const { task } = await readModelConfig(directory);
+  if (task !== 'sequence-classification') {
+    throw new MetaapoError('checkpoint', 'the model has no classification head', {
+      where: directory,
+      expected: 'an architecture that ends with ForSequenceClassification',
+      got: 'a language model',
+      remedy: 'Give a reward model',
+    });
+  }
+}
+
+/**
+ * Token ids of a prompt with its response as reward models read them: the conversation as the template renders it, up to
+ * and with the token that ends the response.
+ */
+export function encodeForReward({ prompt, response }: RewardRequest, tokenizer: Tokenizer): Int32Array {
+  const ids =
+    typeof prompt === 'string'
+      ? tokenizer.encode(prompt + response, { addSpecialTokens: true })
+      : tokenizer.encode(tokenizer.renderChat([...prompt, { role: 'assistant', content: response }]).trimEnd());
+  const { eosTokenId } = tokenizer;
+  return eosTokenId === undefined || ids.at(-1) === eosTokenId ? ids : Int32Array.of(...ids, eosTokenId);
 }
 
 /** Scores `[N]` of sequences, computed in batches of like lengths. */

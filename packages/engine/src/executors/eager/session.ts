@@ -13,14 +13,16 @@ import { type FedTensor, type ProgramSet, type Session, statesOf } from '../sess
 import { adamW } from './adamw.js';
 import { type Kernel, kernelsFor } from './kernels.js';
 import { type PlannedNode, planLifetimes } from './plan.js';
+import type { Profile } from './profile.js';
 
 /**
  * Runs programs operation by operation on the current TensorFlow.js backend. Every intermediate is disposed right after
  * its last reader.
+ * @param profile told what each primitive costs
  */
-export function openEagerSession(programs: ProgramSet): Session {
+export function openEagerSession(programs: ProgramSet, profile?: Profile): Session {
   const states = createStates(statesOf(programs));
-  const kernels = kernelsFor(tf.getBackend());
+  const context: Context = { states, kernels: kernelsFor(tf.getBackend()), profile };
   const plans = new Map<string, readonly PlannedNode[]>();
   return {
     executor: 'eager',
@@ -34,7 +36,7 @@ export function openEagerSession(programs: ProgramSet): Session {
       }
       const plan = plans.get(name) ?? planLifetimes(program);
       plans.set(name, plan);
-      return execute(program, plan, inputs, states, kernels);
+      return execute(program, plan, inputs, context);
     },
     async write(state, data) {
       states.write(state, data);
@@ -118,15 +120,14 @@ function execute(
   program: Program,
   plan: readonly PlannedNode[],
   fed: Readonly<Record<string, FedTensor>>,
-  states: States,
-  kernels: Readonly<Record<string, Kernel>>,
+  context: Context,
 ): Record<string, tf.Tensor> {
   const live = new Map<Value, tf.Tensor>();
   try {
     const bindings = feed(program, fed, live);
     for (const { node, lastReads, unread } of plan) {
       if (node.operation !== 'input') {
-        const results = apply(node, live, bindings, states, kernels);
+        const results = timed(node, live, bindings, context);
         for (const [index, value] of node.outputs.entries()) live.set(value, results[index]!);
       }
       for (const value of lastReads) release(live, value);
@@ -145,14 +146,31 @@ function release(live: Map<Value, tf.Tensor>, value: Value): void {
   live.delete(value);
 }
 
-function apply(
+interface Context {
+  readonly states: States;
+  readonly kernels: Readonly<Record<string, Kernel>>;
+  readonly profile: Profile | undefined;
+}
+
+function timed(
   node: Node,
   live: ReadonlyMap<Value, tf.Tensor>,
   bindings: DimensionBindings,
-  states: States,
-  kernels: Readonly<Record<string, Kernel>>,
+  context: Context,
 ): readonly tf.Tensor[] {
   const inputs = node.inputs.map((value) => live.get(value)!);
+  const started = performance.now();
+  const outputs = apply(node, inputs, bindings, context);
+  context.profile?.record(node, inputs, outputs, (performance.now() - started) / 1000);
+  return outputs;
+}
+
+function apply(
+  node: Node,
+  inputs: readonly tf.Tensor[],
+  bindings: DimensionBindings,
+  { states, kernels }: Context,
+): readonly tf.Tensor[] {
   switch (node.operation) {
     case 'readState':
       return [states.get(node.attributes.state, bindings)];

@@ -1,0 +1,13 @@
+import type { Command } from 'commander';
+import { profileCommand } from '../training/profile-command.js';
+import { collect } from './collect.js';
+
+/** `metaapo profile`: where the time of a training step goes. */
+export function addProfile(program: Command): void {
+  program
+    .command('profile')
+    .description('show what one micro-batch of a training recipe costs, primitive by primitive')
+    .argument('<recipe>', 'YAML file or built-in name')
+    .option('--set <key=value>', 'override a key of the recipe', collect, [])
+    .action((recipe: string, { set }: { set: string[] }) => profileCommand(recipe, set));
+}

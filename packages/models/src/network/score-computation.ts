@@ -1,0 +1,132 @@
+import { type ForwardTicket, MetaapoError, type PromptGroup, type ResponseLogprobs } from '@metaapo/core/contracts';
+import { type FedTensor, openSession, type ProgramSet } from '@metaapo/engine';
+import * as tf from '@tensorflow/tfjs';
+import type { Computation, ComputationOptions } from './computation.js';
+import { feedsOf } from './feeds.js';
+import { layoutGroups, type PackedLayout } from './layout.js';
+import { optimizerPrograms, optimizerSteps } from './optimizer-steps.js';
+import { bodyPrograms, evaluateProgram, scoreBackwardProgram, scoreProgram } from './programs.js';
+
+type Feeds = Readonly<Record<string, FedTensor>>;
+
+/**
+ * A model with a classification head. Where a language model gives the log-probability of a response, it gives the score
+ * at the response's last token, so that a reward model trains and evaluates as a policy does.
+ */
+export function createScoreComputation(options: ComputationOptions): Computation {
+  const { config, optimizer } = options;
+  const session = openSession(programsFor(options), options.executor, options.profile);
+  let open: { readonly id: number; readonly feeds: Feeds; readonly hidden: tf.Tensor } | undefined;
+  let passes = 0;
+
+  const scoresOf = async (hidden: tf.Tensor): Promise<Float32Array> => {
+    const { scores } = await session.run('score', { hidden });
+    const values = Float32Array.from(await scores!.data());
+    scores!.dispose();
+    return values;
+  };
+  const feedsAtEnds = (layout: PackedLayout, ends: Int32Array): Feeds => ({
+    ...feedsOf(layout, config),
+    predictingRows: { data: ends, shape: [ends.length] },
+  });
+  const evaluateAt = async (feeds: Feeds): Promise<Float32Array> => {
+    const { hidden } = await session.run('evaluate', feeds);
+    try {
+      return await scoresOf(hidden!);
+    } finally {
+      hidden!.dispose();
+    }
+  };
+  const claim = (ticket: ForwardTicket): NonNullable<typeof open> => {
+    if (open?.id !== ticket.id) {
+      throw new MetaapoError('internal', 'the forward pass is not open', { where: `ticket ${ticket.id}` });
+    }
+    const pass = open;
+    open = undefined;
+    return pass;
+  };
+  const noLanguageHead = async (): Promise<never> => {
+    throw new MetaapoError('internal', 'a model with a classification head predicts no tokens', {
+      where: 'log-probabilities',
+    });
+  };
+  return {
+    session,
+    tokenLogprobs: noLanguageHead,
+    logits: noLanguageHead,
+    async scores(sequences) {
+      const groups = sequences.map((prompt) => ({ prompt, responses: [] }));
+      return evaluateAt(feedsAtEnds(layoutGroups(groups, config), lastRows(sequences)));
+    },
+    async evaluate(groups) {
+      const { layout, ends, tokenCounts } = layoutWithEnds(groups, config);
+      return { sumLogprobs: await evaluateAt(feedsAtEnds(layout, ends)), tokenCounts };
+    },
+    async forward(groups) {
+      if (open !== undefined) {
+        throw new MetaapoError('internal', 'a forward pass is still open', { where: `ticket ${open.id}` });
+      }
+      const { layout, ends, tokenCounts } = layoutWithEnds(groups, config);
+      const feeds = feedsAtEnds(layout, ends);
+      const { hidden } = await session.run('forward', feeds);
+      const id = ++passes;
+      open = { id, feeds, hidden: hidden! };
+      return { id, sumLogprobs: await scoresOf(hidden!), tokenCounts };
+    },
+    async backward(ticket, gradient) {
+      const { feeds, hidden } = claim(ticket);
+      const scoreGradient = { data: gradient, shape: [gradient.length] };
+      const { hiddenGradient } = await session.run('scoreBackward', { hidden, scoreGradient });
+      hidden.dispose();
+      await session.run('backward', { ...feeds, hiddenGradient: hiddenGradient! });
+      hiddenGradient!.dispose();
+    },
+    async discard(ticket) {
+      claim(ticket).hidden.dispose();
+    },
+    ...optimizerSteps(session, optimizer),
+    dispose() {
+      if (open !== undefined) tf.dispose(open.hidden);
+      open = undefined;
+      session.dispose();
+    },
+  };
+}
+
+function programsFor(options: ComputationOptions): ProgramSet {
+  const inference = { evaluate: evaluateProgram(options), score: scoreProgram(options) };
+  if (options.optimizer === undefined) return inference;
+  return {
+    ...inference,
+    ...bodyPrograms(options),
+    scoreBackward: scoreBackwardProgram(options),
+    ...optimizerPrograms(options, options.optimizer),
+  };
+}
+
+/** The layout of groups with all of their tokens, and the row of each response's last one. */
+function layoutWithEnds(
+  groups: readonly PromptGroup[],
+  config: ComputationOptions['config'],
+): { readonly layout: PackedLayout; readonly ends: Int32Array } & Pick<ResponseLogprobs, 'tokenCounts'> {
+  // A layout leaves out what is only predicted, its last token: here one more, of any id, which is never looked at.
+  const extended = groups.map(({ prompt, responses }) => ({
+    prompt,
+    responses: responses.map((response) => Int32Array.of(...response, 0)),
+  }));
+  const layout = layoutGroups(extended, config);
+  let end = 0;
+  const ends = layout.tokenCounts.map((count) => {
+    end += count;
+    return layout.predictingRows.data[end - 1]!;
+  });
+  return { layout, ends, tokenCounts: layout.tokenCounts.map((count) => count - 1) };
+}
+
+function lastRows(sequences: readonly Int32Array[]): Int32Array {
+  let end = 0;
+  return Int32Array.from(sequences, ({ length }) => {
+    end += length;
+    return end - 1;
+  });
+}

@@ -1,0 +1,145 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { writePreferences } from '../examples/quickstart/write-preferences.js';
+import { interruptedMetaapo, metaapo, quickstartModel, root, temporaryDirectory } from './support/metaapo.js';
+
+const directory = temporaryDirectory();
+const env = { METAAPO_HOME: join(directory, 'home') };
+const output = (name: string): string => join(directory, name);
+
+const RECIPE: Readonly<Record<string, unknown>> = {
+  model: quickstartModel,
+  'data.train': output('train.jsonl'),
+  'data.eval': output('test.jsonl'),
+  rewardModel: { id: 'function', path: join(root, 'examples/quickstart/reward.mjs') },
+  evaluateRewards: 8,
+  'training.batchSize': 8,
+};
+
+function argumentsFor(name: string, settings: Readonly<Record<string, unknown>> = {}): string[] {
+  const recipe = { ...RECIPE, output: output(name), ...settings };
+  const sets = Object.entries(recipe).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`]);
+  return ['run', join(root, 'examples/quickstart/recipe.yaml'), ...sets];
+}
+
+interface Summary {
+  readonly rows: number;
+  readonly selected: number;
+  readonly steps: number;
+  readonly annotations: { readonly done: number; readonly ofAll: number };
+  readonly pairs: Readonly<Record<string, number>>;
+}
+
+const journalOf = (name: string): readonly { kind: string; summary?: Summary }[] =>
+  readFileSync(join(output(name), 'journal.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+const summariesOf = (name: string): readonly Summary[] =>
+  journalOf(name).flatMap(({ kind, summary }) => (kind === 'iteration' ? [summary!] : []));
+const weightsOf = (name: string): Buffer => readFileSync(join(output(name), 'model', 'model.safetensors'));
+
+function run(name: string, settings: Readonly<Record<string, unknown>> = {}) {
+  const result = metaapo(argumentsFor(name, settings), env);
+  expect(result.status, result.stderr).toBe(0);
+  return result;
+}
+
+beforeAll(async () => {
+  await writePreferences(output('train.jsonl'), 60, 1);
+  await writePreferences(output('test.jsonl'), 16, 2);
+});
+
+describe('metaapo run', () => {
+  it('annotates a share of the prompts, trains, and leaves a complete run directory', () => {
+    const { stdout } = run('whole');
+    expect(stdout).toMatch(/\d+ reward calls instead of 240: \d+\.\d % saved/);
+    for (const file of ['recipe.yaml', 'metrics.jsonl', 'journal.jsonl', 'meta-learner.safetensors', 'report.html']) {
+      expect(existsSync(join(output('whole'), file)), file).toBe(true);
+    }
+    const summaries = summariesOf('whole');
+    expect(summaries.map(({ rows }) => rows)).toEqual([30, 30]);
+    const entries = journalOf('whole');
+    for (const kind of ['responses', 'rewards']) {
+      expect(entries.filter((entry) => entry.kind === kind)).toHaveLength(
+        summaries.reduce((sum, { selected }) => sum + selected, 0),
+      );
+    }
+  });
+
+  it('goes on after Ctrl-C to the same weights', async () => {
+    const stopped = await interruptedMetaapo(argumentsFor('stopped'), /Iteration 2/, env);
+    expect(stopped.status, stopped.stderr).toBe(130);
+    const resumed = metaapo([...argumentsFor('stopped'), '--resume'], env);
+    expect(resumed.status, resumed.stderr).toBe(0);
+    expect(weightsOf('stopped').equals(weightsOf('whole'))).toBe(true);
+    expect(summariesOf('stopped').map(({ selected }) => selected)).toEqual(
+      summariesOf('whole').map(({ selected }) => selected),
+    );
+  });
+
+  it('shows what a resumed recipe changed, and refuses it unless that is allowed', () => {
+    const changed = metaapo([...argumentsFor('whole', { 'training.learningRate': 0.5 }), '--resume'], env);
+    expect(changed.status).toBe(2);
+    expect(changed.stderr).toMatch(/training\.learningRate: 0\.0001 -> 0\.5/);
+    const args = [...argumentsFor('whole', { 'training.learningRate': 0.5 }), '--resume', '--allow-changes'];
+    const allowed = metaapo(args, env);
+    expect(allowed.status, allowed.stderr).toBe(0);
+    expect(allowed.stderr).toContain('changed: training.learningRate: 0.0001 -> 0.5');
+  });
+
+  it('runs with no prompt selected, and with all', () => {
+    run('none', { selection: { id: 'none' }, iterations: 1 });
+    expect(summariesOf('none')).toMatchObject([{ selected: 0, annotations: { done: 0, ofAll: 240 } }]);
+    run('all', { selection: { id: 'all' }, iterations: 1 });
+    expect(summariesOf('all')).toMatchObject([{ selected: 60, annotations: { done: 240 } }]);
+  });
+
+  it('leaves unselected rows out when the recipe says so, also when none are left', () => {
+    const { stderr } = run('dropped', { selection: { id: 'none' }, unselected: 'drop', iterations: 1 });
+    expect(summariesOf('dropped')).toMatchObject([{ rows: 60, selected: 0, steps: 0 }]);
+    expect(stderr).not.toContain('train 1/');
+  });
+
+  it('runs with fewer rows than a batch', () => {
+    run('few', { 'data.maxRows': 3, iterations: 1 });
+    expect(summariesOf('few')).toMatchObject([{ rows: 3, steps: 1 }]);
+  });
+
+  it('keeps to an annotation budget over the whole run', () => {
+    run('budget', { selection: { id: 'all' }, budget: { rewardCalls: 100 } });
+    const done = summariesOf('budget').map(({ annotations }) => annotations.done);
+    expect(done).toEqual([100, 0]);
+  });
+
+  it('plans without training', () => {
+    const planned = metaapo([...argumentsFor('planned'), '--dry-run'], env);
+    expect(planned.status, planned.stderr).toBe(0);
+    expect(planned.stdout).toMatch(/Longest rows, in tokens: row \d+ with \d+/);
+    expect(planned.stdout).toContain('At most 60 prompts are sampled: 240 responses and reward calls');
+    expect(planned.stdout).toMatch(/Memory, estimated: \d+\.\d\d GiB/);
+    expect(planned.stdout).toContain('adamEpsilon: 1e-8');
+    expect(existsSync(output('planned'))).toBe(false);
+  });
+
+  it('refuses a second process in the same directory', async () => {
+    const second: { status: number | null; stderr: string }[] = [];
+    await interruptedMetaapo(argumentsFor('shared', { iterations: 1 }), /Iteration 1/, env, () => {
+      second.push(metaapo([...argumentsFor('shared', { iterations: 1 }), '--resume'], env));
+    });
+    expect(second[0]).toMatchObject({ status: 2, stderr: expect.stringContaining('another process') });
+  });
+});
+
+describe('metaapo init', () => {
+  it('writes each built-in recipe once', () => {
+    for (const name of ['metaapo', 'metaapo-simpo', 'metaapo-qwen', 'dpo']) {
+      const file = output(`${name}.yaml`);
+      expect(metaapo(['init', name, '--output', file]).status).toBe(0);
+      expect(readFileSync(file, 'utf8')).toContain('loss: {');
+    }
+    expect(metaapo(['init', 'dpo', '--output', output('dpo.yaml')]).stderr).toContain('the file exists already');
+    expect(metaapo(['init', 'ppo', '--output', output('ppo.yaml')]).status).toBe(2);
+  });
+});
