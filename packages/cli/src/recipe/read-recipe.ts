@@ -11,7 +11,7 @@ export interface RawRecipe {
 }
 
 /**
- * Reads a recipe from a YAML file or a built-in name, and applies `--set key.path=value`.
+ * Reads a recipe from a YAML file or a built-in name, and applies `--set key.path=value`; `--set key=` removes a key.
  * @throws MetaapoError with code `config` when there is no such recipe or it is no YAML, with line and column
  */
 export async function readRecipe(recipe: string, overrides: readonly string[]): Promise<RawRecipe> {
@@ -28,7 +28,8 @@ export async function readRecipe(recipe: string, overrides: readonly string[]): 
   }
   for (const override of overrides) {
     const { path, value } = parseOverride(override);
-    document.setIn(path, document.createNode(value));
+    if (value === undefined) document.deleteIn(path);
+    else document.setIn(path, document.createNode(value));
   }
   return { where, value: document.toJS() };
 }
@@ -61,13 +62,15 @@ async function recipeText(recipe: string): Promise<{ readonly where: string; rea
   }
 }
 
-/** `training.learningRate=1e-6` as a path and a value; the value is read as YAML. */
+/** `training.learningRate=1e-6` as a path and a value; the value is read as YAML, and none takes the key away. */
 function parseOverride(override: string): { readonly path: readonly string[]; readonly value: unknown } {
   const at = override.indexOf('=');
   if (at < 1) {
     throw new MetaapoError('config', 'an override is key.path=value', { where: `--set ${override}`, got: override });
   }
   const text = override.slice(at + 1);
-  const number = text.trim() === '' ? Number.NaN : Number(text);
-  return { path: override.slice(0, at).split('.'), value: Number.isFinite(number) ? number : parse(text) };
+  const path = override.slice(0, at).split('.');
+  if (text.trim() === '') return { path, value: undefined };
+  const number = Number(text);
+  return { path, value: Number.isFinite(number) ? number : parse(text) };
 }

@@ -14,7 +14,12 @@ const collect = (value: string, earlier: readonly string[]): readonly string[] =
 /** Adds the flags of a recipe to a command. */
 export function addRunFlags(command: Command, { dryRun = true } = {}): Command {
   command
-    .option('--set <key=value>', 'override a key of the recipe, e.g. training.learningRate=1e-6', collect, [])
+    .option(
+      '--set <key=value>',
+      'override a key of the recipe, e.g. training.learningRate=1e-6; key= removes it',
+      collect,
+      [],
+    )
     .option('--resume', 'go on with the run in the output directory')
     .option('--allow-changes', 'with --resume: accept a recipe that differs from the one the run was started with');
   return dryRun ? command.option('--dry-run', 'print what would be done, and every default in force') : command;
