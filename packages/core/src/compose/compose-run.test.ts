@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import {
+  CONTRACT,
+  definePart,
+  definePlugin,
+  LOSS,
+  type PartContext,
+  type PreferenceLoss,
+  TRACKER,
+  type Tracker,
+} from '../contracts/index.js';
+import { composeRun } from './index.js';
+
+const loss = (id: string, options: Readonly<Record<string, unknown>>): PreferenceLoss => ({
+  id,
+  options,
+  aggregation: 'sum',
+  isReferenceFree: true,
+  compute: () => {
+    throw new Error('not computed here');
+  },
+});
+const options = z.strictObject({ beta: z.number().positive().default(0.1) });
+const part = (id: string) =>
+  definePart({ slot: LOSS, id, summary: 'A loss.', options, create: (checked) => loss(id, checked) });
+const plugin = (name: string, ...ids: string[]) => definePlugin({ name, contract: CONTRACT, parts: ids.map(part) });
+
+describe('composing a run', () => {
+  it('makes the named part with its checked options, defaults filled in', async () => {
+    const parts = await composeRun({ plugins: [plugin('one', 'first', 'second')], recipe: { loss: { id: 'second' } } });
+    expect(parts.loss).toMatchObject({ id: 'second', options: { beta: 0.1 } });
+    expect(parts.metaLearner).toBeUndefined();
+  });
+
+  it('names the nearest id, key and value that a part would take', async () => {
+    const plugins = [plugin('one', 'first')];
+    const failure = (recipe: { id: string; [key: string]: unknown }) =>
+      composeRun({ plugins, recipe: { loss: recipe } });
+    await expect(failure({ id: 'frist' })).rejects.toThrow(/Did you mean first\?/);
+    await expect(failure({ id: 'first', betta: 1 })).rejects.toThrow(/betta/);
+    await expect(failure({ id: 'first', beta: -1 })).rejects.toMatchObject({ code: 'config' });
+  });
+
+  it('refuses two plugins that offer the same id', async () => {
+    const both = composeRun({
+      plugins: [plugin('one', 'same'), plugin('two', 'same')],
+      recipe: { loss: { id: 'same' } },
+    });
+    await expect(both).rejects.toThrow(/one.*two|two.*one/);
+  });
+
+  it('hands the context to parts, and makes each tracker anew', async () => {
+    const seen: PartContext[] = [];
+    const tracker = definePart<Tracker, Record<string, never>>({
+      slot: TRACKER,
+      id: 'memory',
+      summary: 'Remembers.',
+      options: z.strictObject({}) as never,
+      create: (_, context) => {
+        seen.push(context);
+        return { id: 'memory', options: {}, log: () => undefined, close: () => undefined };
+      },
+    });
+    const context: PartContext = { baseDirectory: '/tmp', report: () => undefined, env: { KEY: 'value' } };
+    const parts = await composeRun({
+      plugins: [plugin('one', 'first'), definePlugin({ name: 'two', contract: CONTRACT, parts: [tracker] })],
+      recipe: { loss: { id: 'first' }, trackers: [{ id: 'memory' }, { id: 'memory' }] },
+      context,
+    });
+    expect(parts.trackers).toHaveLength(2);
+    expect(parts.trackers[0]).not.toBe(parts.trackers[1]);
+    expect(seen).toEqual([context, context]);
+  });
+
+  it('refuses what is no plugin of this contract', () => {
+    expect(() => definePlugin({ name: 'old', contract: 0 as never, parts: [] })).toThrow('another contract');
+    expect(() => definePlugin({ name: '', contract: CONTRACT, parts: [] })).toThrow('no name');
+    expect(() => definePlugin({ name: 'x', contract: CONTRACT, parts: [part('Not Kebab')] })).toThrow('kebab');
+  });
+});

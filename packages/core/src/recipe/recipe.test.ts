@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { parseRewardRecipe, parseRunRecipe, parseTrainingRecipe } from './index.js';
+
+const training = { model: 'm', data: { train: 'x.jsonl' }, output: 'runs/x' };
+const run = { ...training, rewardModel: { id: 'length' } };
+
+describe('recipes', () => {
+  it('fill in every default', () => {
+    expect(parseTrainingRecipe(training, 'recipe.yaml')).toMatchObject({
+      loss: { id: 'dpo' },
+      training: { batchSize: 128, learningRate: 5e-7, schedule: 'cosine_with_min_lr', adamBetas: [0.9, 0.95] },
+      data: { maxLength: 4096, truncate: 'response-tail' },
+      executor: 'auto',
+      precision: 'float32',
+    });
+    expect(parseRunRecipe(run, 'recipe.yaml')).toMatchObject({
+      metaLearner: { id: 'mlp', updateEvery: 8 },
+      iterations: 3,
+      responsesPerPrompt: 8,
+      selection: { id: 'meta' },
+      referencePolicy: 'previous',
+    });
+    expect(parseRewardRecipe(training, 'recipe.yaml').loss).toEqual({ id: 'bradley-terry' });
+  });
+
+  it('name the file, the key and the nearest spelling', () => {
+    const faulty = { ...training, training: { learningrate: 1 } };
+    expect(() => parseTrainingRecipe(faulty, 'recipe.yaml')).toThrow(
+      /recipe\.yaml.*training\.learningrate.*Did you mean learningRate\?/,
+    );
+    expect(() => parseRunRecipe({ ...run, budget: { shares: 0.5 } }, 'r')).toThrow(/shares/);
+    expect(() => parseTrainingRecipe({ ...training, precision: 'float16' }, 'r')).toThrow(/precision.*float16/);
+    expect(() => parseTrainingRecipe({ data: training.data, output: 'x' }, 'r')).toThrow(/model/);
+  });
+
+  it('refuse settings that exclude each other', () => {
+    const both = { ...training, adapter: 'a', lora: { rank: 8 } };
+    expect(() => parseTrainingRecipe(both, 'r')).toThrow('not both');
+    const warmup = { ...training, training: { warmupSteps: 3, warmupRatio: 0.1 } };
+    expect(() => parseTrainingRecipe(warmup, 'r')).toThrow('not both');
+    expect(() => parseRewardRecipe({ ...training, reference: 'm' }, 'r')).toThrow('reference');
+  });
+});

@@ -1,0 +1,171 @@
+import { join } from 'node:path';
+import {
+  composeRun,
+  createPreferenceTrainer,
+  initialTrainerState,
+  planBatches,
+  type RowLogprobs,
+  referenceLogprobs,
+  type StepReport,
+} from '@metaapo/core';
+import type { PreferenceLoss, TokenizedPreference } from '@metaapo/core/contracts';
+import { uniformOf } from '@metaapo/core/numerics';
+import type { Executor } from '@metaapo/engine';
+import losses, { aot, dpo } from '@metaapo/losses';
+import { type LanguageModel, loadLanguageModel } from '@metaapo/models';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { prepareBackend } from './support/backends.js';
+import { root } from './support/metaapo.js';
+
+const start = join(root, 'fixtures', 'models', 'qwen2');
+const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
+let missing: string | undefined;
+beforeAll(async () => {
+  missing = await prepareBackend('tensorflow');
+  if (missing !== undefined) await prepareBackend('wasm');
+});
+
+const executors = (): readonly Executor[] => (missing === undefined ? ['compiled', 'eager'] : ['eager']);
+
+function makeRows(count: number): TokenizedPreference[] {
+  const ids = (key: number, length: number): Int32Array =>
+    Int32Array.from({ length }, (_, index) => 3 + Math.floor(93 * uniformOf(['trainer test', key, index])));
+  return Array.from({ length: count }, (_, row) => ({
+    row,
+    prompt: ids(10 * row, 4 + (row % 5)),
+    chosen: ids(10 * row + 1, 3 + (row % 7)),
+    rejected: ids(10 * row + 2, 2 + (row % 4)),
+  }));
+}
+
+interface Training {
+  readonly loss?: PreferenceLoss;
+  readonly microBatchTokens?: number;
+  readonly batchSize?: number;
+  readonly steps?: number;
+  readonly onStep?: (report: StepReport) => void;
+}
+
+async function train(
+  executor: Executor,
+  settings: Training = {},
+): Promise<{ reports: StepReport[]; weights: Float32Array }> {
+  const { loss = dpo({ beta: 0.1 }), microBatchTokens = 4096, batchSize = 8, steps = 2 } = settings;
+  const rows = makeRows(batchSize * steps);
+  const model = await loadLanguageModel(start, { optimizer, executor });
+  try {
+    const reference = await referenceLogprobs({ model, rows, microBatchTokens, computedBy: 'test' });
+    const trainer = trainerOf(model, rows, reference, loss, microBatchTokens, batchSize);
+    const reports: StepReport[] = [];
+    while (!trainer.isDone) {
+      reports.push(await trainer.step());
+      settings.onStep?.(reports.at(-1)!);
+    }
+    const { logprobs } = await model.tokenLogprobs(rows.map(({ prompt, chosen }) => ({ prompt, responses: [chosen] })));
+    return { reports, weights: logprobs };
+  } finally {
+    model.dispose();
+  }
+}
+
+function trainerOf(
+  model: LanguageModel,
+  rows: readonly TokenizedPreference[],
+  reference: readonly RowLogprobs[],
+  loss: PreferenceLoss,
+  microBatchTokens: number,
+  batchSize: number,
+) {
+  const plan = planBatches({ rowCount: rows.length, batchSize, epochs: 1, shuffle: false, seed: 0 });
+  return createPreferenceTrainer({
+    model,
+    loss,
+    rows,
+    reference,
+    plan,
+    schedule: { kind: 'constant', peak: 1e-3, warmupSteps: 0, totalSteps: plan.totalSteps, minRatio: 0 },
+    optimizer: { ...optimizer, maxGradNorm: 1 },
+    microBatchTokens,
+    start: initialTrainerState(),
+  });
+}
+
+const worst = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((most, value, index) => Math.max(most, Math.abs(value - b[index]!)), 0);
+
+describe('a training step', () => {
+  it('gives the same numbers however the batch is cut, also for a loss over the whole batch', async () => {
+    for (const executor of executors()) {
+      for (const loss of [dpo({ beta: 0.1 }), aot({ beta: 0.1 })]) {
+        const whole = await train(executor, { loss });
+        const cut = await train(executor, { loss, microBatchTokens: 30 });
+        for (const [index, { metrics }] of whole.reports.entries()) {
+          const other = cut.reports[index]!.metrics;
+          expect(Math.abs(metrics.loss! - other.loss!), `${loss.id} on ${executor}`).toBeLessThan(1e-5);
+          expect(Math.abs(metrics.grad_norm! / other.grad_norm! - 1)).toBeLessThan(1e-4);
+        }
+        // Sums of gradients in another order; AdamW divides small ones by their own size.
+        expect(worst(whole.weights, cut.weights)).toBeLessThan(1e-3);
+      }
+    }
+  });
+
+  it('gives the same bits each time', async () => {
+    for (const executor of executors()) {
+      const [first, second] = [await train(executor), await train(executor)];
+      expect(second.weights).toEqual(first.weights);
+      expect(second.reports.map(({ metrics }) => metrics.grad_norm)).toEqual(
+        first.reports.map(({ metrics }) => metrics.grad_norm),
+      );
+    }
+  });
+
+  it('holds as many tensors after every step, and none after the model', async () => {
+    for (const executor of executors()) {
+      const before = tf.memory().numTensors;
+      const counts = new Set<number>();
+      const bytes: number[] = [];
+      const onStep = ({ step }: StepReport): void => {
+        if (step === 1) return;
+        counts.add(tf.memory().numTensors);
+        bytes.push(tf.memory().numBytes);
+      };
+      await train(executor, { steps: 6, onStep });
+      expect(counts.size, executor).toBe(1);
+      expect(new Set(bytes).size).toBe(1);
+      expect(tf.memory().numTensors).toBe(before);
+    }
+  });
+
+  it('says which rows made a loss that is no number, and leaves the weights as they were', async () => {
+    const broken: PreferenceLoss = {
+      ...dpo({ beta: 0.1 }),
+      compute: (logprobs) => {
+        const losses = dpo({ beta: 0.1 }).compute(logprobs);
+        return { ...losses, perPair: tf.log(tf.mul(losses.perPair, 0).sub(1)) as tf.Tensor1D };
+      },
+    };
+    for (const executor of executors()) {
+      const model = await loadLanguageModel(start, { optimizer, executor });
+      const rows = makeRows(4);
+      const groups = rows.map(({ prompt, chosen, rejected }) => ({ prompt, responses: [chosen, rejected] }));
+      const before = await model.evaluate(groups);
+      const reference = await referenceLogprobs({ model, rows, microBatchTokens: 4096, computedBy: 'test' });
+      const trainer = trainerOf(model, rows, reference, broken, 4096, 4);
+      await expect(trainer.step()).rejects.toMatchObject({ code: 'numerics' });
+      expect((await model.evaluate(groups)).sumLogprobs).toEqual(before.sumLogprobs);
+      expect(await model.gradientNorm()).toBe(0);
+      model.dispose();
+    }
+  });
+
+  it('gives with a composed loss what it gives with a plain one', async () => {
+    const { loss } = await composeRun({ plugins: [losses], recipe: { loss: { id: 'dpo', beta: 0.1 } } });
+    const [executor] = executors();
+    const [plain, composed] = [await train(executor!), await train(executor!, { loss })];
+    expect(composed.weights).toEqual(plain.weights);
+    const timeless = ({ metrics }: StepReport) => ({ ...metrics, 'time/step_s': 0 });
+    expect(composed.reports.map(timeless)).toEqual(plain.reports.map(timeless));
+  });
+});
