@@ -1,11 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { pairGradients, pairValues } from '@metaapo/core';
 import type { PreferenceLoss } from '@metaapo/core/contracts';
 import * as losses from '@metaapo/losses';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { root } from '../support/metaapo.js';
+import { goldenSets } from '../support/goldens.js';
 
 interface GoldenCase {
   readonly loss: string;
@@ -69,6 +68,8 @@ function lossOf({ loss, options }: GoldenCase): PreferenceLoss {
       return losses.cpo({ beta, nllWeight: number(options.cpo_alpha) });
     case 'orpo_odds_ratio_term':
       return losses.orpo({ beta, nllWeight: 0 });
+    case 'bradley_terry':
+      return losses.bradleyTerry({ margin: number(options.margin), centerPenalty: number(options.center_penalty) });
     default:
       throw new Error(`unknown golden loss ${loss}`);
   }
@@ -89,13 +90,13 @@ function expectClose(got: ArrayLike<number>, expected: readonly number[], sorted
 
 /** Registers the golden cases as tests; the backend is chosen by `prepare`. */
 export function describeGoldenLosses(backend: string, prepare: () => Promise<string | undefined>): void {
-  const file = join(process.env.METAAPO_SHARED ?? join(root, '..', 'shared'), 'goldens', 'losses.json');
-  if (!existsSync(file))
-    console.log('skipped: golden losses, METAAPO_SHARED names no directory with goldens/losses.json');
-  describe.skipIf(!existsSync(file))(`golden losses on ${backend}`, () => {
-    const goldens = existsSync(file)
-      ? (JSON.parse(readFileSync(file, 'utf8')) as Goldens)
-      : { inputs: {} as never, cases: [] };
+  for (const { name, losses: file } of goldenSets())
+    describeSet(`golden losses of ${name} on ${backend}`, file, prepare);
+}
+
+function describeSet(title: string, file: string, prepare: () => Promise<string | undefined>): void {
+  describe(title, () => {
+    const goldens = JSON.parse(readFileSync(file, 'utf8')) as Goldens;
     for (const [index, golden] of goldens.cases.entries()) {
       it(`${index}: ${golden.loss} ${JSON.stringify(golden.options)}`, async (context) => {
         const missing = await prepare();
