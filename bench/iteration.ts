@@ -1,0 +1,111 @@
+// Times one whole iteration (score, sample, reward, train), ours and one in Python with transformers and PyTorch, one
+// after the other on the same rows and the same selected prompts:
+//   pnpm bench iteration --model DIR --reward DIR --data FILE [--rows 64] [--samples 8] [--new-tokens 96] [--python python3]
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { IterationSummary } from '@metaapo/core';
+
+const { values: flags } = parseArgs({
+  options: {
+    model: { type: 'string' },
+    reward: { type: 'string' },
+    data: { type: 'string' },
+    rows: { type: 'string', default: '64' },
+    samples: { type: 'string', default: '8' },
+    'new-tokens': { type: 'string', default: '96' },
+    python: { type: 'string', default: 'python3' },
+  },
+});
+if (flags.model === undefined || flags.reward === undefined || flags.data === undefined) {
+  throw new Error('Give --model DIR, --reward DIR (a reward model) and --data FILE');
+}
+const here = fileURLToPath(new URL('.', import.meta.url));
+const bin = join(here, '..', 'packages', 'cli', 'bin', 'metaapo.js');
+const directory = await mkdtemp(join(tmpdir(), 'metaapo-bench-'));
+const MAX_LENGTH = 256;
+const BATCH = 16;
+
+/** Seconds by stage, and of the whole process. */
+type Times = Readonly<Record<'score' | 'sample' | 'reward' | 'train' | 'whole', number>>;
+
+function run(command: string, args: readonly string[]): string {
+  const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
+  if (result.status !== 0) throw new Error(`${command} failed:\n${result.stderr.slice(-3000)}`);
+  return result.stdout;
+}
+
+async function ours(output: string): Promise<{ readonly times: Times; readonly selected: readonly number[]; responseTokens: number }> {
+  const recipe = {
+    model: flags.model,
+    loss: { id: 'dpo', beta: 0.1 },
+    data: { train: flags.data, maxLength: MAX_LENGTH, longPrompt: 'drop', maxRows: Number(flags.rows) },
+    iterations: 1,
+    responsesPerPrompt: Number(flags.samples),
+    sampler: { id: 'local', maxNewTokens: Number(flags['new-tokens']) },
+    rewardModel: { id: 'sequence-classification', model: flags.reward },
+    training: { batchSize: BATCH, learningRate: 5e-7 },
+    output,
+  };
+  await writeFile(join(directory, 'recipe.json'), JSON.stringify(recipe));
+  const started = performance.now();
+  run(process.execPath, [bin, 'run', join(directory, 'recipe.json')]);
+  const whole = (performance.now() - started) / 1000;
+  const entries = (await readFile(join(output, 'journal.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line));
+  const { seconds } = entries.find(({ kind }) => kind === 'iteration').summary as IterationSummary;
+  const responses = entries.filter(({ kind }) => kind === 'responses').flatMap((entry) => entry.responses as { tokens: number[] }[]);
+  return {
+    times: {
+      // Pairing computes the reference of the new pairs, which the peer counts as scoring too.
+      score: seconds.score! + seconds.pair!,
+      sample: seconds.sample!,
+      reward: seconds.reward!,
+      train: seconds.train!,
+      whole,
+    },
+    selected: entries.find(({ kind }) => kind === 'selection').selected as number[],
+    responseTokens: responses.reduce((sum, { tokens }) => sum + tokens.length, 0),
+  };
+}
+
+function peer(selected: readonly number[]): { readonly times: Times; readonly responseTokens: number } {
+  const request = {
+    model: flags.model,
+    reward: flags.reward,
+    data: flags.data,
+    rows: Number(flags.rows),
+    samples: Number(flags.samples),
+    newTokens: Number(flags['new-tokens']),
+    maxLength: MAX_LENGTH,
+    batch: BATCH,
+    selected,
+  };
+  const started = performance.now();
+  const printed = run(flags.python, [join(here, 'peers', 'torch_iteration.py'), JSON.stringify(request)]);
+  const whole = (performance.now() - started) / 1000;
+  const { seconds, responseTokens } = JSON.parse(printed.trim().split('\n').at(-1)!);
+  return { times: { ...seconds, whole }, responseTokens };
+}
+
+try {
+  const us = await ours(join(directory, 'run'));
+  const them = peer(us.selected);
+  const line = (cells: readonly string[]): void => void process.stdout.write(`| ${cells.join(' | ')} |\n`);
+  line(['stage', 'PyTorch s', 'ours s', 'ratio']);
+  line(['---', '---', '---', '---']);
+  for (const stage of ['score', 'sample', 'reward', 'train', 'whole'] as const) {
+    const [a, b] = [them.times[stage], us.times[stage]];
+    line([stage, a.toFixed(1), b.toFixed(1), (a / b).toFixed(2)]);
+  }
+  process.stdout.write(
+    `\n${flags.rows} rows, ${us.selected.length} of them sampled ${flags.samples} times: ${us.responseTokens} new tokens ours, ` +
+      `${them.responseTokens} theirs (both at temperature 1). whole: the process from start to end, imports and loading\n` +
+      'included. Reward calls overlap with sampling in ours. score: log-probabilities of policy and reference, also of the\n' +
+      'new pairs. float32 on both sides.\n',
+  );
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
