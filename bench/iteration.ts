@@ -38,7 +38,9 @@ function run(command: string, args: readonly string[]): string {
   return result.stdout;
 }
 
-async function ours(output: string): Promise<{ readonly times: Times; readonly selected: readonly number[]; responseTokens: number }> {
+async function ours(
+  output: string,
+): Promise<{ readonly times: Times; readonly selected: readonly number[]; responseTokens: number }> {
   const recipe = {
     model: flags.model,
     loss: { id: 'dpo', beta: 0.1 },
@@ -54,9 +56,14 @@ async function ours(output: string): Promise<{ readonly times: Times; readonly s
   const started = performance.now();
   run(process.execPath, [bin, 'run', join(directory, 'recipe.json')]);
   const whole = (performance.now() - started) / 1000;
-  const entries = (await readFile(join(output, 'journal.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line));
+  const entries = (await readFile(join(output, 'journal.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   const { seconds } = entries.find(({ kind }) => kind === 'iteration').summary as IterationSummary;
-  const responses = entries.filter(({ kind }) => kind === 'responses').flatMap((entry) => entry.responses as { tokens: number[] }[]);
+  const responses = entries
+    .filter(({ kind }) => kind === 'responses')
+    .flatMap((entry) => entry.responses as { tokens: number[] }[]);
   return {
     times: {
       // Pairing computes the reference of the new pairs, which the peer counts as scoring too.

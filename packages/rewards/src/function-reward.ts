@@ -25,7 +25,7 @@ const schema = z.strictObject({ path: z.string().min(1) });
 export function functionReward(score: RewardFunction, fingerprint: string): RewardModel {
   return {
     id: 'function',
-    options: {},
+    options: Object.freeze({}),
     fingerprint,
     async score(requests) {
       const rewards = await score(requests);

@@ -10,7 +10,7 @@ function rule(
 ): RewardModel {
   return {
     id,
-    options,
+    options: Object.freeze(options),
     fingerprint: `${id} ${JSON.stringify(options)}`,
     score: async (requests) => Float32Array.from(requests, ({ response }) => scoreOf(response)),
   };

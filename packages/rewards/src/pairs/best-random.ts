@@ -9,7 +9,7 @@ const schema = z.strictObject({});
 export function bestRandom(): PairRule {
   return {
     id: 'best-random',
-    options: {},
+    options: Object.freeze({}),
     pair: (responses, uniform) =>
       preferenceOf(responses, (ranked) => ({
         chosen: ranked[0]!,

@@ -9,7 +9,7 @@ const schema = z.strictObject({});
 export function bestWorst(): PairRule {
   return {
     id: 'best-worst',
-    options: {},
+    options: Object.freeze({}),
     pair: (responses) =>
       preferenceOf(responses, (ranked) => ({ chosen: ranked[0]!, rejected: ranked[ranked.length - 1]! })),
   };

@@ -1,0 +1,58 @@
+export { checkOptions, type PartFace } from './check-options.js';
+export { ConformanceError } from './conformance-error.js';
+export { describeLoss } from './losses/describe-loss.js';
+export type { LossFlags } from './losses/loss-flags.js';
+export { checkLossGradients, checkLossRewardsDetached } from './losses/loss-gradients.js';
+export { checkLossLeaks, checkLossPurity } from './losses/loss-purity.js';
+export { checkLossReference } from './losses/loss-reference.js';
+export { checkLossCoupling, checkLossPermutation, checkLossSwap } from './losses/loss-symmetry.js';
+export { checkLossFinite, checkLossShapes } from './losses/loss-values.js';
+export { describeMetaLearner } from './meta-learners/describe-meta-learner.js';
+export {
+  checkMetaLearnerForeignState,
+  checkMetaLearnerInitialState,
+  checkMetaLearnerStored,
+} from './meta-learners/learner-state.js';
+export {
+  checkMetaLearnerBuffers,
+  checkMetaLearnerDirection,
+  checkMetaLearnerLoss,
+  checkMetaLearnerUpdate,
+} from './meta-learners/learner-update.js';
+export { checkMetaLearnerWeights } from './meta-learners/learner-weights.js';
+export type { MetaLearnerFlags } from './meta-learners/meta-learner-flags.js';
+export { describeRewardModel } from './reward-models/describe-reward-model.js';
+export {
+  checkRewardAbort,
+  checkRewardFingerprint,
+  checkRewardOrder,
+  checkRewardValues,
+} from './reward-models/model-rewards.js';
+export type { RewardModelFlags } from './reward-models/reward-model-flags.js';
+export { describeSampler } from './samplers/describe-sampler.js';
+export type { SamplerFlags } from './samplers/sampler-flags.js';
+export {
+  checkSamplerAbort,
+  checkSamplerCounts,
+  checkSamplerResponses,
+  checkSamplerSeeds,
+} from './samplers/sampler-responses.js';
+export { describeSelectionRule } from './selection-rules/describe-selection-rule.js';
+export {
+  checkSelectionEmpty,
+  checkSelectionIndices,
+  checkSelectionLimit,
+  checkSelectionOrder,
+  checkSelectionPurity,
+  checkSelectionWeights,
+} from './selection-rules/rule-selection.js';
+export type { SelectionRuleFlags } from './selection-rules/selection-rule-flags.js';
+export type { Check, CreatePart, PartFlags, TestRunner } from './test-runner.js';
+export { describeTracker } from './trackers/describe-tracker.js';
+export type { TrackerFlags } from './trackers/tracker-flags.js';
+export {
+  checkTrackerManyMetrics,
+  checkTrackerNonFinite,
+  checkTrackerNothingLogged,
+  checkTrackerSteps,
+} from './trackers/tracker-log.js';

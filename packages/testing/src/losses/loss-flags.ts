@@ -1,0 +1,13 @@
+import type { PartFlags } from '../test-runner.js';
+
+/** What a loss cannot be held to. `isReferenceFree` and `couplesPairs` are read from the loss itself. */
+export interface LossFlags extends PartFlags {
+  /** False where the loss has kinks: there the gradient may be any slope between those of the two sides; default true. */
+  readonly isSmooth?: boolean;
+  /** True where a term that depends on the policy is detached, so that differences of the value see more than the gradient. */
+  readonly detachesTerms?: boolean;
+  /** Largest margin, in nats, up to which loss and gradient are finite; default 1e4. */
+  readonly largestMargin?: number;
+  /** False where swapping chosen and rejected does not reverse the score up to a constant; default true. */
+  readonly isAntisymmetric?: boolean;
+}

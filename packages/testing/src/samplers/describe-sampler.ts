@@ -1,0 +1,26 @@
+import type { ResponseSampler } from '@metaapo/core/contracts';
+import { checkOptions } from '../check-options.js';
+import type { CreatePart, TestRunner } from '../test-runner.js';
+import { declareChecks } from '../test-runner.js';
+import type { SamplerFlags } from './sampler-flags.js';
+import {
+  checkSamplerAbort,
+  checkSamplerCounts,
+  checkSamplerResponses,
+  checkSamplerSeeds,
+} from './sampler-responses.js';
+
+/**
+ * Declares the tests that every sampler passes.
+ *
+ *     describeSampler({ describe, it }, () => local({ maxNewTokens: 8 }, policy));
+ */
+export function describeSampler(test: TestRunner, create: CreatePart<ResponseSampler>, flags: SamplerFlags = {}): void {
+  declareChecks(test, 'sampler', create, flags, {
+    'has a kebab-case id and frozen, serialisable options': (sampler) => checkOptions('sampler', sampler, flags),
+    'answers every request once, with as many responses as it wants': checkSamplerCounts,
+    'gives responses with text, tokens and a finish reason': checkSamplerResponses,
+    'gives the same responses for the same seed': flags.isSeeded === false ? undefined : checkSamplerSeeds,
+    'throws under an aborted signal': flags.honoursAbort === false ? undefined : checkSamplerAbort,
+  });
+}
