@@ -1,17 +1,23 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   composeRun,
   createPreferenceTrainer,
   initialTrainerState,
+  loadTrainerCheckpoint,
+  type MetaTraining,
   planBatches,
   type RowLogprobs,
   referenceLogprobs,
   type StepReport,
+  saveTrainerCheckpoint,
 } from '@metaapo/core';
 import type { PreferenceLoss, TokenizedPreference } from '@metaapo/core/contracts';
 import { uniformOf } from '@metaapo/core/numerics';
 import type { Executor } from '@metaapo/engine';
-import losses, { aot, dpo } from '@metaapo/losses';
+import losses, { aot, bco, dpo } from '@metaapo/losses';
+import { constant } from '@metaapo/meta-learners';
 import { type LanguageModel, loadLanguageModel } from '@metaapo/models';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -76,6 +82,7 @@ function trainerOf(
   loss: PreferenceLoss,
   microBatchTokens: number,
   batchSize: number,
+  meta?: MetaTraining,
 ) {
   const plan = planBatches({ rowCount: rows.length, batchSize, epochs: 1, shuffle: false, seed: 0 });
   return createPreferenceTrainer({
@@ -87,6 +94,7 @@ function trainerOf(
     schedule: { kind: 'constant', peak: 1e-3, warmupSteps: 0, totalSteps: plan.totalSteps, minRatio: 0 },
     optimizer: { ...optimizer, maxGradNorm: 1 },
     microBatchTokens,
+    meta,
     start: initialTrainerState(),
   });
 }
@@ -158,6 +166,39 @@ describe('a training step', () => {
       expect(await model.gradientNorm()).toBe(0);
       model.dispose();
     }
+  });
+
+  it('keeps what a loss remembers, through a checkpoint too', async () => {
+    const [executor] = executors();
+    const rows = makeRows(16);
+    const model = await loadLanguageModel(start, { optimizer, executor: executor! });
+    const directory = await mkdtemp(join(tmpdir(), 'metaapo-state-'));
+    try {
+      const reference = await referenceLogprobs({ model, rows, microBatchTokens: 4096, computedBy: 'test' });
+      const trainer = trainerOf(model, rows, reference, bco({ beta: 0.1 }), 4096, 8);
+      const first = await trainer.step();
+      const { lossState } = trainer.state;
+      const { 'rewards/chosen': chosen, 'rewards/rejected': rejected } = first.metrics;
+      expect(lossState).toMatchObject({ count: 16 });
+      expect(lossState!.mean).toBeCloseTo((chosen! + rejected!) / 2, 6);
+      await saveTrainerCheckpoint(join(directory, 'checkpoint'), model, trainer.state, { recipe: 'r', data: 'd' });
+      const restored = await loadTrainerCheckpoint(join(directory, 'checkpoint'), model, { recipe: 'r', data: 'd' });
+      expect(restored.lossState).toEqual(lossState);
+      await trainer.step();
+      expect(trainer.state.lossState).toMatchObject({ count: 32 });
+    } finally {
+      model.dispose();
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it('refuses to weigh pairs that the loss ranks', async () => {
+    const model = await loadLanguageModel(start, { optimizer, executor: executors()[0]! });
+    const meta = { learner: constant(), updateEvery: 1 };
+    expect(() => trainerOf(model, makeRows(4), [], aot({ beta: 0.1 }), 4096, 4, meta)).toThrow(
+      /loss aot: .*cannot weigh/,
+    );
+    model.dispose();
   });
 
   it('gives with a composed loss what it gives with a plain one', async () => {

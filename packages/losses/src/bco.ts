@@ -1,3 +1,4 @@
+import type { LossState, PairArrays } from '@metaapo/core/contracts';
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
 import { betaField } from './beta-field.js';
@@ -12,23 +13,11 @@ export interface BcoOptions {
   readonly beta?: number;
 }
 
-/** Running mean of all rewards seen in earlier batches: plain numbers, to be saved with a checkpoint. */
-export interface BcoState {
-  /** Number of rewards in the mean, two a pair. */
-  readonly count: number;
-  readonly mean: number;
-}
-
-/** The BCO loss with its explicit state: state goes in and comes out, nothing hides in the loss. */
-export interface BcoLoss extends CatalogueLoss<BcoState> {
-  /** State before the first batch: `{ count: 0, mean: 0 }`. */
-  readonly initialState: BcoState;
-  /** State after a batch, from the rewards that `compute` gave for it (values read from the tensors). */
-  nextState(state: BcoState, chosenRewards: ArrayLike<number>, rejectedRewards: ArrayLike<number>): BcoState;
-}
+/** Running mean of the rewards of earlier batches, two a pair. */
+const INITIAL_STATE: LossState = Object.freeze({ count: 0, mean: 0 });
 
 /** Everything that is constant about {@link bco}. */
-export const bcoEntry = defineLoss<BcoOptions, BcoState>({
+export const bcoEntry = defineLoss<BcoOptions>({
   id: 'bco',
   formula: 'softplus(-(beta * r_c - d)) + softplus(beta * r_j - d), d = running mean of all rewards, detached',
   publications: [
@@ -43,6 +32,7 @@ export const bcoEntry = defineLoss<BcoOptions, BcoState>({
   isReferenceFree: false,
   couplesPairs: true,
   options: { beta: betaField({ default: 0.01, usual: [0.005, 0.5], defaultFrom: 'paper, section C' }) },
+  memory: { initialState: INITIAL_STATE, nextState },
   evaluate: (logprobs, { beta }, state) => {
     const ratios = logRatios(logprobs, 'bco');
     const rewards = scaledRewards(ratios, beta);
@@ -53,13 +43,26 @@ export const bcoEntry = defineLoss<BcoOptions, BcoState>({
   },
 });
 
-const INITIAL_STATE: BcoState = Object.freeze({ count: 0, mean: 0 });
+function nextState(
+  { count = 0, mean = 0 }: LossState,
+  { beta }: Required<BcoOptions>,
+  logprobs: PairArrays,
+): LossState {
+  const { policyChosen, policyRejected, referenceChosen, referenceRejected } = logprobs;
+  const difference = (policy: Float32Array, reference: Float32Array = new Float32Array(policy.length)): number =>
+    policy.reduce((sum, value, index) => sum + value - reference[index]!, 0);
+  const total = count + policyChosen.length + policyRejected.length;
+  if (total === 0) return INITIAL_STATE;
+  const sum = difference(policyChosen, referenceChosen) + difference(policyRejected, referenceRejected);
+  return { count: total, mean: (mean * count + beta * sum) / total };
+}
 
 /** Mean of earlier rewards and this batch's, a detached scalar. */
-function rewardShift(chosenRewards: Tensor1D, rejectedRewards: Tensor1D, state: BcoState): tf.Scalar {
+function rewardShift(chosenRewards: Tensor1D, rejectedRewards: Tensor1D, state: LossState): tf.Scalar {
+  const { count = 0, mean = 0 } = state;
   const batch = detached(tf.concat1d([detached(chosenRewards), detached(rejectedRewards)]));
-  const total = state.count + batch.size;
-  return tf.add(tf.mul(tf.mean(batch), batch.size / total), (state.mean * state.count) / total);
+  const total = count + batch.size;
+  return tf.add(tf.mul(tf.mean(batch), batch.size / total), (mean * count) / total);
 }
 
 /**
@@ -69,7 +72,7 @@ function rewardShift(chosenRewards: Tensor1D, rejectedRewards: Tensor1D, state: 
  *     perPair = -log sigmoid(beta r_c - d) - log sigmoid(-(beta r_j - d))
  *
  * d: mean of all rewards of earlier batches (the state) and of this one, detached. `compute(logprobs)` without a state
- * uses this batch alone; `compute(logprobs, state)` followed by `nextState` keeps the running mean. Two log 2 when all
+ * uses this batch alone; `compute(logprobs, state)` followed by `nextState` keeps the running mean, as the trainer does. Two log 2 when all
  * log-ratios are zero. `score` is r_c - r_j.
  * Differs from common implementations: the running mean weights batches by their pairs, and the density-ratio
  * correction for differing prompt distributions is left out.
@@ -77,16 +80,6 @@ function rewardShift(chosenRewards: Tensor1D, rejectedRewards: Tensor1D, state: 
  * Jung et al. 2024, arXiv 2404.04656.
  * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.
  */
-export function bco(options: BcoOptions = {}): BcoLoss {
-  return Object.freeze({
-    ...bcoEntry.create(options),
-    initialState: INITIAL_STATE,
-    nextState: (state: BcoState, chosenRewards: ArrayLike<number>, rejectedRewards: ArrayLike<number>): BcoState => {
-      const rewards = [...Array.from(chosenRewards), ...Array.from(rejectedRewards)];
-      const count = state.count + rewards.length;
-      if (count === 0) return state;
-      const sum = rewards.reduce((total, reward) => total + reward, state.mean * state.count);
-      return { count, mean: sum / count };
-    },
-  });
+export function bco(options: BcoOptions = {}): CatalogueLoss {
+  return bcoEntry.create(options);
 }

@@ -1,23 +1,13 @@
-import type { PairLogprobs, PairLosses, PreferenceLoss } from '@metaapo/core/contracts';
+import type { LossState, PairArrays, PairLogprobs, PairLosses, PreferenceLoss } from '@metaapo/core/contracts';
 import { MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
 import type { OptionFields } from './option-fields.js';
 import { optionProblems, resolveOptions } from './option-fields.js';
 import { detached } from './stable-ops.js';
 
-/**
- * A preference loss of this package: the contract, and what a trainer should tell its user.
- * Every member beyond the contract may be ignored.
- */
-export interface CatalogueLoss<State = undefined> extends PreferenceLoss {
-  /** Sentences to print before training: options outside the values that the method is known to work with. */
+/** A preference loss of this package: the contract, with the warnings that its options raise. */
+export interface CatalogueLoss extends PreferenceLoss {
   readonly warnings: readonly string[];
-  /**
-   * True when entry k of `perPair` belongs to the k-th smallest values of the batch and not to row k. Its mean and its
-   * gradients are those of the loss; a weight for each row is meaningless.
-   */
-  readonly ranksPairs?: boolean;
-  compute(logprobs: PairLogprobs, state?: State): PairLosses;
 }
 
 /** Where a loss was published. */
@@ -32,7 +22,7 @@ export interface Publication {
 }
 
 /** What is constant about a loss: everything that the docs and the plugin say of it. */
-export interface LossDefinition<Options extends object, State = undefined> {
+export interface LossDefinition<Options extends object> {
   readonly id: string;
   /** The formula in plain text; letters as in the README of this package. */
   readonly formula: string;
@@ -44,16 +34,21 @@ export interface LossDefinition<Options extends object, State = undefined> {
   readonly options: OptionFields<Options>;
   /** What two options say together that neither says alone; a sentence when it cannot be, else `undefined`. */
   conflict?(options: Readonly<Required<Options>>): string | undefined;
+  /** What the loss remembers from batch to batch. */
+  readonly memory?: {
+    readonly initialState: LossState;
+    nextState(state: LossState, options: Readonly<Required<Options>>, logprobs: PairArrays): LossState;
+  };
   /** The mathematics. Runs inside `tf.tidy`; rewards are detached by the caller. */
-  evaluate(logprobs: PairLogprobs, options: Readonly<Required<Options>>, state?: State): PairLosses;
+  evaluate(logprobs: PairLogprobs, options: Readonly<Required<Options>>, state?: LossState): PairLosses;
 }
 
 /** A loss definition that can be created from options. */
-export interface LossEntry<Options extends object, State = undefined> extends LossDefinition<Options, State> {
+export interface LossEntry<Options extends object> extends LossDefinition<Options> {
   /** Standard Schema of the options. */
   readonly schema: OptionsSchema<Options>;
   /** @throws MetaapoError with code `config` for an option that is unknown or not accepted. */
-  create(options?: Options): CatalogueLoss<State>;
+  create(options?: Options): CatalogueLoss;
 }
 
 /** The part of Standard Schema version 1 that a plugin host needs. */
@@ -70,9 +65,7 @@ export interface OptionsSchema<Options> {
 }
 
 /** Makes a loss definition creatable. */
-export function defineLoss<Options extends object, State = undefined>(
-  definition: LossDefinition<Options, State>,
-): LossEntry<Options, State> {
+export function defineLoss<Options extends object>(definition: LossDefinition<Options>): LossEntry<Options> {
   return Object.freeze({
     ...definition,
     schema: optionsSchema(definition.options),
@@ -80,10 +73,7 @@ export function defineLoss<Options extends object, State = undefined>(
   });
 }
 
-function createLoss<Options extends object, State>(
-  definition: LossDefinition<Options, State>,
-  given: Options,
-): CatalogueLoss<State> {
+function createLoss<Options extends object>(definition: LossDefinition<Options>, given: Options): CatalogueLoss {
   const { options, warnings } = resolveOptions(definition.id, definition.options, given);
   const conflict = definition.conflict?.(options);
   if (conflict !== undefined) throw new MetaapoError('config', conflict, { where: `loss ${definition.id}` });
@@ -95,16 +85,28 @@ function createLoss<Options extends object, State>(
     isReferenceFree: typeof isReferenceFree === 'boolean' ? isReferenceFree : isReferenceFree(options),
     ...(definition.couplesPairs ? { couplesPairs: true } : {}),
     ...(definition.ranksPairs ? { ranksPairs: true } : {}),
+    ...boundMemory(definition, options),
     warnings,
-    compute: (logprobs: PairLogprobs, state?: State) => definition.evaluate(logprobs, options, state),
+    compute: (logprobs: PairLogprobs, state?: LossState) => definition.evaluate(logprobs, options, state),
   });
 }
 
+function boundMemory<Options extends object>(
+  { memory }: LossDefinition<Options>,
+  options: Readonly<Required<Options>>,
+): Pick<PreferenceLoss, 'initialState' | 'nextState'> {
+  if (memory === undefined) return {};
+  return {
+    initialState: memory.initialState,
+    nextState: (state, logprobs) => memory.nextState(state, options, logprobs),
+  };
+}
+
 /** The same loss, frozen, with its inputs checked, its intermediates disposed and its rewards detached. */
-export function pureLoss<State>(loss: CatalogueLoss<State>): CatalogueLoss<State> {
+export function pureLoss(loss: CatalogueLoss): CatalogueLoss {
   return Object.freeze({
     ...loss,
-    compute: (logprobs: PairLogprobs, state?: State): PairLosses => {
+    compute: (logprobs: PairLogprobs, state?: LossState): PairLosses => {
       checkShapes(logprobs, loss.id);
       return tf.tidy(() => {
         const losses = loss.compute(logprobs, state);
@@ -133,7 +135,8 @@ function checkShapes(logprobs: PairLogprobs, lossId: string): void {
   }
 }
 
-function optionsSchema<Options extends object>(fields: OptionFields<Options>): OptionsSchema<Options> {
+/** Standard Schema of an option's fields. */
+export function optionsSchema<Options extends object>(fields: OptionFields<Options>): OptionsSchema<Options> {
   return {
     '~standard': {
       version: 1,

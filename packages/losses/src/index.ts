@@ -23,4 +23,5 @@ export { type RpoOptions, rpo } from './rpo.js';
 export { type SimpoOptions, simpo } from './simpo.js';
 export { type SppoOptions, sppo } from './sppo.js';
 export { type KtoWeights, type UnpairedLogprobs, type UnpairedLosses, unpairedKto } from './unpaired-kto.js';
+export { type WeightedLoss, type WeightedSumOptions, weightedSum } from './weighted-sum.js';
 export { type WpoOptions, wpo } from './wpo.js';

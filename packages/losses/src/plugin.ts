@@ -1,8 +1,9 @@
 import { type AnyPart, CONTRACT, definePart, definePlugin, LOSS } from '@metaapo/core/contracts';
 import { catalogue } from './catalogue.js';
 import type { LossEntry } from './define-loss.js';
+import { weightedSumPart } from './weighted-sum.js';
 
-function partOf<Options extends object, State>(entry: LossEntry<Options, State>): AnyPart {
+function partOf<Options extends object>(entry: LossEntry<Options>): AnyPart {
   return definePart({
     slot: LOSS,
     id: entry.id,
@@ -16,5 +17,5 @@ function partOf<Options extends object, State>(entry: LossEntry<Options, State>)
 export default definePlugin({
   name: '@metaapo/losses',
   contract: CONTRACT,
-  parts: catalogue.map((entry) => partOf(entry as LossEntry<object>)),
+  parts: [...catalogue.map((entry) => partOf(entry as LossEntry<object>)), weightedSumPart],
 });

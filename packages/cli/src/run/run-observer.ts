@@ -8,6 +8,7 @@ export function runObserver(): RunObserver {
   const stages = new Map<Stage, Progress>();
   return {
     step: (report, total) => training.step?.(report, total),
+    warning: (text) => training.warning?.(text),
     evaluation: (rows, total) => training.evaluation?.(rows, total),
     evaluated: (step, metrics) => training.evaluated?.(step, metrics),
     iteration(iteration, rows) {

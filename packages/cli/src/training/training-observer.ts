@@ -21,6 +21,9 @@ export function trainingObserver(): TrainingObserver {
       training.update(step, total, details);
       if (step === total) training.end();
     },
+    warning(text) {
+      process.stderr.write(`Warning: ${text}\n`);
+    },
     evaluation(rows, total) {
       evaluation ??= createProgress('evaluate');
       evaluation.update(rows, total);

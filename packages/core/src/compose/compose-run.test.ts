@@ -70,7 +70,8 @@ describe('composing a run', () => {
     });
     expect(parts.trackers).toHaveLength(2);
     expect(parts.trackers[0]).not.toBe(parts.trackers[1]);
-    expect(seen).toEqual([context, context]);
+    const handed = { ...context, makePart: expect.any(Function) };
+    expect(seen).toEqual([handed, handed]);
   });
 
   it('refuses what is no plugin of this contract', () => {

@@ -68,12 +68,12 @@ export interface ComposeOptions {
 export async function composeRun({ plugins, recipe, context = processContext() }: ComposeOptions): Promise<RunParts> {
   const registry = registerPlugins(plugins);
   const child = container.createChildContainer();
-  const make = async <Part>(slot: Slot<Part>, wanted: PartRecipe | undefined): Promise<Part | undefined> => {
-    if (wanted === undefined) return undefined;
+  const create = async <Part>(slot: Slot<Part>, wanted: PartRecipe): Promise<Part> => {
     const part = registry.find(slot, wanted.id);
-    const options = await checkOptions(part, wanted);
-    return resolvePart(child, slot, () => part.create(options, context));
+    return part.create(await checkOptions(part, wanted), { ...context, makePart: create }) as Part | Promise<Part>;
   };
+  const make = async <Part>(slot: Slot<Part>, wanted: PartRecipe | undefined): Promise<Part | undefined> =>
+    wanted && resolvePart(child, slot, () => create(slot, wanted));
   const trackers: Tracker[] = [];
   for (const tracker of recipe.trackers ?? []) trackers.push((await make(TRACKER, tracker))!);
   return {

@@ -16,6 +16,10 @@ export interface PartContext {
   readonly report: (line: string) => void;
   /** Directory of a model: a path as it is, or the snapshot of a hub id; absent: only paths can be used. */
   readonly modelDirectory?: ((model: string) => Promise<string>) | undefined;
+  /** Makes a part that another one is made of, from its id and options; absent outside of a composed run. */
+  readonly makePart?:
+    | (<Part>(slot: Slot<Part>, recipe: { readonly id: string; readonly [option: string]: unknown }) => Promise<Part>)
+    | undefined;
   /** Environment variables: keys and tokens are read from here, never from options. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted when the run is interrupted. */

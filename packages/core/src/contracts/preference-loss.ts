@@ -12,6 +12,14 @@ export interface PairLogprobs {
   readonly referenceRejected?: Tensor1D;
 }
 
+/** {@link PairLogprobs} as plain arrays, each `[B]`. */
+export interface PairArrays {
+  readonly policyChosen: Float32Array;
+  readonly policyRejected: Float32Array;
+  readonly referenceChosen?: Float32Array | undefined;
+  readonly referenceRejected?: Float32Array | undefined;
+}
+
 /** What a loss says of B pairs. Every tensor is `[B]` float32 and owned by the caller, who disposes it. */
 export interface PairLosses {
   /** Unreduced loss, differentiable with respect to the policy's log-probabilities. */
@@ -24,7 +32,10 @@ export interface PairLosses {
   readonly rejectedRewards: Tensor1D;
 }
 
-/** A preference loss over log-probabilities of pairs. Pure: no state, no input changed or kept. */
+/** What a loss remembers from batch to batch: numbers by name, which the trainer keeps and saves. */
+export type LossState = Readonly<Record<string, number>>;
+
+/** A preference loss over log-probabilities of pairs. Pure: no hidden state, no input changed or kept. */
 export interface PreferenceLoss {
   /** Kebab-case id inside the loss slot. */
   readonly id: string;
@@ -37,8 +48,20 @@ export interface PreferenceLoss {
   /** True when the loss of one pair depends on the others, so that a batch may not be computed in parts. */
   readonly couplesPairs?: boolean;
   /**
+   * True when entry k of `perPair` belongs to the k-th smallest values of the batch and not to pair k. Its mean and its
+   * gradients are those of the loss; a weight for each pair is meaningless, so no meta-learner can weigh it.
+   */
+  readonly ranksPairs?: boolean;
+  /** Sentences for the user before training: options outside of what the method is known to work with. */
+  readonly warnings?: readonly string[];
+  /** State before the first batch, of a loss that has one. */
+  readonly initialState?: LossState;
+  /** State after a batch with these log-probabilities; there whenever `initialState` is. */
+  nextState?(state: LossState, logprobs: PairArrays): LossState;
+  /**
    * Computes the losses of B pairs.
+   * @param state of a loss that has one; absent, as before the first batch
    * @throws MetaapoError with code `config` when a reference is needed and missing.
    */
-  compute(logprobs: PairLogprobs): PairLosses;
+  compute(logprobs: PairLogprobs, state?: LossState): PairLosses;
 }

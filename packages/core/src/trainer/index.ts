@@ -2,7 +2,7 @@ export * from './evaluate-preferences.js';
 export { type BufferedRows, emptyBuffer } from './meta-buffer.js';
 export { TRAINING_METRICS } from './metrics.js';
 export { logSigmoid, type ObjectiveRows, pairScores } from './objective.js';
-export { type PairArrays, type PairValues, pairGradients, pairValues } from './pair-losses.js';
+export { type PairValues, pairGradients, pairValues } from './pair-losses.js';
 export * from './preference-trainer.js';
 export * from './reference-logprobs.js';
 export { evaluateRows, groupOf, type RowLogprobs, type RowProgress } from './response-logprobs.js';

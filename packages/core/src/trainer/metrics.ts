@@ -1,5 +1,5 @@
-import type { Metrics } from '../contracts/index.js';
-import type { PairArrays, PairValues } from './pair-losses.js';
+import type { Metrics, PairArrays } from '../contracts/index.js';
+import type { PairValues } from './pair-losses.js';
 
 /** Names of all metrics of a training step, with what they mean. TRL's names where TRL has one. */
 export const TRAINING_METRICS = {
@@ -14,6 +14,7 @@ export const TRAINING_METRICS = {
   'rewards/margins': 'mean of chosen minus rejected reward',
   'logps/chosen': "mean log-probability of chosen responses, sums or means over tokens as the loss's aggregation says",
   'logps/rejected': 'the same of rejected responses',
+  'logps/chosen_change': 'mean of log p - log reference of chosen responses, in nats a token; with a reference only',
   'time/step_s': 'seconds of the step',
   'meta/weight_mean': "mean of the meta-learner's weights w over rows with an online pair",
   'meta/loss': 'loss of the meta-learner, on the step after which it was updated',

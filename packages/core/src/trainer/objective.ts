@@ -2,10 +2,11 @@ import type {
   MetaFeatures,
   MetaLearner,
   MetaLearnerState,
+  PairArrays,
   PreferenceLoss,
   TokenizedPreference,
 } from '../contracts/index.js';
-import { checkLosses, type PairArrays, type PairValues, pairGradients, pairValues } from './pair-losses.js';
+import { checkLosses, type PairValues, pairGradients, pairValues } from './pair-losses.js';
 import type { RowLogprobs } from './response-logprobs.js';
 
 /** The rows of a pass with their log-probabilities, N rows. */
@@ -45,6 +46,7 @@ export interface WeightedValues {
   readonly paired: readonly number[];
   /** Of the online pairs, `[M]`. */
   readonly online: PairValues | undefined;
+  readonly onlineArrays: PairArrays | undefined;
 }
 
 /** Features of N rows: logsigmoid of the offline score, and lengths of the offline responses in tokens. */
@@ -99,8 +101,9 @@ export async function rowObjective(
   );
   const perRow = offline.perPair.map((value, index) => weights[index]! * value);
   let online: PairValues | undefined;
+  let onlineArrays: PairArrays | undefined;
   if (paired.length > 0) {
-    const onlineArrays = arraysOf(loss, input, paired, 2);
+    onlineArrays = arraysOf(loss, input, paired, 2);
     online = await pairValues(loss, onlineArrays);
     checkLosses(
       online.perPair,
@@ -115,7 +118,7 @@ export async function rowObjective(
     );
     for (const [at, index] of paired.entries()) perRow[index]! += (1 - weights[index]!) * online.perPair[at]!;
   }
-  const weighted = { weights, features, paired, online };
+  const weighted = { weights, features, paired, online, onlineArrays };
   return { values: { perRow, offline, offlineArrays, weighted }, gradients };
 }
 

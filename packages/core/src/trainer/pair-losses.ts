@@ -1,13 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { MetaapoError, type PairLogprobs, type PreferenceLoss } from '../contracts/index.js';
-
-/** Log-probabilities of B pairs in the loss's aggregation, each `[B]`. */
-export interface PairArrays {
-  readonly policyChosen: Float32Array;
-  readonly policyRejected: Float32Array;
-  readonly referenceChosen?: Float32Array | undefined;
-  readonly referenceRejected?: Float32Array | undefined;
-}
+import {
+  type LossState,
+  MetaapoError,
+  type PairArrays,
+  type PairLogprobs,
+  type PreferenceLoss,
+} from '../contracts/index.js';
 
 /** What a loss says of B pairs, each `[B]` float32. */
 export interface PairValues {
@@ -15,6 +13,11 @@ export interface PairValues {
   readonly score: Float32Array;
   readonly chosenRewards: Float32Array;
   readonly rejectedRewards: Float32Array;
+}
+
+/** The loss with its state at hand, so that who evaluates it need not know of it. */
+export function withLossState(loss: PreferenceLoss, state: LossState | undefined): PreferenceLoss {
+  return state === undefined ? loss : { ...loss, compute: (logprobs) => loss.compute(logprobs, state) };
 }
 
 /** Values of a loss, without gradient. */

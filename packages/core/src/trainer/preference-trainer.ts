@@ -1,4 +1,5 @@
 import type {
+  LossState,
   MetaBuffer,
   MetaLearner,
   MetaLearnerState,
@@ -10,9 +11,11 @@ import type {
 } from '../contracts/index.js';
 import { MetaapoError } from '../contracts/index.js';
 import { type BatchPlan, learningRateAt, packByTokens, type Schedule } from '../numerics/index.js';
+import { chosenChange } from './chosen-fall.js';
 import { appendRows, type BufferedRows, emptyBuffer } from './meta-buffer.js';
 import { joinPairs, meanOf, pairMetrics } from './metrics.js';
 import { type ObjectiveValues, rowObjective, type Weighing } from './objective.js';
+import { withLossState } from './pair-losses.js';
 import { evaluateRows, groupOf, type RowLogprobs, splitByGroup, tokensOf } from './response-logprobs.js';
 
 /** AdamW's settings and the clipping of gradients. */
@@ -52,6 +55,8 @@ export interface TrainerState {
   readonly numTokens: number;
   readonly metaLearner?: MetaLearnerState | undefined;
   readonly metaBuffer: BufferedRows;
+  /** What the loss remembers, where it remembers anything. */
+  readonly lossState?: LossState | undefined;
 }
 
 /** What one optimizer step did. */
@@ -82,10 +87,14 @@ export function initialTrainerState(metaLearner?: MetaLearnerState): TrainerStat
   return { step: 0, optimizerStep: 0, numTokens: 0, metaLearner, metaBuffer: emptyBuffer() };
 }
 
-/** A trainer that stands where `start` says. It owns nothing: the caller disposes the model. */
+/**
+ * A trainer that stands where `start` says. It owns nothing: the caller disposes the model.
+ * @throws MetaapoError with code `config` when a meta-learner is to weigh the pairs of a loss that ranks them
+ */
 export function createPreferenceTrainer(options: PreferenceTrainerOptions): PreferenceTrainer {
-  const { model, plan, schedule, optimizer, meta } = options;
-  let state = options.start;
+  const { model, loss, plan, schedule, optimizer, meta } = options;
+  if (meta !== undefined && loss.ranksPairs === true) throw notWeighable(loss);
+  let state: TrainerState = { ...options.start, lossState: options.start.lossState ?? loss.initialState };
   return {
     get state() {
       return state;
@@ -99,7 +108,12 @@ export function createPreferenceTrainer(options: PreferenceTrainerOptions): Pref
       if (state.step >= plan.totalSteps) throw noStepLeft(plan, where);
       const batch = selectRows(options, plan.rowsAt(state.step));
       const weighing = meta && { ...meta, state: state.metaLearner! };
-      const parts = await accumulateBatch(options, batch, weighing, where).catch(async (error: unknown) => {
+      const parts = await accumulateBatch(
+        { ...options, loss: withLossState(loss, state.lossState) },
+        batch,
+        weighing,
+        where,
+      ).catch(async (error: unknown) => {
         await model.zeroGradients();
         throw error;
       });
@@ -108,11 +122,12 @@ export function createPreferenceTrainer(options: PreferenceTrainerOptions): Pref
       const learningRate = learningRateAt(schedule, state.step);
       await model.apply({ ...optimizer, learningRate, step: state.optimizerStep + 1 }, gradNorm);
       const numTokens = state.numTokens + batch.rows.reduce((sum, row) => sum + seenTokens(row), 0);
-      state = { ...state, step: state.step + 1, optimizerStep: state.optimizerStep + 1, numTokens };
+      const lossState = nextLossState(loss, state.lossState, parts);
+      state = { ...state, step: state.step + 1, optimizerStep: state.optimizerStep + 1, numTokens, lossState };
       const update = updateMeta(meta, state, parts);
       state = update.state;
       const metrics = {
-        ...batchMetrics(parts),
+        ...batchMetrics(loss, batch.rows, parts),
         grad_norm: gradNorm,
         learning_rate: learningRate,
         epoch: state.step / plan.stepsPerEpoch,
@@ -124,6 +139,26 @@ export function createPreferenceTrainer(options: PreferenceTrainerOptions): Pref
       return { step: state.step, metrics, rows: batch.rows.map(({ row }) => row), weights };
     },
   };
+}
+
+function notWeighable({ id }: PreferenceLoss): MetaapoError {
+  return new MetaapoError('config', 'a meta-learner cannot weigh pairs that the loss ranks against each other', {
+    where: `loss ${id}`,
+    expected: 'a loss of single pairs',
+    remedy: 'Choose another loss, or leave metaLearner out of the recipe',
+  });
+}
+
+/** State of the loss after a batch: offline pairs first, then online ones. */
+function nextLossState(
+  loss: PreferenceLoss,
+  state: LossState | undefined,
+  parts: readonly ObjectiveValues[],
+): LossState | undefined {
+  if (state === undefined || loss.nextState === undefined) return state;
+  const offline = parts.map(({ offlineArrays }) => offlineArrays);
+  const online = parts.flatMap(({ weighted }) => weighted?.onlineArrays ?? []);
+  return loss.nextState(state, joinPairs([...offline, ...online]));
 }
 
 function noStepLeft({ totalSteps }: BatchPlan, where: string): MetaapoError {
@@ -203,19 +238,24 @@ async function refuseGradient(
   });
 }
 
-function batchMetrics(parts: readonly ObjectiveValues[]): Metrics {
+function batchMetrics(
+  lossPart: PreferenceLoss,
+  rows: readonly TokenizedPreference[],
+  parts: readonly ObjectiveValues[],
+): Metrics {
   const offline = joinPairs(parts.map((part) => part.offline));
   const arrays = joinPairs(parts.map((part) => part.offlineArrays));
   const loss = meanOf(parts.flatMap(({ perRow }) => [...perRow]));
   const weighted = parts.flatMap((part) => (part.weighted === undefined ? [] : [part.weighted]));
-  if (weighted.length === 0) return { loss, ...pairMetrics(offline, arrays) };
+  const ofPairs = { ...pairMetrics(offline, arrays), ...chosenChange(lossPart, arrays, rows) };
+  if (weighted.length === 0) return { loss, ...ofPairs };
   const onlineLosses = weighted.flatMap(({ online }) => [...(online?.perPair ?? [])]);
   const weights = weighted.flatMap((part) => part.paired.map((index) => part.weights[index]!));
   return {
     loss,
     'loss/offline': meanOf(offline.perPair),
     ...(onlineLosses.length === 0 ? {} : { 'loss/online': meanOf(onlineLosses), 'meta/weight_mean': meanOf(weights) }),
-    ...pairMetrics(offline, arrays),
+    ...ofPairs,
   };
 }
 

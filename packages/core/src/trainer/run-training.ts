@@ -8,7 +8,9 @@ import {
   openMetrics,
   writeArrays,
 } from '../storage/index.js';
+import { watchChosenFall } from './chosen-fall.js';
 import { type EvaluationSet, evaluatePreferences } from './evaluate-preferences.js';
+import { withLossState } from './pair-losses.js';
 import {
   createPreferenceTrainer,
   type PreferenceTrainer,
@@ -22,6 +24,8 @@ import { type CheckpointKey, loadTrainerCheckpoint, saveTrainerCheckpoint } from
 export interface TrainingObserver {
   /** A step is done, of `total`. */
   step?(report: StepReport, total: number): void;
+  /** Something that the user should look at; training goes on. */
+  warning?(text: string): void;
   /** Rows of an evaluation that are done. */
   evaluation?(rows: number, total: number): void;
   /** An evaluation is done, after so many steps. */
@@ -91,7 +95,8 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
   const isDone = ({ kind, step }: JournalEntry): boolean => kind !== 'step' || Number(step) <= done;
   const journal = await openJournal(join(output, RUN_FILES.journal), isDone);
   const trainer = createPreferenceTrainer({ ...options, start });
-  const before = done === 0 ? await evaluateAndLog(options, 0, metricsFile, {}) : undefined;
+  if (done === 0) for (const warning of options.loss.warnings ?? []) options.observer.warning?.(warning);
+  const before = done === 0 ? await evaluateAndLog(options, trainer, metricsFile, {}) : undefined;
   const after = await trainToEnd(options, trainer, metricsFile, journal);
   const modelDirectory = options.modelDirectory ?? join(output, RUN_FILES.model);
   await model.save(modelDirectory);
@@ -117,17 +122,20 @@ async function trainToEnd(
   journal: Journal,
 ): Promise<Metrics | undefined> {
   const { plan, observer, evaluateEvery, saveEvery } = options;
+  const watch = watchChosenFall();
   let last: Metrics | undefined;
   while (!trainer.isDone) {
     await stopIfAborted(options, trainer);
     const report = await trainer.step();
     observer.step?.(report, plan.totalSteps);
+    const warning = watch(report.metrics);
+    if (warning !== undefined) observer.warning?.(warning);
     await journal.append(journalEntry(report, options));
     const isDue = trainer.isDone || (evaluateEvery !== undefined && report.step % evaluateEvery === 0);
-    last = await evaluateAndLog(options, report.step, metricsFile, report.metrics, isDue);
+    last = await evaluateAndLog(options, trainer, metricsFile, report.metrics, isDue);
     if (saveEvery !== undefined && report.step % saveEvery === 0) await saveProgress(options, trainer);
   }
-  last ??= await evaluateAndLog(options, trainer.state.step, metricsFile, {});
+  last ??= await evaluateAndLog(options, trainer, metricsFile, {});
   await stopIfAborted(options, trainer);
   return last;
 }
@@ -142,12 +150,14 @@ function journalEntry({ step, rows, weights }: StepReport, options: TrainingRunO
 /** Evaluates where that is due, and writes one line of metrics. An interrupted evaluation is left out. */
 async function evaluateAndLog(
   options: TrainingRunOptions,
-  step: number,
+  { state }: PreferenceTrainer,
   file: MetricsFile,
   trained: Metrics,
   isDue = true,
 ): Promise<Metrics | undefined> {
-  const evaluated = isDue ? await evaluateUnlessAborted(options) : undefined;
+  const { step } = state;
+  const loss = withLossState(options.loss, state.lossState);
+  const evaluated = isDue ? await evaluateUnlessAborted({ ...options, loss }) : undefined;
   if (evaluated !== undefined) options.observer.evaluated?.(step, evaluated);
   const { earlierSteps = 0, iteration } = options;
   const metrics = { ...trained, ...evaluated };

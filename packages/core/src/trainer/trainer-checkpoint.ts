@@ -1,6 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MetaapoError, type MetaLearnerState, type StateArray, type TrainableModel } from '../contracts/index.js';
+import {
+  type LossState,
+  MetaapoError,
+  type MetaLearnerState,
+  type StateArray,
+  type TrainableModel,
+} from '../contracts/index.js';
 import { readArrays, recoverDirectory, replaceDirectory, writeArrays } from '../storage/index.js';
 import type { BufferedRows } from './meta-buffer.js';
 import type { TrainerState } from './preference-trainer.js';
@@ -19,6 +25,7 @@ interface Progress extends CheckpointKey {
   readonly optimizerStep: number;
   readonly numTokens: number;
   readonly hasMetaLearner: boolean;
+  readonly lossState?: LossState | undefined;
 }
 
 const FILES = { model: 'model-state.safetensors', meta: 'meta-state.safetensors', progress: 'progress.json' } as const;
@@ -30,9 +37,9 @@ export function saveTrainerCheckpoint(
   state: TrainerState,
   key: CheckpointKey,
 ): Promise<void> {
-  const { step, optimizerStep, numTokens, metaLearner } = state;
+  const { step, optimizerStep, numTokens, metaLearner, lossState } = state;
   const hasMetaLearner = metaLearner !== undefined;
-  const progress: Progress = { format: FORMAT, step, optimizerStep, numTokens, hasMetaLearner, ...key };
+  const progress: Progress = { format: FORMAT, step, optimizerStep, numTokens, hasMetaLearner, lossState, ...key };
   return replaceDirectory(directory, async (fresh) => {
     await model.saveState(join(fresh, FILES.model));
     if (hasMetaLearner)
@@ -63,9 +70,9 @@ export async function loadTrainerCheckpoint(
   }
   await model.loadState(join(directory, FILES.model));
   const arrays = progress.hasMetaLearner ? await readArrays(join(directory, FILES.meta)) : {};
-  const { step, optimizerStep, numTokens } = progress;
+  const { step, optimizerStep, numTokens, lossState } = progress;
   const metaLearner = progress.hasMetaLearner ? withoutBuffer(arrays) : undefined;
-  return { step, optimizerStep, numTokens, metaLearner, metaBuffer: bufferFrom(arrays) };
+  return { step, optimizerStep, numTokens, metaLearner, metaBuffer: bufferFrom(arrays), lossState };
 }
 
 async function readProgress(directory: string): Promise<Progress> {

@@ -1,0 +1,135 @@
+import {
+  definePart,
+  LOSS,
+  type LossState,
+  MetaapoError,
+  type PairLogprobs,
+  type PairLosses,
+  type PartDefinition,
+  type PreferenceLoss,
+} from '@metaapo/core/contracts';
+import type { Tensor1D } from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
+import { optionsSchema } from './define-loss.js';
+import type { OptionField } from './option-fields.js';
+
+/** A loss of a weighted sum, with its weight. */
+export interface WeightedLoss {
+  readonly loss: PreferenceLoss;
+  /** > 0, default 1. */
+  readonly weight?: number;
+}
+
+/** Options of the part `weighted-sum`: losses by id with their own options, and a weight each. */
+export interface WeightedSumOptions {
+  readonly losses: readonly { readonly id: string; readonly weight?: number; readonly [option: string]: unknown }[];
+}
+
+/**
+ * A sum of losses over the same pairs.
+ *
+ *     perPair = sum_k weight_k perPair_k
+ *
+ * `score` and the implicit rewards are those of the first loss, which therefore decides what selection and the
+ * meta-learner look at. It needs a reference if one of the losses does, couples pairs if one does, and remembers what
+ * each of them remembers.
+ * @throws MetaapoError with code `config` when there is no loss, a weight is not a positive number, or the losses do not
+ * all take sums or all means of log-probabilities
+ */
+export function weightedSum(losses: readonly WeightedLoss[]): PreferenceLoss {
+  const terms = losses.map(({ loss, weight = 1 }) => ({ loss, weight }));
+  const first = terms[0]?.loss;
+  const where = 'loss weighted-sum';
+  if (first === undefined) throw new MetaapoError('config', 'there is no loss to sum', { where });
+  for (const { loss, weight } of terms) checkTerm(loss, weight, first, where);
+  const some = (name: 'couplesPairs' | 'ranksPairs'): boolean => terms.some(({ loss }) => loss[name] === true);
+  const memory = memoryOf(terms.map(({ loss }) => loss));
+  return Object.freeze({
+    id: 'weighted-sum',
+    options: Object.freeze({
+      losses: Object.freeze(terms.map(({ loss, weight }) => Object.freeze({ id: loss.id, weight, ...loss.options }))),
+    }),
+    aggregation: first.aggregation,
+    isReferenceFree: terms.every(({ loss }) => loss.isReferenceFree),
+    ...(some('couplesPairs') ? { couplesPairs: true } : {}),
+    ...(some('ranksPairs') ? { ranksPairs: true } : {}),
+    warnings: terms.flatMap(({ loss }) => loss.warnings ?? []),
+    ...memory,
+    compute: (logprobs: PairLogprobs, state?: LossState): PairLosses =>
+      tf.tidy(() => {
+        const parts = terms.map(({ loss }, at) => loss.compute(logprobs, loss.initialState && stateOf(state, at)));
+        const perPair = parts.map((part, at) => tf.mul<Tensor1D>(part.perPair, terms[at]!.weight));
+        return { ...parts[0]!, perPair: tf.addN(perPair) };
+      }),
+  });
+}
+
+function checkTerm(loss: PreferenceLoss, weight: number, first: PreferenceLoss, where: string): void {
+  if (!(weight > 0 && Number.isFinite(weight))) {
+    throw new MetaapoError('config', `the weight of ${loss.id} is not a positive number`, { where, got: `${weight}` });
+  }
+  if (loss.aggregation === first.aggregation) return;
+  throw new MetaapoError('config', 'its losses look at log-probabilities in different ways', {
+    where,
+    expected: `losses over ${first.aggregation}s, as ${first.id} is`,
+    got: `${loss.id}, which is over ${loss.aggregation}s`,
+    remedy: 'Sum losses of one kind; rpo, cpo and orpo have their likelihood term built in',
+  });
+}
+
+/** Numbers of the k-th loss are kept under `k/name`. */
+function stateOf(state: LossState | undefined, at: number): LossState | undefined {
+  if (state === undefined) return undefined;
+  const own = Object.entries(state).filter(([name]) => name.startsWith(`${at}/`));
+  return Object.fromEntries(own.map(([name, value]) => [name.slice(`${at}/`.length), value]));
+}
+
+function keyed(state: LossState, at: number): [string, number][] {
+  return Object.entries(state).map(([name, value]) => [`${at}/${name}`, value]);
+}
+
+function memoryOf(losses: readonly PreferenceLoss[]): Partial<Pick<PreferenceLoss, 'initialState' | 'nextState'>> {
+  if (losses.every(({ initialState }) => initialState === undefined)) return {};
+  return {
+    initialState: Object.fromEntries(losses.flatMap(({ initialState }, at) => keyed(initialState ?? {}, at))),
+    nextState: (state, logprobs) =>
+      Object.fromEntries(
+        losses.flatMap((loss, at) =>
+          loss.nextState === undefined ? [] : keyed(loss.nextState(stateOf(state, at)!, logprobs), at),
+        ),
+      ),
+  };
+}
+
+const lossesField: OptionField<WeightedSumOptions['losses']> = {
+  default: [],
+  accepts: 'a list of losses, each with its id, its options and a weight',
+  typical: 'two losses',
+  effect: 'A larger weight lets its loss pull harder.',
+  defaultFrom: 'none: it has to be given',
+  accepted: (value): value is WeightedSumOptions['losses'] =>
+    Array.isArray(value) && value.every((one: unknown) => typeof (one as { id?: unknown } | null)?.id === 'string'),
+  usual: () => true,
+};
+
+/** {@link weightedSum} as a part. */
+export const weightedSumPart: PartDefinition<PreferenceLoss, WeightedSumOptions> = definePart<
+  PreferenceLoss,
+  WeightedSumOptions
+>({
+  slot: LOSS,
+  id: 'weighted-sum',
+  summary: 'A sum of other losses, each with its weight.',
+  options: optionsSchema<WeightedSumOptions>({ losses: lossesField }),
+  async create({ losses }, { makePart }) {
+    if (makePart === undefined) {
+      throw new MetaapoError('config', 'it is made of other parts, and none can be made here', {
+        where: 'loss weighted-sum',
+        remedy: 'Use composeRun, or the factory weightedSum',
+      });
+    }
+    const terms: WeightedLoss[] = [];
+    for (const { weight = 1, ...recipe } of losses) terms.push({ loss: await makePart(LOSS, recipe), weight });
+    return weightedSum(terms);
+  },
+});
