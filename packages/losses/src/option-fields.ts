@@ -1,4 +1,4 @@
-import { MetaapoError } from '@metaapo/core/contracts';
+import { deepFrozen, MetaapoError } from '@metaapo/core/contracts';
 
 /** One option of a loss, declared once: validation, warnings, defaults and the documentation all come from it. */
 export interface OptionField<Value> {
@@ -132,15 +132,6 @@ export function resolveOptions<Options extends object>(
     }
   }
   return { options: Object.freeze(options) as Readonly<Required<Options>>, warnings: Object.freeze(warnings) };
-}
-
-/** The same value with every object inside it frozen. */
-export function deepFrozen<Value>(value: Value): Value {
-  if (typeof value === 'object' && value !== null) {
-    for (const inner of Object.values(value)) deepFrozen(inner);
-    Object.freeze(value);
-  }
-  return value;
 }
 
 function shown(value: unknown): string {

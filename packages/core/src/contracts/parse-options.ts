@@ -12,7 +12,7 @@ export function parseOptions<Output>(part: string, schema: StandardSchema<Output
   if (result instanceof Promise) {
     throw new MetaapoError('plugin', 'its options are checked asynchronously', { where: part });
   }
-  if (result.issues === undefined) return frozen(result.value);
+  if (result.issues === undefined) return deepFrozen(result.value);
   const [issue] = result.issues;
   const path = (issue?.path ?? []).map((key) => String(typeof key === 'object' ? key.key : key));
   throw new MetaapoError('config', issue?.message ?? 'the options are not accepted', {
@@ -21,8 +21,9 @@ export function parseOptions<Output>(part: string, schema: StandardSchema<Output
   });
 }
 
-function frozen<Value>(value: Value): Readonly<Value> {
+/** The same value with every object inside it frozen. */
+export function deepFrozen<Value>(value: Value): Readonly<Value> {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
-  for (const inner of Object.values(value)) frozen(inner);
+  for (const inner of Object.values(value)) deepFrozen(inner);
   return Object.freeze(value);
 }
