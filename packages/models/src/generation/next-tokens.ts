@@ -39,9 +39,9 @@ function topPFloor(scores: tf.Tensor2D, topP: number): tf.Tensor {
   for (let count = Math.min(SORTED_AT_FIRST, vocabulary); ; count = vocabulary) {
     const sorted = tf.topk(scores, count).values as tf.Tensor2D;
     const before = tf.cumsum(tf.exp(tf.sub(sorted, total)), 1, true);
-    const kept = tf.cast(tf.less(before, topP), 'float32');
-    const isEnough = count === vocabulary || tf.sum(tf.slice(kept, [0, count - 1], [-1, 1])).dataSync()[0] === 0;
-    if (isEnough) return tf.min(tf.add(sorted, tf.mul(tf.sub(1, kept), -LEFT_OUT)), 1, true);
+    const isKept = tf.less(before, topP);
+    const isEnough = count === vocabulary || !tf.any(tf.slice(isKept, [0, count - 1], [-1, 1])).dataSync()[0];
+    if (isEnough) return tf.min(tf.where(isKept, sorted, tf.onesLike(sorted).mul(-LEFT_OUT)), 1, true);
   }
 }
 
