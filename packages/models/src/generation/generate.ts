@@ -47,22 +47,27 @@ export async function* generate(
   });
   const next = waiting.flatMap((pending) => admissionsOf(pending, capacity));
   let flight: Flying[] = [];
-  while (next.length > 0 || flight.length > 0) {
-    signal?.throwIfAborted();
-    const entering = admit(next, store);
-    const finished: Flying[] = [];
-    if (entering.length > 0) {
-      await releaseUsed(session, store, config);
-      const started = await prefill(options, entering, store);
-      flight.push(...started.flight);
-      finished.push(...started.finished);
-    } else if (flight.length > 0) {
-      finished.push(...(await decode(options, flight, store)));
+  try {
+    while (next.length > 0 || flight.length > 0) {
+      signal?.throwIfAborted();
+      const entering = admit(next, store);
+      const finished: Flying[] = [];
+      if (entering.length > 0) {
+        await releaseUsed(session, store, config);
+        const started = await prefill(options, entering, store);
+        flight.push(...started.flight);
+        finished.push(...started.finished);
+      } else if (flight.length > 0) {
+        finished.push(...(await decode(options, flight, store)));
+      }
+      flight = flight.filter((flying) => !finished.includes(flying));
+      for (const pending of settle(finished, flight, store)) yield resultOf(pending);
     }
-    flight = flight.filter((flying) => !finished.includes(flying));
-    for (const pending of settle(finished, flight, store)) yield resultOf(pending);
+  } finally {
+    // Also when the caller stops or a step fails: the session's store has to be zero for the next one.
+    store.giveBackAll();
+    await releaseUsed(session, store, config);
   }
-  await releaseUsed(session, store, config);
 }
 
 /** A part of a request that fits into the store at once. */

@@ -11,6 +11,8 @@ export interface TokenStore {
   take(count: number): Int32Array;
   /** Gives back rows that were taken, and what was reserved beyond them. */
   giveBack(rows: Iterable<number>, unused: number): void;
+  /** Gives back everything that is taken, of sequences that will not be finished. */
+  giveBackAll(): void;
   /** Rows that hold old numbers; they count as zero afterwards. */
   takeUsed(): Int32Array;
 }
@@ -37,6 +39,11 @@ export function createTokenStore(capacity: number): TokenStore {
       const before = used.length;
       used.push(...rows);
       free += used.length - before + unused;
+    },
+    giveBackAll() {
+      const isClean = new Set(clean);
+      used = Array.from({ length: capacity }, (_, row) => row).filter((row) => !isClean.has(row));
+      free = capacity;
     },
     takeUsed() {
       const rows = Int32Array.from(used);

@@ -1,0 +1,153 @@
+import { join } from 'node:path';
+import type { Generation, GenerationRequest } from '@metaapo/core/contracts';
+import { uniformOf } from '@metaapo/core/numerics';
+import type { BackendId, Executor } from '@metaapo/engine';
+import { type LanguageModel, loadLanguageModel, loadTextModel } from '@metaapo/models';
+import { local } from '@metaapo/samplers';
+import { describeSampler } from '@metaapo/testing';
+import { describe, expect, it } from 'vitest';
+import { prepareBackend } from '../support/backends.js';
+import { quickstartModel, root } from '../support/metaapo.js';
+
+const MODELS = ['qwen2', 'llama3-rope', 'mistral', 'qwen3'];
+const WAYS: readonly (readonly [BackendId, Executor])[] = [
+  ['tensorflow', 'compiled'],
+  ['tensorflow', 'eager'],
+  ['wasm', 'eager'],
+];
+
+const directoryOf = (name: string): string => join(root, 'fixtures', 'models', name);
+
+/** A request with a prompt of its own, made of its number. */
+function requestOf(number: number, choice: Partial<GenerationRequest> = {}): GenerationRequest {
+  const length = 2 + Math.floor(9 * uniformOf(['length', number]));
+  const prompt = Int32Array.from({ length }, (_, at) => 3 + Math.floor(93 * uniformOf(['prompt', number, at])));
+  const count = 1 + (number % 3);
+  return { prompt, count, maxNewTokens: 8, stopTokenIds: [1], seed: number, temperature: 1, ...choice };
+}
+
+async function generateAll(
+  model: LanguageModel,
+  requests: readonly GenerationRequest[],
+): Promise<readonly (readonly Generation[])[]> {
+  const all: (readonly Generation[])[] = requests.map(() => []);
+  for await (const { request, generations } of model.generate!(requests)) all[request] = generations;
+  return all;
+}
+
+const tokensOf = (generations: readonly Generation[]): number[][] => generations.map(({ tokens }) => [...tokens]);
+
+for (const [backend, executor] of WAYS) {
+  describe(`generation on ${backend}, ${executor}`, () => {
+    /** Runs with a model that has room for `cachedTokens`, where the backend is there. */
+    const withModel = async (
+      directory: string,
+      context: { skip(reason: string): void },
+      use: (model: LanguageModel) => Promise<void>,
+      cachedTokens = 4096,
+    ): Promise<void> => {
+      const missing = await prepareBackend(backend);
+      if (missing !== undefined) return context.skip(missing);
+      const model = await loadLanguageModel(directory, { executor, cachedTokens });
+      try {
+        await use(model);
+      } finally {
+        model.dispose();
+      }
+    };
+
+    for (const name of MODELS) {
+      it(`${name}: a request alone gives what it gives among 63 others`, (context) =>
+        withModel(directoryOf(name), context, async (model) => {
+          for (const temperature of [0, 1]) {
+            const requests = Array.from({ length: 64 }, (_, number) => requestOf(number, { temperature }));
+            const together = await generateAll(model, requests);
+            for (const number of [0, 17, 41, 63]) {
+              const [alone] = await generateAll(model, [requests[number]!]);
+              expect(tokensOf(alone!), `request ${number} at temperature ${temperature}`).toEqual(
+                tokensOf(together[number]!),
+              );
+            }
+          }
+        }));
+
+      it(`${name}: log-probabilities of drawn tokens are those of the whole sequence`, (context) =>
+        withModel(directoryOf(name), context, async (model) => {
+          const requests = Array.from({ length: 6 }, (_, number) => requestOf(number));
+          const all = await generateAll(model, requests);
+          const groups = requests.map(({ prompt }, at) => ({
+            prompt,
+            responses: all[at]!.map(({ tokens }) => tokens),
+          }));
+          const { logprobs } = await model.tokenLogprobs(groups);
+          const drawn = all.flat().flatMap((generation) => [...generation.logprobs]);
+          expect(drawn).toHaveLength(logprobs.length);
+          for (const [at, value] of drawn.entries()) expect(Math.abs(value - logprobs[at]!)).toBeLessThan(2e-5);
+        }));
+    }
+
+    it('gives the same with room for two requests only as with room for all', (context) =>
+      withModel(directoryOf('qwen2'), context, async (roomy) => {
+        const requests = Array.from({ length: 12 }, (_, number) => requestOf(number));
+        const expected = (await generateAll(roomy, requests)).map(tokensOf);
+        await withModel(
+          directoryOf('qwen2'),
+          context,
+          async (model) => expect((await generateAll(model, requests)).map(tokensOf)).toEqual(expected),
+          64,
+        );
+      }));
+
+    it('ends at each of several ids and when the tokens are complete, and says which', (context) =>
+      withModel(directoryOf('qwen2'), context, async (model) => {
+        const request = requestOf(3, { count: 1, stopTokenIds: [], maxNewTokens: 12 });
+        const [[whole]] = (await generateAll(model, [request])) as [[Generation]];
+        expect(whole.finishReason).toBe('length');
+        const third = whole.tokens[2]!;
+        const at = whole.tokens.indexOf(third) + 1;
+        const [[stopped]] = (await generateAll(model, [{ ...request, stopTokenIds: [99, third] }])) as [[Generation]];
+        expect([...stopped.tokens]).toEqual([...whole.tokens.subarray(0, at)]);
+        expect(stopped.finishReason).toBe('stop');
+        const isComplete = (tokens: readonly number[]): boolean => tokens.length === 5;
+        const [[complete]] = (await generateAll(model, [{ ...request, isComplete }])) as [[Generation]];
+        expect(complete).toMatchObject({ finishReason: 'stop', tokens: whole.tokens.subarray(0, 5) });
+      }));
+
+    it('refuses a request that has no room, before anything is computed', (context) =>
+      withModel(
+        directoryOf('qwen2'),
+        context,
+        async (model) => {
+          const requests = [requestOf(0), requestOf(1, { maxNewTokens: 100 })];
+          await expect(generateAll(model, requests)).rejects.toMatchObject({ code: 'config' });
+        },
+        64,
+      ));
+
+    it('stops between two tokens when it is aborted, and can generate again', (context) =>
+      withModel(directoryOf('qwen2'), context, async (model) => {
+        const controller = new AbortController();
+        const requests = Array.from({ length: 8 }, (_, number) => requestOf(number, { maxNewTokens: 2 + 4 * number }));
+        const aborted = (async () => {
+          for await (const _ of model.generate!(requests, controller.signal)) controller.abort();
+        })();
+        await expect(aborted).rejects.toThrow();
+        expect((await generateAll(model, requests)).map(tokensOf)).toEqual(
+          (await generateAll(model, requests)).map(tokensOf),
+        );
+      }));
+  });
+}
+
+describe('the sampler local', () => {
+  describeSampler(
+    { describe, it },
+    async () => {
+      if ((await prepareBackend('tensorflow')) !== undefined) await prepareBackend('wasm');
+      const policy = await loadTextModel(quickstartModel, { cachedTokens: 1024 });
+      const sampler = local({ maxNewTokens: 12 }, policy);
+      return { ...sampler, dispose: () => policy.model.dispose() };
+    },
+    { name: 'conformance' },
+  );
+});
