@@ -26,11 +26,14 @@ export function checkImports(root, { cyclesOnly = false } = {}) {
   return findings.sort();
 }
 
+/** Builds and outputs; and projects of their own, whose packages are not this workspace's. */
+const IGNORED = ['node_modules', 'dist', 'coverage', 'runs', 'temp', 'plugin-template', 'packed'];
+
 function sourceFiles(root) {
   const found = [];
   const walk = (directory) => {
     for (const entry of readdirSync(directory, { withFileTypes: true })) {
-      if (['node_modules', 'dist', 'coverage', 'runs', 'temp'].includes(entry.name)) continue;
+      if (IGNORED.includes(entry.name)) continue;
       const path = join(directory, entry.name);
       if (entry.isDirectory()) walk(path);
       else if (/\.(ts|mts|js|mjs)$/.test(entry.name) && !entry.name.endsWith('.d.ts')) found.push(path);

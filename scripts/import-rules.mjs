@@ -3,7 +3,7 @@
 const SCOPE = '@metaapo/';
 const CONTRACTS = '@metaapo/core/contracts';
 /** Arithmetic and file formats below the trainer. */
-const LOW = [CONTRACTS, '@metaapo/core/numerics', '@metaapo/core/storage'];
+const LOW = [CONTRACTS, '@metaapo/core/numerics', '@metaapo/core/storage', '@metaapo/core/network'];
 /** The conformance kit: any package's tests may use it. */
 const TESTING = '@metaapo/testing';
 

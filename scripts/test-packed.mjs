@@ -1,5 +1,6 @@
 // Packs every public package and tries the tarballs as a user gets them: lints them, installs them with npm into an
-// empty project, imports each entry under plain Node, type-checks a user's file and starts the command.
+// empty project, imports each entry under plain Node, type-checks a user's file, starts the command and tries a plugin of
+// another author. With --node PATH, repeated, the plugin is tried under other versions of Node as well.
 // TensorFlow.js is linked from the workspace, not downloaded again. Exit code 1 when something does not hold.
 import {
   cpSync,
@@ -15,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { tryPlugin } from './packed/try-plugin.mjs';
 import { pnpm, root, run, setUp } from './setup.mjs';
 
 /** Large packages and types that the user's project takes from the workspace: name -> whose copy. */
@@ -102,9 +104,10 @@ function sourceOf(name) {
   return join(root, LINKED[name], 'node_modules', name);
 }
 
-function install(project) {
-  const installed = run('npm', ['install', ...NPM_FLAGS], { quiet: true, cwd: project });
-  if (!report('npm install of the tarballs', outcome(installed))) return false;
+/** Runs npm install in the project, of everything it asks for and of more; then links the large packages. */
+function install(project, more = []) {
+  const installed = run('npm', ['install', ...NPM_FLAGS, ...more], { quiet: true, cwd: project });
+  if (!report(`npm install of ${more.length === 0 ? 'the tarballs' : 'the plugin'}`, outcome(installed))) return false;
   for (const name of Object.keys(LINKED)) {
     const target = join(project, 'node_modules', name);
     rmSync(target, { recursive: true, force: true });
@@ -162,6 +165,17 @@ function startCommand(project, { version }) {
   report('metaapo --help', outcome(run(command, ['--help'], { quiet: true, cwd: project })));
 }
 
+/** Runs a command in a directory and reports it; true when it held. */
+function check(name, command, args, cwd) {
+  return report(name, outcome(run(command, args, { quiet: true, cwd })));
+}
+
+/** This Node, and those named after --node. */
+function nodes() {
+  const named = process.argv.slice(2).filter((argument, at, all) => all[at - 1] === '--node' && argument !== '--node');
+  return [process.execPath, ...named];
+}
+
 function main() {
   setUp();
   const project = mkdtempSync(join(tmpdir(), 'metaapo-packed-'));
@@ -178,6 +192,7 @@ function main() {
     typeCheck(project, entries);
     computeLoss(project);
     for (const manifest of manifests) if (manifest.bin?.metaapo) startCommand(project, manifest);
+    tryPlugin(project, nodes(), check, (tarball) => install(project, [tarball]));
   } finally {
     rmSync(project, { recursive: true, force: true });
   }

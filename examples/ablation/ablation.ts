@@ -1,14 +1,18 @@
 // The paper's ablations on the sorting task: the same loop with one part exchanged, over several seeds.
-//   npx tsx examples/ablation/ablation.ts [--seeds 5] [--rows 600]
-import { spawnSync } from 'node:child_process';
+//   npx tsx examples/ablation/ablation.ts [--seeds 5] [--rows 900]
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { writePreferences } from '../quickstart/write-preferences.js';
+import { runMetaapo } from './run-metaapo.js';
+import { writeOfflinePairs } from './write-offline-pairs.js';
 
 const { values: flags } = parseArgs({
-  options: { seeds: { type: 'string', default: '5' }, rows: { type: 'string', default: '600' } },
+  options: {
+    seeds: { type: 'string', default: '5' },
+    rows: { type: 'string', default: '900' },
+  },
 });
 const root = fileURLToPath(new URL('../..', import.meta.url));
 process.chdir(root);
@@ -25,27 +29,25 @@ interface Outcome {
 /** Methods by name: the keys of the recipe that differ from MetaAPO's. */
 const METHODS: Readonly<Record<string, (metaapo: Outcome | undefined) => Readonly<Record<string, unknown>>>> = {
   MetaAPO: () => ({}),
-  'online DPO': () => ({ selection: { id: 'all' }, metaLearner: { id: 'constant', weight: 0 }, unselected: 'drop' }),
+  'online DPO': () => ({ selection: { id: 'all' }, metaLearner: { id: 'constant', weight: 0 } }),
   'random share': (metaapo) => ({ selection: { id: 'random', share: metaapo!.share } }),
   'no meta-learner': () => ({ metaLearner: { id: 'constant', weight: 0.5 } }),
   'all sampled, weighted': () => ({ selection: { id: 'all' } }),
-  'offline DPO': () => ({ selection: { id: 'none' } }),
+  'unselected kept': () => ({ unselected: 'keep' }),
+  'offline DPO': () => ({ selection: { id: 'none' }, unselected: 'keep' }),
 };
 
 async function runMethod(name: string, seed: number, settings: Readonly<Record<string, unknown>>): Promise<Outcome> {
   const output = join(directory, `${name.replaceAll(/\W+/g, '-')}-${seed}`);
   const recipe = {
+    model: startOf(seed),
     'data.train': join(directory, `train-${seed}.jsonl`),
     'data.eval': join(directory, 'test.jsonl'),
-    evaluateRewards: 400,
     'training.seed': seed,
     output,
     ...settings,
   };
-  const sets = Object.entries(recipe).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`]);
-  const command = ['packages/cli/bin/metaapo.js', 'run', 'examples/quickstart/recipe.yaml', ...sets];
-  const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${name}, seed ${seed}, failed:\n${stderr}`);
+  runMetaapo(['run', 'examples/ablation/recipe.yaml'], recipe);
   const journal = (await readFile(join(output, 'journal.jsonl'), 'utf8')).trim().split('\n');
   const summaries = journal.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'iteration');
   const sum = (read: (summary: { selected: number; rows: number; annotations: { done: number } }) => number): number =>
@@ -55,6 +57,16 @@ async function runMethod(name: string, seed: number, settings: Readonly<Record<s
     share: sum(({ selected }) => selected) / sum(({ rows }) => rows),
     calls: sum(({ annotations }) => annotations.done),
   };
+}
+
+/** The policy that all methods start from: the reference after offline DPO on pairs of its own. */
+const startOf = (seed: number): string => join(directory, `start-${seed}`, 'model');
+
+async function trainStart(seed: number): Promise<void> {
+  const train = join(directory, `start-${seed}.jsonl`);
+  await writeOfflinePairs(train, 320, 1000 + seed);
+  const settings = { 'data.train': train, 'training.seed': seed, output: join(directory, `start-${seed}`) };
+  runMetaapo(['train', 'examples/ablation/start.yaml'], settings);
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -71,7 +83,8 @@ await rm(directory, { recursive: true, force: true });
 await writePreferences(join(directory, 'test.jsonl'), 400, 10_000);
 const outcomes = new Map<string, Outcome[]>();
 for (const seed of seeds) {
-  await writePreferences(join(directory, `train-${seed}.jsonl`), Number(flags.rows), seed);
+  await writeOfflinePairs(join(directory, `train-${seed}.jsonl`), Number(flags.rows), seed);
+  await trainStart(seed);
   for (const [name, settingsOf] of Object.entries(METHODS)) {
     const outcome = await runMethod(name, seed, settingsOf(outcomes.get('MetaAPO')?.at(-1)));
     outcomes.set(name, [...(outcomes.get(name) ?? []), outcome]);
@@ -95,5 +108,5 @@ for (const [name, results] of outcomes) {
   process.stdout.write(`| ${cells.join(' | ')} |\n`);
 }
 process.stdout.write(
-  `${seeds.length} seeds, ${flags.rows} rows, 2 iterations, 4 responses a prompt, 400 held-out prompts.\n`,
+  `${seeds.length} seeds, ${flags.rows} rows, 3 iterations, 4 responses a prompt, 400 held-out prompts.\n`,
 );

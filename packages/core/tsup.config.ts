@@ -1,7 +1,13 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/contracts/index.ts', 'src/numerics/index.ts', 'src/storage/index.ts'],
+  entry: [
+    'src/index.ts',
+    'src/contracts/index.ts',
+    'src/numerics/index.ts',
+    'src/network/index.ts',
+    'src/storage/index.ts',
+  ],
   format: 'esm',
   target: 'node20',
   dts: true,

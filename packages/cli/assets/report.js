@@ -89,7 +89,8 @@
   const drawSummary = () => {
     section(
       'Iterations',
-      'Saved: reward calls that online DPO, which annotates every prompt, would have made beyond these.',
+      'Saved: reward calls that online DPO, which annotates every prompt, would have made beyond these. ' +
+        'KL: nats a response between policy and reference when the iteration began, estimated on new responses.',
     );
     const rows = runs.flatMap((run) =>
       run.iterations.map((one) => [
@@ -104,11 +105,12 @@
         String(one.pairs.pairs),
         String(one.pairs.tie + one.pairs.twins + one.pairs['too-few']),
         String(one.pairs.truncated),
+        fixed(one.kl?.perResponse),
         fixed(one.heldOutReward),
       ]),
     );
     const titles = ['iteration', 'rows', 'annotated', 'calls', 'saved', 'reward', 'chosen', 'rejected', 'pairs'];
-    table([...titles, 'no pair', 'cut', 'held-out'], rows);
+    table([...titles, 'no pair', 'cut', 'KL', 'held-out'], rows);
     for (const run of runs) {
       if (typeof run.rewardBefore !== 'number') continue;
       const after = run.iterations.at(-1)?.heldOutReward;

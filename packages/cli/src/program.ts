@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { addBackend } from './commands/backend.js';
 import { addDoctor } from './commands/doctor.js';
@@ -10,20 +9,21 @@ import { addReport } from './commands/report.js';
 import { addReward } from './commands/reward.js';
 import { addRun } from './commands/run.js';
 import { addScore } from './commands/score.js';
+import { addSelect } from './commands/select.js';
 import { addTrain, addTrainReward } from './commands/train.js';
-
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+import { VERSION } from './version.js';
 
 /** The `metaapo` command with all of its subcommands. Wrong usage ends with exit code 2. */
 export function createProgram(): Command {
   const program = new Command('metaapo')
     .description('Align language models with preference data')
-    .version(version)
+    .version(VERSION)
     .configureHelp({ showGlobalOptions: true });
   addRun(program);
   addTrain(program);
   addTrainReward(program);
   addScore(program);
+  addSelect(program);
   addGenerate(program);
   addReward(program);
   addReport(program);

@@ -1,4 +1,14 @@
+export type { ConnectionOptions } from './connection-options.js';
+export {
+  type EnsembleMember,
+  type EnsembleMemberOptions,
+  type EnsembleOptions,
+  ensemble,
+} from './ensemble/ensemble.js';
 export { type FunctionRewardOptions, functionReward, type RewardFunction } from './function-reward.js';
+export { type HttpRewardContext, type HttpRewardOptions, httpReward } from './http/http-reward.js';
+export { judge } from './judge/judge.js';
+export type { JudgeOptions } from './judge/judge-options.js';
 export { bestRandom } from './pairs/best-random.js';
 export { bestWorst } from './pairs/best-worst.js';
 export { type MaxMinLengthPenaltyOptions, maxMinLengthPenalty } from './pairs/max-min-length-penalty.js';

@@ -1,6 +1,9 @@
 import type { Plugin } from '@metaapo/core/contracts';
 import { CONTRACT, definePlugin } from '@metaapo/core/contracts';
+import { ensemblePart } from './ensemble/ensemble.js';
 import { functionRewardPart } from './function-reward.js';
+import { httpRewardPart } from './http/http-reward.js';
+import { judgePart } from './judge/judge.js';
 import { bestRandomPart } from './pairs/best-random.js';
 import { bestWorstPart } from './pairs/best-worst.js';
 import { maxMinLengthPenaltyPart } from './pairs/max-min-length-penalty.js';
@@ -10,5 +13,14 @@ import { ruleRewardParts } from './rule-rewards.js';
 export const plugin: Plugin = definePlugin({
   name: '@metaapo/rewards',
   contract: CONTRACT,
-  parts: [functionRewardPart, ...ruleRewardParts, bestWorstPart, bestRandomPart, maxMinLengthPenaltyPart],
+  parts: [
+    functionRewardPart,
+    httpRewardPart,
+    judgePart,
+    ensemblePart,
+    ...ruleRewardParts,
+    bestWorstPart,
+    bestRandomPart,
+    maxMinLengthPenaltyPart,
+  ],
 });

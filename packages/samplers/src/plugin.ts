@@ -1,6 +1,7 @@
 import type { AnyPart, Plugin } from '@metaapo/core/contracts';
 import { CONTRACT, definePlugin } from '@metaapo/core/contracts';
 import { localPart } from './local/local.js';
+import { openaiPart } from './openai/openai.js';
 import { allPart } from './selection/all.js';
 import { budgetPart } from './selection/budget.js';
 import { metaPart } from './selection/meta.js';
@@ -10,7 +11,7 @@ import { thresholdPart } from './selection/threshold.js';
 
 const selectionRules: readonly AnyPart[] = [metaPart, thresholdPart, budgetPart, randomPart, allPart, nonePart];
 
-const samplers: readonly AnyPart[] = [localPart];
+const samplers: readonly AnyPart[] = [localPart, openaiPart];
 
 /** The selection rules and samplers of this package. */
 export const plugin: Plugin = definePlugin({

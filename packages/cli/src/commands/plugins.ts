@@ -3,10 +3,11 @@ import { slotName } from '@metaapo/core/contracts';
 import type { Command } from 'commander';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { collect } from './collect.js';
+import { addNewPlugin } from './new-plugin.js';
 
 /** `metaapo plugins`: the parts that a recipe can name. */
 export function addPlugins(program: Command): void {
-  program
+  const plugins = program
     .command('plugins')
     .description('list the parts that a recipe can name, by slot')
     .option('--plugin <package>', 'list the parts of this package or module too', collect, [])
@@ -21,6 +22,7 @@ export function addPlugins(program: Command): void {
       }));
       process.stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : tableOf(rows));
     });
+  addNewPlugin(plugins);
 }
 
 function tableOf(rows: readonly Readonly<Record<'slot' | 'id' | 'package' | 'summary', string>>[]): string {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type RewardFlags, rewardCommand } from '../sampling/reward-command.js';
+import { count } from './numbers.js';
 
 /** `metaapo reward`: rewards of given responses. */
 export function addReward(program: Command): void {
@@ -10,7 +11,7 @@ export function addReward(program: Command): void {
     .requiredOption('--data <file>', 'rows with prompt and response: messages, text or token ids')
     .option('--split <name>', 'split of a hub data set')
     .requiredOption('--output <file>', 'JSON lines to write')
-    .option('--batch-tokens <tokens>', 'tokens computed at a time', Number, 8192)
+    .option('--batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
     .action((flags: RewardFlags) => rewardCommand(flags));

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { runScoreCommand, type ScoreFlags } from '../training/run-score-command.js';
+import { count } from './numbers.js';
 
 /** `metaapo score`: log-probabilities and preference scores of offline pairs. */
 export function addScore(program: Command): void {
@@ -12,8 +13,8 @@ export function addScore(program: Command): void {
     .option('--split <name>', 'split of a hub data set')
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--loss <loss>', 'loss whose score is written: an id, or YAML such as {id: simpo, beta: 2.5}')
-    .option('--max-length <tokens>', 'most tokens of a prompt with one response', Number, 4096)
-    .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', Number, 8192)
+    .option('--max-length <tokens>', 'most tokens of a prompt with one response', count, 4096)
+    .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
     .action((flags: ScoreFlags) => runScoreCommand(flags));

@@ -10,6 +10,7 @@ const COLUMNS: readonly (readonly [title: string, read: (summary: IterationSumma
   ['chosen', ({ rewards }) => rewards.chosen?.toFixed(3) ?? '-'],
   ['rejected', ({ rewards }) => rewards.rejected?.toFixed(3) ?? '-'],
   ['pairs', ({ pairs }) => String(pairs.pairs)],
+  ['KL', ({ kl }) => kl?.perResponse.toFixed(2) ?? '-'],
   ['held-out reward', ({ heldOutReward }) => heldOutReward?.toFixed(3) ?? '-'],
 ];
 

@@ -4,8 +4,8 @@ import { writeAtomically } from '@metaapo/core/storage';
 import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
 import { type BackendId, selectBackend } from '@metaapo/engine';
 import { type LanguageModel, loadLanguageModel, loadTextModel } from '@metaapo/models';
-import { parse } from 'yaml';
 import { loadPlugins } from '../recipe/load-plugins.js';
+import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { modelDirectory, type Sources } from './open-models.js';
@@ -27,7 +27,7 @@ export interface ScoreFlags {
 /** Runs `metaapo score`. The output appears when it is complete. */
 export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
   const isReferenceGiven = flags.reference !== undefined;
-  const wanted = flags.loss === undefined ? defaultLoss(isReferenceGiven) : parseLoss(flags.loss);
+  const wanted = flags.loss === undefined ? defaultLoss(isReferenceGiven) : parsePartFlag('--loss', flags.loss);
   const { loss } = await composeRun({ plugins: await loadPlugins([]), recipe: { loss: wanted } });
   if (!loss.isReferenceFree && !isReferenceGiven) {
     throw new MetaapoError('config', `loss ${loss.id} needs a reference`, {
@@ -75,17 +75,6 @@ export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
 
 function defaultLoss(isReferenceGiven: boolean): PartRecipe {
   return { id: 'dpo', referenceFree: !isReferenceGiven };
-}
-
-function parseLoss(text: string): PartRecipe {
-  const value: unknown = parse(text);
-  if (typeof value === 'string') return { id: value };
-  if (typeof value === 'object' && value !== null && 'id' in value) return value as PartRecipe;
-  throw new MetaapoError('config', 'it names no loss', {
-    where: '--loss',
-    expected: 'an id, or {id: ..., ...}',
-    got: text,
-  });
 }
 
 async function evaluateAndDispose(

@@ -1,5 +1,6 @@
 import type { MetaLearner, MetaLearnerState, TokenizedPreference } from '../contracts/index.js';
 import type { BuiltPairs, OnlinePairText, PairCounts } from './build-pairs.js';
+import type { KlEstimate } from './kl-to-reference.js';
 import type { Stage } from './run-options.js';
 import type { RunPrompt } from './run-prompt.js';
 
@@ -23,6 +24,8 @@ export interface IterationSummary {
   };
   /** Mean reward of new responses to held-out prompts after the iteration. */
   readonly heldOutReward?: number | undefined;
+  /** Distance of the policy from the reference when the iteration began; absent without a reference or new responses. */
+  readonly kl?: KlEstimate | undefined;
   /** Counts of the weights w in ten equal bins of [0, 1]. */
   readonly weightHistogram: readonly number[];
   /** Weight h(s) before and after the iteration at scores from -10 to 10. */
@@ -81,6 +84,7 @@ export interface SummaryInput {
   readonly stateAfter: MetaLearnerState;
   readonly seconds: Readonly<Partial<Record<Stage, number>>>;
   readonly heldOutReward: number | undefined;
+  readonly kl: KlEstimate | undefined;
 }
 
 /** The summary of an iteration. */
@@ -99,6 +103,7 @@ export function summarize(input: SummaryInput): IterationSummary {
     pairs: built.counts,
     rewards: { chosen: built.chosenReward, rejected: built.rejectedReward, all: mean },
     heldOutReward: input.heldOutReward,
+    kl: input.kl,
     weightHistogram,
     curve: {
       scores: CURVE_SCORES,

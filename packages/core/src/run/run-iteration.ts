@@ -17,6 +17,7 @@ import {
 import { type BuiltPairs, buildPairs } from './build-pairs.js';
 import { heldOutReward } from './held-out-reward.js';
 import { type IterationSummary, summarize } from './iteration-summary.js';
+import { klToReference } from './kl-to-reference.js';
 import type { IterationRecord } from './run-journal.js';
 import type { ReferenceSource, RunOptions, Stage } from './run-options.js';
 import { sampleAndAnnotate } from './sample-and-annotate.js';
@@ -61,7 +62,7 @@ export async function runIteration(
     seconds[stage] = (performance.now() - started) / 1000;
     return result;
   };
-  const { reference, weights, built, completed } = await withReference(options, iteration, async (model) => {
+  const { reference, weights, built, completed, kl } = await withReference(options, iteration, async (model) => {
     const offline = await timed('score', () => referenceOf(model, rows, options));
     const scores = await scoreSlice(options, context, offline);
     const selection = await timed('select', () => selectSlice(options, context, scores));
@@ -80,6 +81,7 @@ export async function runIteration(
       reference: offline,
       weights: selection,
       built: made,
+      kl: model && (await klToReference(options.policy, model, wanted, record, options)),
       completed: await timed('pair', () => completeReference(model, made, offline, options)),
     };
   });
@@ -99,6 +101,7 @@ export async function runIteration(
     stateAfter: trained.state.metaLearner!,
     seconds,
     heldOutReward: await evaluateRewards(options),
+    kl,
   });
   return { summary, state: trained.state };
 }
@@ -162,8 +165,12 @@ async function selectSlice(
     rule: parts.selection,
     learner: parts.metaLearner,
     state: state.metaLearner!,
-    rows,
-    scores,
+    rows: rows.map(({ row, chosen, rejected }, index) => ({
+      row,
+      score: scores[index]!,
+      chosenTokens: chosen.length,
+      rejectedTokens: rejected.length,
+    })),
     seed,
     iteration,
     limit: annotationLimit === undefined ? undefined : Math.max(0, annotationLimit - annotated),

@@ -1,15 +1,24 @@
-import type { MetaLearner, MetaLearnerState, SelectionRule, TokenizedPreference } from '../contracts/index.js';
+import type { MetaLearner, MetaLearnerState, SelectionRule } from '../contracts/index.js';
 import { uniformOf } from '../numerics/index.js';
 import { logSigmoid } from '../trainer/index.js';
+
+/** An offline pair with its preference score, as selection sees it. */
+export interface ScoredRow {
+  /** Number of the row in its data set. */
+  readonly row: number;
+  /** Preference score s. */
+  readonly score: number;
+  /** Response lengths in tokens. */
+  readonly chosenTokens: number;
+  readonly rejectedTokens: number;
+}
 
 /** What a selection looks at. */
 export interface SelectionInput {
   readonly rule: SelectionRule;
   readonly learner: MetaLearner;
   readonly state: MetaLearnerState;
-  readonly rows: readonly TokenizedPreference[];
-  /** `[rows]` preference scores s. */
-  readonly scores: Float32Array;
+  readonly rows: readonly ScoredRow[];
   readonly seed: number;
   readonly iteration: number;
   /** Most rows that may be selected. */
@@ -21,11 +30,12 @@ export function selectPrompts(input: SelectionInput): {
   readonly weights: Float32Array;
   readonly selected: Int32Array;
 } {
-  const { rule, learner, state, rows, scores, seed, iteration, limit } = input;
+  const { rule, learner, state, rows, seed, iteration, limit } = input;
+  const scores = Float32Array.from(rows, ({ score }) => score);
   const weights = learner.weights(state, {
     logSigmoidScore: scores.map(logSigmoid),
-    chosenTokens: Int32Array.from(rows, ({ chosen }) => chosen.length),
-    rejectedTokens: Int32Array.from(rows, ({ rejected }) => rejected.length),
+    chosenTokens: Int32Array.from(rows, ({ chosenTokens }) => chosenTokens),
+    rejectedTokens: Int32Array.from(rows, ({ rejectedTokens }) => rejectedTokens),
     iteration,
   });
   const numbers = Int32Array.from(rows, ({ row }) => row);

@@ -5,6 +5,6 @@ export { logSigmoid, type ObjectiveRows, pairScores } from './objective.js';
 export { type PairValues, pairGradients, pairValues } from './pair-losses.js';
 export * from './preference-trainer.js';
 export * from './reference-logprobs.js';
-export { evaluateRows, groupOf, type RowLogprobs, type RowProgress } from './response-logprobs.js';
+export { evaluateRows, groupOf, type RowLogprobs, type RowProgress, tokensOf } from './response-logprobs.js';
 export * from './run-training.js';
 export { type CheckpointKey, loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';

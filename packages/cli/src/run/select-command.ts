@@ -1,0 +1,73 @@
+import { composeRun, type PartRecipe, type ScoredRow, selectPrompts } from '@metaapo/core';
+import { MetaapoError } from '@metaapo/core/contracts';
+import { writeAtomically } from '@metaapo/core/storage';
+import { readRows } from '@metaapo/data';
+import { z } from 'zod';
+import { loadPlugins } from '../recipe/load-plugins.js';
+import { parsePartFlag } from '../recipe/parse-part-flag.js';
+import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
+
+/** Flags of `metaapo select`. */
+export interface SelectFlags {
+  readonly scores: string;
+  readonly output: string;
+  readonly metaLearner: string;
+  readonly selection: string;
+  readonly limit?: number;
+  readonly seed: number;
+  readonly iteration: number;
+}
+
+const line = z.looseObject({
+  row: z.int().min(0),
+  score: z.number(),
+  chosen: z.looseObject({ tokens: z.int().positive() }),
+  rejected: z.looseObject({ tokens: z.int().positive() }),
+});
+
+/** Runs `metaapo select`. The output appears when it is complete; its lines are in input order. */
+export async function selectCommand(flags: SelectFlags): Promise<void> {
+  const section = parsePartFlag('--meta-learner', flags.metaLearner) as PartRecipe & { updateEvery: number };
+  const { metaLearner, selection } = await composeRun({
+    plugins: await loadPlugins([]),
+    recipe: {
+      loss: { id: 'dpo' },
+      metaLearner: metaLearnerPart(section),
+      selection: parsePartFlag('--selection', flags.selection),
+    },
+  });
+  const rows = await readScores(flags.scores);
+  const { weights, selected } = selectPrompts({
+    rule: selection!,
+    learner: metaLearner!,
+    state: await metaLearnerStart(section, metaLearner!, flags.seed),
+    rows,
+    seed: flags.seed,
+    iteration: flags.iteration,
+    limit: flags.limit,
+  });
+  const chosen = new Set(selected);
+  const lines = rows.map(({ row }, index) =>
+    JSON.stringify({ row, weight: weights[index], selected: chosen.has(index) }),
+  );
+  await writeAtomically(flags.output, lines.map((text) => `${text}\n`).join(''));
+  process.stdout.write(`${selected.length} of ${rows.length} rows selected: ${flags.output}\n`);
+}
+
+async function readScores(file: string): Promise<ScoredRow[]> {
+  const rows: ScoredRow[] = [];
+  for await (const { row: origin, values } of readRows(file)) {
+    const { data, error } = line.safeParse(values);
+    if (data === undefined) {
+      const [issue] = error.issues;
+      throw new MetaapoError('data', `${issue!.path.join('.') || 'the row'}: ${issue!.message}`, {
+        where: `${file}, row ${origin}`,
+        expected: 'a line of `metaapo score`',
+        remedy: 'Write the scores with `metaapo score --output FILE`',
+      });
+    }
+    const { row, score, chosen, rejected } = data;
+    rows.push({ row, score, chosenTokens: chosen.tokens, rejectedTokens: rejected.tokens });
+  }
+  return rows;
+}

@@ -1,0 +1,2 @@
+export * from './extra-body.js';
+export * from './json-client.js';

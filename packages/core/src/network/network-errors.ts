@@ -1,0 +1,108 @@
+import { MetaapoError } from '../contracts/index.js';
+import { shownAddress } from './address.js';
+import { retryAfterMs } from './retry-delay.js';
+
+/** Most characters of a reply that a message shows. */
+const SHOWN = 200;
+
+/** What a request is about, for its errors. */
+export interface RequestSubject {
+  /** What is reached, e.g. `sampler openai`. */
+  readonly service: string;
+  readonly address: string;
+  /** What a successful reply is, e.g. `a JSON reply`. */
+  readonly expected: string;
+  readonly apiKeyVariable: string | undefined;
+  readonly mask: (text: string) => string;
+}
+
+/** A failure that may pass: the request is tried again. */
+export class PassingFailure extends Error {
+  /** The error to end with when it does not pass. */
+  readonly final: MetaapoError;
+  /** Wait that the server asks for, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(final: MetaapoError, retryAfterMs?: number) {
+    super(final.message, { cause: final });
+    this.final = final;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The error of a reply whose status is no success. */
+export function statusError(subject: RequestSubject, reply: Response, text: string): MetaapoError | PassingFailure {
+  const { status } = reply;
+  const mayPass = [408, 409, 425, 429].includes(status) || status >= 500;
+  const target = reply.headers.get('location');
+  const shown = target === null ? shownText(text, subject.mask) : `a redirection to ${subject.mask(target)}`;
+  const error = failure(subject, mayPass ? 'the server failed' : 'the server refuses the request', {
+    got: `status ${status}${shown && `: ${shown}`}`,
+    remedy: remedyFor(subject, status),
+  });
+  return mayPass ? new PassingFailure(error, retryAfterMs(reply.headers.get('retry-after'))) : error;
+}
+
+function remedyFor({ apiKeyVariable }: RequestSubject, status: number): string {
+  if (status === 401 || status === 403) {
+    return apiKeyVariable === undefined
+      ? 'Name the environment variable that holds the API key in apiKeyVariable'
+      : `Set ${apiKeyVariable} to a key that the server accepts`;
+  }
+  if (status === 404) return 'Check the address and the name of the model';
+  if (status === 429) return 'Lower concurrency, or raise retries';
+  if (status >= 500 || status === 408) return "Look into the server's log, then run it again";
+  if (status >= 300 && status < 400) return 'Give the address that it points to';
+  return 'Change what the reply names';
+}
+
+/** The error of a reply that is not readable; the parser's own message quotes the reply unmasked and is left out. */
+export function unreadableError(subject: RequestSubject, status: number, text: string): PassingFailure {
+  return new PassingFailure(
+    failure(subject, 'the reply is no JSON', {
+      got: `status ${status}: ${shownText(text, subject.mask) || 'an empty reply'}`,
+      remedy: 'Check that the address is that of an API, and that nothing in between answers for it',
+    }),
+  );
+}
+
+/** The error of a request that was not answered in time. */
+export function timeoutError(subject: RequestSubject, timeoutMs: number): PassingFailure {
+  return new PassingFailure(
+    failure(subject, 'the server did not answer in time', {
+      got: `no whole reply within ${timeoutMs / 1000} s`,
+      remedy: 'Raise timeoutSeconds, lower concurrency, or see whether the server hangs',
+    }),
+  );
+}
+
+/** The error of a request that got no reply, or only a part of one. */
+export function connectionError(subject: RequestSubject, cause: unknown): PassingFailure {
+  return new PassingFailure(
+    failure(subject, 'the server cannot be reached, or broke the connection', {
+      got: subject.mask(reasonOf(cause)),
+      remedy: 'Start the server, or correct its address',
+    }),
+  );
+}
+
+function failure(
+  { service, address, expected }: RequestSubject,
+  summary: string,
+  { got, remedy }: { readonly got: string; readonly remedy: string },
+): MetaapoError {
+  const where = `${service} at ${shownAddress(address)}`;
+  return new MetaapoError('network', summary, { where, expected: `${expected} with status 200`, got, remedy });
+}
+
+/** The begin of a text as a message may show it: on one line, its secrets masked. */
+export function shownText(text: string, mask: (text: string) => string): string {
+  return mask(text.replace(/\s+/g, ' ').trim()).slice(0, SHOWN);
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (cause instanceof AggregateError) return reasonOf(cause.errors[0]);
+  return cause instanceof Error ? reasonOf(cause) : error.message;
+}

@@ -1,0 +1,85 @@
+import type { PartContext, PartDefinition, RewardModel, RewardRequest, Tokenizer } from '@metaapo/core/contracts';
+import { definePart, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
+import { createJsonClient } from '@metaapo/core/network';
+import { z } from 'zod';
+import { allOrNone } from '../all-or-none.js';
+import { type ConnectionOptions, connectionFields } from '../connection-options.js';
+import { fingerprintOf } from '../fingerprint.js';
+import { promptText } from '../prompt-text.js';
+import { readRewards } from './reward-reply.js';
+
+const SERVICE = 'reward model http';
+
+/** Options of {@link httpReward}. */
+export interface HttpRewardOptions extends ConnectionOptions {
+  /** Address that requests are posted to, or several that share them, e.g. `http://localhost:5000/get_reward`. */
+  readonly url: string | readonly string[];
+  /** Most responses in a request; default 16. */
+  readonly batchSize?: number | undefined;
+  /** Text put after each response, as the end of turn that a sequence classifier was trained with; default none. */
+  readonly ending?: string | undefined;
+}
+
+const schema = z.strictObject({
+  url: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+  batchSize: z.int().positive().default(16),
+  ending: z.string().min(1).optional(),
+  ...connectionFields,
+});
+
+/** What the reward model may use of a run. */
+export interface HttpRewardContext {
+  /** Renders conversations by its chat template; without one their turns are sent as plain text. */
+  readonly tokenizer?: Tokenizer | undefined;
+  /** Where the API key is read from; default the process' environment. */
+  readonly env?: PartContext['env'] | undefined;
+}
+
+/**
+ * Rewards from a server of OpenRLHF's protocol (`--reward.remote_url`, once `--remote_rm_url`):
+ * `{ query, prompts, labels }` is answered by `{ rewards }`. A query is a prompt with its response; a label, which
+ * OpenRLHF takes from the data set, is the empty text, as there when the data set has none.
+ * @throws MetaapoError with code `config` for an option that is not accepted or an API key that is not set; when it
+ * scores, with code `network` when the server does not answer, or not with a number or null for each response
+ */
+export function httpReward(options: HttpRewardOptions, { tokenizer, env }: HttpRewardContext = {}): RewardModel {
+  const settings = parseOptions(SERVICE, schema, options);
+  const { url, batchSize, ending = '' } = settings;
+  const client = createJsonClient({ ...settings, service: SERVICE, baseUrl: url, env });
+  const template = tokenizer?.hasChatTemplate ? tokenizer : undefined;
+  const rewardsOf = async (batch: readonly RewardRequest[], signal: AbortSignal): Promise<readonly number[]> => {
+    const prompts = batch.map(({ prompt }) => rendered(prompt, template));
+    const query = batch.map(({ response }, at) => `${prompts[at]}${response}${ending}`);
+    const reply = await client.post('', { query, prompts, labels: batch.map(() => '') }, signal);
+    return readRewards(reply, batch.length, { where: SERVICE, shown: client.shown });
+  };
+  return {
+    id: 'http',
+    options: settings,
+    fingerprint: fingerprintOf('http', url, ending, template?.fingerprint),
+    async score(requests, signal) {
+      const batches = Array.from({ length: Math.ceil(requests.length / batchSize) }, (_, at) =>
+        requests.slice(at * batchSize, (at + 1) * batchSize),
+      );
+      const rewards = await allOrNone(signal, (either) => batches.map((batch) => rewardsOf(batch, either)));
+      return Float32Array.from(rewards.flat());
+    },
+  };
+}
+
+function rendered(prompt: RewardRequest['prompt'], template: Tokenizer | undefined): string {
+  if (typeof prompt === 'string') return prompt;
+  return template?.renderChat(prompt, { addGenerationPrompt: true }) ?? `${promptText(prompt)}\n\nassistant: `;
+}
+
+/** {@link httpReward} as a part; the policy's chat template renders conversations. */
+export const httpRewardPart: PartDefinition<RewardModel, HttpRewardOptions> = definePart<
+  RewardModel,
+  HttpRewardOptions
+>({
+  slot: REWARD_MODEL,
+  id: 'http',
+  summary: "A server of OpenRLHF's reward protocol.",
+  options: schema,
+  create: (options, { policy, env }) => httpReward(options, { tokenizer: policy?.tokenizer, env }),
+});

@@ -1,0 +1,50 @@
+import type { PartContext, PartDefinition, RewardModel } from '@metaapo/core/contracts';
+import { definePart, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
+import { createJsonClient } from '@metaapo/core/network';
+import { fingerprintOf } from '../fingerprint.js';
+import { createAskJudge } from './ask-judge.js';
+import { type JudgeOptions, judgeSchema, scoreRange } from './judge-options.js';
+import { readTemplate } from './judge-template.js';
+import { scorePairwise } from './pairwise.js';
+import { scorePointwise } from './pointwise.js';
+
+const SERVICE = 'reward model judge';
+
+/**
+ * Rewards by a language model that judges, behind an OpenAI-compatible chat server. `pointwise` takes its score as the
+ * reward. `pairwise` compares the responses to the same prompt within one call of `score`, each two in both orders, and
+ * rewards with the mean share of wins; such a reward says nothing across prompts or calls.
+ * @param context where the key is read from and relative paths start; default this process
+ * @throws MetaapoError with code `config` for an option that is not accepted, a template that cannot be used, or an API
+ * key that is not set; when it scores, with code `network` when no server answers
+ */
+export async function judge(
+  options: JudgeOptions,
+  { env = process.env, baseDirectory = process.cwd() }: Partial<Pick<PartContext, 'env' | 'baseDirectory'>> = {},
+): Promise<RewardModel> {
+  const settings = parseOptions(SERVICE, judgeSchema, options);
+  const { mode, baseUrls, templatePath, concurrency, timeoutSeconds, retries, apiKeyVariable, ...decisive } = settings;
+  const connection = { concurrency, timeoutSeconds, retries, apiKeyVariable };
+  const client = createJsonClient({ ...connection, service: SERVICE, baseUrl: baseUrls, env });
+  const template = await readTemplate(mode, templatePath, baseDirectory);
+  const ask = createAskJudge(client, settings);
+  const range = scoreRange(settings);
+  return {
+    id: 'judge',
+    options: settings,
+    fingerprint: fingerprintOf('judge', mode, baseUrls, template, decisive),
+    score: (requests, signal) =>
+      mode === 'pointwise'
+        ? scorePointwise(requests, { ask, template, range }, signal)
+        : scorePairwise(requests, { ask, template }, signal),
+  };
+}
+
+/** {@link judge} as a part. */
+export const judgePart: PartDefinition<RewardModel, JudgeOptions> = definePart<RewardModel, JudgeOptions>({
+  slot: REWARD_MODEL,
+  id: 'judge',
+  summary: 'A language model that scores responses or compares them.',
+  options: judgeSchema,
+  create: (options, context) => judge(options, context),
+});

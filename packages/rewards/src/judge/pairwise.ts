@@ -1,0 +1,81 @@
+import type { RewardRequest } from '@metaapo/core/contracts';
+import { allOrNone } from '../all-or-none.js';
+import { promptText } from '../prompt-text.js';
+import type { AskJudge } from './ask-judge.js';
+import { fillTemplate } from './judge-template.js';
+
+const TIE = 0.5;
+const SHARES: Readonly<Record<string, number>> = { A: 1, B: 0, tie: TIE };
+
+/** Share of the first answer by a line such as `Winner: A`: 1, 0, or 0.5 for a tie; `undefined` for anything else. */
+export function readWinner(line: string): number | undefined {
+  const stated = /^Winner:\s*(A|B|tie)$/.exec(line)?.[1];
+  return stated === undefined ? undefined : SHARES[stated];
+}
+
+/** Two texts in the order in which the judge sees them. */
+interface Comparison {
+  readonly key: string;
+  readonly question: string;
+}
+
+const keyOf = (prompt: string, first: string, second: string): string => JSON.stringify([prompt, first, second]);
+
+/**
+ * Win shares `[R]`: the mean over the other responses to the same prompt of the share that a response has against each,
+ * itself the mean of both orders. Equal texts tie without being asked. A comparison with an order that could not be read
+ * is left out; NaN where none is left, as for a response without another one.
+ */
+export async function scorePairwise(
+  requests: readonly RewardRequest[],
+  { ask, template }: { readonly ask: AskJudge; readonly template: string },
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const keys = requests.map(({ prompt }) => JSON.stringify(prompt));
+  const comparisons = [...new Set(keys)].flatMap((key) =>
+    comparisonsOf(
+      key,
+      requests.filter((_, at) => keys[at] === key),
+      template,
+    ),
+  );
+  const shares = await allOrNone(signal, (either) =>
+    comparisons.map(async ({ key, question }) => [key, await ask(question, readWinner, either)] as const),
+  );
+  const shareOf = new Map(shares);
+  return Float32Array.from(requests, ({ response }, at) => {
+    const others = requests.filter((_, other) => other !== at && keys[other] === keys[at]);
+    return mean(others.map((other) => shareAgainst(keys[at]!, response, other.response, shareOf)));
+  });
+}
+
+function comparisonsOf(key: string, group: readonly RewardRequest[], template: string): Comparison[] {
+  const prompt = promptText(group[0]!.prompt);
+  const texts = [...new Set(group.map(({ response }) => response))];
+  return texts.flatMap((first) =>
+    texts
+      .filter((second) => second !== first)
+      .map((second) => ({
+        key: keyOf(key, first, second),
+        question: fillTemplate(template, { prompt, first, second }),
+      })),
+  );
+}
+
+function shareAgainst(
+  prompt: string,
+  own: string,
+  other: string,
+  shareOf: ReadonlyMap<string, number | undefined>,
+): number | undefined {
+  if (own === other) return TIE;
+  const asFirst = shareOf.get(keyOf(prompt, own, other));
+  const asSecond = shareOf.get(keyOf(prompt, other, own));
+  return asFirst === undefined || asSecond === undefined ? undefined : (asFirst + 1 - asSecond) / 2;
+}
+
+/** Mean of what is known; NaN of nothing. */
+function mean(values: readonly (number | undefined)[]): number {
+  const known = values.filter((value) => value !== undefined);
+  return known.reduce((sum, value) => sum + value, 0) / known.length;
+}

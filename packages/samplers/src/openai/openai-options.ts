@@ -1,0 +1,92 @@
+import { z } from 'zod';
+
+/** Options of {@link openai}. */
+export interface OpenaiOptions {
+  /** Addresses up to and with `/v1`; several share the requests by their speed, and stand in for one another. */
+  readonly baseUrls: readonly string[];
+  /** Name under which the servers offer the policy. */
+  readonly model: string;
+  /** `chat` sends the conversation, which the server renders; `completions` the prompt's token ids. Default `chat`. */
+  readonly endpoint?: 'chat' | 'completions' | undefined;
+  /** Most tokens of a response; default 2048. */
+  readonly maxNewTokens?: number | undefined;
+  /** Divides the logits; default 1. */
+  readonly temperature?: number | undefined;
+  /** Keeps the likeliest tokens that together reach this probability; default 1, all. */
+  readonly topP?: number | undefined;
+  /** Keeps the k likeliest tokens; not sent by default, so that the server's own setting holds. */
+  readonly topK?: number | undefined;
+  /** Keeps tokens of at least this share of the likeliest one's probability; not sent by default. */
+  readonly minP?: number | undefined;
+  /** Texts that end a response; most servers leave them out of it. */
+  readonly stop?: readonly string[] | undefined;
+  /** Most requests under way at each address; default 32. */
+  readonly concurrency?: number | undefined;
+  /** Time for one request in seconds, up to 300, the default. */
+  readonly timeoutSeconds?: number | undefined;
+  /** Times that a failed request is tried again at each address; default 5. */
+  readonly retries?: number | undefined;
+  /** Environment variable that holds the API key; default none. */
+  readonly apiKeyVariable?: string | undefined;
+  /** Asks for all responses to a prompt in one request by `n`; default true. */
+  readonly useN?: boolean | undefined;
+  /** Further entries of each request's body; they replace the sampler's, and `null` takes one out. */
+  readonly extraBody?: Readonly<Record<string, unknown>> | undefined;
+  /** How the servers come to serve a new policy; default `none`: they follow by themselves. */
+  readonly refresh?: 'none' | 'command' | 'reload-endpoint' | undefined;
+  /** Command line for `command`; it finds the policy in the directory METAAPO_MODEL_DIRECTORY. */
+  readonly refreshCommand?: string | undefined;
+  /** Path from a server's root for `reload-endpoint`, e.g. `/update_weights_from_disk`. */
+  readonly refreshPath?: string | undefined;
+  /** Body for `reload-endpoint`, with `{directory}` in its texts; default `{ model_path: '{directory}' }`. */
+  readonly refreshBody?: Readonly<Record<string, unknown>> | undefined;
+  /** Time for a refresh in seconds, until every server answers again; default 600. */
+  readonly refreshTimeoutSeconds?: number | undefined;
+}
+
+/** Entries of a body that the sampler alone decides on. */
+const OWN_ENTRIES = ['model', 'messages', 'prompt', 'n', 'stream'];
+
+const body = z.record(z.string(), z.json());
+
+/** Checks {@link OpenaiOptions} and fills in the defaults. */
+export const openaiSchema = z
+  .strictObject({
+    baseUrls: z.array(z.string().min(1)).min(1).readonly(),
+    model: z.string().min(1),
+    endpoint: z.enum(['chat', 'completions']).default('chat'),
+    maxNewTokens: z.int().positive().default(2048),
+    temperature: z.number().min(0).default(1),
+    topP: z.number().gt(0).max(1).default(1),
+    topK: z.int().positive().optional(),
+    minP: z.number().min(0).max(1).optional(),
+    stop: z.array(z.string().min(1)).min(1).readonly().optional(),
+    concurrency: z.int().positive().default(32),
+    timeoutSeconds: z.number().positive().max(300).default(300),
+    retries: z.int().min(0).default(5),
+    apiKeyVariable: z.string().min(1).optional(),
+    useN: z.boolean().default(true),
+    extraBody: body.optional(),
+    refresh: z.enum(['none', 'command', 'reload-endpoint']).default('none'),
+    refreshCommand: z.string().min(1).optional(),
+    refreshPath: z.string().min(1).optional(),
+    refreshBody: body.optional(),
+    refreshTimeoutSeconds: z.number().positive().default(600),
+  })
+  .superRefine(({ extraBody, refresh, refreshCommand, refreshPath, refreshBody }, context) => {
+    const refuse = (option: string, message: string): void => {
+      context.addIssue({ code: 'custom', path: [option], message });
+    };
+    const own = OWN_ENTRIES.find((entry) => extraBody !== undefined && entry in extraBody);
+    if (own !== undefined) refuse('extraBody', `${own} is decided by the sampler`);
+    const belongs = (option: string, value: unknown, to: string, isNeeded: boolean): void => {
+      if (value !== undefined && refresh !== to) refuse(option, `it is for refresh: ${to} alone`);
+      if (value === undefined && refresh === to && isNeeded) refuse(option, `refresh: ${to} needs it`);
+    };
+    belongs('refreshCommand', refreshCommand, 'command', true);
+    belongs('refreshPath', refreshPath, 'reload-endpoint', true);
+    belongs('refreshBody', refreshBody, 'reload-endpoint', false);
+  });
+
+/** Checked options with their defaults. */
+export type OpenaiSettings = z.output<typeof openaiSchema>;

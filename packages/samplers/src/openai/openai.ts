@@ -1,0 +1,76 @@
+import type { PartDefinition, ResponseSampler, SamplingRequest, TextModel } from '@metaapo/core/contracts';
+import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
+import { createJsonClient } from '@metaapo/core/network';
+import { asCompleted } from './as-completed.js';
+import { endTokenFinder } from './end-token.js';
+import { type OpenaiOptions, openaiSchema } from './openai-options.js';
+import { refreshServers, type Surroundings } from './refresh-servers.js';
+import { sampleRequest } from './sample-request.js';
+
+const SERVICE = 'sampler openai';
+
+/**
+ * Samples from servers of the OpenAI protocol that serve the policy: vLLM, SGLang, llama.cpp and others. Each request is
+ * yielded when its responses are complete; one that was answered is never asked again.
+ * @param policy borrowed; its tokenizer gives the token ids of what the servers write
+ * @param surroundings where keys are read, commands run and lines are reported; default this process
+ * @throws MetaapoError with code `config` for an option that is not accepted, an API key that is not set, or a policy
+ * without tokenizer; when it samples, with code `network` when no server answers
+ */
+export function openai(
+  options: OpenaiOptions,
+  policy: TextModel,
+  surroundings: Partial<Surroundings> = {},
+): ResponseSampler {
+  const settings = parseOptions(SERVICE, openaiSchema, options);
+  const { tokenizer, eosTokenIds } = policy;
+  if (tokenizer === undefined) {
+    throw new MetaapoError('config', 'the policy has no tokenizer', {
+      where: SERVICE,
+      expected: 'tokenizer.json in the model directory: what servers write is text',
+    });
+  }
+  const { env = process.env, baseDirectory = process.cwd(), report = () => undefined } = surroundings;
+  const client = createJsonClient({ ...settings, service: SERVICE, baseUrl: settings.baseUrls, env });
+  const endTokenOf = endTokenFinder(policy, tokenizer);
+  const readerOf = (request: SamplingRequest) => ({
+    tokenizer,
+    eosTokenIds,
+    endTokenId: endTokenOf(request),
+    where: `${SERVICE}, model ${settings.model}, row ${request.row}`,
+    shown: client.shown,
+  });
+  if (settings.refresh === 'none') {
+    report(`${SERVICE}: refresh is none; the servers have to follow the policy by themselves`);
+  }
+  return {
+    id: 'openai',
+    options: settings,
+    async *sample(requests: readonly SamplingRequest[], signal?: AbortSignal) {
+      signal?.throwIfAborted();
+      const end = new AbortController();
+      const either = signal === undefined ? end.signal : AbortSignal.any([signal, end.signal]);
+      const context = { client, settings, readerOf };
+      try {
+        yield* asCompleted(requests.map((request) => sampleRequest(request, context, either)));
+      } finally {
+        // A failure, or a caller who wants no more, ends what is still under way.
+        end.abort();
+      }
+    },
+    refresh: (modelDirectory, signal) =>
+      refreshServers(modelDirectory, settings, { env, baseDirectory, report }, signal),
+  };
+}
+
+/** {@link openai} as a part. */
+export const openaiPart: PartDefinition<ResponseSampler, OpenaiOptions> = definePart<ResponseSampler, OpenaiOptions>({
+  slot: SAMPLER,
+  id: 'openai',
+  summary: 'Samples from servers of the OpenAI protocol that serve the policy.',
+  options: openaiSchema,
+  create: (options, { policy, env, baseDirectory, report }) => {
+    if (policy !== undefined) return openai(options, policy, { env, baseDirectory, report });
+    throw new MetaapoError('config', 'there is no policy whose tokenizer could be used', { where: SERVICE });
+  },
+});
