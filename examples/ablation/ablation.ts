@@ -24,12 +24,18 @@ interface Outcome {
   readonly reward: number;
   readonly share: number;
   readonly calls: number;
+  /** Weights w of all rows, as they were selected. */
+  readonly weights: readonly number[];
 }
 
 /** Methods by name: the keys of the recipe that differ from MetaAPO's. */
 const METHODS: Readonly<Record<string, (metaapo: Outcome | undefined) => Readonly<Record<string, unknown>>>> = {
   MetaAPO: () => ({}),
   'online DPO': () => ({ selection: { id: 'all' }, metaLearner: { id: 'constant', weight: 0 } }),
+  'online DPO, same share': (metaapo) => ({
+    selection: { id: 'random', share: metaapo!.share },
+    metaLearner: { id: 'constant', weight: 0 },
+  }),
   'random share': (metaapo) => ({ selection: { id: 'random', share: metaapo!.share } }),
   'no meta-learner': () => ({ metaLearner: { id: 'constant', weight: 0.5 } }),
   'all sampled, weighted': () => ({ selection: { id: 'all' } }),
@@ -49,13 +55,15 @@ async function runMethod(name: string, seed: number, settings: Readonly<Record<s
   };
   runMetaapo(['run', 'examples/ablation/recipe.yaml'], recipe);
   const journal = (await readFile(join(output, 'journal.jsonl'), 'utf8')).trim().split('\n');
-  const summaries = journal.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'iteration');
+  const entries = journal.map((line) => JSON.parse(line));
+  const summaries = entries.filter(({ kind }) => kind === 'iteration');
   const sum = (read: (summary: { selected: number; rows: number; annotations: { done: number } }) => number): number =>
     summaries.reduce((total, { summary }) => total + read(summary), 0);
   return {
     reward: summaries.at(-1).summary.heldOutReward,
     share: sum(({ selected }) => selected) / sum(({ rows }) => rows),
     calls: sum(({ annotations }) => annotations.done),
+    weights: entries.filter(({ kind }) => kind === 'selection').flatMap(({ weights }) => weights),
   };
 }
 
@@ -70,6 +78,13 @@ async function trainStart(seed: number): Promise<void> {
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Mean and standard deviation. */
+function weightText(weights: readonly number[]): string {
+  const centre = mean(weights);
+  const deviation = Math.sqrt(mean(weights.map((weight) => (weight - centre) ** 2)));
+  return `${centre.toFixed(2)}, ${deviation.toFixed(2)}`;
+}
 
 /** Half the width of a 95 % confidence interval of the mean, by Student's t. */
 function halfWidth(values: readonly number[]): number {
@@ -93,9 +108,9 @@ for (const seed of seeds) {
 }
 const metaapo = outcomes.get('MetaAPO')!;
 process.stdout.write(
-  `| method | held-out reward | annotated | reward calls | MetaAPO's reward minus it, 95 % interval |\n`,
+  `| method | held-out reward | annotated | reward calls | w, its spread | MetaAPO's reward minus it, 95 % interval |\n`,
 );
-process.stdout.write('|---|---|---|---|---|\n');
+process.stdout.write('|---|---|---|---|---|---|\n');
 for (const [name, results] of outcomes) {
   const differences = results.map(({ reward }, index) => metaapo[index]!.reward - reward);
   const cells = [
@@ -103,6 +118,7 @@ for (const [name, results] of outcomes) {
     `${mean(results.map(({ reward }) => reward)).toFixed(4)} ± ${halfWidth(results.map(({ reward }) => reward)).toFixed(4)}`,
     `${(100 * mean(results.map(({ share }) => share))).toFixed(1)} %`,
     mean(results.map(({ calls }) => calls)).toFixed(0),
+    weightText(results.flatMap(({ weights }) => weights)),
     name === 'MetaAPO' ? '' : `${mean(differences).toFixed(4)} ± ${halfWidth(differences).toFixed(4)}`,
   ];
   process.stdout.write(`| ${cells.join(' | ')} |\n`);
