@@ -154,7 +154,8 @@ function copyNode(node: Node, inputs: readonly Value[], target: Graph, copies: M
   }
   const outerScope = target.scope;
   target.scope = node.scope;
-  const outputs = addNode(target, node.operation, node.attributes, inputs, node.outputs, after);
+  const wait = after ?? (node.after && copies.get(node.after));
+  const outputs = addNode(target, node.operation, node.attributes, inputs, node.outputs, wait);
   target.scope = outerScope;
   for (const [index, value] of node.outputs.entries()) copies.set(value, outputs[index]!);
 }

@@ -141,6 +141,8 @@ export interface Graph {
   readonly stateReads: Map<string, Value>;
   readonly regions: Map<Node, GradientRegion>;
   scope: string;
+  /** What the nodes to come wait for, see {@link inOrder}. */
+  after?: Value | undefined;
 }
 
 /** A finished program. */
@@ -181,6 +183,7 @@ export function addNode<Name extends OperationName>(
   after?: Value,
 ): readonly Value[] {
   const values: Value[] = [];
+  const wait = LEAVES.has(operation) ? undefined : (after ?? graph.after);
   const node = {
     operation,
     attributes,
@@ -188,7 +191,7 @@ export function addNode<Name extends OperationName>(
     outputs: values,
     id: graph.nodes.length,
     scope: graph.scope,
-    ...(after === undefined ? {} : { after }),
+    ...(wait === undefined ? {} : { after: wait }),
   } as unknown as Node;
   for (const [index, { shape, dtype }] of outputs.entries()) values.push({ graph, node, index, shape, dtype });
   graph.nodes.push(node);
@@ -205,6 +208,23 @@ export function inScope<Result>(graph: Graph, name: string, write: () => Result)
     graph.scope = outer;
   }
 }
+
+/**
+ * Runs `write`; the nodes that it adds are not computed before `after` is, although they do not read it. An executor that
+ * runs independent nodes side by side holds the intermediates of one part at a time so.
+ */
+export function inOrder<Result>(graph: Graph, after: Value | undefined, write: () => Result): Result {
+  const outer = graph.after;
+  graph.after = after;
+  try {
+    return write();
+  } finally {
+    graph.after = outer;
+  }
+}
+
+/** Nodes that compute nothing. */
+const LEAVES: ReadonlySet<OperationName> = new Set(['input', 'constant', 'readState']);
 
 /** Marks a value that a checkpoint policy may keep between forward and backward. Returns the value. */
 export function keep(value: Value, kind: Keep): Value {

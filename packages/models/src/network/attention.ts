@@ -1,4 +1,4 @@
-import { operations as ops, product, type Shape, type Value } from '@metaapo/engine';
+import { inOrder, operations as ops, product, type Value } from '@metaapo/engine';
 
 /** Heads of one attention layer. */
 export interface HeadCounts {
@@ -9,28 +9,26 @@ export interface HeadCounts {
 
 /**
  * Where the rows of packed queries, keys and values stand in the tiles on which attention is computed. A tile is a run
- * of queries of one prompt or response together with all the keys they may see; tiles are padded to one size.
- * With T tiles of Q queries and K keys, h heads in g groups of r = h / g, and N tokens:
+ * of queries of one prompt or response together with all the keys they may see. Tiles lie in parts of about as many
+ * keys; those of a part are padded to one size. Parts are computed one after the other, so that only one part's scores
+ * take memory at a time. With h heads in g groups of r = h / g, N tokens, and T tiles of Q queries and K keys in a part:
  */
 export interface TileRows {
-  /** `[g, T, r, Q]` int32: row of the queries `[N*h, d]` for each slot; any row for padding. */
+  /** `[S]` int32: row of the queries `[N*h, d]` for each slot, part after part `[g, T, r, Q]`; any row for padding. */
   readonly queryRows: Value;
+  /** `[N*h]` int32: the slot of each row of the queries. */
+  readonly slots: Value;
+  readonly parts: readonly TilePart[];
+}
+
+/** The tiles of one part. */
+export interface TilePart {
+  /** `[T, Q]` int32 positions; padding slots hold a number above every position. */
+  readonly queryPositions: Value;
+  /** `[T, K]` int32 positions; padding slots hold a number above every query position. */
+  readonly keyPositions: Value;
   /** `[g, T, K]` int32: row of the keys and values `[N*g, d]` for each slot; any row for padding. */
   readonly keyRows: Value;
-  /** `[N*h]` int32: the slot, in the order of `queryRows`, of each row of the queries. */
-  readonly slots: Value;
-}
-
-/** The tiles' geometry, in symbols. */
-interface TileShapes {
-  readonly batch: ReturnType<typeof product>;
-  readonly queries: ReturnType<typeof product>;
-  readonly keys: Shape[number];
-}
-
-function shapesOf({ queryRows, keyRows }: TileRows): TileShapes {
-  const [groups, tiles, repeats, queries] = queryRows.shape as readonly [number, string, number, string];
-  return { batch: product(groups, tiles), queries: product(repeats, queries), keys: keyRows.shape[2]! };
 }
 
 const flat = (indices: Value): Value => ops.reshape(indices, [product(...indices.shape)]);
@@ -38,14 +36,11 @@ const flat = (indices: Value): Value => ops.reshape(indices, [product(...indices
 /**
  * What to add to attention scores: 0 where a key's position is at most the query's (and, with a window, less than
  * `window` before it), -1e9 elsewhere. Computed once and shared by the layers.
- * @param queryPositions `[T, Q]` int32; padding slots hold a number above every position
- * @param keyPositions `[T, K]` int32; padding slots hold a number above every query position
  * @param repeats r, the query heads that share a key head
  * @returns `[1, T*r*Q*K]` float32
  */
 export function attentionMask(
-  queryPositions: Value,
-  keyPositions: Value,
+  { queryPositions, keyPositions }: TilePart,
   repeats: number,
   window: number | undefined,
 ): Value {
@@ -65,19 +60,34 @@ export function attentionMask(
   return ops.reshape(repeated, [1, product(tiles, repeats, queries, keys)]);
 }
 
+/** Queries, keys and values of a part's tiles: `[gT, rQ, d]`, `[gT, K, d]`, `[gT, K, d]`, with its mask. */
+interface PartTiles {
+  readonly q: Value;
+  readonly k: Value;
+  readonly v: Value;
+  readonly mask: Value;
+}
+
 /**
  * Scaled dot-product attention of packed rows (arXiv 1706.03762, eq. 1); the scale is already in the queries.
  * @param query `[N*h, d]`, row = token * h + head
  * @param key `[N*g, d]`, row = token * g + group
  * @param value `[N*g, d]`
- * @param mask from {@link attentionMask}
+ * @param masks from {@link attentionMask}, one a part
  * @returns `[N*h, d]`
  */
-export function attention(query: Value, key: Value, value: Value, rows: TileRows, mask: Value, d: number): Value {
-  const { batch, queries, keys } = shapesOf(rows);
-  const groups = rows.queryRows.shape[0] as number;
-  const queryRows = flat(rows.queryRows);
-  const keyRows = flat(rows.keyRows);
+export function attention(
+  query: Value,
+  key: Value,
+  value: Value,
+  { queryRows, slots, parts }: TileRows,
+  masks: readonly Value[],
+  { heads, keyValueHeads: groups, headDim: d }: HeadCounts,
+): Value {
+  const { graph } = query;
+  const repeats = heads / groups;
+  const slotCount = queryRows.shape[0]!;
+  const sizes = parts.map(({ queryPositions }) => product(groups, repeats, ...queryPositions.shape));
   const [output] = ops.withGradient(
     [query, key, value],
     () => [attend()],
@@ -85,24 +95,53 @@ export function attention(query: Value, key: Value, value: Value, rows: TileRows
   );
   return output!;
 
-  function tiles() {
+  /** Rows of all slots, cut into parts `[gT, rQ, d]`. */
+  function cut(rows: Value): readonly Value[] {
+    return ops.split(rows, sizes, 0).map((part, at) => {
+      const [tiles, queries] = parts[at]!.queryPositions.shape;
+      return ops.reshape(part, [product(groups, tiles!), product(repeats, queries!), d]);
+    });
+  }
+
+  /** Parts `[gT, rQ, d]` as rows of the queries again. */
+  function join(pieces: readonly Value[]): Value {
+    const rows = pieces.map((piece, at) => ops.reshape(piece, [sizes[at]!, d]));
+    return ops.gather(rows.length === 1 ? rows[0]! : ops.concat(rows, 0, slotCount), slots);
+  }
+
+  function tilesOf(q: Value, at: number): PartTiles {
+    const { keyRows } = parts[at]!;
+    const [, tiles, keys] = keyRows.shape;
+    const rows = flat(keyRows);
+    const shape = [product(groups, tiles!), keys!, d];
     return {
-      q: ops.reshape(ops.gather(query, queryRows), [batch, queries, d]),
-      k: ops.reshape(ops.gather(key, keyRows), [batch, keys, d]),
-      v: ops.reshape(ops.gather(value, keyRows), [batch, keys, d]),
+      q,
+      k: ops.reshape(ops.gather(key, rows), shape),
+      v: ops.reshape(ops.gather(value, rows), shape),
+      mask: masks[at]!,
     };
   }
 
-  function weights(q: Value, k: Value): Value {
+  /** Softmax of the masked scores, `[gT, rQ, K]`. */
+  function weights({ q, k, mask }: PartTiles): Value {
+    const [batch, queries] = q.shape;
+    const keys = k.shape[1]!;
     const scores = ops.batchMatmul(q, k, { transposeB: true });
     const masked = ops.add(ops.reshape(scores, [groups, mask.shape[1]!]), mask);
-    return ops.softmax(ops.reshape(masked, [product(batch, queries), keys]));
+    const normalized = ops.softmax(ops.reshape(masked, [product(batch!, queries!), keys]));
+    return ops.reshape(normalized, [batch!, queries!, keys]);
   }
 
   function attend(): Value {
-    const { q, k, v } = tiles();
-    const p = ops.reshape(weights(q, k), [batch, queries, keys]);
-    return ops.gather(ops.reshape(ops.batchMatmul(p, v), [queryRows.shape[0]!, d]), rows.slots);
+    const pieces: Value[] = [];
+    for (const [at, q] of cut(ops.gather(query, queryRows)).entries()) {
+      const piece = inOrder(graph, pieces.at(-1), () => {
+        const tiles = tilesOf(q, at);
+        return ops.batchMatmul(weights(tiles), tiles.v);
+      });
+      pieces.push(piece);
+    }
+    return join(pieces);
   }
 
   /**
@@ -110,21 +149,33 @@ export function attention(query: Value, key: Value, value: Value, rows: TileRows
    * and P are computed again from the packed rows.
    */
   function backward(g: Value): readonly Value[] {
-    const slotCount = queryRows.shape[0]!;
-    const { q, k, v } = tiles();
-    const p = weights(q, k);
-    const dO = ops.segmentSum(g, rows.slots, slotCount);
-    const o = ops.gather(output!, queryRows);
-    const dots = ops.reshape(ops.sum(ops.multiply(dO, o), [1]), [slotCount, 1]);
-    const dTiles = ops.reshape(dO, [batch, queries, d]);
-    const dP = ops.reshape(ops.batchMatmul(dTiles, v, { transposeB: true }), [slotCount, keys]);
-    const dS = ops.reshape(ops.multiply(p, ops.subtract(dP, dots)), [batch, queries, keys]);
-    const dQ = ops.gather(ops.reshape(ops.batchMatmul(dS, k), [slotCount, d]), rows.slots);
-    const back = (tile: Value, like: Value): Value =>
-      ops.segmentSum(ops.reshape(tile, [keyRows.shape[0]!, d]), keyRows, like.shape[0]!);
-    const dK = back(ops.batchMatmul(dS, q, { transposeA: true }), key);
-    const pTiles = ops.reshape(p, [batch, queries, keys]);
-    const dV = back(ops.batchMatmul(pTiles, dTiles, { transposeA: true }), value);
-    return [dQ, dK, dV];
+    const queries = cut(ops.gather(query, queryRows));
+    const slotGradients = ops.segmentSum(g, slots, slotCount);
+    const dots = ops.sum(ops.multiply(slotGradients, ops.gather(output!, queryRows)), [1]);
+    const partDots = ops.split(ops.reshape(dots, [slotCount, 1]), sizes, 0);
+    const dO = cut(slotGradients);
+    const pieces: Value[] = [];
+    let [dK, dV]: readonly (Value | undefined)[] = [];
+    for (const [at, q] of queries.entries()) {
+      inOrder(graph, dV, () => {
+        const tiles = tilesOf(q, at);
+        const p = weights(tiles);
+        const dP = ops.batchMatmul(dO[at]!, tiles.v, { transposeB: true });
+        const rows = [sizes[at]!, tiles.k.shape[1]!];
+        const centred = ops.subtract(ops.reshape(dP, rows), partDots[at]!);
+        const dS = ops.reshape(ops.multiply(ops.reshape(p, rows), centred), p.shape);
+        pieces.push(ops.batchMatmul(dS, tiles.k));
+        dK = accumulate(dK, ops.batchMatmul(dS, q, { transposeA: true }), at, key);
+        dV = accumulate(dV, ops.batchMatmul(p, dO[at]!, { transposeA: true }), at, value);
+      });
+    }
+    return [join(pieces), dK!, dV!];
+  }
+
+  /** Adds what a part's tiles `[gT, K, d]` say of rows of keys or values. */
+  function accumulate(sum: Value | undefined, tiles: Value, at: number, like: Value): Value {
+    const rows = flat(parts[at]!.keyRows);
+    const part = ops.segmentSum(ops.reshape(tiles, [rows.shape[0]!, d]), rows, like.shape[0]!);
+    return sum === undefined ? part : ops.add(sum, part);
   }
 }

@@ -1,4 +1,5 @@
 import type { FedTensor } from '@metaapo/engine';
+import type { TilePartArrays } from './attention-tiles.js';
 import type { PackedLayout } from './layout.js';
 import type { NetworkConfig } from './network-config.js';
 import { inverseFrequencies, rotaryAngles } from './rotary.js';
@@ -12,10 +13,16 @@ export function feedsOf(layout: PackedLayout, config: NetworkConfig): Readonly<R
     cosines: { data: cosines, shape: angles },
     sines: { data: sines, shape: angles },
     queryRows: layout.queryRows,
-    keyRows: layout.keyRows,
-    slots: { data: layout.slots.data, shape: [layout.positions.length, config.heads] },
-    queryPositions: layout.queryPositions,
-    keyPositions: layout.keyPositions,
+    slots: layout.slots,
+    ...Object.fromEntries(layout.parts.flatMap(partFeeds)),
     predictingRows: layout.predictingRows,
   };
+}
+
+function partFeeds({ queryPositions, keyPositions, keyRows }: TilePartArrays, at: number): [string, FedTensor][] {
+  return [
+    [`queryPositions${at}`, queryPositions],
+    [`keyPositions${at}`, keyPositions],
+    [`keyRows${at}`, keyRows],
+  ];
 }

@@ -1,5 +1,6 @@
 import { type Graph, inScope, keep, operations as ops, product, type Value } from '@metaapo/engine';
-import { attention, attentionMask, type TileRows } from './attention.js';
+import { attention, attentionMask, type TilePart, type TileRows } from './attention.js';
+import { ATTENTION_PARTS } from './attention-tiles.js';
 import { gatedSilu, linear, type Precision, type RotaryTables, rmsNorm, rotate } from './layers.js';
 import type { NetworkConfig } from './network-config.js';
 import type { Parameters } from './parameters.js';
@@ -16,8 +17,8 @@ export interface TokenInputs {
 /** What the graph of a packed pass reads, beside the parameters. */
 interface PassInputs extends TokenInputs {
   readonly rows: TileRows;
-  /** One mask for each window that a layer has. */
-  readonly maskOf: (window: number | undefined) => Value;
+  /** The masks of the parts, for each window that a layer has. */
+  readonly masksOf: (window: number | undefined) => readonly Value[];
   readonly predictingRows: Value;
 }
 
@@ -42,22 +43,28 @@ export function tokenInputs(graph: Graph, { heads, keyValueHeads, headDim }: Net
 function passInputs(graph: Graph, config: NetworkConfig): PassInputs {
   const { heads, keyValueHeads } = config;
   const repeats = heads / keyValueHeads;
-  const queryPositions = ops.input(graph, 'queryPositions', ['tiles', 'queries'], 'int32');
-  const keyPositions = ops.input(graph, 'keyPositions', ['tiles', 'keys'], 'int32');
-  const masks = new Map<number | undefined, Value>();
+  const parts = Array.from({ length: ATTENTION_PARTS }, (_, at): TilePart => {
+    const [tiles, queries, keys] = [`tiles${at}`, `queries${at}`, `keys${at}`];
+    return {
+      queryPositions: ops.input(graph, `queryPositions${at}`, [tiles, queries], 'int32'),
+      keyPositions: ops.input(graph, `keyPositions${at}`, [tiles, keys], 'int32'),
+      keyRows: ops.input(graph, `keyRows${at}`, [keyValueHeads, tiles, keys], 'int32'),
+    };
+  });
+  const masks = new Map<number | undefined, readonly Value[]>();
   return {
     ...tokenInputs(graph, config),
     rows: {
-      queryRows: ops.input(graph, 'queryRows', [keyValueHeads, 'tiles', repeats, 'queries'], 'int32'),
-      keyRows: ops.input(graph, 'keyRows', [keyValueHeads, 'tiles', 'keys'], 'int32'),
+      queryRows: ops.input(graph, 'queryRows', ['slots'], 'int32'),
       slots: ops.reshape(ops.input(graph, 'slots', ['tokens', heads], 'int32'), [product(heads, 'tokens')]),
+      parts,
     },
-    maskOf(window) {
+    masksOf(window) {
       const known = masks.get(window);
       if (known !== undefined) return known;
-      const mask = attentionMask(queryPositions, keyPositions, repeats, window);
-      masks.set(window, mask);
-      return mask;
+      const made = parts.map((part) => attentionMask(part, repeats, window));
+      masks.set(window, made);
+      return made;
     },
     predictingRows: ops.input(graph, 'predictingRows', ['predicted'], 'int32'),
   };
@@ -90,8 +97,8 @@ export function hiddenStates(
   const pass = passInputs(graph, config);
   const x = decoderBlocks(graph, config, parameters, precision, pass, (heads, layer) => {
     keepKeys?.(heads, layer);
-    const mask = pass.maskOf(config.slidingWindows[layer]);
-    return attention(heads.query, heads.key, heads.value, pass.rows, mask, config.headDim);
+    const masks = pass.masksOf(config.slidingWindows[layer]);
+    return attention(heads.query, heads.key, heads.value, pass.rows, masks, config);
   });
   return finalNorm(graph, ops.gather(x, pass.predictingRows), config, parameters);
 }

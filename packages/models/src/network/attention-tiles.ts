@@ -1,0 +1,175 @@
+/** Queries that one tile holds at most. */
+const TILE_QUERIES = 128;
+/** Parts that attention is computed in, one after the other; part of the programs' form. */
+export const ATTENTION_PARTS = 4;
+/** Positions of padding slots: above every real one, keys above queries, so that a padding key is never seen. */
+const PADDING_QUERY = 0x3fff_fffe;
+const PADDING_KEY = 0x3fff_ffff;
+
+/** Head numbers that row numbers depend on. */
+export interface LayoutHeads {
+  readonly heads: number;
+  readonly keyValueHeads: number;
+}
+
+/** An int32 array with its shape. */
+export interface IndexArray {
+  readonly data: Int32Array;
+  readonly shape: readonly number[];
+}
+
+/** A run of consecutive rows that attend to a context before them and to themselves. */
+export interface Segment {
+  readonly start: number;
+  readonly length: number;
+  /** Rows of the prompt that the segment sees whole (empty for the prompt itself). */
+  readonly contextStart: number;
+  readonly contextLength: number;
+}
+
+/** The arrays of `TileRows`. */
+export interface TileArrays {
+  readonly queryRows: IndexArray;
+  readonly slots: IndexArray;
+  /** {@link ATTENTION_PARTS} of them. */
+  readonly parts: readonly TilePartArrays[];
+}
+
+/** The arrays of `TilePart`. */
+export interface TilePartArrays {
+  readonly queryPositions: IndexArray;
+  readonly keyPositions: IndexArray;
+  readonly keyRows: IndexArray;
+}
+
+interface Tile {
+  readonly segment: Segment;
+  readonly from: number;
+  readonly to: number;
+  /** Keys that its last query sees. */
+  readonly keys: number;
+}
+
+interface Part {
+  readonly tiles: readonly Tile[];
+  readonly queries: number;
+  readonly keys: number;
+}
+
+/**
+ * Cuts segments into tiles of queries and lays them out in parts; see `TileRows`.
+ * @param positions `[N]` position of each row in its own sequence
+ */
+export function layoutTiles(
+  segments: readonly Segment[],
+  positions: readonly number[],
+  { heads, keyValueHeads }: LayoutHeads,
+): TileArrays {
+  const repeats = heads / keyValueHeads;
+  const parts = cutIntoParts(tilesOf(segments));
+  const sizes = parts.map(({ tiles, queries }) => heads * Math.max(1, tiles.length) * queries);
+  const queryRows = new Int32Array(sizes.reduce((sum, size) => sum + size, 0));
+  const slots = new Int32Array(positions.length * heads);
+  let start = 0;
+  for (const [at, { tiles, queries }] of parts.entries()) {
+    for (const [index, { segment, from, to }] of tiles.entries()) {
+      for (let slot = 0; slot < to - from; slot++) {
+        const row = segment.start + from + slot;
+        for (let head = 0; head < heads; head++) {
+          const group = Math.floor(head / repeats);
+          const tile = (group * tiles.length + index) * repeats + (head % repeats);
+          const place = start + tile * queries + slot;
+          queryRows[place] = row * heads + head;
+          slots[row * heads + head] = place;
+        }
+      }
+    }
+    start += sizes[at]!;
+  }
+  return {
+    queryRows: { data: queryRows, shape: [queryRows.length] },
+    slots: { data: slots, shape: [positions.length, heads] },
+    parts: parts.map((part) => partArrays(part, positions, keyValueHeads)),
+  };
+}
+
+function tilesOf(segments: readonly Segment[]): readonly Tile[] {
+  return segments.flatMap((segment) =>
+    Array.from({ length: Math.ceil(segment.length / TILE_QUERIES) }, (_, index) => {
+      const from = index * TILE_QUERIES;
+      const to = Math.min(segment.length, from + TILE_QUERIES);
+      return { segment, from, to, keys: segment.contextLength + to };
+    }),
+  );
+}
+
+/** Tiles with about as many keys side by side: the cuts that need the fewest scores, padding included. */
+function cutIntoParts(tiles: readonly Tile[]): readonly Part[] {
+  const sorted = tiles.toSorted((a, b) => a.keys - b.keys);
+  const starts = startsOfParts(sorted);
+  return starts.map((start, part) => {
+    const own = sorted.slice(start, starts[part + 1] ?? sorted.length);
+    return {
+      tiles: own,
+      queries: Math.max(1, ...own.map(({ from, to }) => to - from)),
+      keys: own.at(-1)?.keys ?? 1,
+    };
+  });
+}
+
+/** Where each part starts, by dynamic programming; parts may be empty. */
+function startsOfParts(sorted: readonly Tile[]): readonly number[] {
+  const count = sorted.length;
+  // fewest[end]: scores of the first `end` tiles in the parts so far; startOf[part][end]: where the last of them starts.
+  let fewest = Float64Array.from({ length: count + 1 }, (_, end) => (end === 0 ? 0 : Number.POSITIVE_INFINITY));
+  const startOf: Int32Array[] = [];
+  for (let part = 0; part < ATTENTION_PARTS; part++) {
+    const next = fewest.slice();
+    const start = Int32Array.from({ length: count + 1 }, (_, end) => end);
+    for (let end = 1; end <= count; end++) {
+      const { keys } = sorted[end - 1]!;
+      let queries = 0;
+      for (let first = end - 1; first >= 0; first--) {
+        queries = Math.max(queries, sorted[first]!.to - sorted[first]!.from);
+        const scores = fewest[first]! + (end - first) * queries * keys;
+        if (scores < next[end]!) {
+          next[end] = scores;
+          start[end] = first;
+        }
+      }
+    }
+    fewest = next;
+    startOf.push(start);
+  }
+  const starts: number[] = [];
+  for (let part = ATTENTION_PARTS - 1, end = count; part >= 0; part--) {
+    end = startOf[part]![end]!;
+    starts.unshift(end);
+  }
+  return starts;
+}
+
+/** An empty part is one tile of padding. */
+function partArrays({ tiles, queries, keys }: Part, positions: readonly number[], groups: number): TilePartArrays {
+  const count = Math.max(1, tiles.length);
+  const keyRows = new Int32Array(groups * count * keys);
+  const queryPositions = new Int32Array(count * queries).fill(PADDING_QUERY);
+  const keyPositions = new Int32Array(count * keys).fill(PADDING_KEY);
+  for (const [index, { segment, from, to }] of tiles.entries()) {
+    const { start, contextStart, contextLength } = segment;
+    for (let slot = 0; slot < to - from; slot++) {
+      queryPositions[index * queries + slot] = positions[start + from + slot]!;
+    }
+    for (let slot = 0; slot < contextLength + to; slot++) {
+      const row = slot < contextLength ? contextStart + slot : start + slot - contextLength;
+      keyPositions[index * keys + slot] = positions[row]!;
+      for (let group = 0; group < groups; group++)
+        keyRows[(group * count + index) * keys + slot] = row * groups + group;
+    }
+  }
+  return {
+    queryPositions: { data: queryPositions, shape: [count, queries] },
+    keyPositions: { data: keyPositions, shape: [count, keys] },
+    keyRows: { data: keyRows, shape: [groups, count, keys] },
+  };
+}
