@@ -35,6 +35,7 @@ try {
         executor: 'compiled',
         loraRank: 0,
         microBatchTokens: 16_384,
+        longestRow: 8192,
       };
       const result = spawnSync(tsx, [join(here, 'train', 'ours.ts'), JSON.stringify(request)], { encoding: 'utf8' });
       if (result.status !== 0) throw new Error(`${shape} failed:\n${result.stderr.slice(-2000)}`);

@@ -17,6 +17,8 @@ const request = JSON.parse(process.argv[2]!) as {
   /** Rank of the adapter that is trained instead of the model; 0: none. */
   readonly loraRank: number;
   readonly microBatchTokens: number;
+  /** Tokens of the longest row; absent: the default. */
+  readonly longestRow?: number;
 };
 
 const backend = await selectBackend();
@@ -28,6 +30,7 @@ const model = await loadLanguageModel(request.model, {
   optimizer,
   precision,
   executor,
+  longestRow: request.longestRow,
   ...(loraRank > 0 && { lora }),
 });
 const rows = (JSON.parse(await readFile(request.rows, 'utf8')) as BenchRows).map(({ prompt, responses }, row) => ({

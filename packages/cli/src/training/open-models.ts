@@ -38,13 +38,19 @@ export async function modelDirectory(model: string, { revision, report, signal }
   return downloadSnapshot({ repo, revision, files: MODEL_FILES, report, signal });
 }
 
+/** What a recipe says of the model that is trained. */
+export type PolicyRecipe = Pick<
+  TrainingRecipe,
+  'model' | 'adapter' | 'lora' | 'training' | 'precision' | 'executor' | 'data'
+>;
+
 /** The policy, ready for training, with its tokenizer. */
 export async function openPolicy(
-  recipe: TrainingRecipe,
+  recipe: PolicyRecipe,
   sources: Sources,
   options: Pick<LanguageModelOptions, 'cachedTokens' | 'profile' | 'newHead'> = {},
 ): Promise<LoadedTextModel> {
-  const { training, lora, adapter, precision, executor } = recipe;
+  const { training, lora, adapter, precision, executor, data } = recipe;
   const [beta1, beta2] = training.adamBetas;
   return loadTextModel(await modelDirectory(recipe.model, sources), {
     optimizer: { beta1, beta2, epsilon: training.adamEpsilon, weightDecay: training.weightDecay },
@@ -53,6 +59,7 @@ export async function openPolicy(
     lora: lora && { ...lora, seed: training.seed },
     adapter,
     executor,
+    longestRow: data.maxLength,
     ...options,
   });
 }
@@ -70,5 +77,6 @@ export async function openReference(
     precision: recipe.precision,
     executor: recipe.executor,
     adapter: isAdapter ? directory : undefined,
+    longestRow: recipe.data.maxLength,
   });
 }

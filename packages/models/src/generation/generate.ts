@@ -10,7 +10,7 @@ import type { FedTensor, Session } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
 import { feedsOf } from '../network/feeds.js';
 import { layoutGroups } from '../network/layout.js';
-import type { NetworkConfig } from '../network/network-config.js';
+import type { NetworkConfig, PassConfig } from '../network/network-config.js';
 import { flightFeeds, type Sequence, type StoredPrompt, spreadRows } from './flight.js';
 import { drawTokens, penalizeRepetition } from './next-tokens.js';
 import { createTokenStore, type TokenStore } from './token-store.js';
@@ -18,7 +18,7 @@ import { createTokenStore, type TokenStore } from './token-store.js';
 /** What generation needs of a model. */
 export interface GenerationOptions {
   readonly session: Session;
-  readonly config: NetworkConfig;
+  readonly config: PassConfig;
   /** Tokens that the store of keys and values has room for. */
   readonly capacity: number;
 }

@@ -11,6 +11,7 @@ import { saveCheckpoint } from '../checkpoint/save-checkpoint.js';
 import { generate } from '../generation/generate.js';
 import {
   type AdamWConstants,
+  attentionPartsFor,
   type Computation,
   continuedStates,
   createComputation,
@@ -40,6 +41,11 @@ export interface LanguageModelOptions {
    * 1 / sqrt(hidden + 1), in the place of its own. Excludes adapters.
    */
   readonly newHead?: { readonly seed: number } | undefined;
+  /**
+   * Tokens of the longest prompt with one response that will come; default 4096. It decides how finely attention is cut,
+   * hence memory, never what can be computed.
+   */
+  readonly longestRow?: number | undefined;
   /** Bytes that the logits of one chunk may take; default 128 MiB. */
   readonly logitsBytes?: number | undefined;
   /**
@@ -83,7 +89,7 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
   const lora = adapter?.config ?? options.lora;
   const declared = declareParameters(config, lora);
   const programOptions: ProgramOptions = {
-    config,
+    config: { ...config, attentionParts: attentionPartsFor(options.longestRow ?? 4096) },
     parameters: declared.parameters,
     adapters: declared.adapters,
     precision: options.precision ?? 'float32',
@@ -197,7 +203,8 @@ function createModel(parts: ModelParts): LanguageModel {
     ...(cachedTokens === undefined
       ? {}
       : {
-          generate: (requests, signal) => generate({ session, config, capacity: cachedTokens }, requests, signal),
+          generate: (requests, signal) =>
+            generate({ session, config: programOptions.config, capacity: cachedTokens }, requests, signal),
         }),
     async save(target) {
       if (lora === undefined) return saveFull(target, read);

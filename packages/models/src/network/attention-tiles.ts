@@ -1,15 +1,20 @@
 /** Queries that one tile holds at most. */
 const TILE_QUERIES = 128;
-/** Parts that attention is computed in, one after the other; part of the programs' form. */
-export const ATTENTION_PARTS = 4;
 /** Positions of padding slots: above every real one, keys above queries, so that a padding key is never seen. */
 const PADDING_QUERY = 0x3fff_fffe;
 const PADDING_KEY = 0x3fff_ffff;
 
-/** Head numbers that row numbers depend on. */
-export interface LayoutHeads {
+/** What the layout of attention depends on. */
+export interface AttentionForm {
   readonly heads: number;
   readonly keyValueHeads: number;
+  /** Parts that attention is computed in, one after the other. */
+  readonly attentionParts: number;
+}
+
+/** Parts for rows of up to so many tokens: 4 up to 4096, and twice as many for each doubling. */
+export function attentionPartsFor(longestRow: number): number {
+  return 4 * 2 ** Math.max(0, Math.ceil(Math.log2(longestRow / 4096)));
 }
 
 /** An int32 array with its shape. */
@@ -31,7 +36,7 @@ export interface Segment {
 export interface TileArrays {
   readonly queryRows: IndexArray;
   readonly slots: IndexArray;
-  /** {@link ATTENTION_PARTS} of them. */
+  /** `attentionParts` of them. */
   readonly parts: readonly TilePartArrays[];
 }
 
@@ -63,10 +68,10 @@ interface Part {
 export function layoutTiles(
   segments: readonly Segment[],
   positions: readonly number[],
-  { heads, keyValueHeads }: LayoutHeads,
+  { heads, keyValueHeads, attentionParts }: AttentionForm,
 ): TileArrays {
   const repeats = heads / keyValueHeads;
-  const parts = cutIntoParts(tilesOf(segments));
+  const parts = cutIntoParts(tilesOf(segments), attentionParts);
   const sizes = parts.map(({ tiles, queries }) => heads * Math.max(1, tiles.length) * queries);
   const queryRows = new Int32Array(sizes.reduce((sum, size) => sum + size, 0));
   const slots = new Int32Array(positions.length * heads);
@@ -104,9 +109,9 @@ function tilesOf(segments: readonly Segment[]): readonly Tile[] {
 }
 
 /** Tiles with about as many keys side by side: the cuts that need the fewest scores, padding included. */
-function cutIntoParts(tiles: readonly Tile[]): readonly Part[] {
+function cutIntoParts(tiles: readonly Tile[], count: number): readonly Part[] {
   const sorted = tiles.toSorted((a, b) => a.keys - b.keys);
-  const starts = startsOfParts(sorted);
+  const starts = startsOfParts(sorted, count);
   return starts.map((start, part) => {
     const own = sorted.slice(start, starts[part + 1] ?? sorted.length);
     return {
@@ -118,12 +123,12 @@ function cutIntoParts(tiles: readonly Tile[]): readonly Part[] {
 }
 
 /** Where each part starts, by dynamic programming; parts may be empty. */
-function startsOfParts(sorted: readonly Tile[]): readonly number[] {
+function startsOfParts(sorted: readonly Tile[], parts: number): readonly number[] {
   const count = sorted.length;
   // fewest[end]: scores of the first `end` tiles in the parts so far; startOf[part][end]: where the last of them starts.
   let fewest = Float64Array.from({ length: count + 1 }, (_, end) => (end === 0 ? 0 : Number.POSITIVE_INFINITY));
   const startOf: Int32Array[] = [];
-  for (let part = 0; part < ATTENTION_PARTS; part++) {
+  for (let part = 0; part < parts; part++) {
     const next = fewest.slice();
     const start = Int32Array.from({ length: count + 1 }, (_, end) => end);
     for (let end = 1; end <= count; end++) {
@@ -142,7 +147,7 @@ function startsOfParts(sorted: readonly Tile[]): readonly number[] {
     startOf.push(start);
   }
   const starts: number[] = [];
-  for (let part = ATTENTION_PARTS - 1, end = count; part >= 0; part--) {
+  for (let part = parts - 1, end = count; part >= 0; part--) {
     end = startOf[part]![end]!;
     starts.unshift(end);
   }

@@ -1,3 +1,4 @@
+export { attentionPartsFor } from './attention-tiles.js';
 export * from './computation.js';
 export * from './layers.js';
 export * from './network-config.js';

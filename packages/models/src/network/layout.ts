@@ -1,5 +1,5 @@
 import type { PromptGroup } from '@metaapo/core/contracts';
-import { type IndexArray, type LayoutHeads, layoutTiles, type Segment, type TileArrays } from './attention-tiles.js';
+import { type AttentionForm, type IndexArray, layoutTiles, type Segment, type TileArrays } from './attention-tiles.js';
 
 /**
  * Groups of one prompt with its responses, packed without padding: N tokens, each group's prompt first, then its
@@ -20,7 +20,7 @@ export interface PackedLayout extends TileArrays {
 }
 
 /** Packs groups for one pass; see {@link PackedLayout}. */
-export function layoutGroups(groups: readonly PromptGroup[], heads: LayoutHeads): PackedLayout {
+export function layoutGroups(groups: readonly PromptGroup[], form: AttentionForm): PackedLayout {
   const tokens: number[] = [];
   const positions: number[] = [];
   const predicting: number[] = [];
@@ -57,7 +57,7 @@ export function layoutGroups(groups: readonly PromptGroup[], heads: LayoutHeads)
   return {
     tokens: { data: Int32Array.from(tokens), shape: [tokens.length] },
     positions: Int32Array.from(positions),
-    ...layoutTiles(segments, positions, heads),
+    ...layoutTiles(segments, positions, form),
     predictingRows: { data: Int32Array.from(predicting), shape: [predicting.length] },
     targets: Int32Array.from(targets),
     tokenCounts: Int32Array.from(counts),

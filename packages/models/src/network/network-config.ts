@@ -1,3 +1,4 @@
+import type { AttentionForm } from './attention-tiles.js';
 import type { RopeConfig } from './rotary.js';
 
 /** The numbers that the network's mathematics needs; `LanguageModelConfig` has them all. */
@@ -18,3 +19,6 @@ export interface NetworkConfig {
   readonly qkNorm: boolean;
   readonly task: 'causal-lm' | 'sequence-classification';
 }
+
+/** A network with the form of its passes. */
+export type PassConfig = NetworkConfig & AttentionForm;

@@ -1,8 +1,7 @@
 import { type Graph, inScope, keep, operations as ops, product, type Value } from '@metaapo/engine';
 import { attention, attentionMask, type TilePart, type TileRows } from './attention.js';
-import { ATTENTION_PARTS } from './attention-tiles.js';
 import { gatedSilu, linear, type Precision, type RotaryTables, rmsNorm, rotate } from './layers.js';
-import type { NetworkConfig } from './network-config.js';
+import type { NetworkConfig, PassConfig } from './network-config.js';
 import type { Parameters } from './parameters.js';
 
 /** Tokens `[N]` of a pass and the rotary tables of their heads. */
@@ -40,10 +39,10 @@ export function tokenInputs(graph: Graph, { heads, keyValueHeads, headDim }: Net
 }
 
 /** Declares the inputs of a pass over a packed layout; their names are the keys of `feedsOf`. */
-function passInputs(graph: Graph, config: NetworkConfig): PassInputs {
+function passInputs(graph: Graph, config: PassConfig): PassInputs {
   const { heads, keyValueHeads } = config;
   const repeats = heads / keyValueHeads;
-  const parts = Array.from({ length: ATTENTION_PARTS }, (_, at): TilePart => {
+  const parts = Array.from({ length: config.attentionParts }, (_, at): TilePart => {
     const [tiles, queries, keys] = [`tiles${at}`, `queries${at}`, `keys${at}`];
     return {
       queryPositions: ops.input(graph, `queryPositions${at}`, [tiles, queries], 'int32'),
@@ -89,7 +88,7 @@ export type KeepKeys = (heads: ProjectedHeads, layer: number) => void;
  */
 export function hiddenStates(
   graph: Graph,
-  config: NetworkConfig,
+  config: PassConfig,
   parameters: Parameters,
   precision: Precision,
   keepKeys?: KeepKeys,

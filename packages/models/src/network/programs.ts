@@ -14,7 +14,7 @@ import {
 import { chunkInputs, headWeightName, logitsOf, scoresOf } from './head.js';
 import type { Precision } from './layers.js';
 import { hiddenStates } from './network.js';
-import type { NetworkConfig } from './network-config.js';
+import type { PassConfig } from './network-config.js';
 import {
   type AdapterDeclaration,
   type ParameterDeclaration,
@@ -25,7 +25,7 @@ import {
 
 /** What the programs of a language model are written from. */
 export interface ProgramOptions {
-  readonly config: NetworkConfig;
+  readonly config: PassConfig;
   readonly parameters: ReadonlyMap<string, ParameterDeclaration>;
   readonly adapters: ReadonlyMap<string, AdapterDeclaration>;
   readonly precision: Precision;
