@@ -10,6 +10,7 @@ import { addReward } from './commands/reward.js';
 import { addRun } from './commands/run.js';
 import { addScore } from './commands/score.js';
 import { addSelect } from './commands/select.js';
+import { addSft } from './commands/sft.js';
 import { addTrain, addTrainReward } from './commands/train.js';
 import { VERSION } from './version.js';
 
@@ -20,6 +21,7 @@ export function createProgram(): Command {
     .version(VERSION)
     .configureHelp({ showGlobalOptions: true });
   addRun(program);
+  addSft(program);
   addTrain(program);
   addTrainReward(program);
   addScore(program);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import type { Command } from 'commander';
@@ -40,7 +40,7 @@ export async function writePlugin(slot: string, name: string, directory: string)
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) refuse(name, 'it is no name for a plugin', 'a name such as my-loss');
   if (existsSync(directory)) refuse(directory, 'it exists already', 'a directory that does not exist yet');
   for (const file of FILES) {
-    const text = await readFile(new URL(`plugin-template/${file}`, ASSETS), 'utf8');
+    const text = await readFile(new URL(`plugin-template/${basename(file)}.template`, ASSETS), 'utf8');
     const target = resolve(directory, renamed(file, name));
     await mkdir(dirname(target), { recursive: true });
     await writeAtomically(target, renamed(text, name).replaceAll('METAAPO_VERSION', VERSION));

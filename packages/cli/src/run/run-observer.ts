@@ -23,6 +23,9 @@ export function runObserver(): RunObserver {
       progress.update(done, total);
       if (done === total) progress.end();
     },
+    served({ difference }) {
+      process.stderr.write(`The servers serve the policy: ${difference.toPrecision(2)} nats a token between them\n`);
+    },
     summary({ selected, rows, pairs, rewards }) {
       const reward = (value: number | undefined): string => value?.toFixed(3) ?? '-';
       const counts = `${selected} of ${rows} rows annotated, ${pairs.pairs} online pairs, ${pairs.tie + pairs.twins} ties`;

@@ -1,7 +1,8 @@
 import type { RunPrompt, TrainingRecipe } from '@metaapo/core';
 import type { ChatMessage, PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
-import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
+import { readPreferences, tokenizePreferences } from '@metaapo/data';
 import type { LoadedTextModel } from '@metaapo/models';
+import { dataFiles } from './data-files.js';
 import type { Sources } from './open-models.js';
 
 /** Rows as token ids, and the prompts that they came from. */
@@ -31,10 +32,8 @@ export async function loadPreferences(
   sources: Sources,
 ): Promise<LoadedPreferences> {
   const load = async (name: string, source: string | string[], split: string | undefined) => {
-    const files: string[] = [];
-    for (const one of [source].flat()) files.push(...(await resolveDataFiles(one, { ...sources, split })));
     const read: PreferenceRow[] = [];
-    for await (const row of readPreferences(files)) read.push(row);
+    for await (const row of readPreferences(await dataFiles(source, split, sources))) read.push(row);
     const { rows, report } = await tokenizePreferences(read, tokenizer, {
       vocabularySize,
       maxLength: data.maxLength,

@@ -3,6 +3,7 @@ import type { Metrics } from '@metaapo/core/contracts';
 
 const shown: readonly (readonly [name: string, label: string])[] = [
   ['eval_loss', 'loss'],
+  ['eval_perplexity', 'perplexity'],
   ['eval_rewards/accuracies', 'reward accuracy'],
   ['eval_rewards/margins', 'reward margin'],
 ];
@@ -14,6 +15,7 @@ export function printSummary({ before, after, steps, modelDirectory }: TrainingS
     const value = (metrics: Metrics | undefined, name: string): string => metrics?.[name]?.toFixed(4) ?? '-';
     lines.push(`${'held-out'.padEnd(18)}${'before'.padStart(10)}${'after'.padStart(10)}`);
     for (const [name, label] of shown) {
+      if (after[name] === undefined) continue;
       lines.push(`${label.padEnd(18)}${value(before, name).padStart(10)}${value(after, name).padStart(10)}`);
     }
   }

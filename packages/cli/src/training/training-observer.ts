@@ -1,4 +1,5 @@
 import type { TrainingObserver } from '@metaapo/core';
+import type { Metrics } from '@metaapo/core/contracts';
 import { createProgress, type Progress } from '../terminal/progress.js';
 
 /** Shows a training on the terminal: rows, tokens a second, loss, and how long it still takes. */
@@ -12,13 +13,12 @@ export function trainingObserver(): TrainingObserver {
       const tokens = metrics.num_tokens!;
       first ??= { tokens: 0, at: performance.now() - 1000 * metrics['time/step_s']! };
       const rate = (tokens - first.tokens) / ((performance.now() - first.at) / 1000);
-      const details = [
-        `${rate.toFixed(0)} tokens/s`,
-        `loss ${metrics.loss!.toFixed(4)}`,
-        `accuracy ${metrics['rewards/accuracies']!.toFixed(2)}`,
-        `margin ${metrics['rewards/margins']!.toFixed(3)}`,
-      ].join('  ');
-      training.update(step, total, details);
+      const values = shownOf(metrics, [
+        ['loss', 'loss', 4],
+        ['rewards/accuracies', 'accuracy', 2],
+        ['rewards/margins', 'margin', 3],
+      ]);
+      training.update(step, total, [`${rate.toFixed(0)} tokens/s`, ...values].join('  '));
       if (step === total) training.end();
     },
     warning(text) {
@@ -29,11 +29,25 @@ export function trainingObserver(): TrainingObserver {
       evaluation.update(rows, total);
     },
     evaluated(step, metrics) {
-      evaluation?.line(
-        `after step ${step}: held-out loss ${metrics.eval_loss!.toFixed(4)}, ` +
-          `accuracy ${metrics['eval_rewards/accuracies']!.toFixed(4)}, margin ${metrics['eval_rewards/margins']!.toFixed(4)}`,
-      );
+      const values = shownOf(metrics, [
+        ['eval_loss', 'held-out loss', 4],
+        ['eval_perplexity', 'perplexity', 2],
+        ['eval_rewards/accuracies', 'accuracy', 4],
+        ['eval_rewards/margins', 'margin', 4],
+      ]);
+      evaluation?.line(`after step ${step}: ${values.join(', ')}`);
       evaluation = undefined;
     },
   };
+}
+
+/** Metrics in words, those that are there. */
+function shownOf(
+  metrics: Metrics,
+  shown: readonly (readonly [name: string, label: string, digits: number])[],
+): readonly string[] {
+  return shown.flatMap(([name, label, digits]) => {
+    const value = metrics[name];
+    return value === undefined ? [] : [`${label} ${value.toFixed(digits)}`];
+  });
 }

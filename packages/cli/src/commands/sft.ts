@@ -1,0 +1,15 @@
+import type { Command } from 'commander';
+import { addRunFlags, type RunFlags } from '../recipe/run-flags.js';
+import { planFineTuning } from '../run/plan-run.js';
+import { runSftCommand } from '../training/run-sft-command.js';
+
+/** `metaapo sft`: supervised fine-tuning, the stage before preferences. */
+export function addSft(program: Command): void {
+  const command = program
+    .command('sft')
+    .description('train a model to imitate responses: supervised fine-tuning on chat data')
+    .argument('<recipe>', 'YAML file');
+  addRunFlags(command).action((recipe: string, flags: RunFlags) =>
+    flags.dryRun === true ? planFineTuning(recipe, flags) : runSftCommand(recipe, flags),
+  );
+}

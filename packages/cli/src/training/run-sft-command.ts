@@ -1,0 +1,42 @@
+import { composeTrackers, initialTrainerState, parseSftRecipe, planBatches, runFineTuning } from '@metaapo/core';
+import { loadPlugins } from '../recipe/load-plugins.js';
+import { readRecipe } from '../recipe/read-recipe.js';
+import type { RunFlags } from '../recipe/run-flags.js';
+import { demonstrationKey } from './checkpoint-key.js';
+import { loadDemonstrations } from './load-demonstrations.js';
+import { codingOf } from './load-preferences.js';
+import { printSummary } from './print-summary.js';
+import { trainingObserver } from './training-observer.js';
+import { inTrainingSession, keepRecipe, refuseRewardModel } from './training-session.js';
+import { optimizerOf, scheduleOf } from './training-settings.js';
+
+/** Runs `metaapo sft`. */
+export async function runSftCommand(name: string, flags: RunFlags): Promise<void> {
+  const { where, value } = await readRecipe(name, flags.set);
+  const recipe = parseSftRecipe(value, where);
+  const { training, output } = recipe;
+  const trackers = await composeTrackers(await loadPlugins(recipe.plugins), recipe.trackers);
+  await inTrainingSession(recipe, { flags, trackers }, async ({ policy, sources, signal }) => {
+    refuseRewardModel(policy);
+    const { train, held } = await loadDemonstrations(recipe, codingOf(policy), sources);
+    const plan = planBatches({ rowCount: train.length, ...training });
+    await keepRecipe(recipe);
+    const summary = await runFineTuning({
+      ...training,
+      schedule: scheduleOf(training, plan.totalSteps),
+      optimizer: optimizerOf(training),
+      output,
+      model: policy.model,
+      rows: train,
+      plan,
+      start: initialTrainerState(),
+      key: demonstrationKey(recipe, train),
+      resume: flags.resume ?? false,
+      heldOut: held.length === 0 ? undefined : held,
+      trackers,
+      observer: trainingObserver(),
+      signal,
+    });
+    printSummary(summary);
+  });
+}

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { RUN_FILES, type SftRecipe } from '@metaapo/core';
+import { MetaapoError, type Tracker } from '@metaapo/core/contracts';
+import { writeAtomically } from '@metaapo/core/storage';
+import { selectBackend } from '@metaapo/engine';
+import type { LanguageModelOptions, LoadedTextModel } from '@metaapo/models';
+import { stringify } from 'yaml';
+import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
+import type { RunFlags } from '../recipe/run-flags.js';
+import { writeReport } from '../report/write-report.js';
+import { onInterruption } from '../terminal/interruption.js';
+import { claimOutput } from './claim-output.js';
+import { openPolicy, type PolicyRecipe, type Sources } from './open-models.js';
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** What a session reads of its recipe. */
+type SessionRecipe = PolicyRecipe & Pick<SftRecipe, 'output' | 'backend' | 'revision'>;
+
+/** What a training in a claimed run directory works with. */
+export interface TrainingSession {
+  readonly policy: LoadedTextModel;
+  readonly backendId: string;
+  readonly sources: Sources;
+  readonly signal: AbortSignal;
+}
+
+/** How a session is begun. */
+export interface SessionOptions {
+  readonly flags: RunFlags;
+  /** Closed at the end, also when the training fails. */
+  readonly trackers: readonly Tracker[];
+  /** A new head on the model, for a reward model. */
+  readonly newHead?: LanguageModelOptions['newHead'];
+}
+
+/**
+ * Claims the run directory, chooses the backend, opens the model and trains; everything is given back at the end. The
+ * report of the run is written when the training is done.
+ * @throws MetaapoError with code `config` when the directory holds another run, and whatever the training throws
+ */
+export async function inTrainingSession(
+  recipe: SessionRecipe,
+  { flags, trackers, newHead }: SessionOptions,
+  train: (session: TrainingSession) => Promise<void>,
+): Promise<void> {
+  const { resume = false, allowChanges = false } = flags;
+  if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
+  const unlock = await claimOutput(recipe.output, resume);
+  const { signal, release } = onInterruption();
+  let policy: LoadedTextModel | undefined;
+  try {
+    const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
+    say(`Backend: ${backend.reason}`);
+    const sources: Sources = { revision: recipe.revision, report: say, signal };
+    policy = await openPolicy(recipe, sources, newHead === undefined ? {} : { newHead });
+    await train({ policy, backendId: backend.id, sources, signal });
+    process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
+  } finally {
+    for (const tracker of trackers) await tracker.close();
+    policy?.model.dispose();
+    release();
+    await unlock();
+  }
+}
+
+/** Keeps the recipe with every default in the run directory. */
+export function keepRecipe(recipe: SessionRecipe): Promise<void> {
+  return writeAtomically(join(recipe.output, RUN_FILES.recipe), stringify(recipe));
+}
+
+/** @throws MetaapoError with code `config` when the model is a reward model */
+export function refuseRewardModel({ model, directory }: LoadedTextModel): void {
+  if (model.config.task === 'causal-lm') return;
+  throw new MetaapoError('config', 'a reward model cannot be trained as a policy', {
+    where: directory,
+    expected: 'a language model',
+    got: 'a model with a classification head',
+    remedy: 'Train it with `metaapo train-reward`',
+  });
+}
