@@ -1,7 +1,7 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import { type LoraConfig, scalingOf } from '../checkpoint/adapter.js';
 import { expectedTensors, type LanguageModelConfig } from '../checkpoint/model-config.js';
-import { type AdapterDeclaration, adapterNames, type ParameterDeclaration } from '../network/index.js';
+import { type AdapterDeclaration, adapterNames, type ParameterDeclaration, type Precision } from '../network/index.js';
 
 /** The parameters of a model and of its adapter, by name. */
 export interface DeclaredParameters {
@@ -12,14 +12,30 @@ export interface DeclaredParameters {
   readonly adapters: ReadonlyMap<string, AdapterDeclaration>;
 }
 
+/** What the weights are declared for. */
+export interface ParameterUse {
+  /** The adapter that is trained instead of the weights. */
+  readonly lora?: LoraConfig | undefined;
+  readonly precision: Precision;
+  /** Whether there is any training. */
+  readonly isTrained: boolean;
+}
+
 /**
- * Declares all weights of a model: everything is trained, or with an adapter only the adapter.
+ * Declares all weights of a model: everything is trained, or with an adapter only the adapter. Matrices of a bfloat16
+ * checkpoint that no training changes stay in bfloat16 where products are computed in it: nothing is lost.
  * @throws MetaapoError with code `config` when a target module does not exist
  */
-export function declareParameters(config: LanguageModelConfig, lora: LoraConfig | undefined): DeclaredParameters {
+export function declareParameters(config: LanguageModelConfig, use: ParameterUse): DeclaredParameters {
+  const { lora } = use;
+  const isFrozen = lora !== undefined || !use.isTrained;
+  const isNarrow = isFrozen && use.precision === 'bfloat16' && config.dtype === 'bfloat16';
   const base = expectedTensors(config);
   const parameters = new Map<string, ParameterDeclaration>();
-  for (const [name, shape] of base) parameters.set(name, { name, shape, isTrainable: lora === undefined });
+  for (const [name, shape] of base) {
+    const dtype = isNarrow && shape.length === 2 ? 'bfloat16' : 'float32';
+    parameters.set(name, { name, shape, isTrainable: lora === undefined, dtype });
+  }
   const adapter = new Map<string, readonly number[]>();
   const adapters = new Map<string, AdapterDeclaration>();
   for (const module of lora === undefined ? [] : targetedModules(base, lora)) {
@@ -29,7 +45,7 @@ export function declareParameters(config: LanguageModelConfig, lora: LoraConfig 
     adapter.set(names.b, [rows, lora!.rank]);
     adapters.set(module, { module, rank: lora!.rank, scaling: scalingOf(lora!) });
   }
-  for (const [name, shape] of adapter) parameters.set(name, { name, shape, isTrainable: true });
+  for (const [name, shape] of adapter) parameters.set(name, { name, shape, isTrainable: true, dtype: 'float32' });
   return { base, adapter, parameters, adapters };
 }
 

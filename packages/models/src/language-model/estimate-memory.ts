@@ -39,16 +39,17 @@ const RUNTIME = 0.6 * 2 ** 30;
 /** Peak memory of a training, from the sizes of its programs' states. */
 export function estimateTrainingMemory(input: TrainingMemoryInput): TrainingMemory {
   const { config, lora, checkpoint, tokens, cachedTokens } = input;
-  const { parameters } = declareParameters(config, lora);
-  const sizes = [...parameters.values()].map(({ shape, isTrainable }) => ({
+  const { parameters } = declareParameters(config, { lora, precision: input.precision, isTrained: true });
+  const sizes = [...parameters.values()].map(({ shape, isTrainable, dtype }) => ({
     size: shape.reduce((product, dimension) => product * dimension, 1),
     isTrainable,
+    bytes: dtype === 'bfloat16' ? 2 : 4,
   }));
   const count = (counted: typeof sizes): number => counted.reduce((sum, { size }) => sum + size, 0);
   const all = count(sizes);
   const trained = count(sizes.filter(({ isTrainable }) => isTrainable));
   const parts = {
-    weights: 4 * all,
+    weights: sizes.reduce((sum, { size, bytes }) => sum + size * bytes, 0),
     gradients: 4 * trained,
     moments: 8 * trained,
     activations: tokens * config.layers * keptBytesPerToken(config, input.precision, checkpoint),

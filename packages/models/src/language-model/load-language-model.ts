@@ -87,12 +87,13 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
   const config = head === undefined ? source : withScoreHead(source);
   const adapter = options.adapter === undefined ? undefined : await openAdapter(options.adapter);
   const lora = adapter?.config ?? options.lora;
-  const declared = declareParameters(config, lora);
+  const precision = options.precision ?? 'float32';
+  const declared = declareParameters(config, { lora, precision, isTrained: options.optimizer !== undefined });
   const programOptions: ProgramOptions = {
     config: { ...config, attentionParts: attentionPartsFor(options.longestRow ?? 4096) },
     parameters: declared.parameters,
     adapters: declared.adapters,
-    precision: options.precision ?? 'float32',
+    precision,
     checkpoint: options.checkpoint ?? 'matmul-outputs',
   };
   const create = config.task === 'sequence-classification' ? createScoreComputation : createComputation;

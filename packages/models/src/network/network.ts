@@ -116,7 +116,8 @@ export function decoderBlocks(
   inputs: TokenInputs,
   attend: Attend,
 ): Value {
-  let x = keep(ops.gather(parameters.read('model.embed_tokens.weight'), inputs.tokens), 'block');
+  const embedded = ops.gather(parameters.read('model.embed_tokens.weight'), inputs.tokens);
+  let x = keep(ops.cast(embedded, 'float32'), 'block');
   for (let layer = 0; layer < config.layers; layer++) {
     x = inScope(graph, `layers/${layer}`, () => block(x, layer, config, parameters, precision, inputs, attend));
   }

@@ -7,6 +7,8 @@ export interface ParameterDeclaration {
   readonly shape: readonly number[];
   /** Whether training changes it. */
   readonly isTrainable: boolean;
+  /** How it is stored; `bfloat16` only where the checkpoint has no more digits. */
+  readonly dtype: 'float32' | 'bfloat16';
 }
 
 /** A low-rank adapter: which module it belongs to, and its scale alpha / rank. */
@@ -22,8 +24,8 @@ export function adapterNames(module: string): { readonly a: string; readonly b: 
 }
 
 /** The state that holds a parameter. */
-export function parameterState({ name, shape }: ParameterDeclaration): StateDeclaration {
-  return { name, shape, dtype: 'float32', initially: 'empty' };
+export function parameterState({ name, shape, dtype }: ParameterDeclaration): StateDeclaration {
+  return { name, shape, dtype, initially: 'empty' };
 }
 
 /** The states that training adds for a parameter: accumulated gradient and the two moments. */

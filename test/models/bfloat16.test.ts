@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { createPreferenceTrainer, initialTrainerState, planBatches, referenceLogprobs } from '@metaapo/core';
+import type { TokenizedPreference } from '@metaapo/core/contracts';
+import { uniformOf } from '@metaapo/core/numerics';
+import { dpo } from '@metaapo/losses';
+import { ALL_LINEAR, type LanguageModelOptions, loadLanguageModel } from '@metaapo/models';
+import { describe, expect, it } from 'vitest';
+import { prepareBackend } from '../support/backends.js';
+import { root } from '../support/metaapo.js';
+
+const directory = join(root, 'fixtures', 'models', 'qwen2-bf16');
+const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
+const lora = { rank: 4, alpha: 8, targetModules: ALL_LINEAR, useRslora: false, seed: 3 };
+const ids = (key: number, length: number): Int32Array =>
+  Int32Array.from({ length }, (_, index) => 3 + Math.floor(93 * uniformOf(['bfloat16', key, index])));
+const rows: readonly TokenizedPreference[] = Array.from({ length: 16 }, (_, row) => ({
+  row,
+  prompt: ids(3 * row, 5),
+  chosen: ids(3 * row + 1, 6),
+  rejected: ids(3 * row + 2, 4),
+}));
+const groups = rows.map(({ prompt, chosen, rejected }) => ({ prompt, responses: [chosen, rejected] }));
+
+/** Loss of every step and log-probabilities after two of them. */
+async function train(options: LanguageModelOptions): Promise<readonly number[]> {
+  const model = await loadLanguageModel(directory, { ...options, optimizer });
+  const reference = await referenceLogprobs({ model, rows, microBatchTokens: 64, computedBy: 'test' });
+  const trainer = createPreferenceTrainer({
+    model,
+    loss: dpo({ beta: 0.1 }),
+    rows,
+    reference,
+    plan: planBatches({ rowCount: rows.length, batchSize: 8, epochs: 1, shuffle: false, seed: 0 }),
+    schedule: { kind: 'constant', peak: 1e-3, warmupSteps: 0, totalSteps: 2, minRatio: 0 },
+    optimizer: { ...optimizer, maxGradNorm: 1 },
+    microBatchTokens: 64,
+    start: initialTrainerState(),
+  });
+  const losses: number[] = [];
+  while (!trainer.isDone) losses.push((await trainer.step()).metrics.loss!);
+  const { sumLogprobs } = await model.evaluate(groups);
+  model.dispose();
+  return [...losses, ...sumLogprobs];
+}
+
+describe('bfloat16', () => {
+  const native = (name: string, body: () => Promise<void>) =>
+    it(name, async (context) => {
+      const missing = await prepareBackend('tensorflow');
+      if (missing !== undefined) return context.skip(missing);
+      await body();
+    });
+
+  native('gives the same bits each time, all weights trained and an adapter alone', async () => {
+    for (const options of [{ precision: 'bfloat16' }, { precision: 'bfloat16', lora }] as const) {
+      expect(await train(options)).toEqual(await train(options));
+    }
+  });
+
+  native('is near float32', async () => {
+    const [narrow, wide] = [await train({ precision: 'bfloat16' }), await train({ precision: 'float32' })];
+    // Eight bits a factor: the losses of the two steps agree to 1e-2, sums over some tokens to 0.1.
+    for (const [at, value] of narrow.entries()) expect(Math.abs(value - wide[at]!)).toBeLessThan(at < 2 ? 1e-2 : 0.1);
+  });
+
+  native(
+    'stores frozen matrices of a bfloat16 checkpoint in bfloat16, and computes the same bits with them',
+    async () => {
+      const frozen = await loadLanguageModel(directory, { precision: 'bfloat16' });
+      const trained = await loadLanguageModel(directory, { precision: 'bfloat16', optimizer });
+      const [a, b] = [await frozen.evaluate(groups), await trained.evaluate(groups)];
+      expect([...a.sumLogprobs]).toEqual([...b.sumLogprobs]);
+      frozen.dispose();
+      trained.dispose();
+    },
+  );
+});
