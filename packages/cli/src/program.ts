@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addBackend } from './commands/backend.js';
 import { addDoctor } from './commands/doctor.js';
+import { addExport } from './commands/export.js';
 import { addGenerate } from './commands/generate.js';
 import { addInit } from './commands/init.js';
 import { addPlugins } from './commands/plugins.js';
@@ -28,6 +29,7 @@ export function createProgram(): Command {
   addSelect(program);
   addGenerate(program);
   addReward(program);
+  addExport(program);
   addReport(program);
   addInit(program);
   addPlugins(program);

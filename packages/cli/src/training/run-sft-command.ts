@@ -3,11 +3,11 @@ import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { demonstrationKey } from './checkpoint-key.js';
+import { inRunDirectory, keepRecipe, refuseRewardModel } from './in-run-directory.js';
 import { loadDemonstrations } from './load-demonstrations.js';
 import { codingOf } from './load-preferences.js';
 import { printSummary } from './print-summary.js';
 import { trainingObserver } from './training-observer.js';
-import { inTrainingSession, keepRecipe, refuseRewardModel } from './training-session.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 
 /** Runs `metaapo sft`. */
@@ -16,7 +16,7 @@ export async function runSftCommand(name: string, flags: RunFlags): Promise<void
   const recipe = parseSftRecipe(value, where);
   const { training, output } = recipe;
   const trackers = await composeTrackers(await loadPlugins(recipe.plugins), recipe.trackers);
-  await inTrainingSession(recipe, { flags, trackers }, async ({ policy, sources, signal }) => {
+  await inRunDirectory(recipe, { flags, trackers }, async ({ policy, sources, signal }) => {
     refuseRewardModel(policy);
     const { train, held } = await loadDemonstrations(recipe, codingOf(policy), sources);
     const plan = planBatches({ rowCount: train.length, ...training });

@@ -12,12 +12,12 @@ import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { checkpointKey } from './checkpoint-key.js';
+import { inRunDirectory, keepRecipe, refuseRewardModel } from './in-run-directory.js';
 import { codingOf, loadPreferences } from './load-preferences.js';
 import { metaLearnerPart, metaLearnerStart } from './meta-training.js';
 import { printAccuracy, printSummary } from './print-summary.js';
 import { referencesOf } from './reference-sets.js';
 import { trainingObserver } from './training-observer.js';
-import { inTrainingSession, keepRecipe, refuseRewardModel } from './training-session.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 
 /** Runs `metaapo train`, or `metaapo train-reward`, whose model gives rewards where a policy gives log-probabilities. */
@@ -29,8 +29,8 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
   const parts = await composeRun({ plugins, recipe: { loss: recipe.loss, metaLearner, trackers: recipe.trackers } });
   const { training, output } = recipe;
   const newHead = kind === 'reward' ? { seed: training.seed } : undefined;
-  const session = { flags, trackers: parts.trackers, newHead };
-  await inTrainingSession(recipe, session, async ({ policy, backendId, sources, signal }) => {
+  const opening = { flags, trackers: parts.trackers, newHead };
+  await inRunDirectory(recipe, opening, async ({ policy, backendId, sources, signal }) => {
     if (kind === 'policy') refuseRewardModel(policy);
     const { train, held } = await loadPreferences(recipe, codingOf(policy), sources);
     const rows = recipe.metaLearner !== undefined && recipe.unselected === 'drop' ? train.filter(isPaired) : train;

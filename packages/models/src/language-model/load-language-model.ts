@@ -73,8 +73,11 @@ export interface LanguageModel extends TrainableModel {
   logits(groups: Parameters<Computation['logits']>[0]): Promise<tf.Tensor2D>;
   /** `[N]` scores of whole sequences, for models with a classification head. */
   scores(sequences: readonly Int32Array[]): Promise<Float32Array>;
-  /** Writes a Hugging Face directory with the adapter's product added to the weights. */
-  saveMerged(directory: string): Promise<void>;
+  /**
+   * Writes a Hugging Face directory with the adapter's product added to the weights, where there is an adapter.
+   * @param dtype element type of the files, default `float32`
+   */
+  saveMerged(directory: string, dtype?: Precision): Promise<void>;
 }
 
 /**
@@ -187,11 +190,17 @@ function createModel(parts: ModelParts): LanguageModel {
   const { directory, config, lora, declared, programOptions, computation, fingerprint, cachedTokens } = parts;
   const { session } = computation;
   const read = async (name: string): Promise<Float32Array> => (await session.read(name)) as Float32Array;
-  const stored = (tensors: ReadonlyMap<string, readonly number[]>, readOne = read): TensorToWrite[] =>
-    [...tensors].map(([name, shape]) => ({ name, shape, dtype: 'F32', read: () => readOne(name) }));
-  const saveFull = (target: string, readOne: typeof read): Promise<void> =>
+  const stored = (
+    tensors: ReadonlyMap<string, readonly number[]>,
+    readOne = read,
+    dtype: Precision = 'float32',
+  ): TensorToWrite[] => {
+    const type = dtype === 'bfloat16' ? 'BF16' : 'F32';
+    return [...tensors].map(([name, shape]) => ({ name, shape, dtype: type, read: () => readOne(name) }));
+  };
+  const saveFull = (target: string, readOne: typeof read, dtype?: Precision): Promise<void> =>
     replaceDirectory(target, async (fresh) => {
-      await saveCheckpoint(fresh, config, stored(declared.base, readOne));
+      await saveCheckpoint(fresh, config, stored(declared.base, readOne, dtype));
       await copyTokenizerFiles(directory, fresh);
     });
   return {
@@ -214,7 +223,7 @@ function createModel(parts: ModelParts): LanguageModel {
         await writeSafetensors(join(fresh, 'adapter_model.safetensors'), stored(declared.adapter));
       });
     },
-    saveMerged: (target) => saveFull(target, mergedWeights(declared, read)),
+    saveMerged: (target, dtype) => saveFull(target, mergedWeights(declared, read), dtype),
     async saveState(file) {
       const states = new Map(continuedStates(programOptions).map(({ name, shape }) => [name, shape as number[]]));
       await writeSafetensors(file, stored(states), { format: 'metaapo-state' });

@@ -14,19 +14,19 @@ import { openPolicy, type PolicyRecipe, type Sources } from './open-models.js';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** What a session reads of its recipe. */
-type SessionRecipe = PolicyRecipe & Pick<SftRecipe, 'output' | 'backend' | 'revision'>;
+/** What is read of a recipe before its training begins. */
+type OpenedRecipe = PolicyRecipe & Pick<SftRecipe, 'output' | 'backend' | 'revision'>;
 
 /** What a training in a claimed run directory works with. */
-export interface TrainingSession {
+export interface OpenedTraining {
   readonly policy: LoadedTextModel;
   readonly backendId: string;
   readonly sources: Sources;
   readonly signal: AbortSignal;
 }
 
-/** How a session is begun. */
-export interface SessionOptions {
+/** How a run directory is claimed. */
+export interface OpeningOptions {
   readonly flags: RunFlags;
   /** Closed at the end, also when the training fails. */
   readonly trackers: readonly Tracker[];
@@ -39,10 +39,10 @@ export interface SessionOptions {
  * report of the run is written when the training is done.
  * @throws MetaapoError with code `config` when the directory holds another run, and whatever the training throws
  */
-export async function inTrainingSession(
-  recipe: SessionRecipe,
-  { flags, trackers, newHead }: SessionOptions,
-  train: (session: TrainingSession) => Promise<void>,
+export async function inRunDirectory(
+  recipe: OpenedRecipe,
+  { flags, trackers, newHead }: OpeningOptions,
+  train: (session: OpenedTraining) => Promise<void>,
 ): Promise<void> {
   const { resume = false, allowChanges = false } = flags;
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
@@ -65,7 +65,7 @@ export async function inTrainingSession(
 }
 
 /** Keeps the recipe with every default in the run directory. */
-export function keepRecipe(recipe: SessionRecipe): Promise<void> {
+export function keepRecipe(recipe: OpenedRecipe): Promise<void> {
   return writeAtomically(join(recipe.output, RUN_FILES.recipe), stringify(recipe));
 }
 

@@ -1,0 +1,18 @@
+import { type Command, Option } from 'commander';
+import { type ExportFlags, exportCommand } from '../training/export-command.js';
+
+/** `metaapo export`: a model as others take it. */
+export function addExport(program: Command): void {
+  program
+    .command('export')
+    .description('write a model as one Hugging Face directory, with its adapter merged in')
+    .requiredOption('--model <model>', 'directory or hub id; for an adapter, the model it belongs to')
+    .option('--adapter <directory>', 'PEFT adapter to merge')
+    .requiredOption('--output <directory>', 'directory to write')
+    .addOption(
+      new Option('--dtype <dtype>', 'element type of the files').choices(['float32', 'bfloat16']).default('float32'),
+    )
+    .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
+    .option('--revision <revision>', 'revision of the model from the hub')
+    .action((flags: ExportFlags) => exportCommand(flags));
+}
