@@ -130,6 +130,7 @@
     );
     const parent = grid();
     plot(parent, 'Loss', 'step', [...metricLines('loss'), ...metricLines('eval_loss', 'held-out')]);
+    plot(parent, 'Perplexity', 'step', metricLines('eval_perplexity', 'held-out'));
     plot(parent, 'Offline and online loss', 'step', [
       ...metricLines('loss/offline', 'offline'),
       ...metricLines('loss/online', 'online'),

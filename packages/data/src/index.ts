@@ -3,11 +3,20 @@ export type { HubOptions } from './hub/hub-settings.js';
 export type { Repository } from './hub/repository.js';
 export { type DataFileOptions, resolveDataFiles } from './hub/resolve-data-files.js';
 export type { DataRow } from './rows/data-row.js';
+export { type DemonstrationReadOptions, parseDemonstration, readDemonstrations } from './rows/read-demonstrations.js';
 export { parsePreference, readPreferences } from './rows/read-preferences.js';
 export { type PromptRow, type ResponseRow, readPrompts, readResponses } from './rows/read-prompts.js';
 export { type ReadOptions, readRows } from './rows/read-rows.js';
+export type { DemonstrationReport } from './tokenization/demonstration-report.js';
 export type { DropReason, LengthLimits } from './tokenization/length-limits.js';
-export type { TokenizationReport, TokenStatistics } from './tokenization/tokenization-report.js';
+export type { SequenceReport, TokenStatistics } from './tokenization/sequence-tally.js';
+export type { TokenizationReport } from './tokenization/tokenization-report.js';
+export {
+  type DemonstrationOptions,
+  type TokenizedDemonstrationRow,
+  tokenizeDemonstration,
+} from './tokenization/tokenize-demonstration.js';
+export { type TokenizedDemonstrations, tokenizeDemonstrations } from './tokenization/tokenize-demonstrations.js';
 export { type TokenizationOptions, type TokenizedRow, tokenizePreference } from './tokenization/tokenize-preference.js';
 export { type TokenizedPreferences, tokenizePreferences } from './tokenization/tokenize-preferences.js';
 export { type TokenizedResponse, tokenizePrompt, tokenizeResponse } from './tokenization/tokenize-prompt.js';

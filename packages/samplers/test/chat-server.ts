@@ -35,6 +35,33 @@ export function plainChoices(body: ChatBody): unknown[] {
   });
 }
 
+interface Choice {
+  readonly index: number;
+  readonly finish_reason: string;
+  readonly text?: string;
+  readonly message?: { readonly content: string };
+}
+
+/** Choices as a server of the OpenAI protocol streams them: a character of each in turn, then how they ended. */
+function eventsOf(choices: readonly Choice[]): string[] {
+  const letters = choices.flatMap(({ index, text, message }) =>
+    Array.from(text ?? message!.content, (letter, at) => ({
+      at,
+      piece: { index, ...part(letter, text === undefined) },
+    })),
+  );
+  const pieces = letters.sort((a, b) => a.at - b.at).map(({ piece }) => piece);
+  const ends = choices.map(({ index, finish_reason, text }) => ({
+    index,
+    ...part('', text === undefined),
+    finish_reason,
+  }));
+  const events = [...pieces, ...ends].map((choice) => `data: ${JSON.stringify({ choices: [choice] })}\n\n`);
+  return [...events, 'data: [DONE]\n\n'];
+}
+
+const part = (letter: string, isChat: boolean): object => (isChat ? { delta: { content: letter } } : { text: letter });
+
 /** A server of the OpenAI protocol on loopback that knows one model, `policy`. */
 export async function chatServer({ choices = plainChoices, fault, other }: ChatServerOptions = {}) {
   const seen: { readonly path: string; readonly body: ChatBody; readonly authorization: string | undefined }[] = [];
@@ -48,7 +75,7 @@ export async function chatServer({ choices = plainChoices, fault, other }: ChatS
     const text = Buffer.concat(chunks).toString();
     const body = (text === '' ? {} : JSON.parse(text)) as ChatBody;
     const path = request.url ?? '';
-    if (!/completions$/.test(path)) {
+    if (!/completions(\?|$)/.test(path)) {
       other?.(path, body, response);
       return;
     }
@@ -62,6 +89,11 @@ export async function chatServer({ choices = plainChoices, fault, other }: ChatS
     }
     const reply = { object: 'chat.completion', choices: await choices(body) };
     response.on('finish', () => answered.push(body));
+    if (body.stream === true) {
+      for (const event of eventsOf(reply.choices as Choice[])) response.write(event);
+      response.end();
+      return;
+    }
     response.setHeader('content-type', 'application/json').end(JSON.stringify(reply));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

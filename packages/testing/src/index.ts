@@ -31,6 +31,7 @@ export {
 export type { RewardModelFlags } from './reward-models/reward-model-flags.js';
 export { describeSampler } from './samplers/describe-sampler.js';
 export type { SamplerFlags } from './samplers/sampler-flags.js';
+export { checkSamplerProbe } from './samplers/sampler-probe.js';
 export {
   checkSamplerAbort,
   checkSamplerCounts,

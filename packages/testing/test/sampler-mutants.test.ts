@@ -1,4 +1,4 @@
-import type { ResponseSampler, SampledResponses, SamplingRequest } from '@metaapo/core/contracts';
+import type { ResponseSampler, SampledResponses, SamplingRequest, ServerProbe } from '@metaapo/core/contracts';
 import { describe, expect, it } from 'vitest';
 import { describeSampler } from '../src/index.js';
 import { faultsOf } from './faults.js';
@@ -18,6 +18,19 @@ async function* sample(requests: readonly SamplingRequest[], signal?: AbortSigna
 }
 
 const SOUND: ResponseSampler = { id: 'sound', options: Object.freeze({}), sample };
+
+const PROBED = { tokens: Int32Array.of(3, 1), logprobs: Float32Array.of(-0.5, 0) };
+
+/** The sound sampler with a server whose probe is changed. */
+const probing =
+  (edit: { server?: unknown; response?: unknown }): (() => ResponseSampler) =>
+  () => ({
+    ...SOUND,
+    async probe(_, signal) {
+      signal?.throwIfAborted();
+      return [{ server: 'one', response: PROBED, ...edit } as ServerProbe];
+    },
+  });
 
 /** The sound sampler with its answers changed. */
 const altered =
@@ -84,11 +97,42 @@ const MUTANTS: readonly (readonly [name: string, create: () => ResponseSampler, 
     }),
     /ends as if all were answered/,
   ],
+  ['a server without a name', probing({ server: '' }), /server "" has no name/],
+  [
+    'more log-probabilities than tokens',
+    probing({ response: { ...PROBED, tokens: Int32Array.of(3) } }),
+    /server "one" gives 2 log-probabilities of 1 tokens/,
+  ],
+  [
+    'probabilities in place of their logarithms',
+    probing({ response: { ...PROBED, logprobs: Float32Array.of(0.25, 0.5) } }),
+    /gives the log-probability 0.25/,
+  ],
+  [
+    'a log-probability that is no number',
+    probing({ response: { ...PROBED, logprobs: Float32Array.of(-1, Number.NaN) } }),
+    /gives the log-probability NaN/,
+  ],
+  [
+    'a probe of nothing',
+    probing({ response: { tokens: new Int32Array(0), logprobs: new Float32Array(0) } }),
+    /log-probabilities of no token/,
+  ],
+  ['no servers', () => ({ ...SOUND, probe: async () => [] }), /no server to probe for row 4/],
+  [
+    'a probe without heed of the signal',
+    () => ({ ...SOUND, probe: async () => [{ server: 'one' }] }),
+    /under an aborted signal it probes/,
+  ],
 ];
 
 describe('the kit for samplers', () => {
-  it('passes a sound sampler', async () => {
-    expect(await faultsOf((test) => describeSampler(test, () => SOUND))).toEqual(new Map());
+  it.each([
+    ['of this process', () => SOUND],
+    ['with a server', probing({})],
+    ['with a server that gives no log-probabilities', probing({ response: undefined })],
+  ])('passes a sound sampler %s', async (_, create) => {
+    expect(await faultsOf((test) => describeSampler(test, create))).toEqual(new Map());
   });
 
   it.each(MUTANTS)('catches %s', async (_, create, fault) => {

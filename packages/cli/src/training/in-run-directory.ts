@@ -42,7 +42,7 @@ export interface OpeningOptions {
 export async function inRunDirectory(
   recipe: OpenedRecipe,
   { flags, trackers, newHead }: OpeningOptions,
-  train: (session: OpenedTraining) => Promise<void>,
+  train: (opened: OpenedTraining) => Promise<void>,
 ): Promise<void> {
   const { resume = false, allowChanges = false } = flags;
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);

@@ -10,7 +10,7 @@ import {
   TRACKER,
   type Tracker,
 } from '../contracts/index.js';
-import { composeRun } from './index.js';
+import { composeRun, composeTrackers } from './index.js';
 
 const loss = (id: string, options: Readonly<Record<string, unknown>>): PreferenceLoss => ({
   id,
@@ -72,6 +72,9 @@ describe('composing a run', () => {
     expect(parts.trackers[0]).not.toBe(parts.trackers[1]);
     const handed = { ...context, makePart: expect.any(Function) };
     expect(seen).toEqual([handed, handed]);
+    const own = definePlugin({ name: 'two', contract: CONTRACT, parts: [tracker] });
+    expect(await composeTrackers([own], [{ id: 'memory' }], context)).toMatchObject([{ id: 'memory' }]);
+    await expect(composeTrackers([own], [{ id: 'memroy' }], context)).rejects.toThrow(/Did you mean memory/);
   });
 
   it('refuses what is no plugin of this contract', () => {

@@ -65,17 +65,9 @@ export interface ComposeOptions {
  * @throws MetaapoError with code `plugin` for an unknown id or a clash of plugins, `config` for options that a part
  * does not accept
  */
-export async function composeRun({ plugins, recipe, context = processContext() }: ComposeOptions): Promise<RunParts> {
-  const registry = registerPlugins(plugins);
-  const child = container.createChildContainer();
-  const create = async <Part>(slot: Slot<Part>, wanted: PartRecipe): Promise<Part> => {
-    const part = registry.find(slot, wanted.id);
-    return part.create(await checkOptions(part, wanted), { ...context, makePart: create }) as Part | Promise<Part>;
-  };
-  const make = async <Part>(slot: Slot<Part>, wanted: PartRecipe | undefined): Promise<Part | undefined> =>
-    wanted && resolvePart(child, slot, () => create(slot, wanted));
-  const trackers: Tracker[] = [];
-  for (const tracker of recipe.trackers ?? []) trackers.push((await make(TRACKER, tracker))!);
+export async function composeRun({ plugins, recipe, context }: ComposeOptions): Promise<RunParts> {
+  const make = partMaker(plugins, context);
+  const trackers = await makeTrackers(make, recipe.trackers);
   return {
     loss: (await make(LOSS, recipe.loss))!,
     metaLearner: await make(META_LEARNER, recipe.metaLearner),
@@ -85,6 +77,36 @@ export async function composeRun({ plugins, recipe, context = processContext() }
     pairs: await make(PAIR_RULE, recipe.pairs),
     trackers,
   };
+}
+
+/**
+ * Makes the trackers that a recipe names, for a training without other parts.
+ * @throws MetaapoError as {@link composeRun} does
+ */
+export function composeTrackers(
+  plugins: readonly Plugin[],
+  recipe: readonly PartRecipe[],
+  context?: PartContext | undefined,
+): Promise<readonly Tracker[]> {
+  return makeTrackers(partMaker(plugins, context), recipe);
+}
+
+type PartMaker = <Part>(slot: Slot<Part>, wanted: PartRecipe | undefined) => Promise<Part | undefined>;
+
+function partMaker(plugins: readonly Plugin[], context: PartContext = processContext()): PartMaker {
+  const registry = registerPlugins(plugins);
+  const child = container.createChildContainer();
+  const create = async <Part>(slot: Slot<Part>, wanted: PartRecipe): Promise<Part> => {
+    const part = registry.find(slot, wanted.id);
+    return part.create(await checkOptions(part, wanted), { ...context, makePart: create }) as Part | Promise<Part>;
+  };
+  return async (slot, wanted) => wanted && resolvePart(child, slot, () => create(slot, wanted));
+}
+
+async function makeTrackers(make: PartMaker, wanted: readonly PartRecipe[] = []): Promise<readonly Tracker[]> {
+  const trackers: Tracker[] = [];
+  for (const tracker of wanted) trackers.push((await make(TRACKER, tracker))!);
+  return trackers;
 }
 
 function resolvePart<Part>(

@@ -1,6 +1,7 @@
 export {
   type ComposeOptions,
   composeRun,
+  composeTrackers,
   type PartRecipe,
   type PartsRecipe,
   type RunParts,

@@ -1,3 +1,4 @@
+export * from './demonstration.js';
 export * from './errors.js';
 export * from './meta-learner.js';
 export * from './pair-rule.js';

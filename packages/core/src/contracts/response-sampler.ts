@@ -31,6 +31,17 @@ export interface SampledResponses {
   readonly responses: readonly SampledResponse[];
 }
 
+/** What one server of a sampler says of a short response that it wrote. */
+export interface ServerProbe {
+  /** The server, for messages. */
+  readonly server: string;
+  /**
+   * `[T]` token ids of the response, and `[T]` float32 log p of each, in nats, under the served model itself: before
+   * temperature and filters. Absent where the server gives none, or none that belong to known tokens.
+   */
+  readonly response?: { readonly tokens: Int32Array; readonly logprobs: Float32Array } | undefined;
+}
+
 /** Writes responses with the current policy. */
 export interface ResponseSampler {
   readonly id: string;
@@ -42,5 +53,11 @@ export interface ResponseSampler {
   sample(requests: readonly SamplingRequest[], signal?: AbortSignal): AsyncIterable<SampledResponses>;
   /** Makes the sampler serve the policy in this directory; absent where it samples from the policy itself. */
   refresh?(modelDirectory: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * What each of the servers computes for a short response to a request, whatever its `count`, to be compared with the
+   * policy; absent where there is no server.
+   * @throws MetaapoError with code `network` when one of them stays out of reach
+   */
+  probe?(request: SamplingRequest, signal?: AbortSignal): Promise<readonly ServerProbe[]>;
   dispose?(): void | Promise<void>;
 }

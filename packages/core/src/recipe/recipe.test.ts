@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRewardRecipe, parseRunRecipe, parseTrainingRecipe } from './index.js';
+import { parseRewardRecipe, parseRunRecipe, parseSftRecipe, parseTrainingRecipe } from './index.js';
 
 const training = { model: 'm', data: { train: 'x.jsonl' }, output: 'runs/x' };
 const run = { ...training, rewardModel: { id: 'length' } };
@@ -21,6 +21,11 @@ describe('recipes', () => {
       referencePolicy: 'previous',
     });
     expect(parseRewardRecipe(training, 'recipe.yaml').loss).toEqual({ id: 'bradley-terry' });
+    expect(parseSftRecipe(training, 'recipe.yaml')).toMatchObject({
+      training: { batchSize: 128, learningRate: 2e-5 },
+      data: { maxLength: 4096, turns: 'all' },
+      trackers: [],
+    });
   });
 
   it('name the file, the key and the nearest spelling', () => {
@@ -29,6 +34,12 @@ describe('recipes', () => {
       /recipe\.yaml.*training\.learningrate.*Did you mean learningRate\?/,
     );
     expect(() => parseRunRecipe({ ...run, budget: { shares: 0.5 } }, 'r')).toThrow(/shares/);
+    const turns = { ...training, data: { train: 'x', turn: 'last' } };
+    expect(() => parseSftRecipe(turns, 'r')).toThrow(/unknown key data\.turn\. Did you mean turns\?/);
+    expect(() => parseSftRecipe({ ...training, loss: { id: 'dpo' } }, 'r')).toThrow(/unknown key loss/);
+    expect(() => parseSftRecipe({ ...training, training: { learningrate: 1 } }, 'r')).toThrow(
+      /Did you mean learningRate/,
+    );
     expect(() => parseTrainingRecipe({ ...training, precision: 'float16' }, 'r')).toThrow(/precision.*float16/);
     expect(() => parseTrainingRecipe({ data: training.data, output: 'x' }, 'r')).toThrow(/model/);
   });
@@ -36,8 +47,10 @@ describe('recipes', () => {
   it('refuse settings that exclude each other', () => {
     const both = { ...training, adapter: 'a', lora: { rank: 8 } };
     expect(() => parseTrainingRecipe(both, 'r')).toThrow('not both');
+    expect(() => parseSftRecipe(both, 'r')).toThrow('not both');
     const warmup = { ...training, training: { warmupSteps: 3, warmupRatio: 0.1 } };
     expect(() => parseTrainingRecipe(warmup, 'r')).toThrow('not both');
+    expect(() => parseSftRecipe(warmup, 'r')).toThrow('not both');
     expect(() => parseRewardRecipe({ ...training, reference: 'm' }, 'r')).toThrow('reference');
   });
 });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseWith } from './parse-recipe.js';
-import { commonSections, metaLearnerSection, part } from './training-recipe.js';
+import { ADAPTER_CONFLICT, commonSections, isOneAdapter, metaLearnerSection, part } from './training-recipe.js';
 
 const count = z.int().positive();
 
@@ -32,10 +32,7 @@ export const runRecipe = z
     /** Tokens, prompts and responses in flight together, whose keys and values are kept while generating. */
     cachedTokens: count.default(16_384),
   })
-  .refine(({ adapter, lora }) => adapter === undefined || lora === undefined, {
-    message: 'give adapter, to go on with one, or lora, to begin one, not both',
-    path: ['lora'],
-  });
+  .refine(isOneAdapter, ADAPTER_CONFLICT);
 
 /** A checked recipe of a whole run with every default filled in. */
 export type RunRecipe = z.output<typeof runRecipe>;

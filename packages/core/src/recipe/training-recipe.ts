@@ -11,7 +11,7 @@ export const part = z.looseObject({ id: z.string() });
 /** AdamW, schedule, batches: how a model is trained. */
 export const trainingSection = z
   .strictObject({
-    /** Pairs an optimizer step. */
+    /** Rows an optimizer step: pairs, or in fine-tuning demonstrations. */
     batchSize: count.default(128),
     /** Tokens of a micro-batch: memory, never results. */
     microBatchTokens: count.default(8192),
@@ -110,13 +110,19 @@ export const commonSections = {
   output: z.string(),
 };
 
+/** True unless a recipe names an adapter and a new one. */
+export function isOneAdapter({ adapter, lora }: { readonly adapter?: unknown; readonly lora?: unknown }): boolean {
+  return adapter === undefined || lora === undefined;
+}
+
+/** What is said of a recipe that names both. */
+export const ADAPTER_CONFLICT = {
+  message: 'give adapter, to go on with one, or lora, to begin one, not both',
+  path: ['lora'],
+};
+
 /** A recipe of `metaapo train`. */
-export const trainingRecipe = z
-  .strictObject(commonSections)
-  .refine(({ adapter, lora }) => adapter === undefined || lora === undefined, {
-    message: 'give adapter, to go on with one, or lora, to begin one, not both',
-    path: ['lora'],
-  });
+export const trainingRecipe = z.strictObject(commonSections).refine(isOneAdapter, ADAPTER_CONFLICT);
 
 /** A checked recipe with every default filled in. */
 export type TrainingRecipe = z.output<typeof trainingRecipe>;

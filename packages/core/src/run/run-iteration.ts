@@ -36,11 +36,18 @@ export interface IterationContext {
   readonly earlierSteps: number;
   /** Rows annotated in earlier iterations. */
   readonly annotated: number;
+  /** Told when training has moved the policy to the model in this directory. */
+  readonly onTrained: (modelDirectory: string) => void;
 }
 
 /** Directory of an iteration inside a run directory. */
 export function iterationDirectory(output: string, iteration: number): string {
   return join(output, 'iterations', String(iteration));
+}
+
+/** Directory of the model that an iteration ended with. */
+export function iterationModel(output: string, iteration: number): string {
+  return join(iterationDirectory(output, iteration), RUN_FILES.model);
 }
 
 /** Key of the checkpoints of an iteration. */
@@ -86,6 +93,7 @@ export async function runIteration(
     };
   });
   const trained = await timed('train', () => trainSlice(options, context, built, completed ?? reference));
+  if (trained.steps > 0) context.onTrained(trained.modelDirectory);
   const summary = summarize({
     iteration,
     rows,
@@ -120,8 +128,7 @@ async function withReference<Result>(
 ): Promise<Result> {
   if (parts.loss.isReferenceFree) return use(undefined);
   const isFirst = iteration === 0 || referencePolicy === 'fixed';
-  const lagging: ReferenceSource =
-    iteration === 1 ? 'start' : { directory: join(iterationDirectory(output, iteration - 2), RUN_FILES.model) };
+  const lagging: ReferenceSource = iteration === 1 ? 'start' : { directory: iterationModel(output, iteration - 2) };
   const model = await openReference(isFirst ? 'first' : lagging);
   try {
     return await use(model);
@@ -234,7 +241,7 @@ async function trainSlice(
     key,
     resume: existsSync(checkpointDirectory),
     checkpointDirectory,
-    modelDirectory: join(directory, RUN_FILES.model),
+    modelDirectory: iterationModel(output, iteration),
     earlierSteps,
     iteration,
   });

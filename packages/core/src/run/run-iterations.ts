@@ -4,9 +4,10 @@ import { MetaapoError, type TokenizedPreference } from '../contracts/index.js';
 import { type Journal, openJournal } from '../storage/index.js';
 import { initialTrainerState, loadTrainerCheckpoint, RUN_FILES, type TrainerState } from '../trainer/index.js';
 import type { IterationSummary } from './iteration-summary.js';
-import { evaluateRewards, iterationDirectory, iterationKey, runIteration } from './run-iteration.js';
+import { evaluateRewards, iterationDirectory, iterationKey, iterationModel, runIteration } from './run-iteration.js';
 import { recordOf } from './run-journal.js';
 import type { RunOptions } from './run-options.js';
+import { servePolicy } from './served-policy.js';
 
 /** What a run ended with. */
 export interface RunSummary {
@@ -21,8 +22,10 @@ export interface RunSummary {
  * again, so a resumed run goes on where it stopped: with the same rows, seeds, responses, rewards and states.
  * @throws MetaapoError with code `interrupted` when the signal is aborted; nothing that was paid for is lost
  */
-export async function runIterations(options: RunOptions): Promise<RunSummary> {
-  const { output, observer } = options;
+export async function runIterations(given: RunOptions): Promise<RunSummary> {
+  const { output, observer } = given;
+  const served = servePolicy({ ...given, ...given.parts });
+  const options = { ...given, parts: { ...given.parts, sampler: served.sampler } };
   const journal = await openJournal(join(output, RUN_FILES.journal));
   const rewardBefore = await firstReward(options, journal);
   const summaries: IterationSummary[] = [];
@@ -35,7 +38,10 @@ export async function runIterations(options: RunOptions): Promise<RunSummary> {
       summaries.push(known);
       continue;
     }
-    state ??= await stateBefore(options, iteration);
+    if (state === undefined) {
+      state = await stateBefore(options, iteration);
+      if (iteration > 0) served.moveTo(iterationModel(output, iteration - 1));
+    }
     observer.iteration?.(iteration, rows.length);
     const context = {
       iteration,
@@ -45,6 +51,7 @@ export async function runIterations(options: RunOptions): Promise<RunSummary> {
       state,
       earlierSteps: sumOf(summaries, ({ steps }) => steps),
       annotated: sumOf(summaries, ({ selected }) => selected),
+      onTrained: served.moveTo,
     };
     const result = await orInterrupted(options, () => runIteration(options, context));
     await journal.append({ kind: 'iteration', iteration, summary: result.summary });

@@ -15,6 +15,7 @@ import type { CheckpointKey, EvaluationSet, OptimizerSettings, TrainingObserver 
 import type { RewardEvaluation } from './held-out-reward.js';
 import type { IterationSummary } from './iteration-summary.js';
 import type { RunPrompt } from './run-prompt.js';
+import type { ServingCheck } from './serving-check.js';
 
 /** A stage of an iteration, in order: score, select, sample and reward (these two overlap), pair, train. */
 export type Stage = 'score' | 'select' | 'sample' | 'reward' | 'pair' | 'train';
@@ -24,6 +25,8 @@ export interface RunObserver extends TrainingObserver {
   iteration?(iteration: number, rows: number): void;
   /** `done` of `total` rows of a stage. */
   stage?(stage: Stage, done: number, total: number): void;
+  /** The sampler's servers were found to serve the policy as it is now. */
+  served?(check: ServingCheck): void;
   summary?(summary: IterationSummary): void;
 }
 

@@ -3,7 +3,7 @@ import type { PairValues } from './pair-losses.js';
 
 /** Names of all metrics of a training step, with what they mean. TRL's names where TRL has one. */
 export const TRAINING_METRICS = {
-  loss: 'mean loss of the batch',
+  loss: 'mean loss of the batch: over its pairs, or in fine-tuning over its response tokens',
   grad_norm: 'Euclidean norm of all gradients, before clipping',
   learning_rate: 'learning rate of the step',
   epoch: 'epochs done after the step',
@@ -20,6 +20,7 @@ export const TRAINING_METRICS = {
   'meta/loss': 'loss of the meta-learner, on the step after which it was updated',
   'loss/offline': 'mean loss of offline pairs, unweighted',
   'loss/online': 'mean loss of online pairs, unweighted',
+  perplexity: 'exponential of the loss in fine-tuning; of held-out rows only',
 } as const;
 
 /** Mean of numbers; NaN of none. */

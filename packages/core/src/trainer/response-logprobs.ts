@@ -1,4 +1,4 @@
-import type { PromptGroup, TokenizedPreference, TrainableModel } from '../contracts/index.js';
+import type { PromptGroup, TokenizedPreference, TokenizedTurn, TrainableModel } from '../contracts/index.js';
 import { packByTokens } from '../numerics/index.js';
 
 /** Number of responses of a row: chosen, rejected, and the online pair where there is one. */
@@ -9,6 +9,11 @@ export function groupOf(row: TokenizedPreference): PromptGroup {
   const { prompt, chosen, rejected, onlineChosen, onlineRejected } = row;
   const isPaired = onlineChosen !== undefined && onlineRejected !== undefined;
   return { prompt, responses: isPaired ? [chosen, rejected, onlineChosen, onlineRejected] : [chosen, rejected] };
+}
+
+/** The prompt of a turn with its one response. */
+export function groupOfTurn({ prompt, response }: TokenizedTurn): PromptGroup {
+  return { prompt, responses: [response] };
 }
 
 /** Tokens that a group costs when its prompt is computed once. */
@@ -28,18 +33,36 @@ export function splitByGroup(values: Float32Array, groups: readonly PromptGroup[
 /** What an evaluation reports as it goes. */
 export type RowProgress = (rows: number) => void;
 
+/** How an evaluation without gradient tells how far it is, and how it is stopped. */
+interface ReadingControls {
+  readonly progress?: RowProgress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Sum log-probabilities of every response of every row, without gradient.
  * @returns a `[responses]` float32 array a row
  */
-export async function evaluateRows(
+export function evaluateRows(
   model: TrainableModel,
   rows: readonly TokenizedPreference[],
   microBatchTokens: number,
-  options: { readonly progress?: RowProgress | undefined; readonly signal?: AbortSignal | undefined } = {},
+  options: ReadingControls = {},
 ): Promise<RowLogprobs[]> {
-  const groups = rows.map(groupOf);
-  const results: RowLogprobs[] = [];
+  return evaluateGroups(model, rows.map(groupOf), microBatchTokens, options);
+}
+
+/**
+ * Sum log-probabilities of every response of every group, without gradient.
+ * @returns a `[responses]` float32 array a group
+ */
+export async function evaluateGroups(
+  model: TrainableModel,
+  groups: readonly PromptGroup[],
+  microBatchTokens: number,
+  options: ReadingControls = {},
+): Promise<Float32Array[]> {
+  const results: Float32Array[] = [];
   for (const [start, end] of packByTokens(groups.map(tokensOf), microBatchTokens)) {
     options.signal?.throwIfAborted();
     const part = groups.slice(start, end);

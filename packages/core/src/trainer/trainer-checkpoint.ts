@@ -9,7 +9,7 @@ import {
 } from '../contracts/index.js';
 import { readArrays, recoverDirectory, replaceDirectory, writeArrays } from '../storage/index.js';
 import type { BufferedRows } from './meta-buffer.js';
-import type { TrainerState } from './preference-trainer.js';
+import type { TrainerState } from './trainer-state.js';
 
 const FORMAT = 1;
 

@@ -1,125 +1,15 @@
-import type { PreferenceRow, TokenizedPreference } from '@metaapo/core/contracts';
-import type { DropReason } from './length-limits.js';
+import { type SequenceReport, sequenceSummary } from './sequence-tally.js';
 
-/** Token counts over rows. */
-export interface TokenStatistics {
-  readonly min: number;
-  readonly mean: number;
-  readonly max: number;
-}
-
-/** What became of the rows of a data set, to be shown before a run. */
-export interface TokenizationReport {
-  /** Rows read. */
-  readonly rows: number;
-  readonly kept: number;
-  /** Rows left out, by reason. */
-  readonly dropped: Readonly<Record<DropReason, number>>;
-  /** Responses whose end was cut. */
-  readonly truncatedResponses: number;
-  /** Kept rows in which some response holds no end-of-sequence token; 0 when the tokenizer names none. */
-  readonly rowsWithoutEnd: number;
+/** What became of the rows of preferences, to be shown before a run. */
+export interface TokenizationReport extends SequenceReport {
   /** Kept rows whose chosen and rejected ids are the same: they teach nothing. */
   readonly identicalPairs: number;
-  /** Tokens of a prompt, of a response (chosen or rejected), and of a prompt with its longest response. */
-  readonly prompt: TokenStatistics;
-  readonly response: TokenStatistics;
-  readonly sequence: TokenStatistics;
-  /** The rows with the longest sequences, the longest first. */
-  readonly longest: readonly { readonly file: string; readonly row: number; readonly tokens: number }[];
   /** All of it as one sentence. */
   readonly summary: string;
 }
 
-const LONGEST = 5;
-
-/** Counts rows as they are tokenised. */
-export class TokenizationTally {
-  #rows = 0;
-  #truncated = 0;
-  #withoutEnd = 0;
-  #identical = 0;
-  readonly #dropped: Record<DropReason, number> = { 'prompt too long': 0, 'response too long': 0 };
-  readonly #prompt = new Statistics();
-  readonly #response = new Statistics();
-  readonly #sequence = new Statistics();
-  #longest: { file: string; row: number; tokens: number }[] = [];
-
-  /** Counts a row that was left out. */
-  drop(reason: DropReason): void {
-    this.#rows += 1;
-    this.#dropped[reason] += 1;
-  }
-
-  /** Counts a row that was kept. */
-  keep(
-    { file, row }: PreferenceRow,
-    preference: TokenizedPreference,
-    truncated: number,
-    eos: number | undefined,
-  ): void {
-    const { prompt, chosen, rejected, onlineChosen, onlineRejected } = preference;
-    const responses = [chosen, rejected, onlineChosen, onlineRejected].filter((ids) => ids !== undefined);
-    const tokens = prompt.length + Math.max(...responses.map(({ length }) => length));
-    this.#rows += 1;
-    this.#truncated += truncated;
-    if (eos !== undefined && responses.some((ids) => !ids.includes(eos))) this.#withoutEnd += 1;
-    if (chosen.length === rejected.length && chosen.every((id, index) => id === rejected[index])) this.#identical += 1;
-    this.#prompt.add(prompt.length);
-    for (const { length } of responses) this.#response.add(length);
-    this.#sequence.add(tokens);
-    this.#longest = [...this.#longest, { file, row, tokens }].sort((a, b) => b.tokens - a.tokens).slice(0, LONGEST);
-  }
-
-  /** What was counted so far. */
-  report(): TokenizationReport {
-    const counts = {
-      rows: this.#rows,
-      kept: this.#sequence.count,
-      dropped: { ...this.#dropped },
-      truncatedResponses: this.#truncated,
-      rowsWithoutEnd: this.#withoutEnd,
-      identicalPairs: this.#identical,
-      prompt: this.#prompt.summary(),
-      response: this.#response.summary(),
-      sequence: this.#sequence.summary(),
-      longest: this.#longest,
-    };
-    return { ...counts, summary: summaryOf(counts) };
-  }
-}
-
-class Statistics {
-  count = 0;
-  #sum = 0;
-  #min = Number.POSITIVE_INFINITY;
-  #max = 0;
-
-  add(value: number): void {
-    this.count += 1;
-    this.#sum += value;
-    this.#min = Math.min(this.#min, value);
-    this.#max = Math.max(this.#max, value);
-  }
-
-  summary(): TokenStatistics {
-    return this.count === 0
-      ? { min: 0, mean: 0, max: 0 }
-      : { min: this.#min, mean: this.#sum / this.count, max: this.#max };
-  }
-}
-
-function summaryOf(report: Omit<TokenizationReport, 'summary'>): string {
-  const { dropped, longest } = report;
-  const shown = ({ min, mean, max }: TokenStatistics): string => `${min}/${mean.toFixed(1)}/${max}`;
-  const [first] = longest;
-  return [
-    `${report.kept} of ${report.rows} rows kept`,
-    ...Object.entries(dropped).flatMap(([reason, count]) => (count > 0 ? [`${count} dropped (${reason})`] : [])),
-    ...(report.truncatedResponses > 0 ? [`${report.truncatedResponses} responses cut`] : []),
-    ...(report.rowsWithoutEnd > 0 ? [`${report.rowsWithoutEnd} rows with a response that has no end token`] : []),
-    ...(report.identicalPairs > 0 ? [`${report.identicalPairs} pairs of identical responses`] : []),
-    `tokens min/mean/max: prompt ${shown(report.prompt)}, response ${shown(report.response)}, sequence ${shown(report.sequence)}`,
-    ...(first ? [`longest is row ${first.row} of ${first.file} with ${first.tokens} tokens`] : []),
-  ].join('; ');
+/** The report of preferences. */
+export function tokenizationReport(counts: SequenceReport, identicalPairs: number): TokenizationReport {
+  const remarks = identicalPairs > 0 ? [`${identicalPairs} pairs of identical responses`] : [];
+  return { ...counts, identicalPairs, summary: sequenceSummary(counts, remarks) };
 }

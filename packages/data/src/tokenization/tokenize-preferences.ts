@@ -1,5 +1,8 @@
-import { MetaapoError, type PreferenceRow, type TokenizedPreference, type Tokenizer } from '@metaapo/core/contracts';
-import { type TokenizationReport, TokenizationTally } from './tokenization-report.js';
+import type { PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
+import { noRowLeft } from './no-row-left.js';
+import { SequenceTally } from './sequence-tally.js';
+import type { SplitIds } from './split-at-boundary.js';
+import { type TokenizationReport, tokenizationReport } from './tokenization-report.js';
 import { type TokenizationOptions, tokenizePreference } from './tokenize-preference.js';
 
 /** A data set as token ids, and what became of its rows. */
@@ -18,7 +21,7 @@ export async function tokenizePreferences(
   tokenizer: Tokenizer | undefined,
   options: TokenizationOptions = {},
 ): Promise<TokenizedPreferences> {
-  const tally = new TokenizationTally();
+  const tally = new SequenceTally();
   const tokenized: TokenizedPreference[] = [];
   let number = 0;
   for await (const row of rows) {
@@ -28,14 +31,18 @@ export async function tokenizePreferences(
       continue;
     }
     tokenized.push(result.preference);
-    tally.keep(row, result.preference, result.truncated, tokenizer?.eosTokenId);
+    tally.keep(row, [idsOf(result.preference)], result.truncated, tokenizer?.eosTokenId);
   }
-  const report = tally.report();
+  const report = tokenizationReport(tally.report(), tokenized.filter(isIdentical).length);
   if (tokenized.length > 0) return { rows: tokenized, report };
-  throw new MetaapoError('data', 'no row is left', {
-    where: 'the data set',
-    expected: 'at least one row within the length limits',
-    got: report.summary,
-    remedy: report.rows === 0 ? 'Give files that hold rows' : 'Raise maxLength, or choose truncate: response-tail',
-  });
+  throw noRowLeft(report);
+}
+
+function idsOf({ prompt, chosen, rejected, onlineChosen, onlineRejected }: TokenizedPreference): SplitIds {
+  const responses = [chosen, rejected, onlineChosen, onlineRejected].filter((ids) => ids !== undefined);
+  return { prompt, responses };
+}
+
+function isIdentical({ chosen, rejected }: TokenizedPreference): boolean {
+  return chosen.length === rejected.length && chosen.every((id, index) => id === rejected[index]);
 }

@@ -6,6 +6,8 @@ export interface OpenaiOptions {
   readonly baseUrls: readonly string[];
   /** Name under which the servers offer the policy. */
   readonly model: string;
+  /** Name of the start model, asked for until the first refresh; default `model`. For an adapter that is loaded later. */
+  readonly startModel?: string | undefined;
   /** `chat` sends the conversation, which the server renders; `completions` the prompt's token ids. Default `chat`. */
   readonly endpoint?: 'chat' | 'completions' | undefined;
   /** Most tokens of a response; default 2048. */
@@ -22,7 +24,9 @@ export interface OpenaiOptions {
   readonly stop?: readonly string[] | undefined;
   /** Most requests under way at each address; default 32. */
   readonly concurrency?: number | undefined;
-  /** Time for one request in seconds, up to 300, the default. */
+  /** Has responses sent piece by piece, so that a request may take longer than 300 s; default false. */
+  readonly stream?: boolean | undefined;
+  /** Time for one request in seconds; default 300, which is also the most without `stream`. */
   readonly timeoutSeconds?: number | undefined;
   /** Times that a failed request is tried again at each address; default 5. */
   readonly retries?: number | undefined;
@@ -30,6 +34,8 @@ export interface OpenaiOptions {
   readonly apiKeyVariable?: string | undefined;
   /** Asks for all responses to a prompt in one request by `n`; default true. */
   readonly useN?: boolean | undefined;
+  /** Lets the servers be compared with the policy before they are sampled from; default true. */
+  readonly probe?: boolean | undefined;
   /** Further entries of each request's body; they replace the sampler's, and `null` takes one out. */
   readonly extraBody?: Readonly<Record<string, unknown>> | undefined;
   /** How the servers come to serve a new policy; default `none`: they follow by themselves. */
@@ -47,6 +53,10 @@ export interface OpenaiOptions {
 /** Entries of a body that the sampler alone decides on. */
 const OWN_ENTRIES = ['model', 'messages', 'prompt', 'n', 'stream'];
 
+/** Node's fetch gives up when nothing arrives for so long, headers included. */
+const FETCH_SECONDS = 300;
+const MOST_SECONDS = 86_400;
+
 const body = z.record(z.string(), z.json());
 
 /** Checks {@link OpenaiOptions} and fills in the defaults. */
@@ -54,6 +64,7 @@ export const openaiSchema = z
   .strictObject({
     baseUrls: z.array(z.string().min(1)).min(1).readonly(),
     model: z.string().min(1),
+    startModel: z.string().min(1).optional(),
     endpoint: z.enum(['chat', 'completions']).default('chat'),
     maxNewTokens: z.int().positive().default(2048),
     temperature: z.number().min(0).default(1),
@@ -62,10 +73,12 @@ export const openaiSchema = z
     minP: z.number().min(0).max(1).optional(),
     stop: z.array(z.string().min(1)).min(1).readonly().optional(),
     concurrency: z.int().positive().default(32),
-    timeoutSeconds: z.number().positive().max(300).default(300),
+    stream: z.boolean().default(false),
+    timeoutSeconds: z.number().positive().max(MOST_SECONDS).default(FETCH_SECONDS),
     retries: z.int().min(0).default(5),
     apiKeyVariable: z.string().min(1).optional(),
     useN: z.boolean().default(true),
+    probe: z.boolean().default(true),
     extraBody: body.optional(),
     refresh: z.enum(['none', 'command', 'reload-endpoint']).default('none'),
     refreshCommand: z.string().min(1).optional(),
@@ -73,12 +86,17 @@ export const openaiSchema = z
     refreshBody: body.optional(),
     refreshTimeoutSeconds: z.number().positive().default(600),
   })
-  .superRefine(({ extraBody, refresh, refreshCommand, refreshPath, refreshBody }, context) => {
+  .superRefine((settings, context) => {
+    const { startModel, extraBody, stream, timeoutSeconds, refresh } = settings;
+    const { refreshCommand, refreshPath, refreshBody } = settings;
     const refuse = (option: string, message: string): void => {
       context.addIssue({ code: 'custom', path: [option], message });
     };
     const own = OWN_ENTRIES.find((entry) => extraBody !== undefined && entry in extraBody);
     if (own !== undefined) refuse('extraBody', `${own} is decided by the sampler`);
+    if (timeoutSeconds > FETCH_SECONDS && !stream)
+      refuse('timeoutSeconds', `above ${FETCH_SECONDS} needs stream: true`);
+    if (startModel !== undefined && refresh === 'none') refuse('startModel', 'it needs a refresh, which ends its use');
     const belongs = (option: string, value: unknown, to: string, isNeeded: boolean): void => {
       if (value !== undefined && refresh !== to) refuse(option, `it is for refresh: ${to} alone`);
       if (value === undefined && refresh === to && isNeeded) refuse(option, `refresh: ${to} needs it`);

@@ -314,6 +314,7 @@ describe('options', () => {
     expect(make({ refresh: 'reload-endpoint' })).toThrow(/openai refreshPath: refresh: reload-endpoint needs it/);
     expect(make({ refreshCommand: 'true' })).toThrow(/refreshCommand: it is for refresh: command alone/);
     expect(make({ refreshBody: {} })).toThrow(/refreshBody: it is for refresh: reload-endpoint alone/);
+    expect(make({ startModel: 'base' })).toThrow(/startModel: it needs a refresh/);
     expect(make({ extraBody: { stream: true } })).toThrow(/extraBody: stream is decided by the sampler/);
     expect(() => sampler([])).toThrow(/openai baseUrls/);
     expect(() => sampler(['http://me:sk-secret@localhost/v1'])).toThrow(/^(?!.*secret).*holds credentials/);

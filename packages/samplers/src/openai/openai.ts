@@ -1,9 +1,11 @@
-import type { PartDefinition, ResponseSampler, SamplingRequest, TextModel } from '@metaapo/core/contracts';
+import type { PartDefinition, ResponseSampler, SamplingRequest, ServerProbe, TextModel } from '@metaapo/core/contracts';
 import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
-import { createJsonClient } from '@metaapo/core/network';
+import { createJsonClient, type JsonClient } from '@metaapo/core/network';
 import { asCompleted } from './as-completed.js';
+import type { CallContext } from './ask-for-choices.js';
 import { endTokenFinder } from './end-token.js';
 import { type OpenaiOptions, openaiSchema } from './openai-options.js';
+import { probeServer } from './probe-server.js';
 import { refreshServers, type Surroundings } from './refresh-servers.js';
 import { sampleRequest } from './sample-request.js';
 
@@ -31,15 +33,27 @@ export function openai(
     });
   }
   const { env = process.env, baseDirectory = process.cwd(), report = () => undefined } = surroundings;
-  const client = createJsonClient({ ...settings, service: SERVICE, baseUrl: settings.baseUrls, env });
+  const connection = { ...settings, service: SERVICE, env };
+  const reply = settings.stream ? 'text' : 'json';
+  const client = createJsonClient({ ...connection, baseUrl: settings.baseUrls, reply });
   const endTokenOf = endTokenFinder(policy, tokenizer);
-  const readerOf = (request: SamplingRequest) => ({
-    tokenizer,
-    eosTokenIds,
-    endTokenId: endTokenOf(request),
-    where: `${SERVICE}, model ${settings.model}, row ${request.row}`,
-    shown: client.shown,
+  let model = settings.startModel ?? settings.model;
+  const contextOf = (ofCalls: JsonClient): CallContext => ({
+    client: ofCalls,
+    settings: { ...settings, model },
+    readerOf: (request) => ({
+      tokenizer,
+      eosTokenIds,
+      endTokenId: endTokenOf(request),
+      where: `${SERVICE}, model ${model}, row ${request.row}`,
+      shown: ofCalls.shown,
+    }),
   });
+  const probe = (request: SamplingRequest, signal?: AbortSignal): Promise<readonly ServerProbe[]> => {
+    const probeOne = (baseUrl: string): Promise<ServerProbe> =>
+      probeServer(baseUrl, request, contextOf(createJsonClient({ ...connection, baseUrl })), signal);
+    return Promise.all(settings.baseUrls.map(probeOne));
+  };
   if (settings.refresh === 'none') {
     report(`${SERVICE}: refresh is none; the servers have to follow the policy by themselves`);
   }
@@ -50,7 +64,7 @@ export function openai(
       signal?.throwIfAborted();
       const end = new AbortController();
       const either = signal === undefined ? end.signal : AbortSignal.any([signal, end.signal]);
-      const context = { client, settings, readerOf };
+      const context = contextOf(client);
       try {
         yield* asCompleted(requests.map((request) => sampleRequest(request, context, either)));
       } finally {
@@ -58,8 +72,11 @@ export function openai(
         end.abort();
       }
     },
-    refresh: (modelDirectory, signal) =>
-      refreshServers(modelDirectory, settings, { env, baseDirectory, report }, signal),
+    ...(settings.probe && { probe }),
+    async refresh(modelDirectory, signal) {
+      await refreshServers(modelDirectory, settings, { env, baseDirectory, report }, signal);
+      model = settings.model;
+    },
   };
 }
 

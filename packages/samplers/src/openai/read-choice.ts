@@ -26,17 +26,34 @@ interface Choice {
   readonly matched_stop?: unknown;
 }
 
+/** A response, and whether its token ids are the server's. */
+export type ReadResponse = SampledResponse & { readonly areSent: boolean };
+
 /**
- * The response in one of the `choices` of a reply. Its token ids are the server's, where it sends them, else those that
- * the tokenizer gives its text; after `stop` the end id is the last one.
- * @throws MetaapoError with code `network` for another finish reason than `stop` and `length`, or no usable text
+ * The response in one of the `choices` of a reply, possibly without a token. Its token ids are the server's, where it
+ * sends them, else those that the tokenizer gives its text; after `stop` the end id is the last one.
+ * @throws MetaapoError with code `network` for another finish reason than `stop` and `length`, or no text
  */
-export function readChoice(value: unknown, reader: ChoiceReader): SampledResponse {
+export function readResponse(value: unknown, reader: ChoiceReader): ReadResponse {
   const choice = (value ?? {}) as Choice;
   const finishReason = finishReasonOf(choice, reader);
   const text = textOf(choice, reader);
-  const ids = sentIds(choice, reader) ?? reader.tokenizer.encode(text);
-  const tokens = finishReason === 'stop' ? withEnd(ids, reader) : ids;
+  const sent = sentIds(choice, reader);
+  const ids = sent ?? reader.tokenizer.encode(text);
+  return {
+    text,
+    tokens: finishReason === 'stop' ? withEnd(ids, reader) : ids,
+    finishReason,
+    areSent: sent !== undefined,
+  };
+}
+
+/**
+ * The response in one of the `choices` of a reply, with at least one token.
+ * @throws MetaapoError with code `network` like {@link readResponse}, and for a response without a token
+ */
+export function readChoice(value: unknown, reader: ChoiceReader): SampledResponse {
+  const { text, tokens, finishReason } = readResponse(value, reader);
   if (tokens.length > 0) return { text, tokens, finishReason };
   throw refused(reader, 'a response was cut at the limit and has no text', {
     got: reader.shown(value),

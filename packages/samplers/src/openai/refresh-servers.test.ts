@@ -64,6 +64,16 @@ it('leaves a server running that the command started', async () => {
   expect(process.kill(Number(await readFile(join(baseDirectory, 'id'), 'utf8')))).toBe(true);
 });
 
+it('asks for the start model until then, where it has a name of its own', async () => {
+  const server = await chatServer({ other: (_, __, response) => response.end('{}') });
+  const options = { model: 'adapter', startModel: 'base', refresh: 'command', refreshCommand: 'exit 0' } as const;
+  const sampler = openai({ baseUrls: [server.url], retries: 0, ...options }, characterPolicy(), await surroundings());
+  const ask = () => sampler.probe!({ row: 1, prompt: Int32Array.of(1), text: 'Hi', count: 1, seed: 1 });
+  await expect(ask()).rejects.toThrow(/model base/);
+  await sampler.refresh!('/models/3');
+  await expect(ask()).rejects.toThrow(/model adapter/);
+});
+
 it('refuses a command that fails', async () => {
   const { refresh } = await refreshing(['http://localhost:1/v1'], { refresh: 'command', refreshCommand: 'exit 3' });
   await expect(refresh()).rejects.toThrow(/the refresh command failed. Expected exit code 0; got exit code 3/);

@@ -3,12 +3,6 @@ import { MetaapoError } from '@metaapo/core/contracts';
 import { withExtraBody } from '@metaapo/core/network';
 import type { OpenaiSettings } from './openai-options.js';
 
-/** Path of an endpoint below the base address. */
-export const PATHS: Readonly<Record<OpenaiSettings['endpoint'], string>> = {
-  chat: 'chat/completions',
-  completions: 'completions',
-};
-
 /**
  * Body of a call for `count` responses.
  * @throws MetaapoError with code `data` when `chat` is asked for a prompt that is token ids alone

@@ -1,17 +1,9 @@
 import type { SampledResponse, SampledResponses, SamplingRequest } from '@metaapo/core/contracts';
 import { MetaapoError } from '@metaapo/core/contracts';
-import type { JsonClient } from '@metaapo/core/network';
 import { seedOf } from '@metaapo/core/numerics';
-import type { OpenaiSettings } from './openai-options.js';
-import { type ChoiceReader, readChoice } from './read-choice.js';
-import { PATHS, requestBody } from './request-body.js';
-
-/** What sampling works with. */
-export interface SampleContext {
-  readonly client: JsonClient;
-  readonly settings: OpenaiSettings;
-  readonly readerOf: (request: SamplingRequest) => ChoiceReader;
-}
+import { askForChoices, type CallContext } from './ask-for-choices.js';
+import { readChoice } from './read-choice.js';
+import { requestBody } from './request-body.js';
 
 /**
  * The responses to one request: all by one call, and those that the server left out by one call each; or each by its
@@ -19,7 +11,7 @@ export interface SampleContext {
  */
 export async function sampleRequest(
   request: SamplingRequest,
-  context: SampleContext,
+  context: CallContext,
   signal: AbortSignal,
 ): Promise<SampledResponses> {
   const { row, count, seed } = request;
@@ -33,7 +25,7 @@ export async function sampleRequest(
 async function callAlone(
   request: SamplingRequest,
   index: number,
-  context: SampleContext,
+  context: CallContext,
   signal: AbortSignal,
 ): Promise<SampledResponse> {
   const seed = seedOf(['response', request.seed, index]);
@@ -49,17 +41,10 @@ async function callAlone(
 async function call(
   request: SamplingRequest,
   wanted: { readonly count: number; readonly seed: number },
-  { client, settings, readerOf }: SampleContext,
+  context: CallContext,
   signal: AbortSignal,
 ): Promise<readonly SampledResponse[]> {
-  const reader = readerOf(request);
-  const reply = await client.post(PATHS[settings.endpoint], requestBody(request, wanted, settings), signal);
-  const { choices } = (reply ?? {}) as { readonly choices?: unknown };
-  if (Array.isArray(choices)) return choices.map((choice) => readChoice(choice, reader));
-  throw new MetaapoError('network', 'the reply holds no choices', {
-    where: reader.where,
-    expected: 'the reply of an OpenAI-compatible server',
-    got: reader.shown(reply),
-    remedy: 'Check that baseUrls end with /v1',
-  });
+  const { settings, readerOf } = context;
+  const choices = await askForChoices(requestBody(request, wanted, settings), request, context, signal);
+  return choices.map((choice) => readChoice(choice, readerOf(request)));
 }

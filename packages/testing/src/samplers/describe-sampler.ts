@@ -3,6 +3,7 @@ import { checkOptions } from '../check-options.js';
 import type { CreatePart, TestRunner } from '../test-runner.js';
 import { declareChecks } from '../test-runner.js';
 import type { SamplerFlags } from './sampler-flags.js';
+import { checkSamplerProbe } from './sampler-probe.js';
 import {
   checkSamplerAbort,
   checkSamplerCounts,
@@ -22,5 +23,6 @@ export function describeSampler(test: TestRunner, create: CreatePart<ResponseSam
     'gives responses with text, tokens and a finish reason': checkSamplerResponses,
     'gives the same responses for the same seed': flags.isSeeded === false ? undefined : checkSamplerSeeds,
     'throws under an aborted signal': flags.honoursAbort === false ? undefined : checkSamplerAbort,
+    'gives log-probabilities of tokens when its servers are probed': checkSamplerProbe,
   });
 }

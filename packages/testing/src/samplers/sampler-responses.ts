@@ -11,11 +11,13 @@ const REQUESTS: readonly SamplingRequest[] = [
 
 type ByRow = ReadonlyMap<number, readonly SampledResponse[]>;
 
-function samplerName(sampler: ResponseSampler): string {
+/** The part's name, for messages. */
+export function samplerName(sampler: ResponseSampler): string {
   return `sampler ${sampler.id}`;
 }
 
-function requestsOf({ requests }: SamplerFlags): SamplingRequest[] {
+/** Requests of a check, new ones each time. */
+export function requestsOf({ requests }: SamplerFlags): SamplingRequest[] {
   return structuredClone([...(requests ?? REQUESTS)]);
 }
 

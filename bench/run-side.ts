@@ -1,0 +1,25 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** The command that runs a TypeScript side of a bench. */
+export const tsx = join(here, '..', 'node_modules', '.bin', 'tsx');
+
+/**
+ * What one side of a bench reports, run in a process of its own: the JSON in the last line of its output.
+ * @param script relative to this directory
+ * @throws Error with the end of what the side wrote to its standard error
+ */
+export function runSide<Report>(command: string, script: string, request: Readonly<Record<string, unknown>>): Report {
+  const result = spawnSync(command, [join(here, script), JSON.stringify(request)], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 2 ** 28,
+  });
+  const line = result.stdout?.trim().split('\n').at(-1);
+  if (result.status === 0 && line) return JSON.parse(line) as Report;
+  const reason = result.error?.message ?? (result.signal === null ? '' : `ended by ${result.signal}`);
+  throw new Error(`${command} ${script} failed: ${reason}\n${result.stderr?.slice(-2000) ?? ''}`);
+}

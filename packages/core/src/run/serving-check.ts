@@ -1,0 +1,110 @@
+import { MetaapoError, type ResponseSampler, type SamplingRequest, type TrainableModel } from '../contracts/index.js';
+import { type Probe, probeServers } from './probe-servers.js';
+import { tokenLogprobs } from './token-logprobs.js';
+
+/** What a comparison of a sampler's servers with the policy found, in nats. */
+export interface ServingCheck {
+  /** Mean |log q(token) - log p(token)| over the tokens of the probes, of the server that is farthest off. */
+  readonly difference: number;
+  /** What it has to stay within. */
+  readonly bound: number;
+}
+
+/** What {@link createServingCheck} works with. */
+export interface ServingCheckOptions {
+  readonly sampler: ResponseSampler;
+  readonly policy: TrainableModel;
+  readonly microBatchTokens: number;
+  /** Told once of each thing that cannot be checked. */
+  readonly warning: (text: string) => void;
+}
+
+/** Prompts of a check. */
+const PROBES = 4;
+
+/** Most nats between server and policy: bfloat16 makes some hundredths, another model or template tenths and more. */
+const COARSE_BOUND = 0.1;
+
+/** A difference can be rounding alone up to this, or up to so many times the one of the check before. */
+const ROUNDING = { nats: 0.02, times: 3 } as const;
+
+/** The check before, with what the policy gave its probes then. */
+interface EarlierCheck {
+  readonly probes: readonly Probe[];
+  readonly own: readonly Float32Array[];
+  readonly difference: number;
+}
+
+/**
+ * A function that compares what every server computes for short responses to the first of some requests with what the
+ * policy computes. From the second time on it also refuses a server that is off by half of what training moved the
+ * policy since, where that is more than rounding: a server of the earlier policy is off by all of it.
+ * @returns `undefined` from the function where no server gives log-probabilities
+ * @throws MetaapoError with code `network` from the function when a server is farther off than it may be
+ */
+export function createServingCheck({ sampler, policy, microBatchTokens, warning }: ServingCheckOptions) {
+  let earlier: EarlierCheck | undefined;
+  const said = new Set<string>();
+  const warnOnce = (text: string): void => {
+    if (!said.has(text)) warning(text);
+    said.add(text);
+  };
+  return async (requests: readonly SamplingRequest[], signal?: AbortSignal): Promise<ServingCheck | undefined> => {
+    const probes = await probeServers(sampler, requests.slice(0, PROBES), warnOnce, signal);
+    if (probes.length === 0) return undefined;
+    const own = await tokenLogprobs(policy, probes, microBatchTokens, signal);
+    const moved = earlier && (await tokenLogprobs(policy, earlier.probes, microBatchTokens, signal));
+    const bound = boundAfter(earlier, moved);
+    const difference = largestDifference(`sampler ${sampler.id}`, probes, own, bound);
+    earlier = { probes, own, difference };
+    return { difference, bound };
+  };
+}
+
+function boundAfter(earlier: EarlierCheck | undefined, moved: readonly Float32Array[] | undefined): number {
+  if (earlier === undefined || moved === undefined) return COARSE_BOUND;
+  const half = meanDifference(earlier.own, moved) / 2;
+  const isMoreThanRounding = half > Math.max(ROUNDING.nats, ROUNDING.times * earlier.difference);
+  return isMoreThanRounding ? Math.min(COARSE_BOUND, half) : COARSE_BOUND;
+}
+
+function largestDifference(
+  where: string,
+  probes: readonly Probe[],
+  own: readonly Float32Array[],
+  bound: number,
+): number {
+  const differences = [...new Set(probes.map(({ server }) => server))].map((server) => {
+    const isOfServer = (index: number): boolean => probes[index]!.server === server;
+    const theirs = probes.map(({ logprobs }) => logprobs).filter((_, index) => isOfServer(index));
+    const difference = meanDifference(
+      theirs,
+      own.filter((_, index) => isOfServer(index)),
+    );
+    if (difference <= bound) return difference;
+    throw otherPolicy(`${where}, ${server}`, difference, bound);
+  });
+  return Math.max(...differences);
+}
+
+/** Mean |a - b| over all tokens. */
+function meanDifference(a: readonly Float32Array[], b: readonly Float32Array[]): number {
+  let [nats, tokens] = [0, 0];
+  for (const [index, logprobs] of a.entries()) {
+    nats += logprobs.reduce((sum, logprob, at) => sum + Math.abs(logprob - b[index]![at]!), 0);
+    tokens += logprobs.length;
+  }
+  return nats / tokens;
+}
+
+function otherPolicy(where: string, difference: number, bound: number): MetaapoError {
+  const reason = bound < COARSE_BOUND ? ', which is half of what training moved the policy' : '';
+  return new MetaapoError('network', 'the server does not serve the policy as it is now', {
+    where,
+    expected: `log-probabilities within ${bound.toPrecision(2)} nats of the policy's own on average${reason}`,
+    got: `${difference.toPrecision(2)} nats`,
+    remedy:
+      'See whether the server has loaded the newest model directory, renders the same chat template, and has dropped ' +
+      'what it cached under an earlier policy',
+  });
+}

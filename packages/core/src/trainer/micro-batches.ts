@@ -1,0 +1,31 @@
+import type { ForwardTicket, PromptGroup, TrainableModel } from '../contracts/index.js';
+import { packByTokens } from '../numerics/index.js';
+import { tokensOf } from './response-logprobs.js';
+
+/** A part of a batch that is computed at once: groups `[start, end)`. */
+export interface MicroBatch {
+  readonly groups: readonly PromptGroup[];
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Forward and backward of groups, micro-batch by micro-batch, in order. The gradients add up in the model.
+ * @param gradientOf `[R]` float32: d loss / d sumLogprobs of the micro-batch's responses
+ */
+export async function backwardByMicroBatch(
+  model: TrainableModel,
+  groups: readonly PromptGroup[],
+  microBatchTokens: number,
+  gradientOf: (ticket: ForwardTicket, part: MicroBatch) => Promise<Float32Array>,
+): Promise<void> {
+  for (const [start, end] of packByTokens(groups.map(tokensOf), microBatchTokens)) {
+    const part = { groups: groups.slice(start, end), start, end };
+    const ticket = await model.forward(part.groups);
+    const gradient = await gradientOf(ticket, part).catch(async (error: unknown) => {
+      await model.discard(ticket);
+      throw error;
+    });
+    await model.backward(ticket, gradient);
+  }
+}

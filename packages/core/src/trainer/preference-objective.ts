@@ -1,0 +1,158 @@
+import {
+  type LossState,
+  MetaapoError,
+  type Metrics,
+  type PreferenceLoss,
+  type TokenizedPreference,
+  type TrainableModel,
+} from '../contracts/index.js';
+import { packByTokens } from '../numerics/index.js';
+import { chosenChange, watchChosenFall } from './chosen-fall.js';
+import { type EvaluationSet, evaluatePreferences } from './evaluate-preferences.js';
+import { type MetaTraining, updateMeta } from './meta-training.js';
+import { joinPairs, meanOf, pairMetrics } from './metrics.js';
+import { backwardByMicroBatch } from './micro-batches.js';
+import { type ObjectiveValues, rowObjective, type Weighing } from './objective.js';
+import { withLossState } from './pair-losses.js';
+import { evaluateRows, groupOf, type RowLogprobs, splitByGroup, tokensOf } from './response-logprobs.js';
+import type { TrainingObjective } from './training-objective.js';
+
+/** What preferences are trained with. */
+export interface PreferenceObjectiveOptions {
+  readonly model: TrainableModel;
+  readonly loss: PreferenceLoss;
+  readonly rows: readonly TokenizedPreference[];
+  /** Reference log-probabilities of the rows; absent for a reference-free loss. */
+  readonly reference?: readonly RowLogprobs[] | undefined;
+  /** Tokens of a micro-batch; decides memory, never results. */
+  readonly microBatchTokens: number;
+  readonly meta?: MetaTraining | undefined;
+}
+
+/**
+ * The mean loss over pairs, weighed by a meta-learner where there is one.
+ * @throws MetaapoError with code `config` when a meta-learner is to weigh the pairs of a loss that ranks them
+ */
+export function preferenceObjective(
+  options: PreferenceObjectiveOptions,
+  evaluation?: EvaluationSet | undefined,
+): TrainingObjective {
+  const { model, loss, meta, microBatchTokens } = options;
+  if (meta !== undefined && loss.ranksPairs === true) throw notWeighable(loss);
+  return {
+    begin: (start) => ({ ...start, lossState: start.lossState ?? loss.initialState }),
+    async accumulate(indices, state, where) {
+      const batch = selectRows(options, indices);
+      const weighing = meta && { ...meta, state: state.metaLearner! };
+      const stated = { ...options, loss: withLossState(loss, state.lossState) };
+      const parts = await accumulateBatch(stated, batch, weighing, where);
+      return {
+        metrics: batchMetrics(loss, batch.rows, parts),
+        rows: batch.rows.map(({ row }) => row),
+        tokens: batch.rows.reduce((sum, row) => sum + seenTokens(row), 0),
+        weights: weighing && Float32Array.from(parts.flatMap((part) => [...part.weighted!.weights])),
+        afterStep: (after) =>
+          updateMeta(meta, { ...after, lossState: nextLossState(loss, after.lossState, parts) }, parts),
+      };
+    },
+    evaluate:
+      evaluation &&
+      (({ lossState }, { progress, signal }) =>
+        evaluatePreferences(model, withLossState(loss, lossState), evaluation, microBatchTokens, {
+          progress: progress && ((rows) => progress(rows, evaluation.rows.length)),
+          signal,
+        })),
+    warnings: loss.warnings,
+    watch: watchChosenFall,
+  };
+}
+
+function notWeighable({ id }: PreferenceLoss): MetaapoError {
+  return new MetaapoError('config', 'a meta-learner cannot weigh pairs that the loss ranks against each other', {
+    where: `loss ${id}`,
+    expected: 'a loss of single pairs',
+    remedy: 'Choose another loss, or leave metaLearner out of the recipe',
+  });
+}
+
+/** State of the loss after a batch: offline pairs first, then online ones. */
+function nextLossState(
+  loss: PreferenceLoss,
+  state: LossState | undefined,
+  parts: readonly ObjectiveValues[],
+): LossState | undefined {
+  if (state === undefined || loss.nextState === undefined) return state;
+  const offline = parts.map(({ offlineArrays }) => offlineArrays);
+  const online = parts.flatMap(({ weighted }) => weighted?.onlineArrays ?? []);
+  return loss.nextState(state, joinPairs([...offline, ...online]));
+}
+
+interface Batch {
+  readonly rows: readonly TokenizedPreference[];
+  readonly reference: readonly RowLogprobs[] | undefined;
+}
+
+function selectRows({ rows, reference }: PreferenceObjectiveOptions, indices: Int32Array): Batch {
+  const pick = <Item>(items: readonly Item[]): Item[] => Array.from(indices, (index) => items[index]!);
+  return { rows: pick(rows), reference: reference && pick(reference) };
+}
+
+/** Tokens as trainers of padded pairs count them: the prompt once a response. */
+function seenTokens(row: TokenizedPreference): number {
+  const { prompt, responses } = groupOf(row);
+  return responses.reduce((sum, response) => sum + prompt.length + response.length, 0);
+}
+
+/** Adds the gradient of the batch's mean loss to the model's gradients, micro-batch by micro-batch. */
+async function accumulateBatch(
+  { model, loss, microBatchTokens }: PreferenceObjectiveOptions,
+  batch: Batch,
+  weighing: Weighing | undefined,
+  where: string,
+): Promise<readonly ObjectiveValues[]> {
+  const groups = batch.rows.map(groupOf);
+  const objectiveOf = (part: Batch, policy: readonly RowLogprobs[]): ReturnType<typeof rowObjective> =>
+    rowObjective(loss, { ...part, policy }, weighing, 1 / groups.length, where);
+  // A loss that couples pairs sees the whole batch before any of it goes backward.
+  const isWhole = loss.couplesPairs === true && packByTokens(groups.map(tokensOf), microBatchTokens).length > 1;
+  const whole = isWhole ? await objectiveOf(batch, await evaluateRows(model, batch.rows, microBatchTokens)) : undefined;
+  const parts: ObjectiveValues[] = [];
+  await backwardByMicroBatch(model, groups, microBatchTokens, async ({ sumLogprobs }, part) => {
+    if (whole !== undefined) return flat(whole.gradients.slice(part.start, part.end));
+    const { values, gradients } = await objectiveOf(
+      slice(batch, part.start, part.end),
+      splitByGroup(sumLogprobs, part.groups),
+    );
+    parts.push(values);
+    return flat(gradients);
+  });
+  return whole === undefined ? parts : [whole.values];
+}
+
+function slice({ rows, reference }: Batch, start: number, end: number): Batch {
+  return { rows: rows.slice(start, end), reference: reference?.slice(start, end) };
+}
+
+const flat = (gradients: readonly Float32Array[]): Float32Array =>
+  Float32Array.from(gradients.flatMap((row) => [...row]));
+
+function batchMetrics(
+  lossPart: PreferenceLoss,
+  rows: readonly TokenizedPreference[],
+  parts: readonly ObjectiveValues[],
+): Metrics {
+  const offline = joinPairs(parts.map((part) => part.offline));
+  const arrays = joinPairs(parts.map((part) => part.offlineArrays));
+  const loss = meanOf(parts.flatMap(({ perRow }) => [...perRow]));
+  const weighted = parts.flatMap((part) => (part.weighted === undefined ? [] : [part.weighted]));
+  const ofPairs = { ...pairMetrics(offline, arrays), ...chosenChange(lossPart, arrays, rows) };
+  if (weighted.length === 0) return { loss, ...ofPairs };
+  const onlineLosses = weighted.flatMap(({ online }) => [...(online?.perPair ?? [])]);
+  const weights = weighted.flatMap((part) => part.paired.map((index) => part.weights[index]!));
+  return {
+    loss,
+    'loss/offline': meanOf(offline.perPair),
+    ...(onlineLosses.length === 0 ? {} : { 'loss/online': meanOf(onlineLosses), 'meta/weight_mean': meanOf(weights) }),
+    ...ofPairs,
+  };
+}

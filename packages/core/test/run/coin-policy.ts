@@ -1,0 +1,73 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { PromptGroup, TrainableModel } from '../../src/contracts/index.js';
+
+/** Heads and tails, the two tokens of a coin. */
+export const HEADS = 1;
+export const TAILS = 0;
+
+const FILE = 'coin.json';
+
+/** Log p(token) of a coin that falls on heads with probability sigmoid(bias). */
+export function coinLogprob(bias: number, token: number): number {
+  return -Math.log1p(Math.exp(token === HEADS ? -bias : bias));
+}
+
+/** The bias that a model directory holds. */
+export async function readBias(directory: string): Promise<number> {
+  return JSON.parse(await readFile(join(directory, FILE), 'utf8')) as number;
+}
+
+async function write(file: string, bias: number): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, JSON.stringify(bias));
+}
+
+/** A language model of one parameter: each token is a throw of a coin, whatever came before. */
+export interface CoinPolicy extends TrainableModel {
+  bias: number;
+}
+
+/** A coin that can be trained by plain gradient descent. */
+export function coinPolicy(bias = 0): CoinPolicy {
+  let gradient = 0;
+  let open: readonly Int32Array[] = [];
+  const sums = (groups: readonly PromptGroup[]) => {
+    const responses = groups.flatMap((group) => group.responses);
+    const sumOf = (tokens: Int32Array): number => tokens.reduce((sum, one) => sum + coinLogprob(policy.bias, one), 0);
+    return {
+      sumLogprobs: Float32Array.from(responses, sumOf),
+      tokenCounts: Int32Array.from(responses, ({ length }) => length),
+    };
+  };
+  const slope = (tokens: Int32Array): number =>
+    tokens.reduce((sum, one) => sum + one - 1 / (1 + Math.exp(-policy.bias)), 0);
+  const policy: CoinPolicy = {
+    bias,
+    fingerprint: `coin ${bias}`,
+    async forward(groups) {
+      open = groups.flatMap((group) => group.responses);
+      return { id: 1, ...sums(groups) };
+    },
+    async backward(_, given) {
+      gradient += open.reduce((sum, tokens, index) => sum + given[index]! * slope(tokens), 0);
+    },
+    discard: async () => undefined,
+    gradientNorm: async () => Math.abs(gradient),
+    async apply({ learningRate }) {
+      policy.bias -= learningRate * gradient;
+      gradient = 0;
+    },
+    async zeroGradients() {
+      gradient = 0;
+    },
+    evaluate: async (groups) => sums(groups),
+    save: (directory) => write(join(directory, FILE), policy.bias),
+    saveState: (file) => write(file, policy.bias),
+    async loadState(file) {
+      policy.bias = JSON.parse(await readFile(file, 'utf8')) as number;
+    },
+    dispose: () => undefined,
+  };
+  return policy;
+}
