@@ -256,7 +256,7 @@ export function split(x: Value, sizes: readonly Dimension[], axis: number): read
   const isNumeric = sizes.every((size) => typeof size === 'number');
   const total = isNumeric ? sizes.reduce<number>((sum, size) => sum + Number(size), 0) : x.shape[axis];
   if (x.shape[axis] !== total) refuse('split', `${describe(x)} into ${sizes}`);
-  if (sizes.length === 1) return [x];
+  if (sizes.length === 1 && sizes[0] === x.shape[axis]) return [x];
   const shapes = sizes.map((size) => x.shape.map((dimension, at): Dimension => (at === axis ? size : dimension)));
   return addNode(
     x.graph,

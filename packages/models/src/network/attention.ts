@@ -106,7 +106,7 @@ export function attention(
   /** Parts `[gT, rQ, d]` as rows of the queries again. */
   function join(pieces: readonly Value[]): Value {
     const rows = pieces.map((piece, at) => ops.reshape(piece, [sizes[at]!, d]));
-    return ops.gather(rows.length === 1 ? rows[0]! : ops.concat(rows, 0, slotCount), slots);
+    return ops.gather(ops.concat(rows, 0, slotCount), slots);
   }
 
   function tilesOf(q: Value, at: number): PartTiles {
