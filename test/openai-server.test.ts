@@ -72,7 +72,7 @@ for (const served of SERVED_MODELS) {
       const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
       if ((await prepareBackend('tensorflow')) !== undefined) await prepareBackend('wasm');
       const model = served.prepare(join(directory, served.server));
-      server = await startModelServer(model, served.server, served.args);
+      server = await startModelServer(model, served);
       policy = await loadTextModel(model, { optimizer, cachedTokens: 4096, lora: served.lora });
       requests = requestsOf(policy, 1);
     });

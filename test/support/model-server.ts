@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { root } from './metaapo.js';
+import type { ServedModel } from './served-models.js';
 
 const script = join(root, 'scripts', 'serve-model.mjs');
 
@@ -22,13 +23,17 @@ export function availableServers(): readonly string[] {
   return stdout.split('\n').filter(Boolean);
 }
 
-/** Serves a model directory as `policy`; the server ends with this process at the latest. */
+/**
+ * Serves a model directory as `policy`; the server ends with this process at the latest.
+ * @param port default one that is free
+ */
 export async function startModelServer(
   directory: string,
-  server: string,
-  more: readonly string[] = [],
+  { server, args: more }: Pick<ServedModel, 'server' | 'args'>,
+  port?: string,
 ): Promise<ModelServer> {
-  const args = [script, directory, '--server', server, '--with-parent', '--', ...more];
+  const own = [...(port === undefined ? [] : ['--port', port]), '--with-parent'];
+  const args = [script, directory, '--server', server, ...own, '--', ...more];
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   let log = '';
   child.stderr.on('data', (chunk) => {

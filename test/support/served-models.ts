@@ -23,6 +23,12 @@ export interface ServedModel {
   options(server: ModelServer): Partial<OpenaiOptions>;
 }
 
+/** A command that has a server of transformers load the policy behind its link anew. */
+export function relinkCommand(origin: string, link: string): string {
+  const reset = `fetch('${origin}/reset', { method: 'POST' }).then(({ ok }) => process.exit(ok ? 0 : 1))`;
+  return `ln -sfn "$METAAPO_MODEL_DIRECTORY" "${link}" && "${process.execPath}" -e "${reset}"`;
+}
+
 const sharedModel = join(process.env.METAAPO_SHARED ?? join(root, '..', 'shared'), 'models', 'tiny-qwen2');
 
 /** The quickstart's model by transformers, and, where it is there, an adapter of a shared model by vLLM. */
@@ -44,9 +50,7 @@ export const SERVED_MODELS: readonly ServedModel[] = [
       useN: false,
       concurrency: 1,
       refresh: 'command',
-      refreshCommand:
-        `ln -sfn "$METAAPO_MODEL_DIRECTORY" "${link}" && ` +
-        `"${process.execPath}" -e "fetch('${origin}/reset', { method: 'POST' }).then(({ ok }) => process.exit(ok ? 0 : 1))"`,
+      refreshCommand: relinkCommand(origin, link),
     }),
   },
   {

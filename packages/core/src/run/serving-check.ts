@@ -15,30 +15,32 @@ export interface ServingCheckOptions {
   readonly sampler: ResponseSampler;
   readonly policy: TrainableModel;
   readonly microBatchTokens: number;
-  /** Told once of each thing that cannot be checked. */
+  /** Told of what cannot be checked, once of each, and of what looks wrong. */
   readonly warning: (text: string) => void;
 }
 
 /** Prompts of a check. */
 const PROBES = 4;
 
-/** Most nats between server and policy: bfloat16 makes some hundredths, another model or template tenths and more. */
+/** Most nats between server and policy: bfloat16 makes one or two hundredths, another model or template tenths. */
 const COARSE_BOUND = 0.1;
 
-/** A difference can be rounding alone up to this, or up to so many times the one of the check before. */
-const ROUNDING = { nats: 0.02, times: 3 } as const;
+/** A difference can be rounding alone up to this, or up to so many times the smallest of earlier checks. */
+const ROUNDING = { nats: 0.005, times: 3 } as const;
 
 /** The check before, with what the policy gave its probes then. */
 interface EarlierCheck {
   readonly probes: readonly Probe[];
   readonly own: readonly Float32Array[];
+  /** The smallest of all checks so far. */
   readonly difference: number;
 }
 
 /**
  * A function that compares what every server computes for short responses to the first of some requests with what the
  * policy computes. From the second time on it also refuses a server that is off by half of what training moved the
- * policy since, where that is more than rounding: a server of the earlier policy is off by all of it.
+ * policy since, where that is more than rounding: a server of the earlier policy is off by all of it. One that is
+ * farther off than rounding explains is warned of.
  * @returns `undefined` from the function where no server gives log-probabilities
  * @throws MetaapoError with code `network` from the function when a server is farther off than it may be
  */
@@ -56,7 +58,8 @@ export function createServingCheck({ sampler, policy, microBatchTokens, warning 
     const moved = earlier && (await tokenLogprobs(policy, earlier.probes, microBatchTokens, signal));
     const bound = boundAfter(earlier, moved);
     const difference = largestDifference(`sampler ${sampler.id}`, probes, own, bound);
-    earlier = { probes, own, difference };
+    if (earlier !== undefined && difference > roundingAfter(earlier)) warning(fartherOff(difference, earlier));
+    earlier = { probes, own, difference: Math.min(difference, earlier?.difference ?? difference) };
     return { difference, bound };
   };
 }
@@ -64,8 +67,16 @@ export function createServingCheck({ sampler, policy, microBatchTokens, warning 
 function boundAfter(earlier: EarlierCheck | undefined, moved: readonly Float32Array[] | undefined): number {
   if (earlier === undefined || moved === undefined) return COARSE_BOUND;
   const half = meanDifference(earlier.own, moved) / 2;
-  const isMoreThanRounding = half > Math.max(ROUNDING.nats, ROUNDING.times * earlier.difference);
-  return isMoreThanRounding ? Math.min(COARSE_BOUND, half) : COARSE_BOUND;
+  return half > roundingAfter(earlier) ? Math.min(COARSE_BOUND, half) : COARSE_BOUND;
+}
+
+const roundingAfter = ({ difference }: EarlierCheck): number => Math.max(ROUNDING.nats, ROUNDING.times * difference);
+
+function fartherOff(difference: number, earlier: EarlierCheck): string {
+  return (
+    `the servers are ${difference.toPrecision(2)} nats a token off the policy, after ` +
+    `${earlier.difference.toPrecision(2)}; see whether they keep something of an earlier one, such as cached prompts`
+  );
 }
 
 function largestDifference(
