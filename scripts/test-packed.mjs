@@ -72,7 +72,7 @@ function lintTarball(name, tarball) {
   const problems = [
     listing.includes('package/LICENSE') ? '' : 'LICENSE is missing\n',
     listing.includes('package/README.md') ? '' : 'README.md is missing\n',
-    /\.test\.|\/src\//.test(listing) ? 'it holds sources or tests\n' : '',
+    /\.test\.(?!ts\.template)|\/src\//.test(listing) ? 'it holds sources or tests\n' : '',
     manifest.includes('"workspace:') ? 'its package.json names workspace: versions\n' : '',
   ];
   report(`${name}: contents`, problems.join(''));
