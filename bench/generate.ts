@@ -54,10 +54,10 @@ Ours computes a prompt once for all of its responses, keeps its keys once, pads 
 one batch; it also returns the log-probability of every token. Random numbers belong to (seed, sample, token).
 PyTorch (transformers' generate, sampling, torch's threads = cores) pads prompts on the left, sorted by length, computes
 and keeps a prompt once a response (num_return_sequences), and returns no log-probabilities.
-bf16: ours in products alone, with weights, keys and values kept in float32; PyTorch's whole model and cache are bfloat16.`;
+bf16: ours in products alone; weights (of a float32 checkpoint, as in training), keys and values stay float32. PyTorch's
+whole model and cache are bfloat16. The threads of PyTorch wait in spinning loops: measure on an idle machine.`;
 const LLAMA_NOTE = `node-llama-cpp (llama.cpp as built for npm, threads = cores): weights in float32 or bfloat16, its cache in float16; prompts
-are not padded, and computed and kept once a response. log p: of eight responses, as it reports them. Its threads wait
-in spinning loops: anything else that runs on the machine slows it down much more than the others.
+are not padded, and computed and kept once a response. log p: of eight responses, as it reports them. Its threads spin too.
 `;
 
 interface Peer {
@@ -65,9 +65,13 @@ interface Peer {
   readonly cache: string;
 }
 
+/** Says on the standard error what runs now: a whole table takes an hour. */
+const say = (line: string): void => void process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
+
 const rateOf = ({ tokens, seconds }: GenerationMeasurement): number => tokens / median(seconds);
 
 function measurePeer(work: GenerationWork, { sequences, cache }: Peer, probe: boolean): GenerationMeasurement {
+  say(`${work.model} ${work.precision}: PyTorch, ${sequences} at once, ${cache} cache${probe ? ', one batch' : ''}`);
   return runSide(flags.python, 'peers/torch_generate.py', { ...work, sequences, cache, probe });
 }
 
@@ -91,6 +95,7 @@ async function measureLlama(
 ): Promise<GenerationMeasurement> {
   const gguf = join(work.model, `${work.precision}.gguf`);
   await writeGguf(work.model, gguf, work.precision);
+  say(`${work.model} ${work.precision}: node-llama-cpp, ${sequences} at once`);
   return runSide(tsx, 'generate/node-llama.ts', { ...work, gguf, package: resolve(directory), sequences });
 }
 
@@ -138,6 +143,7 @@ try {
         const measured = await measureLlama(work, llama, size.llamaSequences);
         print(cellsOf(name, `node-llama-cpp, ${size.llamaSequences} at once`, measured, peer));
       }
+      say(`${work.model} ${work.precision}: ours`);
       print(cellsOf(name, 'ours', runSide(tsx, 'generate/ours.ts', { ...work }), peer));
     }
   }

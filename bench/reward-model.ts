@@ -4,20 +4,15 @@
 //                           [--micro-pairs 16] [--python python3] [--quick]
 // --data holds train_prefs.parquet and test_prefs.parquet. --micro-pairs: pairs that the peer computes at a time.
 // --quick: 64 training rows, to see that everything works.
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { learningRateAt, planBatches, RUN_FILES, readMetrics, type Schedule } from '@metaapo/core';
-import type { TokenizedPreference } from '@metaapo/core/contracts';
-import { readPreferences, tokenizePreferences } from '@metaapo/data';
 import { selectBackend } from '@metaapo/engine';
 import { bradleyTerry } from '@metaapo/losses';
-import { loadLanguageModel, loadTokenizer } from '@metaapo/models';
-import { runSide } from './run-side.js';
+import { trainOurs } from './reward-model/ours.js';
+import { trainPeer } from './reward-model/peer.js';
+import { FIXED, type Outcome, tokenize, type Workload, writeStart } from './reward-model/workload.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -33,120 +28,25 @@ const { values: flags } = parseArgs({
   },
 });
 if (flags.model === undefined || flags.data === undefined) throw new Error('Give --model DIR and --data DIR');
-const { model, data } = flags;
-const files = { train: join(data, 'train_prefs.parquet'), eval: join(data, 'test_prefs.parquet') };
-const maxLength = Number(flags['max-length']);
-const batchSize = Number(flags.batch);
-const maxRows = flags.quick ? 64 : undefined;
-const ADAM = { adamBetas: [0.9, 0.95], adamEpsilon: 1e-8, maxGradNorm: 1 } as const;
-const WARMUP_RATIO = 0.03;
-const { centerPenalty } = bradleyTerry().options;
-const bin = join(fileURLToPath(new URL('.', import.meta.url)), '..', 'packages', 'cli', 'bin', 'metaapo.js');
+const common: Omit<Workload, 'seed'> = {
+  model: flags.model,
+  train: join(flags.data, 'train_prefs.parquet'),
+  eval: join(flags.data, 'test_prefs.parquet'),
+  maxRows: flags.quick ? 64 : undefined,
+  maxLength: Number(flags['max-length']),
+  batchSize: Number(flags.batch),
+  learningRate: Number(flags.lr),
+};
 
-/** Accuracy and mean loss of held-out pairs. */
-interface Evaluation {
-  readonly accuracy: number;
-  readonly loss: number;
-}
-
-/** What one side's training came to. */
-interface Outcome {
-  readonly before: Evaluation;
-  readonly after: Evaluation;
-  /** Mean loss of each batch. */
-  readonly losses: readonly number[];
-  /** Seconds of all optimizer steps. */
-  readonly trainSeconds: number;
-  /** Seconds of the whole process. */
-  readonly wholeSeconds: number;
-}
-
-async function tokenize(file: string): Promise<readonly TokenizedPreference[]> {
-  const tokenizer = await loadTokenizer(model);
-  return (await tokenizePreferences(readPreferences([file]), tokenizer, { maxLength, longPrompt: 'drop' })).rows;
-}
-
-/** A key of the token ids of all conversations, as the peer computes it. */
-function digestOf(rows: readonly TokenizedPreference[]): string {
-  const hash = createHash('sha256');
-  for (const { prompt, chosen, rejected } of rows) {
-    for (const response of [chosen, rejected]) {
-      const ids = Int32Array.of(prompt.length + response.length, ...prompt, ...response);
-      hash.update(new Uint8Array(ids.buffer));
-    }
-  }
-  return hash.digest('hex');
-}
-
-async function ours(seed: number, output: string): Promise<Outcome> {
-  const recipe = {
-    model,
-    data: { ...files, maxLength, longPrompt: 'drop', ...(maxRows !== undefined && { maxRows }) },
-    training: {
-      ...ADAM,
-      batchSize,
-      epochs: 1,
-      learningRate: Number(flags.lr),
-      schedule: 'linear',
-      warmupRatio: WARMUP_RATIO,
-      seed,
-    },
-    output,
-  };
-  const file = `${output}.json`;
-  await writeFile(file, JSON.stringify(recipe));
-  const started = performance.now();
-  const { status, stderr } = spawnSync(process.execPath, [bin, 'train-reward', file], { encoding: 'utf8' });
-  const wholeSeconds = (performance.now() - started) / 1000;
-  if (status !== 0) throw new Error(`train-reward failed:\n${stderr.slice(-2000)}`);
-  const lines = await readMetrics(join(output, RUN_FILES.metrics));
-  const steps = lines.filter(({ loss }) => loss !== undefined);
-  const evaluated = lines
-    .filter(({ eval_loss }) => eval_loss !== undefined)
-    .map((line): Evaluation => ({ accuracy: line['eval_rewards/accuracies']!, loss: line.eval_loss! }));
-  return {
-    before: evaluated.at(0)!,
-    after: evaluated.at(-1)!,
-    losses: steps.map(({ loss }) => loss!),
-    trainSeconds: steps.reduce((sum, line) => sum + line['time/step_s']!, 0),
-    wholeSeconds,
-  };
-}
-
-/** The model with the head that a training of this seed begins with. */
-async function writeStart(seed: number, directory: string): Promise<void> {
-  const start = await loadLanguageModel(model, { newHead: { seed } });
-  await start.save(directory);
-  start.dispose();
-}
-
-function peer(
-  seed: number,
-  start: string,
-  rows: { readonly train: readonly TokenizedPreference[]; readonly held: readonly TokenizedPreference[] },
-): Outcome {
-  const plan = planBatches({ rowCount: rows.train.length, batchSize, epochs: 1, shuffle: true, seed });
-  const { totalSteps } = plan;
-  const warmupSteps = Math.ceil(WARMUP_RATIO * totalSteps);
-  const schedule: Schedule = { kind: 'linear', peak: Number(flags.lr), warmupSteps, totalSteps, minRatio: 0 };
-  const steps = Array.from({ length: totalSteps }, (_, step) => step);
-  const request = {
-    ...ADAM,
-    ...files,
-    model,
-    start,
-    maxLength,
-    rows: rows.train.length,
-    microPairs: Number(flags['micro-pairs']),
-    centerPenalty,
-    batches: steps.map((step) => [...plan.rowsAt(step)]),
-    learningRates: steps.map((step) => learningRateAt(schedule, step)),
-    digests: { train: digestOf(rows.train), eval: digestOf(rows.held) },
-  };
-  const started = performance.now();
-  const report = runSide<Omit<Outcome, 'wholeSeconds'>>(flags.python, 'peers/torch_reward_model.py', request);
-  return { ...report, wholeSeconds: (performance.now() - started) / 1000 };
-}
+const NOTES = `one epoch of batches of ${common.batchSize}, at most ${common.maxLength} tokens, learning rate ${flags.lr} (linear,
+${100 * FIXED.warmupRatio} % warm-up), float32. Loss: softplus(-(c - j)) + ${bradleyTerry().options.centerPenalty} (c + j)^2, c and j rewards. 95 % interval: Wilson's, of the accuracy.
+Both sides start from the same weights, head included, and take the same batches at the same learning rates; the token
+ids are compared. first loss: of the first batch; equal ones tell that both compute the same. last 10: mean of the last
+ten batches. Training drifts apart as sums are rounded in another order.
+train s: all optimizer steps. whole s: the process from start to end: imports, reading and tokenising the data, two
+evaluations, and for ours saving the model and a report. Speeds: PyTorch's seconds over ours.
+PyTorch (AutoModelForSequenceClassification, AdamW fused) pads and repeats the prompt; ours computes it once a pair.
+`;
 
 /** The 95 % interval of a share (Wilson's). */
 function intervalOf(share: number, count: number): string {
@@ -159,10 +59,10 @@ function intervalOf(share: number, count: number): string {
 
 const print = (cells: readonly string[]): void => void process.stdout.write(`| ${cells.join(' | ')} |\n`);
 
-function printOutcome(seed: number, side: string, outcome: Outcome, pairs: number, other?: Outcome): void {
+function cellsOf(seed: number, side: string, outcome: Outcome, pairs: number, other?: Outcome): readonly string[] {
   const { before, after, losses, trainSeconds, wholeSeconds } = outcome;
   const last = losses.slice(-10);
-  print([
+  return [
     String(seed),
     side,
     before.accuracy.toFixed(3),
@@ -175,32 +75,28 @@ function printOutcome(seed: number, side: string, outcome: Outcome, pairs: numbe
     wholeSeconds.toFixed(1),
     other === undefined ? '' : (other.trainSeconds / trainSeconds).toFixed(2),
     other === undefined ? '' : (other.wholeSeconds / wholeSeconds).toFixed(2),
-  ]);
+  ];
 }
 
 const directory = await mkdtemp(join(tmpdir(), 'metaapo-bench-'));
 try {
   await selectBackend();
-  const rows = { train: (await tokenize(files.train)).slice(0, maxRows), held: await tokenize(files.eval) };
+  const trainRows = (await tokenize(common, common.train)).slice(0, common.maxRows);
+  const heldRows = await tokenize(common, common.eval);
   const titles = ['seed', 'side', 'before', 'accuracy', '95 % interval', 'held-out loss', 'first loss', 'last 10'];
   print([...titles, 'train s', 'whole s', 'train speed', 'whole speed']);
   print(Array.from({ length: 12 }, () => '---'));
   for (const seed of flags.seeds.split(',').map(Number)) {
+    const workload = { ...common, seed };
     const start = join(directory, `start-${seed}`);
-    await writeStart(seed, start);
-    const them = peer(seed, start, rows);
-    printOutcome(seed, 'PyTorch', them, rows.held.length);
-    printOutcome(seed, 'ours', await ours(seed, join(directory, `run-${seed}`)), rows.held.length, them);
+    await writeStart(workload, start);
+    const microPairs = Number(flags['micro-pairs']);
+    const them = trainPeer(workload, { python: flags.python, start, microPairs, trainRows, heldRows });
+    print(cellsOf(seed, 'PyTorch', them, heldRows.length));
+    const us = await trainOurs(workload, join(directory, `run-${seed}`));
+    print(cellsOf(seed, 'ours', us, heldRows.length, them));
   }
-  process.stdout.write(`
-${rows.train.length} training pairs, one epoch of batches of ${batchSize}, at most ${maxLength} tokens, learning rate ${flags.lr} (linear, ${100 * WARMUP_RATIO} % warm-up),
-float32; ${rows.held.length} held-out pairs, with Wilson's interval of their accuracy. Loss: softplus(-(c - j)) + ${centerPenalty} (c + j)^2.
-Both sides start from the same weights, head included, and take the same batches; the token ids are compared, and the
-first loss tells whether they compute the same. Later ones drift apart, as sums are rounded in another order.
-train s: all optimizer steps. whole s: the process from start to end: imports, reading and tokenising the data, two
-evaluations, and for ours saving the model and a report. Speeds: PyTorch's seconds over ours.
-PyTorch (AutoModelForSequenceClassification, AdamW fused) pads and repeats the prompt; ours computes it once a pair.
-`);
+  process.stdout.write(`\n${trainRows.length} training and ${heldRows.length} held-out pairs; ${NOTES}`);
 } finally {
   await rm(directory, { recursive: true, force: true });
 }

@@ -8,7 +8,7 @@ describe('recipes', () => {
   it('fill in every default', () => {
     expect(parseTrainingRecipe(training, 'recipe.yaml')).toMatchObject({
       loss: { id: 'dpo' },
-      training: { batchSize: 128, learningRate: 5e-7, schedule: 'cosine_with_min_lr', adamBetas: [0.9, 0.95] },
+      training: { batchSize: 128, learningRate: 5e-7, schedule: 'constant', adamBetas: [0.9, 0.95] },
       data: { maxLength: 4096, truncate: 'response-tail' },
       executor: 'auto',
       precision: 'float32',

@@ -18,7 +18,7 @@ export const trainingSection = z
     epochs: count.default(1),
     shuffle: z.boolean().default(true),
     learningRate: positive.default(5e-7),
-    schedule: z.enum(SCHEDULES).default('cosine_with_min_lr'),
+    schedule: z.enum(SCHEDULES).default('constant'),
     /** Lowest learning rate as a share of the peak; for cosine_with_min_lr. */
     minLrRatio: share.optional(),
     warmupSteps: z.int().min(0).optional(),
