@@ -56,6 +56,7 @@ function train(set: GoldenSet, method: string, golden: Golden, [executor, backen
       batchSize: 8,
       shuffle: false,
       learningRate: 1e-3,
+      schedule: 'cosine_with_min_lr',
       warmupSteps: 2,
       adamBetas: [0.9, 0.95],
       maxGradNorm: 1,
