@@ -60,6 +60,7 @@ export const PRIMITIVE_CASES: readonly PrimitiveCase[] = [
       },
     ]),
   ),
+  { name: 'sumOfSquares', shapes: [[2, 3]], write: (_, [x]) => ops.sumOfSquares(x!) },
   { name: 'sum', shapes: [[2, 3, 4]], write: (_, [x]) => ops.sum(x!, [0, -1]) },
   { name: 'meanOfRows', shapes: [[2, 3]], write: (_, [x]) => ops.meanOfRows(x!) },
   { name: 'reshape', shapes: [[2, 6]], write: (_, [x]) => ops.reshape(x!, [3, 4]) },

@@ -1,3 +1,4 @@
+export { collectGarbage } from './collect-garbage.js';
 export { createProfile, type PrimitiveCost, type Profile } from './eager/profile.js';
 export { chooseExecutor, type ExecutorChoice, openSession } from './open-session.js';
 export type { Executor, FedTensor, ProgramSet, Session } from './session.js';

@@ -82,6 +82,7 @@ const RULES: { readonly [Name in Node['operation']]?: GradientRule } = {
     const kept = x.shape.map((dimension, axis) => (axes.includes(axis) ? 1 : dimension));
     return [ops.broadcastTo(ops.reshape(cotangent, kept), x.shape)];
   },
+  sumOfSquares: rule((g, [x]) => [ops.multiply(ops.multiply(x!, 2), g)]),
   reshape: rule((g, [x]) => [ops.reshape(g, x!.shape)]),
   broadcastTo: rule((g, [x]) => [unbroadcast(g, x!.shape)]),
   transpose: (node, [cotangent]) => {

@@ -208,6 +208,11 @@ export function sum(x: Value, axes: readonly number[], options: { readonly keepD
   return only(addNode(x.graph, 'sum', { axes: positive, keepDimensions }, [x], [{ shape, dtype: 'float32' }]));
 }
 
+/** Sum of the squares of all elements, a scalar. */
+export function sumOfSquares(x: Value): Value {
+  return only(addNode(x.graph, 'sumOfSquares', {}, [x], [{ shape: [], dtype: 'float32' }]));
+}
+
 /** Mean over the last axis, whose size must be a number; the axis stays with size 1. */
 export function meanOfRows(x: Value): Value {
   const size = x.shape.at(-1);
@@ -321,7 +326,8 @@ export interface AdamWUpdate {
 }
 
 /**
- * Effect: one AdamW step with decoupled weight decay (arXiv 1711.05101, algorithm 2), g the scaled gradient:
+ * Effect: one AdamW step with decoupled weight decay (arXiv 1711.05101, algorithm 2), after which the gradient is zero.
+ * With g the scaled gradient:
  * p *= 1 - lr * decay; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
  * p -= lr * (m / c1) / (sqrt(v / c2) + epsilon).
  */

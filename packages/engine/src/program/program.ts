@@ -44,7 +44,10 @@ export type OperationAttributes = Record<UnaryOperation | BinaryOperation | Comp
   addRowsToState: { readonly state: string };
   /** Effect: the state becomes zero. */
   clearState: { readonly state: string };
-  /** Effect: one AdamW update. Inputs, scalars: learning rate, gradient scale, 1 - beta1^t, 1 - beta2^t. */
+  /**
+   * Effect: one AdamW update; the gradient is zero afterwards. Inputs, scalars: learning rate, gradient scale,
+   * 1 - beta1^t, 1 - beta2^t.
+   */
   updateAdamW: {
     readonly parameter: string;
     readonly gradient: string;
@@ -64,6 +67,8 @@ export type OperationAttributes = Record<UnaryOperation | BinaryOperation | Comp
   /** `[b, m, k] x [b, k, n]`. */
   batchMatmul: { readonly transposeA: boolean; readonly transposeB: boolean };
   sum: { readonly axes: readonly number[]; readonly keepDimensions: boolean };
+  /** Sum of the squares of all elements, a scalar; no value of the input's size is made. */
+  sumOfSquares: NoAttributes;
   reshape: NoAttributes;
   broadcastTo: NoAttributes;
   transpose: { readonly permutation: readonly number[] };

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import type { TrainableModel } from '@metaapo/core/contracts';
 import { normalArray, seedOf, uniformArray } from '@metaapo/core/numerics';
 import { openSafetensors, replaceDirectory, type TensorToWrite, writeSafetensors } from '@metaapo/core/storage';
-import type { CheckpointPolicy, Executor, Profile, Session } from '@metaapo/engine';
+import { type CheckpointPolicy, collectGarbage, type Executor, type Profile, type Session } from '@metaapo/engine';
 import type * as tf from '@tensorflow/tfjs';
 import { type LoraConfig, openAdapter, writeAdapterConfig } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../checkpoint/model-config.js';
@@ -119,6 +119,7 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
     } else if (options.lora !== undefined) {
       await initialiseAdapter(declared, options.lora.seed, session);
     }
+    collectGarbage();
     return createModel({
       directory: resolve(directory),
       config,

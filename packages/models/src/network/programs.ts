@@ -132,17 +132,16 @@ function accumulateAll(graph: Graph, output: Value, cotangent: Value, options: P
 /** The Euclidean norm of all accumulated gradients: a scalar `norm`. */
 export function gradientNormProgram(options: ProgramOptions): Program {
   const graph = createGraph('gradient-norm');
-  const squares = trainable(options).map((parameter) => {
-    const gradient = ops.readState(graph, trainingStates(parameter).gradient);
-    return ops.sum(
-      ops.square(gradient),
-      gradient.shape.map((_, axis) => axis),
-    );
-  });
+  const squares = trainable(options).map((parameter) =>
+    ops.sumOfSquares(ops.readState(graph, trainingStates(parameter).gradient)),
+  );
   return finishProgram(graph, { norm: ops.squareRoot(squares.reduce((sum, square) => ops.add(sum, square))) });
 }
 
-/** One AdamW update of every trained parameter; gradients are zero afterwards. Matrices decay, vectors do not. */
+/**
+ * One AdamW update of every trained parameter, small ones first: their gradients are gone when the largest is scaled.
+ * Gradients are zero afterwards. Matrices decay, vectors do not.
+ */
 export function applyProgram(options: ProgramOptions, constants: AdamWConstants): Program {
   const graph = createGraph('apply');
   const scalars = {
@@ -151,14 +150,16 @@ export function applyProgram(options: ProgramOptions, constants: AdamWConstants)
     correction1: ops.input(graph, 'correction1', []),
     correction2: ops.input(graph, 'correction2', []),
   };
-  for (const parameter of trainable(options)) {
+  for (const parameter of trainable(options).toSorted((a, b) => sizeOf(a) - sizeOf(b))) {
     const states = trainingStates(parameter);
     const weightDecay = parameter.shape.length > 1 ? constants.weightDecay : 0;
     ops.updateAdamW(graph, { parameter: parameterState(parameter), ...states, ...constants, ...scalars, weightDecay });
-    ops.clearState(graph, states.gradient);
   }
   return finishProgram(graph, {});
 }
+
+const sizeOf = ({ shape }: ParameterDeclaration): number =>
+  shape.reduce((product, dimension) => product * dimension, 1);
 
 /** Sets every accumulated gradient to zero. */
 export function zeroGradientsProgram(options: ProgramOptions): Program {

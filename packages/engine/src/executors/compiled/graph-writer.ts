@@ -1,4 +1,5 @@
 import type { DataType } from '../../program/index.js';
+import { createByteBlocks } from './byte-blocks.js';
 import { bytesField, integerField, messageField, textField } from './message-fields.js';
 
 /** TensorFlow's numbers of element types (types.proto). */
@@ -71,7 +72,9 @@ const SHARED_CONSTANT_BYTES = 64;
 
 /** An empty graph. */
 export function createGraphWriter(): GraphWriter {
-  const nodes: Uint8Array[] = [];
+  // Tens of thousands of nodes: one by one they would each pin a piece of the heap.
+  const nodes = createByteBlocks();
+  let nodeCount = 0;
   const uses = new Map<string, number>();
   const constants = new Map<string, Output>();
   const uniqueName = (wished: string): string => {
@@ -84,7 +87,8 @@ export function createGraphWriter(): GraphWriter {
     const name = uniqueName(wished);
     const data = inputs.filter((input) => !input.startsWith('^'));
     const controls = new Set(inputs.filter((input) => input.startsWith('^')));
-    nodes.push(
+    nodeCount += 1;
+    nodes.append(
       messageField(
         1,
         textField(1, name),
@@ -108,10 +112,10 @@ export function createGraphWriter(): GraphWriter {
       return known;
     },
     get nodeCount() {
-      return nodes.length;
+      return nodeCount;
     },
     savedModel() {
-      const graph = Buffer.concat([...nodes, messageField(4, integerField(1, GRAPH_VERSION))]);
+      const graph = Buffer.concat([...nodes.blocks(), messageField(4, integerField(1, GRAPH_VERSION))]);
       const information = messageField(1, textField(4, 'serve'));
       return Buffer.concat([integerField(1, 1), messageField(2, information, bytesField(2, graph))]);
     },

@@ -49,6 +49,7 @@ export function createProgramWriter(
 ): { readonly writer: ProgramWriter; readonly dimensions: DimensionFeed | undefined } {
   const outputs = new Map<Value, Output>();
   const sizes = new Map<Dimension, Output>();
+  const shapes = new Map<string, Output>();
   const widened = new Map<Output, Output>();
   const symbols = inputSymbols(program);
   const unbound = (symbol: string): never => {
@@ -99,9 +100,13 @@ export function createProgramWriter(
     },
     shape(shape) {
       if (shape.every((dimension) => typeof dimension === 'number')) return writer.integers(shape);
+      const known = shapes.get(shape.join());
+      if (known !== undefined) return known;
       const parts = shape.map((dimension) => writer.dimension(dimension));
       const attributes = { T: int32, N: attribute.integer(parts.length), axis: attribute.integer(0) };
-      return graph.add('Pack', parts, attributes, `${prefix}/shape`);
+      const packed = graph.add('Pack', parts, attributes, `${prefix}/shape`);
+      shapes.set(shape.join(), packed);
+      return packed;
     },
     get: (value) => outputs.get(value)!,
     set: (value, output) => void outputs.set(value, output),

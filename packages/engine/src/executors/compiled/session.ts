@@ -1,6 +1,7 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
 import { evaluateShape, type Program, type StateDeclaration } from '../../program/index.js';
+import { collectGarbage } from '../collect-garbage.js';
 import { bindDimensions } from '../eager/session.js';
 import { carrierOf, type FedTensor, type ProgramSet, type Session, statesOf } from '../session.js';
 import { createGraphWriter, type Output } from './graph-writer.js';
@@ -27,7 +28,9 @@ export function openCompiledSession(programs: ProgramSet): Session {
   for (const [name, program] of Object.entries(programs)) {
     written.set(name, writeProgram(graph, variables, name, program));
   }
-  const native = withTemporaryModel(graph.savedModel(), loadNativeSession);
+  const savedModel = graph.savedModel();
+  collectGarbage();
+  const native = withTemporaryModel(savedModel, loadNativeSession);
   const states = createStates(native, access, declarations);
   return {
     executor: 'compiled',
@@ -39,7 +42,16 @@ export function openCompiledSession(programs: ProgramSet): Session {
           expected: Object.keys(programs).join(', '),
         });
       }
-      return runProgram(native, name, program, written.get(name)!, inputs);
+      const { required, presence } = written.get(name)!;
+      states.ensure(required);
+      try {
+        const outputs = runProgram(native, name, program, written.get(name)!, inputs);
+        states.note(presence);
+        return outputs;
+      } catch (error) {
+        states.forget(presence);
+        throw error;
+      }
     },
     write: states.write,
     read: states.read,
@@ -94,11 +106,22 @@ function attempt<Result>(where: string, prefix: string, run: () => Result): Resu
   }
 }
 
+interface States extends Pick<Session, 'read' | 'write'> {
+  /** Gives zeros to those of the states that have no value. */
+  ensure(names: readonly string[]): void;
+  /** Notes which states have a value after a run. */
+  note(presence: ReadonlyMap<string, boolean>): void;
+  /** After a run that failed, nothing is known of the states that it changes. */
+  forget(presence: ReadonlyMap<string, boolean>): void;
+}
+
 function createStates(
   native: NativeSession,
   access: StateAccess | undefined,
   declarations: ReadonlyMap<string, StateDeclaration>,
-): Pick<Session, 'read' | 'write'> {
+): States {
+  // Whether a state has a value, where that is known.
+  const known = new Map<string, boolean>();
   const positions = new Map([...declarations.keys()].map((name, position) => [name, position]));
   const find = (name: string): StateDeclaration & { readonly access: StateAccess } => {
     const declaration = declarations.get(name);
@@ -122,23 +145,45 @@ function createStates(
       position.dispose();
     }
   };
+  const isPresent = (name: string): boolean => {
+    const { access } = find(name);
+    const hasValue = fetch(access, name, access.hasValue);
+    const present = hasValue.dataSync()[0] === 1;
+    hasValue.dispose();
+    known.set(name, present);
+    return present;
+  };
+  const assign = (name: string, access: StateAccess, output: Output, fed: readonly [Output, tf.Tensor]): void => {
+    try {
+      fetch(access, name, output, fed).dispose();
+      known.set(name, true);
+    } finally {
+      fed[1].dispose();
+    }
+  };
   return {
+    ensure(names) {
+      for (const name of names) {
+        if (known.get(name) ?? isPresent(name)) continue;
+        const { shape, dtype, access } = find(name);
+        const zeros = tf.tensor1d(evaluateShape(shape, {}), 'int32');
+        assign(name, access, access.values.get(dtype)!.zeroed, [access.shape, zeros]);
+      }
+    },
+    note(presence) {
+      for (const [name, present] of presence) known.set(name, present);
+    },
+    forget(presence) {
+      for (const name of presence.keys()) known.delete(name);
+    },
     async write(name, data) {
       const { shape, dtype, access } = find(name);
       const { value, assigned } = access.values.get(dtype)!;
-      const tensor = tf.tensor(data, evaluateShape(shape, {}), carrierOf(dtype));
-      try {
-        fetch(access, name, assigned, [value, tensor]).dispose();
-      } finally {
-        tensor.dispose();
-      }
+      assign(name, access, assigned, [value, tf.tensor(data, evaluateShape(shape, {}), carrierOf(dtype))]);
     },
     async read(name) {
       const { shape, dtype, initially, access } = find(name);
-      const hasValue = fetch(access, name, access.hasValue);
-      const isPresent = hasValue.dataSync()[0] === 1;
-      hasValue.dispose();
-      if (isPresent) {
+      if (isPresent(name)) {
         const tensor = fetch(access, name, access.values.get(dtype)!.read);
         const data = (await tensor.data()) as Float32Array | Int32Array;
         tensor.dispose();

@@ -5,6 +5,8 @@ import { attribute, controlEdge, type GraphWriter, type Output } from './graph-w
 export interface StateAccess {
   /** Where the variable's position is fed, int32. */
   readonly position: Output;
+  /** Where the shape of zeros is fed, int32. */
+  readonly shape: Output;
   /** bool: whether the variable has a value. */
   readonly hasValue: Output;
   /** By element type. */
@@ -17,6 +19,8 @@ export interface ValueAccess {
   readonly value: Output;
   /** Exists once the fed value was assigned. */
   readonly assigned: Output;
+  /** Exists once zeros of the fed shape were assigned. */
+  readonly zeroed: Output;
   /** The present value. */
   readonly read: Output;
 }
@@ -30,6 +34,7 @@ export function writeStateAccess(
   const int32 = attribute.type('int32');
   const resource = attribute.type('resource');
   const position = graph.add('Placeholder', [], { dtype: int32, shape: attribute.shape([]) }, 'access/position');
+  const shape = graph.add('Placeholder', [], { dtype: int32, shape: attribute.shape([-1]) }, 'access/shape');
   const packed = { T: resource, N: attribute.integer(handles.length), axis: attribute.integer(0) };
   const all = graph.add('Pack', handles, packed, 'access/handles');
   const axis = graph.constant(Int32Array.of(0), [], 'access');
@@ -37,11 +42,11 @@ export function writeStateAccess(
   const handle = graph.add('GatherV2', [all, position, axis], chosen, 'access/handle');
   const hasValue = graph.add('VarIsInitializedOp', [handle], {}, 'access/hasValue');
   const values = new Map<DataType, ValueAccess>();
-  for (const dtype of dtypes) values.set(dtype, writeValueAccess(graph, handle, dtype));
-  return { position, hasValue, values };
+  for (const dtype of dtypes) values.set(dtype, writeValueAccess(graph, handle, shape, dtype));
+  return { position, shape, hasValue, values };
 }
 
-function writeValueAccess(graph: GraphWriter, handle: Output, dtype: DataType): ValueAccess {
+function writeValueAccess(graph: GraphWriter, handle: Output, shape: Output, dtype: DataType): ValueAccess {
   const fedType = dtype === 'bfloat16' ? 'float32' : dtype;
   const name = (part: string): string => `access/${dtype}/${part}`;
   const cast = (output: Output, from: DataType, to: DataType): Output =>
@@ -53,10 +58,15 @@ function writeValueAccess(graph: GraphWriter, handle: Output, dtype: DataType): 
   // A copy: the fed numbers are the caller's memory.
   const copy = graph.add('DeepCopy', [cast(value, fedType, dtype)], { T: attribute.type(dtype) }, name('copy'));
   const typed = { dtype: attribute.type(dtype) };
-  const assign = graph.add('AssignVariableOp', [handle, copy], typed, name('assign'));
+  const zero = cast(graph.constant(Int32Array.of(0), [], name('zero')), 'int32', dtype);
+  const fill = { T: attribute.type(dtype), index_type: attribute.type('int32') };
+  const zeros = graph.add('Fill', [shape, zero], fill, name('zeros'));
   const token = graph.constant(Int32Array.of(0), [], name('token'));
-  const int32 = { T: attribute.type('int32') };
-  const assigned = graph.add('Identity', [token, controlEdge(assign)], int32, name('assigned'));
+  const assign = (content: Output): Output => {
+    const operation = graph.add('AssignVariableOp', [handle, content], typed, name('assign'));
+    return graph.add('Identity', [token, controlEdge(operation)], { T: attribute.type('int32') }, name('assigned'));
+  };
+  const [assigned, zeroed] = [assign(copy), assign(zeros)];
   const stored = graph.add('ReadVariableOp', [handle], typed, name('stored'));
-  return { value, assigned, read: cast(stored, dtype, fedType) };
+  return { value, assigned, zeroed, read: cast(stored, dtype, fedType) };
 }

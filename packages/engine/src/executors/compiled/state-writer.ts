@@ -47,16 +47,21 @@ export interface StateWriter {
     attributes: Attributes,
   ): Output;
   value(name: string): Output;
-  take(name: string): Output;
+  /** Its present value, which exists once the variable is empty: a reader may work in its memory. */
+  take(name: string, after?: readonly ControlEdge[]): Output;
   assign(name: string, value: Output): void;
   add(name: string, value: Output): void;
   addRows(name: string, rows: Output, indices: Output): void;
   /** Frees the variable, which counts as zeros. */
   clear(name: string): void;
-  /** Makes sure that a state which begins as zeros has a value, not before `after`. */
-  ensure(name: string, after?: Output): void;
+  /** Makes sure that a state which begins as zeros has a value. */
+  ensure(name: string): void;
   /** All effects so far. */
   effects(): readonly ControlEdge[];
+  /** States that begin as zeros and must have a value before the program runs. */
+  required(): readonly string[];
+  /** Whether each state that the program changes has a value afterwards. */
+  presence(): ReadonlyMap<string, boolean>;
 }
 
 type Attributes = Parameters<ProgramWriter['add']>[2];
@@ -64,6 +69,7 @@ type Attributes = Parameters<ProgramWriter['add']>[2];
 /** A writer of state for a program. */
 export function createStateWriter(writer: ProgramWriter, variables: Variables): StateWriter {
   const accesses = new Map<string, Access>();
+  const required = new Set<string>();
   const accessOf = (name: string): Access => {
     const known = accesses.get(name) ?? { written: [], reads: [], hasValue: false };
     accesses.set(name, known);
@@ -101,12 +107,12 @@ export function createStateWriter(writer: ProgramWriter, variables: Variables): 
       return output;
     },
     value: (name) => states.read(name, 'ReadVariableOp'),
-    take(name) {
+    take(name, after = []) {
       const access = accessOf(name);
-      const output = onVariable(name, 'ReadVariableOp', access.written);
+      const output = onVariable(name, 'ReadVariableOp', [...access.written, ...after]);
       access.reads.push(controlEdge(output));
       states.clear(name);
-      return output;
+      return writer.add('Identity', [output, ...access.written], { T: dtypeOf(name) });
     },
     assign(name, value) {
       states.change(name, 'AssignVariableOp', [value]);
@@ -119,7 +125,7 @@ export function createStateWriter(writer: ProgramWriter, variables: Variables): 
       access.hasValue = true;
     },
     addRows(name, rows, indices) {
-      states.ensure(name, rows);
+      states.ensure(name);
       states.change(name, 'ResourceScatterAdd', [indices, rows], {
         dtype: dtypeOf(name),
         Tindices: attribute.type('int32'),
@@ -129,39 +135,28 @@ export function createStateWriter(writer: ProgramWriter, variables: Variables): 
       states.change(name, 'DestroyResourceOp', [], { ignore_lookup_error: attribute.boolean(true) });
       accessOf(name).hasValue = false;
     },
-    ensure(name, after) {
+    ensure(name) {
       const access = accessOf(name);
       if (access.hasValue || variables.declaration(name).initially === 'empty') return;
-      const edges = [...before(access), ...(after === undefined ? [] : [controlEdge(after)])];
-      wrote(access, assignZerosIfEmpty(writer, variables, name, edges));
+      if (access.written.length === 0) required.add(name);
+      else states.assign(name, zerosFor(writer, variables.declaration(name)));
       access.hasValue = true;
     },
     effects: () => [...accesses.values()].flatMap(before),
+    required: () => [...required],
+    presence: () =>
+      new Map(
+        [...accesses].filter(([, { written }]) => written.length > 0).map(([name, { hasValue }]) => [name, hasValue]),
+      ),
   };
   return states;
 }
 
-/** Writes two branches on whether a variable has a value; returns the edge that waits for the one that ran. */
-function ifHasValue(
-  writer: ProgramWriter,
-  handle: Output,
-  after: readonly ControlEdge[],
-  write: (hasValue: Output) => { readonly whenTrue?: Output; readonly whenFalse: Output },
-): ControlEdge {
-  const hasValue = writer.add('VarIsInitializedOp', [handle, ...after]);
-  const branches = write(hasValue);
-  const T = attribute.type('int32');
-  const token = writer.add('Switch', [writer.integer(0), hasValue], { T });
-  const onFalse = writer.add('Identity', [token, controlEdge(branches.whenFalse)], { T });
-  const onTrue = writer.add(
-    'Identity',
-    [`${token}:1`, ...(branches.whenTrue === undefined ? [] : [controlEdge(branches.whenTrue)])],
-    { T },
-  );
-  return controlEdge(writer.add('Merge', [onFalse, onTrue], { T, N: attribute.integer(2) }));
-}
-
-/** The first addend becomes the value itself: no zeros are made, and nothing is added or copied. */
+/**
+ * Adds where the variable has a value; else the addend becomes the value itself: no zeros are made, and nothing is added
+ * or copied.
+ * @returns the edge that waits for the branch that ran
+ */
 function addOrAssign(
   writer: ProgramWriter,
   variables: Variables,
@@ -171,28 +166,21 @@ function addOrAssign(
 ): ControlEdge {
   const handle = variables.handle(name);
   const dtype = attribute.type(variables.declaration(name).dtype);
-  return ifHasValue(writer, handle, [...after, controlEdge(value)], (hasValue) => {
-    const branch = writer.add('Switch', [value, hasValue], { T: dtype });
-    return {
-      whenFalse: writer.add('AssignVariableOp', [handle, branch], { dtype }),
-      whenTrue: writer.add('AssignAddVariableOp', [handle, `${branch}:1`], { dtype }),
-    };
-  });
+  const hasValue = writer.add('VarIsInitializedOp', [handle, ...after, controlEdge(value)]);
+  const branch = writer.add('Switch', [value, hasValue], { T: dtype });
+  const assigned = writer.add('AssignVariableOp', [handle, branch], { dtype });
+  const added = writer.add('AssignAddVariableOp', [handle, `${branch}:1`], { dtype });
+  const T = attribute.type('int32');
+  const token = writer.add('Switch', [writer.integer(0), hasValue], { T });
+  const onFalse = writer.add('Identity', [token, controlEdge(assigned)], { T });
+  const onTrue = writer.add('Identity', [`${token}:1`, controlEdge(added)], { T });
+  return controlEdge(writer.add('Merge', [onFalse, onTrue], { T, N: attribute.integer(2) }));
 }
 
-function assignZerosIfEmpty(
-  writer: ProgramWriter,
-  variables: Variables,
-  name: string,
-  after: readonly ControlEdge[],
-): ControlEdge {
-  const handle = variables.handle(name);
-  const { dtype, shape } = variables.declaration(name);
-  const T = attribute.type(dtype);
-  return ifHasValue(writer, handle, after, (hasValue) => {
-    const zero = writer.cast(writer.integer(0), 'int32', dtype);
-    const branch = writer.add('Switch', [zero, hasValue], { T });
-    const zeros = writer.add('Fill', [writer.shape(shape), branch], { T, index_type: attribute.type('int32') });
-    return { whenFalse: writer.add('AssignVariableOp', [handle, zeros], { dtype: T }) };
+function zerosFor(writer: ProgramWriter, { dtype, shape }: StateDeclaration): Output {
+  const zero = writer.cast(writer.integer(0), 'int32', dtype);
+  return writer.add('Fill', [writer.shape(shape), zero], {
+    T: attribute.type(dtype),
+    index_type: attribute.type('int32'),
   });
 }

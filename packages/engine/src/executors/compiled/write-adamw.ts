@@ -8,6 +8,7 @@ type AdamWNode = Extract<Node, { operation: 'updateAdamW' }>;
 /**
  * Writes one AdamW update in place. With c the corrections, lr (m / c1) / (sqrt(v / c2) + e) is
  * (lr sqrt(c2) / c1) m / (sqrt(v) + e sqrt(c2)), which is TensorFlow's ResourceApplyAdam with powers of beta of zero.
+ * The gradient is scaled in its own memory.
  * @param after updates before this one: one by one, a single scaled gradient lives at a time
  * @returns the edge that waits for the update
  */
@@ -24,7 +25,7 @@ export function writeAdamW(
     writer.get(value),
   ) as [Output, Output, Output, Output];
   for (const state of [parameter, gradient, firstMoment, secondMoment]) states.ensure(state);
-  const scaled = binary('Mul', states.read(gradient, 'ReadVariableOp', after), gradientScale);
+  const scaled = binary('Mul', states.take(gradient, after), gradientScale);
   if (weightDecay !== 0) {
     const decay = binary('Mul', learningRate, writer.float(weightDecay));
     states.change(parameter, 'AssignSubVariableOp', [binary('Mul', states.value(parameter), decay)]);

@@ -89,6 +89,11 @@ export const TRANSLATIONS: { readonly [Name in OperationName]?: Translation } = 
     const attributes = { T: type('float32'), Tidx: int32, keep_dims: boolean(keepDimensions) };
     return [writer.add('Sum', [x, writer.integers(axes)], attributes)];
   },
+  sumOfSquares: (writer, node) => {
+    const x = writer.cast(writer.get(first(node)), first(node).dtype, 'float32');
+    const half = writer.add('L2Loss', [x], { T: type('float32') });
+    return [writer.add('Mul', [half, writer.float(2)], { T: type('float32') })];
+  },
   reshape: (writer, node) => {
     const sizes = reshapeSizes(writer, node.outputs[0]!.shape);
     return [writer.add('Reshape', [writer.get(first(node)), sizes], { ...typed(node), Tshape: int32 })];

@@ -16,6 +16,10 @@ export interface WrittenProgram {
   readonly outputs: ReadonlyMap<string, Output>;
   /** A scalar that exists once every effect has happened. */
   readonly done: Output;
+  /** States that must have a value, zeros at first, before a run. */
+  readonly required: readonly string[];
+  /** Whether each state that a run changes has a value afterwards. */
+  readonly presence: ReadonlyMap<string, boolean>;
 }
 
 /** Writes a program into a graph. */
@@ -43,7 +47,8 @@ export function writeProgram(graph: GraphWriter, variables: Variables, name: str
     `${name}/done`,
   );
   const inputs = [...program.inputs].map(([key, value]): [string, Output] => [key, writer.get(value)]);
-  return { prefix: name, inputs: new Map(inputs), dimensions, outputs: new Map(outputs), done };
+  const [required, presence] = [states.required(), states.presence()];
+  return { prefix: name, inputs: new Map(inputs), dimensions, outputs: new Map(outputs), done, required, presence };
 }
 
 interface Context {
@@ -116,11 +121,17 @@ function ownedBySession(writer: ProgramWriter, value: Value): Output {
 }
 
 /**
- * Reads of states of which only rows are looked up before the state changes: the rows are taken from the variable, and
- * no value of its size is made.
+ * Reads of states to which this program adds rows and of which it looks up rows alone: the rows are taken from the
+ * variable, and no value of its size is made. Other states are read as a whole, which costs nothing: a variable whose
+ * rows are looked up in place is copied by every other read from then on.
  */
 function readsOfRowsOnly(program: Program): ReadonlySet<Node> {
-  const candidates = new Set<Node>(program.nodes.filter((node) => node.operation === 'readState'));
+  const grown = new Set(
+    program.nodes.flatMap((node) => (node.operation === 'addRowsToState' ? [node.attributes.state] : [])),
+  );
+  const candidates = new Set<Node>(
+    program.nodes.filter((node) => node.operation === 'readState' && grown.has(node.attributes.state)),
+  );
   for (const value of program.outputs.values()) candidates.delete(value.node);
   const changed = new Set<string>();
   for (const node of program.nodes) {
@@ -139,6 +150,8 @@ function readsOfRowsOnly(program: Program): ReadonlySet<Node> {
 }
 
 function changedStates({ operation, attributes }: Node): readonly string[] {
-  if (operation === 'updateAdamW') return [attributes.parameter, attributes.firstMoment, attributes.secondMoment];
+  if (operation === 'updateAdamW') {
+    return [attributes.parameter, attributes.gradient, attributes.firstMoment, attributes.secondMoment];
+  }
   return operation !== 'readState' && 'state' in attributes ? [attributes.state] : [];
 }

@@ -52,6 +52,7 @@ const PORTABLE_KERNELS: Readonly<Record<string, Kernel>> = {
     const { axes, keepDimensions } = node.attributes as AttributesOf<'sum'>;
     return [tf.sum(x!, [...axes], keepDimensions)];
   },
+  sumOfSquares: ([x]) => [tf.tidy(() => tf.sum(tf.square(x!)))],
   reshape: ([x], _, { outputShapes }) => [tf.reshape(x!, [...outputShapes[0]!])],
   broadcastTo: ([x], _, { outputShapes }) => [tf.broadcastTo(x!, [...outputShapes[0]!])],
   transpose: ([x], node) => [tf.transpose(x!, [...(node.attributes as AttributesOf<'transpose'>).permutation])],

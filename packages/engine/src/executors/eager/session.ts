@@ -200,6 +200,7 @@ function apply(
         get: (name) => states.get(name, bindings),
         set: (name, tensor) => states.set(name, tensor),
       });
+      states.clear(node.attributes.gradient);
       return [];
     default: {
       const outputShapes = node.outputs.map((value) => evaluateShape(value.shape, bindings));
