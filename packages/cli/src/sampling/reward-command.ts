@@ -1,13 +1,7 @@
 import { writeAtomically } from '@metaapo/core/storage';
-import { type ResponseRow, readResponses, resolveDataFiles } from '@metaapo/data';
+import { type ResponseRow, readResponses, resolveDataFiles, tokenizeResponse } from '@metaapo/data';
 import { type BackendId, selectBackend } from '@metaapo/engine';
-import {
-  encodeForReward,
-  type LoadedTextModel,
-  loadTextModel,
-  refuseLanguageModel,
-  scoreSequences,
-} from '@metaapo/models';
+import { type LoadedTextModel, loadTextModel, refuseLanguageModel, scoreSequences } from '@metaapo/models';
 import { onInterruption } from '../terminal/interruption.js';
 import { modelDirectory, type Sources } from '../training/open-models.js';
 
@@ -46,8 +40,8 @@ export async function rewardCommand(flags: RewardFlags): Promise<void> {
   }
 }
 
-function sequenceOf(row: ResponseRow, { tokenizer }: LoadedTextModel): Int32Array {
-  if (row.form === 'tokens') return Int32Array.of(...row.prompt, ...row.response);
-  const response = row.form === 'text' ? row.response : row.response.map(({ content }) => content).join('\n');
-  return encodeForReward({ prompt: row.prompt, response }, tokenizer!);
+/** The ids at whose last token the model scores: those that `metaapo train-reward` trains it with. */
+function sequenceOf(row: ResponseRow, { tokenizer, model }: LoadedTextModel): Int32Array {
+  const { prompt, response } = tokenizeResponse(row, tokenizer, model.config.vocabularySize);
+  return Int32Array.of(...prompt, ...response);
 }
