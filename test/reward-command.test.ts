@@ -148,9 +148,7 @@ describe('metaapo generate', () => {
 
   it('ends a response before a stop text', () => {
     const plain = responsesOf('first.jsonl');
-    const stop = plain
-      .map(({ response }) => response[1])
-      .find((letter) => letter !== undefined && letter.trim() !== '')!;
+    const stop = plain.map(({ response }) => response.trim().split(' ')[1]).find(Boolean)!;
     const flags = ['--n', '2', '--max-new-tokens', '8', '--stop', stop, '--stop', 'never said'];
     const { status, stderr } = metaapo(generate('stopped.jsonl', ...flags), env);
     expect(status, stderr).toBe(0);
