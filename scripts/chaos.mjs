@@ -70,9 +70,9 @@ function resultOf(output) {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
-  const keysOf = (kind) =>
-    entries.filter((entry) => entry.kind === kind).map(({ iteration, row }) => `${iteration}/${row}`);
-  const [responses, rewards] = [keysOf('responses'), keysOf('rewards')];
+  const of = (kind) => entries.filter((entry) => entry.kind === kind);
+  const responses = of('responses').map(({ iteration, row }) => `${iteration}/${row}`);
+  const rewards = of('rewards').map(({ key }) => key);
   return {
     weights: hash('model/model.safetensors'),
     metaLearner: hash('meta-learner.safetensors'),
@@ -125,7 +125,7 @@ async function torment(executor) {
     .join(', ');
   process.stdout.write(
     `${executor}: ${kills} kills (${where}); ${kills - different} of ${kills} ended with the undisturbed run's weights, ` +
-      `${expected.responses} rows sampled and ${expected.rewards} annotated, none journalled twice; reward calls in flight ` +
+      `${expected.responses} rows sampled and ${expected.rewards} texts scored, none journalled twice; reward calls in flight ` +
       `when killed, made again: ${again} of ${undisturbedCalls * (kills - finishedBefore)}\n`,
   );
   return different;

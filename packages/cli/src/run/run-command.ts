@@ -74,7 +74,7 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
       openReference: (source) => openReferenceOf(source, recipe, sources),
       rows: train,
       promptOf,
-      annotationLimit: annotationLimit(recipe, train.length),
+      annotationLimit: annotationLimit(recipe, train.length, parts.pairs.readsOffline ? 1 : 0),
       metaUpdateEvery: recipe.metaLearner.updateEvery,
       metaStart: await metaLearnerStart(recipe.metaLearner, parts.metaLearner, training.seed),
       scheduleOf: (totalSteps) => scheduleOf(training, totalSteps),
@@ -109,8 +109,13 @@ function openReferenceOf(source: ReferenceSource, recipe: RunRecipe, sources: So
   return openReference(source.directory, recipe, sources);
 }
 
-/** Most prompts that may be annotated: the recipe's share of all, or its reward calls at K each. */
-function annotationLimit({ budget, responsesPerPrompt }: RunRecipe, rows: number): number | undefined {
+/** Most prompts that may be annotated: the recipe's share of all, or its reward calls at K and the offline ones each. */
+function annotationLimit(
+  { budget, responsesPerPrompt }: RunRecipe,
+  rows: number,
+  offlinePerPrompt: number,
+): number | undefined {
   if (budget === undefined) return undefined;
-  return 'share' in budget ? Math.floor(budget.share * rows) : Math.floor(budget.rewardCalls / responsesPerPrompt);
+  if ('share' in budget) return Math.floor(budget.share * rows);
+  return Math.floor(budget.rewardCalls / (responsesPerPrompt + offlinePerPrompt));
 }

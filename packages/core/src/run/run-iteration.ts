@@ -18,6 +18,7 @@ import { type BuiltPairs, buildPairs } from './build-pairs.js';
 import { heldOutReward } from './held-out-reward.js';
 import { type IterationSummary, summarize } from './iteration-summary.js';
 import { klToReference } from './kl-to-reference.js';
+import type { Annotate } from './pay-once.js';
 import type { IterationRecord } from './run-journal.js';
 import type { ReferenceSource, RunOptions, Stage } from './run-options.js';
 import { sampleAndAnnotate } from './sample-and-annotate.js';
@@ -36,6 +37,7 @@ export interface IterationContext {
   readonly earlierSteps: number;
   /** Rows annotated in earlier iterations. */
   readonly annotated: number;
+  readonly annotate: Annotate;
   /** Told when training has moved the policy to the model in this directory. */
   readonly onTrained: (modelDirectory: string) => void;
 }
@@ -60,8 +62,9 @@ export async function runIteration(
   options: RunOptions,
   context: IterationContext,
 ): Promise<{ readonly summary: IterationSummary; readonly state: TrainerState }> {
-  const { iteration, rows, record, journal } = context;
+  const { iteration, rows, record, journal, annotate } = context;
   const { parts, observer } = options;
+  const withOffline = parts.pairs.readsOffline === true;
   const seconds: Partial<Record<Stage, number>> = {};
   const timed = async <Result>(stage: Stage, run: () => Promise<Result>): Promise<Result> => {
     const started = performance.now();
@@ -69,29 +72,37 @@ export async function runIteration(
     seconds[stage] = (performance.now() - started) / 1000;
     return result;
   };
-  const { reference, weights, built, completed, kl } = await withReference(options, iteration, async (model) => {
-    const offline = await timed('score', () => referenceOf(model, rows, options));
-    const scores = await scoreSlice(options, context, offline);
-    const selection = await timed('select', () => selectSlice(options, context, scores));
-    const wanted = rows.filter(({ row }) => record.selected!.has(row));
-    const times = await sampleAndAnnotate(wanted, record, {
-      ...options,
-      ...parts,
-      count: options.responsesPerPrompt,
-      journal,
-      iteration,
-      progress: (stage, done) => observer.stage?.(stage, done, wanted.length),
-    });
-    Object.assign(seconds, { sample: times.sampleSeconds, reward: times.rewardSeconds });
-    const made = buildPairs(rows, record, { ...options, rule: parts.pairs, iteration });
-    return {
-      reference: offline,
-      weights: selection,
-      built: made,
-      kl: model && (await klToReference(options.policy, model, wanted, record, options)),
-      completed: await timed('pair', () => completeReference(model, made, offline, options)),
-    };
-  });
+  const { reference, weights, rewards, built, completed, kl } = await withReference(
+    options,
+    iteration,
+    async (model) => {
+      const offline = await timed('score', () => referenceOf(model, rows, options));
+      const scores = await scoreSlice(options, context, offline);
+      const selection = await timed('select', () => selectSlice(options, context, scores));
+      const wanted = rows.filter(({ row }) => record.selected!.has(row));
+      const annotated = await sampleAndAnnotate(wanted, record, {
+        ...options,
+        ...parts,
+        annotate,
+        withOffline,
+        count: options.responsesPerPrompt,
+        journal,
+        iteration,
+        progress: (stage, done) => observer.stage?.(stage, done, wanted.length),
+      });
+      Object.assign(seconds, { sample: annotated.sampleSeconds, reward: annotated.rewardSeconds });
+      const given = { responses: record.responses, rewards: annotated.rewards };
+      const made = buildPairs(rows, given, { ...options, rule: parts.pairs, iteration });
+      return {
+        reference: offline,
+        weights: selection,
+        rewards: [...annotated.rewards.values()],
+        built: made,
+        kl: model && (await klToReference(options.policy, model, wanted, record, options)),
+        completed: await timed('pair', () => completeReference(model, made, offline, options)),
+      };
+    },
+  );
   const trained = await timed('train', () => trainSlice(options, context, built, completed ?? reference));
   if (trained.steps > 0) context.onTrained(trained.modelDirectory);
   const summary = summarize({
@@ -102,22 +113,26 @@ export async function runIteration(
     steps: trained.steps,
     weights,
     built,
-    rewards: record.rewards.values(),
-    responsesPerPrompt: options.responsesPerPrompt,
+    rewards,
+    callsPerPrompt: options.responsesPerPrompt + (withOffline ? 1 : 0),
     learner: parts.metaLearner,
     stateBefore: context.state.metaLearner!,
     stateAfter: trained.state.metaLearner!,
     seconds,
-    heldOutReward: await evaluateRewards(options),
+    heldOutReward: await evaluateRewards(options, annotate),
     kl,
   });
   return { summary, state: trained.state };
 }
 
-/** Mean reward of held-out prompts under the policy as it is now; `undefined` where none are wanted. */
-export async function evaluateRewards(options: RunOptions): Promise<number | undefined> {
-  const { rewardEvaluation, parts, seed, signal } = options;
-  return rewardEvaluation && heldOutReward(rewardEvaluation, { ...parts, seed, signal });
+/** Mean reward of held-out prompts under the policy as it is now; `undefined` where none are wanted, or none is read. */
+export async function evaluateRewards(options: RunOptions, annotate: Annotate): Promise<number | undefined> {
+  const { rewardEvaluation, parts, seed, signal, observer } = options;
+  if (rewardEvaluation === undefined) return undefined;
+  const { sampler } = parts;
+  const reward = await heldOutReward(rewardEvaluation, { sampler, annotate, seed, signal });
+  if (reward === undefined) observer.warning?.('no reward of a held-out response could be read');
+  return reward;
 }
 
 /** The reference of an iteration, opened, used and disposed; none for a reference-free loss. */

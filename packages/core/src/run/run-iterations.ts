@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { MetaapoError, type TokenizedPreference } from '../contracts/index.js';
 import { type Journal, openJournal } from '../storage/index.js';
 import { initialTrainerState, loadTrainerCheckpoint, RUN_FILES, type TrainerState } from '../trainer/index.js';
+import { logIteration } from './iteration-metrics.js';
 import type { IterationSummary } from './iteration-summary.js';
+import { type Annotate, payOnce } from './pay-once.js';
 import { evaluateRewards, iterationDirectory, iterationKey, iterationModel, runIteration } from './run-iteration.js';
 import { recordOf } from './run-journal.js';
 import type { RunOptions } from './run-options.js';
@@ -27,7 +29,9 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const served = servePolicy({ ...given, ...given.parts });
   const options = { ...given, parts: { ...given.parts, sampler: served.sampler } };
   const journal = await openJournal(join(output, RUN_FILES.journal));
-  const rewardBefore = await firstReward(options, journal);
+  await noteRewardModel(options, journal);
+  const annotate = payOnce(options.parts.rewardModel, journal);
+  const rewardBefore = await firstReward(options, journal, annotate);
   const summaries: IterationSummary[] = [];
   let state: TrainerState | undefined;
   for (let iteration = 0; iteration < options.iterations; iteration++) {
@@ -36,6 +40,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
     const known = summaryIn(journal, iteration);
     if (known !== undefined) {
       summaries.push(known);
+      await logSummary(options, summaries);
       continue;
     }
     if (state === undefined) {
@@ -51,6 +56,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
       state,
       earlierSteps: sumOf(summaries, ({ steps }) => steps),
       annotated: sumOf(summaries, ({ selected }) => selected),
+      annotate,
       onTrained: served.moveTo,
     };
     const result = await orInterrupted(options, () => runIteration(options, context));
@@ -58,6 +64,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
     if (iteration > 0) await rm(checkpointOf(options, iteration - 1), { recursive: true, force: true });
     observer.summary?.(result.summary);
     summaries.push(result.summary);
+    await logSummary(options, summaries);
     state = result.state;
   }
   state ??= await stateBefore(options, summaries.length);
@@ -66,11 +73,30 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
   return { iterations: summaries, rewardBefore, modelDirectory };
 }
 
+/** Journals by which reward model the rewards that follow are given, and says when it is another one than before. */
+async function noteRewardModel({ parts, observer }: RunOptions, journal: Journal): Promise<void> {
+  const { fingerprint } = parts.rewardModel;
+  const last = journal.entries.findLast(({ kind }) => kind === 'reward-model');
+  if (last?.fingerprint === fingerprint) return;
+  if (last !== undefined) {
+    observer.warning?.(
+      'the reward model is another one than before: what it needs of the current iteration is scored anew',
+    );
+  }
+  await journal.append({ kind: 'reward-model', fingerprint });
+}
+
+/** Logs the metrics of the last of the iterations that are done. */
+function logSummary({ output, parts }: RunOptions, done: readonly IterationSummary[]): Promise<void> {
+  const step = sumOf(done, ({ steps }) => steps);
+  return logIteration(output, step, done.at(-1)!, parts.trackers);
+}
+
 /** Reward of held-out prompts before the first iteration, once a run. */
-async function firstReward(options: RunOptions, journal: Journal): Promise<number | undefined> {
+async function firstReward(options: RunOptions, journal: Journal, annotate: Annotate): Promise<number | undefined> {
   const known = journal.entries.find(({ kind }) => kind === 'start');
-  if (known !== undefined) return known.heldOutReward as number | undefined;
-  const reward = await orInterrupted(options, () => evaluateRewards(options));
+  if (known !== undefined) return (known.heldOutReward as number | null | undefined) ?? undefined;
+  const reward = await orInterrupted(options, () => evaluateRewards(options, annotate));
   await journal.append({ kind: 'start', heldOutReward: reward });
   return reward;
 }
