@@ -3,6 +3,7 @@ import type { FedTensor } from '@metaapo/engine';
 import { maskName } from '../network/decode.js';
 import type { NetworkConfig } from '../network/network-config.js';
 import { inverseFrequencies, rotaryAngles } from '../network/rotary.js';
+import { sizeClass } from '../network/size-class.js';
 
 const HIDDEN = -1e9;
 
@@ -33,8 +34,8 @@ export function flightFeeds(
   const count = sequences.length;
   const prompts = [...new Set(sequences.map(({ prompt }) => prompt))];
   const members = prompts.map((prompt) => indicesWhere(sequences, (sequence) => sequence.prompt === prompt));
-  const context = Math.max(...prompts.map(({ rows }) => rows.length));
-  const own = Math.max(...sequences.map(({ rows }) => rows.length));
+  const context = sizeClass(Math.max(...prompts.map(({ rows }) => rows.length)));
+  const own = sizeClass(Math.max(...sequences.map(({ rows }) => rows.length)));
   const places = Math.max(...members.map(({ length }) => length));
   const positions = Int32Array.from(sequences, ({ prompt, rows }) => prompt.rows.length + rows.length - 1);
   const { cosines, sines } = rotaryAngles(positions, inverseFrequencies(config.rope, headDim));

@@ -123,6 +123,8 @@ async function prefill(
   const layout = layoutGroups(
     entering.map(({ pending }) => ({ prompt: pending.request.prompt, responses: [] })),
     config,
+    // Every token has its row in the store.
+    (count) => count,
   );
   const stored = entering.map(
     ({ pending: { request } }): StoredPrompt => ({ request, rows: store.take(request.prompt.length) }),

@@ -1,3 +1,5 @@
+import { sizeClass } from './size-class.js';
+
 /** Queries that one tile holds at most. */
 const TILE_QUERIES = 128;
 /** Positions of padding slots: above every real one, keys above queries, so that a padding key is never seen. */
@@ -55,8 +57,10 @@ interface Tile {
   readonly keys: number;
 }
 
+/** Tiles of one part, and the sizes that its arrays have: a {@link sizeClass} each. */
 interface Part {
   readonly tiles: readonly Tile[];
+  readonly count: number;
   readonly queries: number;
   readonly keys: number;
 }
@@ -67,22 +71,22 @@ interface Part {
  */
 export function layoutTiles(
   segments: readonly Segment[],
-  positions: readonly number[],
+  positions: Int32Array,
   { heads, keyValueHeads, attentionParts }: AttentionForm,
 ): TileArrays {
   const repeats = heads / keyValueHeads;
   const parts = cutIntoParts(tilesOf(segments), attentionParts);
-  const sizes = parts.map(({ tiles, queries }) => heads * Math.max(1, tiles.length) * queries);
+  const sizes = parts.map(({ count, queries }) => heads * count * queries);
   const queryRows = new Int32Array(sizes.reduce((sum, size) => sum + size, 0));
   const slots = new Int32Array(positions.length * heads);
   let start = 0;
-  for (const [at, { tiles, queries }] of parts.entries()) {
+  for (const [at, { tiles, count, queries }] of parts.entries()) {
     for (const [index, { segment, from, to }] of tiles.entries()) {
       for (let slot = 0; slot < to - from; slot++) {
         const row = segment.start + from + slot;
         for (let head = 0; head < heads; head++) {
           const group = Math.floor(head / repeats);
-          const tile = (group * tiles.length + index) * repeats + (head % repeats);
+          const tile = (group * count + index) * repeats + (head % repeats);
           const place = start + tile * queries + slot;
           queryRows[place] = row * heads + head;
           slots[row * heads + head] = place;
@@ -116,8 +120,9 @@ function cutIntoParts(tiles: readonly Tile[], count: number): readonly Part[] {
     const own = sorted.slice(start, starts[part + 1] ?? sorted.length);
     return {
       tiles: own,
-      queries: Math.max(1, ...own.map(({ from, to }) => to - from)),
-      keys: own.at(-1)?.keys ?? 1,
+      count: sizeClass(Math.max(1, own.length)),
+      queries: sizeClass(Math.max(1, ...own.map(({ from, to }) => to - from))),
+      keys: sizeClass(own.at(-1)?.keys ?? 1),
     };
   });
 }
@@ -155,8 +160,7 @@ function startsOfParts(sorted: readonly Tile[], parts: number): readonly number[
 }
 
 /** An empty part is one tile of padding. */
-function partArrays({ tiles, queries, keys }: Part, positions: readonly number[], groups: number): TilePartArrays {
-  const count = Math.max(1, tiles.length);
+function partArrays({ tiles, count, queries, keys }: Part, positions: Int32Array, groups: number): TilePartArrays {
   const keyRows = new Int32Array(groups * count * keys);
   const queryPositions = new Int32Array(count * queries).fill(PADDING_QUERY);
   const keyPositions = new Int32Array(count * keys).fill(PADDING_KEY);

@@ -78,7 +78,7 @@ interface OpenPass {
 export function createComputation(options: ComputationOptions): Computation {
   const { config, optimizer } = options;
   const session = openSession(programsFor(options), options.executor, options.profile);
-  const chunkRows = Math.max(1, Math.floor((options.logitsBytes ?? 2 ** 27) / (4 * config.vocabularySize)));
+  const chunkRows = rowsOfChunk(options);
   let open: OpenPass | undefined;
   let passes = 0;
 
@@ -108,7 +108,8 @@ export function createComputation(options: ComputationOptions): Computation {
     const layout = layoutGroups(groups, config);
     const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
     try {
-      return { logprobs: await logprobsOf(hidden, layout.targets), tokenCounts: layout.tokenCounts };
+      const { targets, tokenCounts } = layout;
+      return { logprobs: (await logprobsOf(hidden, targets)).subarray(0, sumOf(tokenCounts)), tokenCounts };
     } finally {
       hidden.dispose();
     }
@@ -131,7 +132,9 @@ export function createComputation(options: ComputationOptions): Computation {
       const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
       const { logits } = await session.run('logits', { hidden });
       hidden.dispose();
-      return logits as tf.Tensor2D;
+      const predicted = tf.slice(logits as tf.Tensor2D, [0, 0], [sumOf(layout.tokenCounts), -1]);
+      logits!.dispose();
+      return predicted;
     },
     async evaluate(groups) {
       const { logprobs, tokenCounts } = await tokenLogprobs(groups);
@@ -154,7 +157,7 @@ export function createComputation(options: ComputationOptions): Computation {
     },
     async backward(ticket, gradient) {
       const { layout, feeds, hidden } = claim(ticket);
-      const perToken = repeat(gradient, layout.tokenCounts);
+      const perToken = repeat(gradient, layout.tokenCounts, layout.targets.length);
       const parts: tf.Tensor[] = [];
       await inChunks(hidden, chunkRows, async (chunk, start, rows) => {
         const { hiddenGradient } = await session.run('headBackward', {
@@ -226,9 +229,17 @@ export function sumsOf(values: Float32Array, counts: Int32Array): Float32Array {
   });
 }
 
-/** Each value as often as its count says. */
-function repeat(values: Float32Array, counts: Int32Array): Float32Array {
-  const repeated = new Float32Array(counts.reduce((sum, count) => sum + count, 0));
+const sumOf = (counts: Int32Array): number => counts.reduce((sum, count) => sum + count, 0);
+
+/** Rows of logits in a chunk: a multiple of 64 where more than that fit, so that few sizes of chunks come up. */
+function rowsOfChunk({ logitsBytes = 2 ** 27, config: { vocabularySize } }: ComputationOptions): number {
+  const rows = Math.max(1, Math.floor(logitsBytes / (4 * vocabularySize)));
+  return rows > 64 ? rows - (rows % 64) : rows;
+}
+
+/** Each value as often as its count says, then zeros up to a length. */
+function repeat(values: Float32Array, counts: Int32Array, length: number): Float32Array {
+  const repeated = new Float32Array(length);
   let at = 0;
   for (const [index, count] of counts.entries()) {
     repeated.fill(values[index]!, at, at + count);

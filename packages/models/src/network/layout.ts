@@ -1,10 +1,12 @@
 import type { PromptGroup } from '@metaapo/core/contracts';
 import { type AttentionForm, type IndexArray, layoutTiles, type Segment, type TileArrays } from './attention-tiles.js';
+import { sizeClass } from './size-class.js';
 
 /**
- * Groups of one prompt with its responses, packed without padding: N tokens, each group's prompt first, then its
+ * Groups of one prompt with its responses, packed one after the other: N tokens, each group's prompt first, then its
  * responses, whose positions continue the prompt's. The last token of a response is only predicted, so it takes no
- * place. See `TileRows` for the attention part.
+ * place. N and M are filled up to a {@link sizeClass} with tokens that none attends to and rows that none reads. See
+ * `TileRows` for the attention part.
  */
 export interface PackedLayout extends TileArrays {
   /** `[N]` token ids. */
@@ -13,14 +15,21 @@ export interface PackedLayout extends TileArrays {
   readonly positions: Int32Array;
   /** `[M]` row of the token after which each response token is predicted. */
   readonly predictingRows: IndexArray;
-  /** `[M]` the predicted token ids, response after response. */
+  /** `[M]` the predicted token ids, response after response; then zeros. */
   readonly targets: Int32Array;
   /** `[R]` number of tokens of each response. */
   readonly tokenCounts: Int32Array;
 }
 
-/** Packs groups for one pass; see {@link PackedLayout}. */
-export function layoutGroups(groups: readonly PromptGroup[], form: AttentionForm): PackedLayout {
+/**
+ * Packs groups for one pass; see {@link PackedLayout}.
+ * @param fill how many tokens, and predicted ones, to fill up to; default {@link sizeClass}
+ */
+export function layoutGroups(
+  groups: readonly PromptGroup[],
+  form: AttentionForm,
+  fill: (count: number) => number = sizeClass,
+): PackedLayout {
   const tokens: number[] = [];
   const positions: number[] = [];
   const predicting: number[] = [];
@@ -54,12 +63,20 @@ export function layoutGroups(groups: readonly PromptGroup[], form: AttentionForm
       }
     }
   }
+  const [rows, predicted] = [fill(tokens.length), fill(targets.length)];
+  const filledPositions = filledWithZeros(positions, rows);
   return {
-    tokens: { data: Int32Array.from(tokens), shape: [tokens.length] },
-    positions: Int32Array.from(positions),
-    ...layoutTiles(segments, positions, form),
-    predictingRows: { data: Int32Array.from(predicting), shape: [predicting.length] },
-    targets: Int32Array.from(targets),
+    tokens: { data: filledWithZeros(tokens, rows), shape: [rows] },
+    positions: filledPositions,
+    ...layoutTiles(segments, filledPositions, form),
+    predictingRows: { data: filledWithZeros(predicting, predicted), shape: [predicted] },
+    targets: filledWithZeros(targets, predicted),
     tokenCounts: Int32Array.from(counts),
   };
+}
+
+function filledWithZeros(values: readonly number[], length: number): Int32Array {
+  const filled = new Int32Array(length);
+  filled.set(values);
+  return filled;
 }
