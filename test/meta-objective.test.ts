@@ -38,9 +38,14 @@ function makeRows(): readonly TokenizedPreference[] {
 }
 
 /** What the formulas of two losses say of a margin, without the code of either. */
-const LOSSES: readonly (readonly [loss: PreferenceLoss, ofMargin: (h: number) => number, isMean: boolean])[] = [
-  [hinge({ beta: 0.2 }), (h) => Math.max(0, 1 - 0.2 * h), false],
-  [ipo({ beta: 0.5 }), (h) => (h - 1) ** 2, true],
+const LOSSES: readonly {
+  readonly name: string;
+  readonly loss: PreferenceLoss;
+  readonly ofMargin: (h: number) => number;
+  readonly isMean: boolean;
+}[] = [
+  { name: 'hinge', loss: hinge({ beta: 0.2 }), ofMargin: (h) => Math.max(0, 1 - 0.2 * h), isMean: false },
+  { name: 'ipo', loss: ipo({ beta: 0.5 }), ofMargin: (h) => (h - 1) ** 2, isMean: true },
 ];
 
 /** Margin of the offline (first 0) or online (first 2) pair of a row, over sums or means. */
@@ -64,7 +69,7 @@ async function policyLogprobs(model: LanguageModel, rows: readonly TokenizedPref
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 describe('MetaAPO over a loss that was made for offline pairs', () => {
-  it.each(LOSSES)('trains mean(w L_off + (1 - w) L_on) with $0.id', async (loss, ofMargin, isMean) => {
+  it.each(LOSSES)('trains mean(w L_off + (1 - w) L_on) with $name', async ({ loss, ofMargin, isMean }) => {
     const rows = makeRows();
     const model = await loadLanguageModel(join(root, 'fixtures', 'models', 'qwen2'), { optimizer, executor: 'eager' });
     try {

@@ -20,6 +20,7 @@ export const bradleyTerryEntry = defineLoss<BradleyTerryOptions>({
   gradient: 'Both rewards are pushed equally hard, by sigmoid of minus the margin; the penalty pulls their sum to 0.',
   use: '`metaapo train-reward`.',
   trl: 'RewardTrainer; `center_rewards_coefficient` is `centerPenalty`',
+  letters: { m: '`margin`', p: '`centerPenalty`' },
   formula: 'softplus(-(c - j - m)) + p * (c + j)^2, c and j rewards',
   publications: [
     {

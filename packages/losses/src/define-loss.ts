@@ -31,12 +31,14 @@ export interface LossWords {
   readonly use: string;
   /** Its name in TRL. */
   readonly trl: string;
+  /** What letters of its formula stand for, where they are its own. */
+  readonly letters?: Readonly<Record<string, string>>;
 }
 
 /** What is constant about a loss: everything that the docs and the plugin say of it. */
 export interface LossDefinition<Options extends object> extends LossWords {
   readonly id: string;
-  /** The formula in plain text; letters as in the README of this package. */
+  /** The formula in plain text; letters as in the README of this package, or explained in `letters`. */
   readonly formula: string;
   readonly publications: readonly Publication[];
   /** Rewards for the loss of a reward model; log-probabilities by default. */
@@ -46,6 +48,8 @@ export interface LossDefinition<Options extends object> extends LossWords {
   readonly couplesPairs?: boolean;
   readonly ranksPairs?: boolean;
   readonly options: OptionFields<Options>;
+  /** Margin over which its logit grows by one: 1 / beta by default, or 1 where there is no beta. */
+  readonly marginUnit?: number;
   /** What two options say together that neither says alone; a sentence when it cannot be, else `undefined`. */
   conflict?(options: Readonly<Required<Options>>): string | undefined;
   /** Warnings about options that each alone are usual and together are not. */

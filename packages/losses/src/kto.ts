@@ -11,6 +11,11 @@ export const ktoEntry = defineLoss<KtoOptions>({
   gradient: 'beta * s(1 - s), s = sigmoid(beta (r - z)): strongest near the reference point z, fading both ways.',
   use: 'Pairs of doubtful quality, or more rejected than chosen ones worth (weights); `unpairedKto` for single thumbs up and down.',
   trl: 'KTOTrainer `kto`, for responses without partners: `unpairedKto`',
+  letters: {
+    lambda_D: '`desirableWeight`',
+    lambda_U: '`undesirableWeight`',
+    z: 'how far the policy has moved from the reference already',
+  },
   formula:
     '(lambda_D * sigmoid(-beta * (r_c - z_j)) + lambda_U * sigmoid(beta * (r_j - z_c))) / 2, z = max(0, batch mean of r), detached',
   publications: [

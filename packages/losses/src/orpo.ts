@@ -44,6 +44,7 @@ export const orpoEntry = defineLoss<OrpoOptions>({
     }),
     nllWeight: nllWeightField({ default: 1, usual: [0, 2], defaultFrom: 'paper' }),
   },
+  marginUnit: 1,
   evaluate: (logprobs, { beta, nllWeight }) => {
     const means = policyLogprobs(logprobs);
     const score = margin({ chosen: logOdds(means.chosen), rejected: logOdds(means.rejected) });
