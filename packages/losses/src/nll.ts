@@ -4,7 +4,7 @@ import { defineLoss } from './define-loss.js';
 import { margin, policyLogprobs, scaledRewards } from './margins.js';
 
 /** Everything that is constant about {@link nll}. */
-export const nllEntry = defineLoss<Record<string, never>>({
+export const nllEntry = defineLoss<object>({
   id: 'nll',
   summary: 'Is the negative log-likelihood a token of the chosen response: supervised fine-tuning, for weighted sums.',
   gradient: 'Constant: every token of the chosen response is pushed up by 1 / length; the rejected one is not read.',

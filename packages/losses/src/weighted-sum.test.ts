@@ -32,6 +32,13 @@ describeLoss(
   },
 );
 
+describeLoss({ describe, it }, () => weightedSum([{ loss: dpo() }, { loss: nll() }]), {
+  name: 'a weighted sum over sums and means',
+});
+describeLoss({ describe, it }, () => weightedSum([{ loss: dpo() }, { loss: aot() }]), {
+  name: 'a weighted sum with a loss that ranks',
+});
+
 describe('a weighted sum', () => {
   it('adds the losses by their weights and takes score and rewards from the first', () => {
     const sum = weightedSum([{ loss: dpo({ beta: 0.2 }), weight: 0.5 }, { loss: hinge() }]).compute(logprobs());

@@ -6,7 +6,10 @@ export type ModelOutput = 'logprobs' | 'rewards';
 
 const WORDS = { logprobs: 'log-probabilities', rewards: 'rewards' } as const;
 
-/** @throws MetaapoError with code `config` when the loss compares what the model does not give */
+/**
+ * Passes a loss that compares what the model gives.
+ * @throws MetaapoError with code `config` for any other
+ */
 export function checkLossReads({ id, reads = 'logprobs' }: PreferenceLoss, given: ModelOutput): void {
   if (reads === given) return;
   throw new MetaapoError('config', `it compares ${WORDS[reads]}, and this model gives ${WORDS[given]}`, {
@@ -20,7 +23,10 @@ export function checkLossReads({ id, reads = 'logprobs' }: PreferenceLoss, given
   });
 }
 
-/** @throws MetaapoError with code `config` when the loss reads a reference and there is none */
+/**
+ * Passes a loss that needs no reference, or has one.
+ * @throws MetaapoError with code `config` for any other
+ */
 export function checkReference(
   { id, isReferenceFree }: PreferenceLoss,
   reference: readonly RowLogprobs[] | undefined,
