@@ -35,7 +35,7 @@ function occurs(letter: string, formula: string): boolean {
 export function letterTable(): string {
   const letters = {
     'p, r': 'probability under the policy and under the reference',
-    ...sharedLetters('sum or mean over its tokens as the loss takes it'),
+    ...sharedLetters('sum or mean over its tokens'),
     'softplus(x)': 'log(1 + exp x) = -log sigmoid(-x)',
   };
   const rows = Object.entries(letters).map(([letter, meaning]) => `| \`${letter}\` | ${meaning} |`);
