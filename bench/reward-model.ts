@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { selectBackend } from '@metaapo/engine';
-import { bradleyTerry } from '@metaapo/losses';
+import { bradleyTerry, catalogue } from '@metaapo/losses';
 import { trainOurs } from './reward-model/ours.js';
 import { trainPeer } from './reward-model/peer.js';
 import { FIXED, type Outcome, tokenize, type Workload, writeStart } from './reward-model/workload.js';
@@ -38,8 +38,10 @@ const common: Omit<Workload, 'seed'> = {
   learningRate: Number(flags.lr),
 };
 
+const reward = bradleyTerry();
+const { formula } = catalogue.find(({ id }) => id === reward.id)!;
 const NOTES = `one epoch of batches of ${common.batchSize}, at most ${common.maxLength} tokens, learning rate ${flags.lr} (linear,
-${100 * FIXED.warmupRatio} % warm-up), float32. Loss: softplus(-(c - j)) + ${bradleyTerry().options.centerPenalty} (c + j)^2, c and j rewards. 95 % interval: Wilson's, of the accuracy.
+${100 * FIXED.warmupRatio} % warm-up), float32. Loss: ${formula}, m ${reward.options.margin}, p ${reward.options.centerPenalty}. 95 % interval: Wilson's, of the accuracy.
 Both sides start from the same weights, head included, and take the same batches at the same learning rates; the token
 ids are compared. first loss: of the first batch; equal ones tell that both compute the same. last 10: mean of the last
 ten batches. Training drifts apart as sums are rounded in another order.

@@ -1,6 +1,7 @@
 // Packs every public package and tries the tarballs as a user gets them: lints them, installs them with npm into an
 // empty project, imports each entry under plain Node, type-checks a user's file, starts the command and tries a plugin of
-// another author. With --node PATH, repeated, the plugin is tried under other versions of Node as well.
+// another author, under this Node and under every other supported version that npm has for this machine. With
+// --node PATH, repeated, under that one as well.
 // TensorFlow.js is linked from the workspace, not downloaded again. Exit code 1 when something does not hold.
 import {
   cpSync,
@@ -16,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { otherNodes } from './packed/other-nodes.mjs';
 import { tryPlugin } from './packed/try-plugin.mjs';
 import { pnpm, root, run, setUp } from './setup.mjs';
 
@@ -170,14 +172,19 @@ function check(name, command, args, cwd) {
   return report(name, outcome(run(command, args, { quiet: true, cwd })));
 }
 
-/** This Node, and those named after --node. */
-function nodes() {
+/** This Node, those named after --node, and those that could be downloaded. */
+function nodes(others) {
   const named = process.argv.slice(2).filter((argument, at, all) => all[at - 1] === '--node' && argument !== '--node');
-  return [process.execPath, ...named];
+  for (const { major, problem } of others) {
+    if (problem !== undefined) process.stdout.write(`skipped: the plugin under Node ${major}: ${problem}\n`);
+  }
+  return [process.execPath, ...named, ...others.flatMap(({ path }) => path ?? [])];
 }
 
-function main() {
+async function main() {
   setUp();
+  // Downloads go on while everything else is tested.
+  const others = otherNodes();
   const project = mkdtempSync(join(tmpdir(), 'metaapo-packed-'));
   try {
     const manifests = publicPackages();
@@ -192,12 +199,12 @@ function main() {
     typeCheck(project, entries);
     computeLoss(project);
     for (const manifest of manifests) if (manifest.bin?.metaapo) startCommand(project, manifest);
-    tryPlugin(project, nodes(), check, (tarball) => install(project, [tarball]));
+    tryPlugin(project, nodes(await others), check, (tarball) => install(project, [tarball]));
   } finally {
     rmSync(project, { recursive: true, force: true });
   }
 }
 
-main();
+await main();
 process.stdout.write(failures === 0 ? 'packed: everything holds\n' : `packed: ${failures} failed\n`);
 process.exit(failures === 0 ? 0 : 1);

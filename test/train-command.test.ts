@@ -122,6 +122,12 @@ describe('bad input', () => {
     expect(train(data('long.jsonl', row({ prompt: 'a'.repeat(100) })))).toMatch(/row 0.*longer than the limit/);
   });
 
+  it('refuses a loss of rewards for a policy, and one of log-probabilities for a reward model', () => {
+    expect(train('loss={id: bradley-terry}')).toMatch(/loss bradley-terry: it compares rewards.*metaapo train-reward/);
+    const sets = [`output=${output('refused')}`, 'loss={id: dpo}'].flatMap((set) => ['--set', set]);
+    expect(refused('train-reward', recipe, ...sets)).toMatch(/loss dpo: it compares log-probabilities.*bradley-terry/);
+  });
+
   it('says what is missing of a model', () => {
     expect(train(`model=${join(directory, 'nowhere')}`)).toContain('no such model directory');
     expect(train(`model=${directory}`)).toContain('config.json');

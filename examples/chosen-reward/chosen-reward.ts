@@ -15,7 +15,7 @@ const CASES: readonly (readonly [loss: Readonly<Record<string, unknown>>, learni
   [{ id: 'dpo', beta: 0.1 }, 1e-4],
   [{ id: 'dpo', beta: 0.1 }, 1e-3],
   [{ id: 'dpo', beta: 0.5 }, 1e-3],
-  [{ id: 'rpo', beta: 0.1, nllWeight: 0.05 }, 1e-3],
+  [{ id: 'rpo', beta: 0.1, nllWeight: 1 }, 1e-3],
 ];
 
 type Line = Readonly<Record<string, unknown>>;
@@ -76,7 +76,7 @@ for (const [index, [loss, learningRate]] of CASES.entries()) {
     last['eval_rewards/chosen']!.toFixed(2),
     last['eval_rewards/rejected']!.toFixed(2),
     last['eval_rewards/accuracies']!.toFixed(3),
-    last['logps/chosen_change']!.toFixed(2),
+    last['eval_logps/chosen_change']!.toFixed(2),
     (await answerReward(join(output, 'model'), `answers-${index}`)).toFixed(3),
     said.includes('less likely') ? 'yes' : 'no',
   ];

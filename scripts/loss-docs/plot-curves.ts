@@ -76,6 +76,8 @@ const number = (value: number): string => String(Math.round(value * 10) / 10);
 
 function label(x: number, y: number, anchor: string, value: number): string {
   const size = Math.abs(value);
-  const text = size >= 1e4 ? `${Math.round(value / 1e3)}k` : size < 1e-3 ? '0' : String(Number(value.toPrecision(2)));
+  const text = size >= 1e4 ? value.toExponential(0).replace('+', '') : size < 1e-3 ? '0' : rounded(value);
   return `<text x="${x}" y="${y}" text-anchor="${anchor}">${text}</text>`;
 }
+
+const rounded = (value: number): string => String(Number(value.toPrecision(2)));

@@ -1,7 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
+import { describeExtremeLosses } from './extreme-cases.js';
 import { describeGoldenLosses } from './golden-cases.js';
 
-describeGoldenLosses('cpu', async () => {
+const prepare = async (): Promise<undefined> => {
   await tf.setBackend('cpu');
-  return undefined;
-});
+};
+
+describeGoldenLosses('cpu', prepare);
+describeExtremeLosses('cpu', prepare);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { pairGradients, pairValues } from '@metaapo/core';
-import type { PreferenceLoss } from '@metaapo/core/contracts';
+import type { LossState, PairArrays, PreferenceLoss } from '@metaapo/core/contracts';
 import * as losses from '@metaapo/losses';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { goldenSets } from '../support/goldens.js';
 
 interface GoldenCase {
   readonly loss: string;
-  readonly options: Readonly<Record<string, number | string | boolean>>;
+  readonly options: Readonly<Record<string, unknown>>;
   readonly logps_scale: number;
   readonly per_pair: readonly number[];
   readonly grad_chosen_of_mean: readonly number[];
@@ -18,7 +18,7 @@ interface GoldenCase {
 interface Goldens {
   readonly inputs: Readonly<
     Record<'policy_chosen' | 'policy_rejected' | 'reference_chosen' | 'reference_rejected', number[]>
-  >;
+  > & { readonly chosen_tokens?: number[]; readonly rejected_tokens?: number[] };
   readonly cases: readonly GoldenCase[];
 }
 
@@ -68,11 +68,36 @@ function lossOf({ loss, options }: GoldenCase): PreferenceLoss {
       return losses.cpo({ beta, nllWeight: number(options.cpo_alpha) });
     case 'orpo_odds_ratio_term':
       return losses.orpo({ beta, nllWeight: 0 });
+    case 'orpo':
+      return losses.orpo({ beta, nllWeight: number(options.nll_weight) });
+    case 'bco':
+      return withState(losses.bco({ beta }), options.state as LossState | undefined);
+    case 'kto':
+      return losses.kto(ktoOptions(options));
+    case 'wpo':
+      return losses.wpo({ beta });
+    case 'rpo':
+      return losses.rpo({ beta, nllWeight: number(options.nll_weight) });
+    case 'length_normalized_dpo':
+      return losses.lengthNormalizedDpo({ beta, labelSmoothing });
+    case 'nll':
+      return losses.nll();
     case 'bradley_terry':
       return losses.bradleyTerry({ margin: number(options.margin), centerPenalty: number(options.center_penalty) });
     default:
       throw new Error(`unknown golden loss ${loss}`);
   }
+}
+
+const ktoOptions = (options: GoldenCase['options']): losses.KtoOptions => ({
+  beta: number(options.beta),
+  desirableWeight: number(options.desirable_weight),
+  undesirableWeight: number(options.undesirable_weight),
+});
+
+/** The loss after the batches that its state sums up. */
+function withState(loss: PreferenceLoss, state: LossState | undefined): PreferenceLoss {
+  return { ...loss, compute: (logprobs) => loss.compute(logprobs, state) };
 }
 
 /** Losses that sort the batch give their values in sorted order; the mean and the gradients belong to the rows. */
@@ -94,6 +119,52 @@ export function describeGoldenLosses(backend: string, prepare: () => Promise<str
     describeSet(`golden losses of ${name} on ${backend}`, file, prepare);
 }
 
+function arraysOf({ inputs }: Goldens, { logps_scale: scale }: GoldenCase): PairArrays {
+  const scaled = (values: number[]): Float32Array => Float32Array.from(values, (value) => value * scale);
+  return {
+    policyChosen: scaled(inputs.policy_chosen),
+    policyRejected: scaled(inputs.policy_rejected),
+    referenceChosen: scaled(inputs.reference_chosen),
+    referenceRejected: scaled(inputs.reference_rejected),
+    chosenTokens: inputs.chosen_tokens && Float32Array.from(inputs.chosen_tokens),
+    rejectedTokens: inputs.rejected_tokens && Float32Array.from(inputs.rejected_tokens),
+  };
+}
+
+interface Values {
+  readonly perPair: Float32Array;
+  readonly gradients: { readonly chosen: Float32Array; readonly rejected: Float32Array };
+}
+
+async function valuesOf(loss: PreferenceLoss, arrays: PairArrays): Promise<Values> {
+  const { perPair } = await pairValues(loss, arrays);
+  const count = perPair.length;
+  return { perPair, gradients: await pairGradients(loss, arrays, new Float32Array(count).fill(1 / count)) };
+}
+
+/** Chosen responses as the labelled ones, every second desirable; rejected ones as the mismatched. */
+function unpairedValues(arrays: PairArrays, { options }: GoldenCase): Values {
+  const { policyChosen, policyRejected, referenceChosen, referenceRejected } = arrays;
+  const perResponse = (policy: tf.Tensor): tf.Tensor1D =>
+    losses.unpairedKto(
+      {
+        policy: policy as tf.Tensor1D,
+        reference: tf.tensor1d(referenceChosen!),
+        isDesirable: tf.tensor1d(policyChosen.map((_, at) => (at + 1) % 2)),
+        mismatchedPolicy: tf.tensor1d(policyRejected),
+        mismatchedReference: tf.tensor1d(referenceRejected!),
+      },
+      ktoOptions(options),
+    ).perResponse;
+  return tf.tidy(() => {
+    const policy = tf.tensor1d(policyChosen);
+    const chosen = tf.grad((values: tf.Tensor) => tf.mean(perResponse(values)))(policy);
+    const rejected = new Float32Array(policy.size);
+    const perPair = perResponse(policy).dataSync<'float32'>();
+    return { perPair, gradients: { chosen: chosen.dataSync<'float32'>(), rejected } };
+  });
+}
+
 function describeSet(title: string, file: string, prepare: () => Promise<string | undefined>): void {
   describe(title, () => {
     const goldens = JSON.parse(readFileSync(file, 'utf8')) as Goldens;
@@ -101,20 +172,10 @@ function describeSet(title: string, file: string, prepare: () => Promise<string 
       it(`${index}: ${golden.loss} ${JSON.stringify(golden.options)}`, async (context) => {
         const missing = await prepare();
         if (missing !== undefined) return context.skip(missing);
-        const scaled = (values: number[]): Float32Array =>
-          Float32Array.from(values, (value) => value * golden.logps_scale);
-        const { policy_chosen, policy_rejected, reference_chosen, reference_rejected } = goldens.inputs;
-        const arrays = {
-          policyChosen: scaled(policy_chosen),
-          policyRejected: scaled(policy_rejected),
-          referenceChosen: scaled(reference_chosen),
-          referenceRejected: scaled(reference_rejected),
-        };
-        const loss = lossOf(golden);
+        const arrays = arraysOf(goldens, golden);
         const before = tf.memory().numTensors;
-        const { perPair } = await pairValues(loss, arrays);
-        const count = perPair.length;
-        const gradients = await pairGradients(loss, arrays, new Float32Array(count).fill(1 / count));
+        const { perPair, gradients } =
+          golden.loss === 'unpaired_kto' ? unpairedValues(arrays, golden) : await valuesOf(lossOf(golden), arrays);
         expect(tf.memory().numTensors).toBe(before);
         // TRL states the odds ratio term with the sign that its trainer turns round.
         const sign = golden.loss === 'orpo_odds_ratio_term' ? -1 : 1;

@@ -1,13 +1,8 @@
-import { isMetaapoError } from '@metaapo/core/contracts';
-import { selectBackend } from '@metaapo/engine';
+import { prepareBackend } from '../support/backends.js';
+import { describeExtremeLosses } from './extreme-cases.js';
 import { describeGoldenLosses } from './golden-cases.js';
 
-describeGoldenLosses('wasm', async () => {
-  try {
-    await selectBackend({ prefer: 'wasm' });
-    return undefined;
-  } catch (error) {
-    if (isMetaapoError(error) && error.code === 'backend') return error.message;
-    throw error;
-  }
-});
+const prepare = () => prepareBackend('wasm');
+
+describeGoldenLosses('wasm', prepare);
+describeExtremeLosses('wasm', prepare);

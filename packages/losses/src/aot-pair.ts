@@ -16,6 +16,12 @@ export interface AotPairOptions {
 /** Everything that is constant about {@link aotPair}. */
 export const aotPairEntry = defineLoss<AotPairOptions>({
   id: 'aot-pair',
+  summary:
+    'Makes chosen log-ratios beat rejected ones in distribution, over the sorted batch, whatever belongs together.',
+  gradient: 'As DPO, but by rank: the k-th smallest chosen log-ratio is compared with the k-th smallest rejected one.',
+  use: 'Chosen and rejected responses do not answer the same prompts.',
+  trl: 'DPOTrainer `aot_unpaired`; `aot_pair` in older versions',
+  letters: { '(k)': 'the k-th smallest of the batch, whichever pair it is of' },
   formula: '(1 - e) * softplus(-beta * d) + e * softplus(beta * d), d_k = (r_c)_(k) - (r_j)_(k), each sorted',
   publications: [
     {

@@ -23,6 +23,11 @@ export interface AotOptions {
 /** Everything that is constant about {@link aot}. */
 export const aotEntry = defineLoss<AotOptions>({
   id: 'aot',
+  summary: "Makes the policy's margins beat the reference's in distribution, over the sorted batch.",
+  gradient: "As DPO, but by rank: the k-th smallest margin is compared with the reference's k-th smallest.",
+  use: 'Large batches in which the whole distribution should shift, outliers included.',
+  trl: 'DPOTrainer `aot` (paired)',
+  letters: { '(k)': 'the k-th smallest of the batch, whichever pair it is of' },
   formula:
     '(1 - e) * softplus(-beta * d) + e * softplus(beta * d), d_k = (c - j)_(k) - (ref_c - ref_j)_(k), each sorted',
   publications: [

@@ -13,6 +13,11 @@ export interface ApoDownOptions {
 /** Everything that is constant about {@link apoDown}. */
 export const apoDownEntry = defineLoss<ApoDownOptions>({
   id: 'apo-down',
+  summary: 'Lowers both responses, the rejected one more.',
+  gradient:
+    'The chosen one is pushed down by beta * s(1 - s) at r_c, and up only by the margin term; the rejected one down.',
+  use: 'The policy already writes better than the chosen responses.',
+  trl: 'DPOTrainer `apo_down`',
   formula: 'sigmoid(beta * r_c) + sigmoid(-beta * h)',
   publications: [
     {

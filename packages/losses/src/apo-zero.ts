@@ -13,6 +13,10 @@ export interface ApoZeroOptions {
 /** Everything that is constant about {@link apoZero}. */
 export const apoZeroEntry = defineLoss<ApoZeroOptions>({
   id: 'apo-zero',
+  summary: 'Raises chosen responses above the reference and lowers rejected ones below it, each on its own.',
+  gradient: 'Each side beta * s(1 - s), s = sigmoid(beta r): strongest at the reference, fading both ways.',
+  use: 'Chosen responses are better than what the policy writes.',
+  trl: 'DPOTrainer `apo_zero`',
   formula: 'sigmoid(-beta * r_c) + sigmoid(beta * r_j)',
   publications: [
     {

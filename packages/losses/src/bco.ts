@@ -19,6 +19,10 @@ const INITIAL_STATE: LossState = Object.freeze({ count: 0, mean: 0 });
 /** Everything that is constant about {@link bco}. */
 export const bcoEntry = defineLoss<BcoOptions>({
   id: 'bco',
+  summary: 'Trains a classifier that tells chosen from rejected responses one by one, about a running mean reward.',
+  gradient: 'Each side on its own: beta * sigmoid of how far its reward is on the wrong side of the mean d.',
+  use: 'The absolute level of rewards matters, or chosen and rejected are only loosely paired.',
+  trl: 'DPOTrainer `bco_pair`; BCOTrainer for responses without partners',
   formula: 'softplus(-(beta * r_c - d)) + softplus(beta * r_j - d), d = running mean of all rewards, detached',
   publications: [
     {

@@ -16,6 +16,11 @@ export interface BradleyTerryOptions {
 /** Everything that is constant about {@link bradleyTerry}. */
 export const bradleyTerryEntry = defineLoss<BradleyTerryOptions>({
   id: 'bradley-terry',
+  summary: 'Trains a reward model to give the chosen response the higher reward.',
+  gradient: 'Both rewards are pushed equally hard, by sigmoid of minus the margin; the penalty pulls their sum to 0.',
+  use: '`metaapo train-reward`.',
+  trl: 'RewardTrainer; `center_rewards_coefficient` is `centerPenalty`',
+  letters: { m: '`margin`', p: '`centerPenalty`' },
   formula: 'softplus(-(c - j - m)) + p * (c + j)^2, c and j rewards',
   publications: [
     {
@@ -30,6 +35,7 @@ export const bradleyTerryEntry = defineLoss<BradleyTerryOptions>({
       arxiv: '2312.09244',
     },
   ],
+  reads: 'rewards',
   aggregation: 'sum',
   isReferenceFree: true,
   options: {

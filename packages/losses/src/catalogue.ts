@@ -13,6 +13,7 @@ import { ipoEntry } from './ipo.js';
 import { ktoEntry } from './kto.js';
 import { lengthNormalizedDpoEntry } from './length-normalized-dpo.js';
 import { ncaEntry } from './nca.js';
+import { nllEntry } from './nll.js';
 import { orpoEntry } from './orpo.js';
 import { robustDpoEntry } from './robust-dpo.js';
 import { rpoEntry } from './rpo.js';
@@ -42,5 +43,6 @@ export const catalogue = [
   lengthNormalizedDpoEntry,
   wpoEntry,
   rpoEntry,
+  nllEntry,
   bradleyTerryEntry,
 ] as const;

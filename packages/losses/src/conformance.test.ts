@@ -11,6 +11,7 @@ const FLAGS: Readonly<Record<string, LossFlags>> = {
   bco: { detachesTerms: true },
   kto: { detachesTerms: true },
   wpo: { detachesTerms: true },
+  'apo-down': { raisesChosen: false },
 };
 
 beforeAll(() => tf.setBackend('cpu'));

@@ -2,14 +2,14 @@ import * as tf from '@tensorflow/tfjs';
 import { betaField, labelSmoothingField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
-import { margin, policyLogprobs, scaledRewards, smoothedLogisticLoss, withNegativeLogLikelihood } from './margins.js';
+import { margin, policyLogprobs, scaledRewards, smoothedLogisticLoss, withTokenNll } from './margins.js';
 import { nllWeightField } from './nll-weight-field.js';
 
 /** Options of {@link cpo}. */
 export interface CpoOptions {
   /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. */
   readonly beta?: number;
-  /** Weight of the negative log-likelihood of the chosen response, >= 0; default 1. 0 leaves the preference term alone. */
+  /** Weight of the chosen response's negative log-likelihood a token, >= 0; default 1. 0 leaves the preference term alone. */
   readonly nllWeight?: number;
   /** Probability that a label is wrong, 0 to below 0.5; default 0. */
   readonly labelSmoothing?: number;
@@ -18,7 +18,11 @@ export interface CpoOptions {
 /** Everything that is constant about {@link cpo}. */
 export const cpoEntry = defineLoss<CpoOptions>({
   id: 'cpo',
-  formula: '(1 - e) * softplus(-beta * (c - j)) + e * softplus(beta * (c - j)) - nllWeight * c',
+  summary: 'Adds the likelihood of the chosen response to DPO without its reference.',
+  gradient: 'As DPO with h = c - j, plus a constant push of the chosen response of nllWeight a token.',
+  use: 'No reference fits into memory, and the chosen responses are worth imitating.',
+  trl: 'CPOTrainer `sigmoid`; `nllWeight` is `cpo_alpha`',
+  formula: '(1 - e) * softplus(-beta * (c - j)) + e * softplus(beta * (c - j)) - nllWeight * c / tokens_c',
   publications: [
     {
       authors: 'Xu et al.',
@@ -36,7 +40,7 @@ export const cpoEntry = defineLoss<CpoOptions>({
       effect: 'Larger lets a pair rest sooner; there is no reference to hold to.',
       defaultFrom: 'paper',
     }),
-    nllWeight: nllWeightField({ default: 1, usual: [0, 2], defaultFrom: 'paper' }),
+    nllWeight: nllWeightField({ default: 1, usual: [0, 2], defaultFrom: "paper; a token as in its authors' code" }),
     labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper' }),
   },
   evaluate: (logprobs, { beta, nllWeight, labelSmoothing }) => {
@@ -44,7 +48,7 @@ export const cpoEntry = defineLoss<CpoOptions>({
     const score = margin(policy);
     const preference = smoothedLogisticLoss(tf.mul(score, beta), labelSmoothing);
     return {
-      perPair: withNegativeLogLikelihood(preference, logprobs.policyChosen, nllWeight),
+      perPair: withTokenNll(preference, logprobs, nllWeight, 'cpo'),
       score,
       ...scaledRewards(policy, beta),
     };
@@ -55,11 +59,12 @@ export const cpoEntry = defineLoss<CpoOptions>({
  * Contrastive preference optimisation: DPO with a uniform reference plus the likelihood of the chosen response, which
  * takes the reference's place in holding the policy.
  *
- *     perPair = -(1 - e) log sigmoid(beta (c - j)) - e log sigmoid(-beta (c - j)) - nllWeight c
+ *     perPair = -(1 - e) log sigmoid(beta (c - j)) - e log sigmoid(-beta (c - j)) - nllWeight c / tokens_c
  *
- * c, j: summed log-probabilities of chosen and rejected under the policy. `score` is c - j, without beta.
- * Differs from common implementations, in which the likelihood term is averaged over the tokens of the batch: here it is
- * the paper's log p(chosen | prompt), a sum over tokens. For a likelihood a token divide `nllWeight` by a typical length.
+ * c, j: summed log-probabilities of chosen and rejected under the policy; tokens_c: length of the chosen response, which
+ * `compute` has to be given unless `nllWeight` is 0. `score` is c - j, without beta.
+ * Differs from the paper, whose likelihood is a sum over tokens, and from TRL, which averages it over all tokens of the
+ * batch: here each response's mean counts once, so that pairs stay independent; with one pair a batch it is TRL's.
  *
  * Xu et al. 2024, arXiv 2401.08417.
  * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.

@@ -21,19 +21,39 @@ export interface Publication {
   readonly equation?: string;
 }
 
+/** What a loss is in words: for lists of parts and the docs. */
+export interface LossWords {
+  /** One plain sentence, without the loss's name: what it does. */
+  readonly summary: string;
+  /** How its gradient behaves, as the margin grows. */
+  readonly gradient: string;
+  /** When to choose it. */
+  readonly use: string;
+  /** Its name in TRL. */
+  readonly trl: string;
+  /** What letters of its formula stand for, where they are its own. */
+  readonly letters?: Readonly<Record<string, string>>;
+}
+
 /** What is constant about a loss: everything that the docs and the plugin say of it. */
-export interface LossDefinition<Options extends object> {
+export interface LossDefinition<Options extends object> extends LossWords {
   readonly id: string;
-  /** The formula in plain text; letters as in the README of this package. */
+  /** The formula in plain text; letters as in the README of this package, or explained in `letters`. */
   readonly formula: string;
   readonly publications: readonly Publication[];
+  /** Rewards for the loss of a reward model; log-probabilities by default. */
+  readonly reads?: 'logprobs' | 'rewards';
   readonly aggregation: 'sum' | 'mean';
   readonly isReferenceFree: boolean | ((options: Readonly<Required<Options>>) => boolean);
   readonly couplesPairs?: boolean;
   readonly ranksPairs?: boolean;
   readonly options: OptionFields<Options>;
+  /** Margin over which its logit grows by one: 1 / beta by default, or 1 where there is no beta. */
+  readonly marginUnit?: number;
   /** What two options say together that neither says alone; a sentence when it cannot be, else `undefined`. */
   conflict?(options: Readonly<Required<Options>>): string | undefined;
+  /** Warnings about options that each alone are usual and together are not. */
+  advice?(options: Readonly<Required<Options>>): readonly string[];
   /** What the loss remembers from batch to batch. */
   readonly memory?: {
     readonly initialState: LossState;
@@ -81,12 +101,13 @@ function createLoss<Options extends object>(definition: LossDefinition<Options>,
   return pureLoss({
     id: definition.id,
     options: options as Readonly<Record<string, unknown>>,
+    ...(definition.reads ? { reads: definition.reads } : {}),
     aggregation: definition.aggregation,
     isReferenceFree: typeof isReferenceFree === 'boolean' ? isReferenceFree : isReferenceFree(options),
     ...(definition.couplesPairs ? { couplesPairs: true } : {}),
     ...(definition.ranksPairs ? { ranksPairs: true } : {}),
     ...boundMemory(definition, options),
-    warnings,
+    warnings: Object.freeze([...warnings, ...(definition.advice?.(options) ?? [])]),
     compute: (logprobs: PairLogprobs, state?: LossState) => definition.evaluate(logprobs, options, state),
   });
 }
@@ -128,7 +149,7 @@ function checkShapes(logprobs: PairLogprobs, lossId: string): void {
     if (tensor !== undefined && (tensor.rank !== 1 || tensor.size !== expected)) {
       throw new MetaapoError('config', `${name} has the wrong shape`, {
         where: `loss ${lossId}`,
-        expected: `[${expected}], one log-probability for each pair`,
+        expected: `[${expected}], one number for each pair`,
         got: `[${tensor.shape.join(', ')}]`,
       });
     }

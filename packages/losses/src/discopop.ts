@@ -17,6 +17,11 @@ export interface DiscopopOptions {
 /** Everything that is constant about {@link discopop}. */
 export const discopopEntry = defineLoss<DiscopopOptions>({
   id: 'discopop',
+  summary: 'Blends the logistic and the exponential loss by the margin, as found by a search over programs.',
+  gradient:
+    'As DPO for pairs in the wrong order; near h = 0 it turns round within a few tau; exponential decay beyond.',
+  use: 'Experiments with loss shapes; not convex.',
+  trl: 'DPOTrainer `discopop`',
   formula: '(1 - m) * softplus(-z) + m * exp(-z), z = beta * h, m = sigmoid(z / tau)',
   publications: [
     {

@@ -23,6 +23,12 @@ export interface DpoOptions {
 /** Everything that is constant about {@link dpo}. */
 export const dpoEntry = defineLoss<DpoOptions>({
   id: 'dpo',
+  summary: 'Widens the gap between chosen and rejected log-ratios by logistic regression on their difference.',
+  gradient:
+    'Both responses are pushed equally hard, by beta * sigmoid(-beta * h): beta for pairs far in the wrong order, fading to 0 as the margin grows.',
+  use: 'First choice, and the yardstick for the others: clean preferences and a reference that is near the data.',
+  trl: 'DPOTrainer `sigmoid`; with `fDivergence` `f_divergence_type`, with `referenceFree` `reference_free`',
+  letters: { "f'": "derivative of the divergence's f, a function of the ratio exp r of policy to reference" },
   formula: "(1 - e) * softplus(-beta * h) + e * softplus(beta * h); with an f-divergence h = f'(exp r_c) - f'(exp r_j)",
   publications: [
     {

@@ -19,6 +19,12 @@ const SMALLEST_SMOOTHING = 1e-3;
 /** Everything that is constant about {@link exo}. */
 export const exoEntry = defineLoss<ExoOptions>({
   id: 'exo',
+  summary: 'Matches the policy to the smoothed label by the reverse KL divergence, which seeks one mode.',
+  gradient:
+    'Largest for pairs that are undecided; fades for pairs in the right order and also for pairs hopelessly in the wrong one.',
+  use: 'DPO spreads its effort over pairs that cannot be learnt.',
+  trl: 'DPOTrainer `exo_pair`',
+  letters: { p: "the policy's own probability that chosen is the better one" },
   formula:
     'p * (log p - log(1 - e)) + (1 - p) * (log(1 - p) - log e), p = sigmoid(beta * h); e = 0 stands for e = 1e-3',
   publications: [

@@ -14,6 +14,10 @@ export interface HingeOptions {
 /** Everything that is constant about {@link hinge}. */
 export const hingeEntry = defineLoss<HingeOptions>({
   id: 'hinge',
+  summary: 'Pushes each pair until its margin reaches 1 / beta, then leaves it alone.',
+  gradient: 'Constant, beta on each side, below a margin of 1 / beta; exactly 0 above it.',
+  use: 'Pairs that are right should stop moving the policy at once.',
+  trl: 'DPOTrainer `hinge`',
   formula: 'max(0, 1 - beta * h)',
   publications: [
     {

@@ -14,6 +14,10 @@ export interface IpoOptions {
 /** Everything that is constant about {@link ipo}. */
 export const ipoEntry = defineLoss<IpoOptions>({
   id: 'ipo',
+  summary: 'Pulls the margin a token to a fixed target, from below and from above.',
+  gradient: 'Linear in the distance from the target 1 / (2 beta): a pair beyond it is pulled back.',
+  use: 'DPO overfits: few data, several epochs, or preferences without noise.',
+  trl: 'DPOTrainer `ipo`',
   formula: '(h - 1 / (2 beta))^2, h over means',
   publications: [
     {

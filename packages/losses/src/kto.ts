@@ -1,25 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards } from './margins.js';
-import type { OptionField } from './option-fields.js';
-import { numberField } from './option-fields.js';
-import { divergenceEstimate, prospectLoss } from './unpaired-kto.js';
-
-/** Options of {@link kto}. */
-export interface KtoOptions {
-  /** Risk aversion and reward scale, > 0, usually 0.01 to 0.5; default 0.1. */
-  readonly beta?: number;
-  /** lambda_D, weight of chosen responses, >= 0, usually 0.5 to 2; default 1. */
-  readonly desirableWeight?: number;
-  /** lambda_U, weight of rejected responses, >= 0, usually 0.5 to 2; default 1. */
-  readonly undesirableWeight?: number;
-}
+import { divergenceEstimate, type KtoOptions, ktoFields, prospectLoss } from './prospect-loss.js';
 
 /** Everything that is constant about {@link kto}. */
 export const ktoEntry = defineLoss<KtoOptions>({
   id: 'kto',
+  summary: 'Judges each response alone, as a gain or a loss against how far the policy has already moved.',
+  gradient: 'beta * s(1 - s), s = sigmoid(beta (r - z)): strongest near the reference point z, fading both ways.',
+  use: 'Pairs of doubtful quality, or more rejected than chosen ones worth (weights); `unpairedKto` for single thumbs up and down.',
+  trl: 'KTOTrainer `kto`, for responses without partners: `unpairedKto`',
+  letters: {
+    lambda_D: '`desirableWeight`',
+    lambda_U: '`undesirableWeight`',
+    z: 'how far the policy has moved from the reference already',
+  },
   formula:
     '(lambda_D * sigmoid(-beta * (r_c - z_j)) + lambda_U * sigmoid(beta * (r_j - z_c))) / 2, z = max(0, batch mean of r), detached',
   publications: [
@@ -33,11 +29,7 @@ export const ktoEntry = defineLoss<KtoOptions>({
   aggregation: 'sum',
   isReferenceFree: false,
   couplesPairs: true,
-  options: {
-    beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper' }),
-    desirableWeight: weightField('Larger pulls chosen responses up harder.'),
-    undesirableWeight: weightField('Larger pushes rejected responses down harder.'),
-  },
+  options: ktoFields,
   evaluate: (logprobs, options) => {
     const ratios = logRatios(logprobs, 'kto');
     const chosenLoss = prospectLoss(ratios.chosen, divergenceEstimate(ratios.rejected), 'desirable', options);
@@ -49,10 +41,6 @@ export const ktoEntry = defineLoss<KtoOptions>({
     };
   },
 });
-
-function weightField(effect: string): OptionField<number> {
-  return numberField({ default: 1, bounds: { atLeast: 0 }, usual: [0.5, 2], effect, defaultFrom: 'paper' });
-}
 
 /**
  * Kahneman-Tversky optimisation on pairs: each response is judged alone, as a gain or a loss against the divergence

@@ -15,6 +15,10 @@ export interface LengthNormalizedDpoOptions {
 /** Everything that is constant about {@link lengthNormalizedDpo}. */
 export const lengthNormalizedDpoEntry = defineLoss<LengthNormalizedDpoOptions>({
   id: 'length-normalized-dpo',
+  summary: 'Is DPO on mean log-ratios, so that long answers have no larger say.',
+  gradient: 'As DPO with h a token: each token of a response gets 1 / length of the push.',
+  use: 'Lengths of chosen and rejected differ much, or answers grow longer under DPO.',
+  trl: 'DPOTrainer `sigmoid_norm`',
   formula: '(1 - e) * softplus(-beta * h) + e * softplus(beta * h), h over means',
   publications: [
     {

@@ -70,7 +70,28 @@ export function smoothedLogisticLoss(logits: Tensor1D, labelSmoothing: number): 
   return tf.add(tf.mul(logisticLoss(logits), 1 - labelSmoothing), tf.mul(tf.softplus(logits), labelSmoothing));
 }
 
-/** `[B]` float32: a loss plus `weight` times the negative log-likelihood -log p(chosen), summed or mean as it was given. */
-export function withNegativeLogLikelihood(loss: Tensor1D, policyChosen: Tensor1D, weight: number): Tensor1D {
-  return weight === 0 ? loss : tf.sub(loss, tf.mul(policyChosen, weight));
+/**
+ * `[B]` float32 each: mean log-probabilities a token under the policy, of a loss over sums.
+ * @throws MetaapoError with code `config` when the numbers of tokens are missing
+ */
+export function meanLogprobs(logprobs: PairLogprobs, lossId: string, reason: string): LogRatios {
+  const { policyChosen, policyRejected, chosenTokens, rejectedTokens } = logprobs;
+  if (chosenTokens === undefined || rejectedTokens === undefined) {
+    throw new MetaapoError('config', `the numbers of response tokens are missing: ${reason}`, {
+      where: `loss ${lossId}`,
+      expected: 'chosenTokens and rejectedTokens, [B] each',
+      remedy: 'Give them beside the log-probabilities, as the trainer does',
+    });
+  }
+  return { chosen: tf.div(policyChosen, chosenTokens), rejected: tf.div(policyRejected, rejectedTokens) };
+}
+
+/**
+ * `[B]` float32: a loss over sums plus `weight` times the negative log-likelihood a token of the chosen response.
+ * @throws MetaapoError with code `config` when it counts and the numbers of tokens are missing
+ */
+export function withTokenNll(loss: Tensor1D, logprobs: PairLogprobs, weight: number, lossId: string): Tensor1D {
+  if (weight === 0) return loss;
+  const { chosen } = meanLogprobs(logprobs, lossId, 'nllWeight weighs the likelihood a token');
+  return tf.sub(loss, tf.mul(chosen, weight));
 }

@@ -13,6 +13,11 @@ export interface NcaOptions {
 /** Everything that is constant about {@link nca}. */
 export const ncaEntry = defineLoss<NcaOptions>({
   id: 'nca',
+  summary: 'Raises the chosen reward as data and lowers both rewards as noise.',
+  gradient:
+    'The chosen one is pushed up while sigmoid(beta r_c) < 2/3 and down beyond; the rejected one always down, by beta * sigmoid(beta r_j) / 2.',
+  use: 'Chosen log-probabilities fall under DPO and should not.',
+  trl: 'DPOTrainer `nca_pair`',
   formula: 'softplus(-beta * r_c) + softplus(beta * r_c) / 2 + softplus(beta * r_j) / 2',
   publications: [
     {

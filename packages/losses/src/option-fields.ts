@@ -89,7 +89,7 @@ export interface OptionProblem {
   readonly message: string;
 }
 
-/** Problems of given options against their fields; empty when there are none. */
+/** Problems of given options against their fields; empty when there are none. An option that is `undefined` is absent. */
 export function optionProblems<Options>(fields: OptionFields<Options>, given: unknown): readonly OptionProblem[] {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     return [{ path: [], message: `expected an object of options, got ${JSON.stringify(given)}` }];
@@ -100,7 +100,9 @@ export function optionProblems<Options>(fields: OptionFields<Options>, given: un
     if (field === undefined) {
       return [{ path: [name], message: `unknown option; known are ${Object.keys(known).join(', ')}` }];
     }
-    return field.accepted(value) ? [] : [{ path: [name], message: `expected ${field.accepts}, got ${shown(value)}` }];
+    return value === undefined || field.accepted(value)
+      ? []
+      : [{ path: [name], message: `expected ${field.accepts}, got ${shown(value)}` }];
   });
 }
 
@@ -125,7 +127,7 @@ export function resolveOptions<Options extends object>(
   const options: Record<string, unknown> = {};
   const warnings: string[] = [];
   for (const [name, field] of Object.entries(known)) {
-    const value = Object.hasOwn(values, name) ? values[name] : field.default;
+    const value = values[name] === undefined ? field.default : values[name];
     options[name] = deepFrozen(structuredClone(value));
     if (!field.usual(value)) {
       warnings.push(`loss ${lossId}: ${name} ${shown(value)} is outside the usual ${field.typical}. ${field.effect}`);

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { betaField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
-import { logisticLoss, margin, policyLogprobs, scaledRewards, withNegativeLogLikelihood } from './margins.js';
+import { logisticLoss, margin, policyLogprobs, scaledRewards } from './margins.js';
 import { nllWeightField } from './nll-weight-field.js';
 import { logOneMinusExp } from './stable-ops.js';
 
@@ -18,6 +18,11 @@ export interface OrpoOptions {
 /** Everything that is constant about {@link orpo}. */
 export const orpoEntry = defineLoss<OrpoOptions>({
   id: 'orpo',
+  summary: 'Fine-tunes on the chosen response while the odds against the rejected one are kept up.',
+  gradient:
+    'The likelihood pushes constantly; the odds ratio by beta * sigmoid(-o) / (1 - P), more for responses near probability 1.',
+  use: 'One stage from a base model, in the place of fine-tuning followed by DPO.',
+  trl: 'ORPOTrainer; its `beta` is the same lambda',
   formula:
     'beta * softplus(-o) - nllWeight * c, o = log odds(c) - log odds(j), log odds(x) = x - log(1 - exp x), means',
   publications: [
@@ -39,12 +44,13 @@ export const orpoEntry = defineLoss<OrpoOptions>({
     }),
     nllWeight: nllWeightField({ default: 1, usual: [0, 2], defaultFrom: 'paper' }),
   },
+  marginUnit: 1,
   evaluate: (logprobs, { beta, nllWeight }) => {
     const means = policyLogprobs(logprobs);
     const score = margin({ chosen: logOdds(means.chosen), rejected: logOdds(means.rejected) });
     const oddsRatioTerm = tf.mul(logisticLoss(score), beta) as Tensor1D;
     return {
-      perPair: withNegativeLogLikelihood(oddsRatioTerm, means.chosen, nllWeight),
+      perPair: tf.sub(oddsRatioTerm, tf.mul(means.chosen, nllWeight)),
       score,
       ...scaledRewards(means, beta),
     };

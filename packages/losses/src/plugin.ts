@@ -7,7 +7,7 @@ function partOf<Options extends object>(entry: LossEntry<Options>): AnyPart {
   return definePart({
     slot: LOSS,
     id: entry.id,
-    summary: entry.publications[0]!.title,
+    summary: entry.summary,
     options: entry.schema,
     create: (options) => entry.create(options),
   });

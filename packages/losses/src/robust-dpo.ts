@@ -16,6 +16,11 @@ export interface RobustDpoOptions {
 /** Everything that is constant about {@link robustDpo}. */
 export const robustDpoEntry = defineLoss<RobustDpoOptions>({
   id: 'robust-dpo',
+  summary: 'Undoes, on average, a known share of flipped labels in DPO.',
+  gradient:
+    'As DPO, plus a push of the same sign for pairs already in order: (1 - e) sigmoid(-beta h) + e sigmoid(beta h), over 1 - 2e; it never fades to 0.',
+  use: 'Labels are noisy and the share of wrong ones is known, such as votes of a crowd.',
+  trl: 'DPOTrainer `robust`',
   formula: '((1 - e) * softplus(-beta * h) - e * softplus(beta * h)) / (1 - 2e)',
   publications: [
     {

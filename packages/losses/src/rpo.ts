@@ -2,45 +2,45 @@ import * as tf from '@tensorflow/tfjs';
 import { betaField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
-import { logisticLoss, logRatios, margin, scaledRewards, withNegativeLogLikelihood } from './margins.js';
+import { logisticLoss, logRatios, margin, scaledRewards, withTokenNll } from './margins.js';
 import { nllWeightField } from './nll-weight-field.js';
 
 /** Options of {@link rpo}. */
 export interface RpoOptions {
   /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. Larger holds the policy closer to the reference. */
   readonly beta?: number;
-  /** Weight of -log p(chosen), a sum over tokens, >= 0; default 0.005. eta * beta in the paper. */
+  /** Weight of the chosen response's negative log-likelihood a token, >= 0, usually 0.1 to 2; default 1. alpha of Pang et al. */
   readonly nllWeight?: number;
 }
 
 /** Everything that is constant about {@link rpo}. */
 export const rpoEntry = defineLoss<RpoOptions>({
   id: 'rpo',
-  formula: 'softplus(-beta * h) - nllWeight * c',
+  summary: 'Adds the likelihood of the chosen response to DPO.',
+  gradient: "DPO's, plus a constant push of the chosen response of nllWeight a token.",
+  use: 'Chosen log-probabilities fall under DPO; reasoning, where the chosen answer is right.',
+  trl: 'DPOTrainer `rpo_alpha`; today `["sigmoid", "sft"]` with `loss_weights`',
+  formula: 'softplus(-beta * h) - nllWeight * c / tokens_c',
   publications: [
+    { authors: 'Pang et al.', title: 'Iterative Reasoning Preference Optimization', year: 2024, arxiv: '2404.19733' },
     {
       authors: 'Liu et al.',
       title: 'Provably Mitigating Overoptimization in RLHF: Your SFT Loss is Implicitly an Adversarial Regularizer',
       year: 2024,
       arxiv: '2405.16436',
     },
-    { authors: 'Pang et al.', title: 'Iterative Reasoning Preference Optimization', year: 2024, arxiv: '2404.19733' },
   ],
   aggregation: 'sum',
   isReferenceFree: false,
   options: {
     beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'convention' }),
-    nllWeight: nllWeightField({
-      default: 0.005,
-      usual: [0, 0.1],
-      defaultFrom: 'convention, about 1 / response length',
-    }),
+    nllWeight: nllWeightField({ default: 1, usual: [0, 2], defaultFrom: 'Pang et al. (alpha)' }),
   },
   evaluate: (logprobs, { beta, nllWeight }) => {
     const ratios = logRatios(logprobs, 'rpo');
     const score = margin(ratios);
     return {
-      perPair: withNegativeLogLikelihood(logisticLoss(tf.mul(score, beta)), logprobs.policyChosen, nllWeight),
+      perPair: withTokenNll(logisticLoss(tf.mul(score, beta)), logprobs, nllWeight, 'rpo'),
       score,
       ...scaledRewards(ratios, beta),
     };
@@ -51,11 +51,12 @@ export const rpoEntry = defineLoss<RpoOptions>({
  * Regularised preference optimisation: DPO plus the likelihood of the chosen response, which keeps that likelihood from
  * falling while the margin grows.
  *
- *     perPair = -log sigmoid(beta h) - nllWeight c,   h = r_c - r_j
+ *     perPair = -log sigmoid(beta h) - nllWeight c / tokens_c,   h = r_c - r_j
  *
- * c: summed log-probability of the chosen response under the policy. `score` is h.
- * Differs from Pang et al. (weight alpha = 1 on the likelihood divided by the response length) in the length: a loss
- * over sums does not see it, so an `nllWeight` of alpha / (typical length) comes closest. Liu et al. use the sum.
+ * c: summed log-probability of the chosen response under the policy; tokens_c: its length, which `compute` has to be
+ * given unless `nllWeight` is 0. `score` is h.
+ * Differs from Liu et al., whose likelihood is a sum over tokens, and from TRL, which averages it over all tokens of the
+ * batch: here each response's mean counts once, as in Pang et al.
  *
  * Liu et al. 2024, arXiv 2405.16436; Pang et al. 2024, arXiv 2404.19733.
  * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.

@@ -19,6 +19,10 @@ export interface SimpoOptions {
 /** Everything that is constant about {@link simpo}. */
 export const simpoEntry = defineLoss<SimpoOptions>({
   id: 'simpo',
+  summary: 'Compares mean log-probabilities with a target margin, and needs no reference.',
+  gradient: 'beta * sigmoid(-z), split over the tokens of each response, so that long ones are pushed less a token.',
+  use: 'Memory for a reference is lacking, or answers grow longer under DPO.',
+  trl: 'CPOTrainer `simpo` with `cpo_alpha` 0',
   formula: '(1 - e) * softplus(-z) + e * softplus(z), z = beta * (c - j) - gamma, c and j means',
   publications: [
     {
@@ -48,6 +52,7 @@ export const simpoEntry = defineLoss<SimpoOptions>({
     }),
     labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper' }),
   },
+  advice: gammaAdvice,
   evaluate: (logprobs, { beta, gamma, labelSmoothing }) => {
     const means = policyLogprobs(logprobs);
     // Equation 6.
@@ -59,6 +64,15 @@ export const simpoEntry = defineLoss<SimpoOptions>({
     };
   },
 });
+
+function gammaAdvice({ beta, gamma }: Readonly<Required<SimpoOptions>>): readonly string[] {
+  const ratio = gamma / beta;
+  if (ratio >= 0.1 && ratio <= 0.8) return [];
+  const effect = ratio < 0.1 ? 'hardly asks for a margin' : 'asks for a margin that degrades the text';
+  return [
+    `loss simpo: gamma ${gamma} is ${Number(ratio.toPrecision(2))} times beta, outside the usual 0.1 to 0.8: it ${effect}.`,
+  ];
+}
 
 /**
  * SimPO: logistic loss of the difference of mean log-probabilities less a target margin, without a reference.

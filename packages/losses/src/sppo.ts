@@ -13,6 +13,10 @@ export interface SppoOptions {
 /** Everything that is constant about {@link sppo}. */
 export const sppoEntry = defineLoss<SppoOptions>({
   id: 'sppo',
+  summary: 'Regresses the chosen log-ratio to +1 / (2 beta) and the rejected one to -1 / (2 beta).',
+  gradient: 'Linear in the distance of each log-ratio from its own target, so the chosen one has to rise by itself.',
+  use: 'Rounds of self-play in which the winner should become likelier, not just the loser less likely.',
+  trl: 'DPOTrainer `sppo_hard`',
   formula: '(r_c - 1 / (2 beta))^2 + (r_j + 1 / (2 beta))^2',
   publications: [
     {

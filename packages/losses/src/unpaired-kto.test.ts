@@ -44,3 +44,24 @@ it('takes no divergence below zero, and lets no gradient through it or the rewar
     expect(value).toBeCloseTo(labels[at] === 1 ? -1.5 * slope : 0.5 * slope, 6);
   }
 });
+
+it('has the defaults of KTO on pairs', () => {
+  const given = { policy: tf.tensor1d(policy), ...inputs([-28, -29]) };
+  const values = (options?: object) => [...unpairedKto(given, options).perResponse.dataSync()];
+  expect(values()).toEqual(values({ beta: 0.1, desirableWeight: 1, undesirableWeight: 1 }));
+});
+
+it('refuses options, shapes and labels that it does not know', () => {
+  const given = { policy: tf.tensor1d(policy), ...inputs([-28, -29]) };
+  const refused =
+    (change: object, options = {}) =>
+    () =>
+      unpairedKto({ ...given, ...change }, options);
+  expect(refused({}, { beta: 0 })).toThrow(/loss unpaired-kto beta: expected a number > 0, got 0/i);
+  expect(refused({}, { betta: 1 })).toThrow(/unknown option/);
+  expect(refused({ reference: tf.tensor1d([1]) })).toThrow(/reference has the wrong shape.*\[3\]; got \[1\]/s);
+  expect(refused({ isDesirable: tf.tensor1d([1, -1, 1]) })).toThrow(/isDesirable holds another label.*got -1/s);
+  expect(refused({ mismatchedPolicy: tf.tensor1d([]), mismatchedReference: tf.tensor1d([]) })).toThrow(
+    /mismatchedPolicy has the wrong shape.*\[1\]; got \[0\]/s,
+  );
+});

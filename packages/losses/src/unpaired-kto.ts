@@ -1,17 +1,11 @@
-import type { Scalar, Tensor1D } from '@tensorflow/tfjs';
+import { MetaapoError } from '@metaapo/core/contracts';
+import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
+import { resolveOptions } from './option-fields.js';
+import { divergenceEstimate, type KtoOptions, ktoFields, prospectLoss } from './prospect-loss.js';
 import { detached } from './stable-ops.js';
 
-/** Options of KTO's loss of one response. */
-export interface KtoWeights {
-  readonly beta: number;
-  /** lambda_D: weight of desirable responses. */
-  readonly desirableWeight: number;
-  /** lambda_U: weight of undesirable responses. */
-  readonly undesirableWeight: number;
-}
-
-/** Log-probabilities of N labelled responses, and of M mismatched ones that estimate the divergence. */
+/** Log-probabilities of N labelled responses, and of M >= 1 mismatched ones that estimate the divergence; borrowed. */
 export interface UnpairedLogprobs {
   /** `[N]` float32: summed log-probability of each response under the policy. */
   readonly policy: Tensor1D;
@@ -36,41 +30,50 @@ export interface UnpairedLosses {
 /**
  * KTO on responses without partners, as the paper has it.
  *
- *     perResponse = lambda_y * (1 - sigmoid(s * beta * (r - z0))),   s = +1 desirable, -1 undesirable
+ *     perResponse = lambda_y * (1 - sigmoid(s * beta * (r - z))),   s = +1 desirable, -1 undesirable
  *
- * z0 = max(0, mean of log-ratios of the mismatched responses), detached: the estimate of KL(policy || reference).
- * Ethayarajh et al. 2024, arXiv 2402.01306.
+ * r: log p - log r, sums over tokens; z = max(0, mean r of the mismatched responses), detached: the estimate of
+ * KL(policy || reference). One half of its weight where r = z. Options and defaults are those of `kto`; where
+ * one label is rarer, weights inverse to the counts balance them.
+ *
+ * Ethayarajh et al. 2024, arXiv 2402.01306, equations 7 and 8.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds, for tensors whose shapes do
+ * not fit, for labels other than 0 and 1, and when there is no mismatched response
  */
-export function unpairedKto(logprobs: UnpairedLogprobs, weights: KtoWeights): UnpairedLosses {
+export function unpairedKto(logprobs: UnpairedLogprobs, options: KtoOptions = {}): UnpairedLosses {
+  const settings = resolveOptions('unpaired-kto', ktoFields, options).options;
+  checkInputs(logprobs);
   return tf.tidy(() => {
     const ratio: Tensor1D = tf.sub(logprobs.policy, logprobs.reference);
     const baseline = divergenceEstimate(tf.sub(logprobs.mismatchedPolicy, logprobs.mismatchedReference));
-    const desirable = prospectLoss(ratio, baseline, 'desirable', weights);
-    const undesirable = prospectLoss(ratio, baseline, 'undesirable', weights);
+    const desirable = prospectLoss(ratio, baseline, 'desirable', settings);
+    const undesirable = prospectLoss(ratio, baseline, 'undesirable', settings);
     return {
       perResponse: tf.add(
         tf.mul(logprobs.isDesirable, desirable),
         tf.mul(tf.sub(1, logprobs.isDesirable), undesirable),
       ) as Tensor1D,
-      rewards: detached(tf.mul(ratio, weights.beta)),
+      rewards: detached(tf.mul(ratio, settings.beta)),
     };
   });
 }
 
-/** max(0, mean log-ratio), a detached scalar: the reference point z0 of {@link prospectLoss}. */
-export function divergenceEstimate(logRatios: Tensor1D): Scalar {
-  return tf.relu<Scalar>(tf.mean<Scalar>(detached(logRatios)));
+function checkInputs(logprobs: UnpairedLogprobs): void {
+  const { policy, mismatchedPolicy, isDesirable } = logprobs;
+  for (const name of ['policy', 'reference', 'isDesirable'] as const) checkSize(name, logprobs[name], policy.size);
+  for (const name of ['mismatchedPolicy', 'mismatchedReference'] as const) {
+    checkSize(name, logprobs[name], Math.max(1, mismatchedPolicy.size));
+  }
+  const wrong = isDesirable.dataSync().find((label) => label !== 0 && label !== 1);
+  if (wrong !== undefined)
+    refuse('isDesirable holds another label', '1 for desirable and 0 for undesirable', `${wrong}`);
 }
 
-/** lambda * sigmoid(-s * beta * (r - z0)), `[N]` float32: the loss of a response against the reference point. */
-export function prospectLoss(
-  logRatio: Tensor1D,
-  referencePoint: Scalar,
-  label: 'desirable' | 'undesirable',
-  { beta, desirableWeight, undesirableWeight }: KtoWeights,
-): Tensor1D {
-  const gain = tf.mul(tf.sub(logRatio, referencePoint), beta);
-  return label === 'desirable'
-    ? tf.mul(tf.sigmoid(tf.neg(gain)), desirableWeight)
-    : tf.mul(tf.sigmoid(gain), undesirableWeight);
+function checkSize(name: string, { rank, size, shape }: Tensor1D, expected: number): void {
+  if (rank === 1 && size === expected) return;
+  refuse(`${name} has the wrong shape`, `[${expected}]`, `[${shape.join(', ')}]`);
+}
+
+function refuse(summary: string, expected: string, got: string): never {
+  throw new MetaapoError('config', summary, { where: 'loss unpaired-kto', expected, got });
 }

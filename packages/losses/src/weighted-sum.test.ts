@@ -2,7 +2,7 @@ import { composeRun } from '@metaapo/core';
 import { describeLoss } from '@metaapo/testing';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import losses, { aot, bco, dpo, hinge, simpo, weightedSum } from './index.js';
+import losses, { aot, bco, bradleyTerry, dpo, hinge, ipo, nll, rpo, weightedSum } from './index.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -31,6 +31,13 @@ describeLoss(
     detachesTerms: true,
   },
 );
+
+describeLoss({ describe, it }, () => weightedSum([{ loss: dpo() }, { loss: nll() }]), {
+  name: 'a weighted sum over sums and means',
+});
+describeLoss({ describe, it }, () => weightedSum([{ loss: dpo() }, { loss: aot() }]), {
+  name: 'a weighted sum with a loss that ranks',
+});
 
 describe('a weighted sum', () => {
   it('adds the losses by their weights and takes score and rewards from the first', () => {
@@ -66,8 +73,31 @@ describe('a weighted sum', () => {
     expect(weightedSum([{ loss: dpo({ beta: 90 }) }]).warnings).toHaveLength(1);
   });
 
-  it('refuses losses of different kinds, no loss, and weights that are not positive', () => {
-    expect(() => weightedSum([{ loss: dpo() }, { loss: simpo() }])).toThrow(/over sums.*simpo, which is over means/s);
+  it('turns sums into means, and means into sums, for a loss that takes the other', () => {
+    const tokens = { chosenTokens: tf.tensor1d([4, 10]), rejectedTokens: tf.tensor1d([5, 8]) };
+    const values = (tensor: tf.Tensor) => [...tensor.dataSync()];
+    const [sums, means] = [
+      weightedSum([{ loss: dpo() }, { loss: nll() }]),
+      weightedSum([{ loss: ipo() }, { loss: bco() }]),
+    ];
+    const asRpo = rpo({ nllWeight: 1 }).compute({ ...logprobs(), ...tokens });
+    for (const [at, value] of values(asRpo.perPair).entries()) {
+      expect(values(sums.compute({ ...logprobs(), ...tokens }).perPair)[at]).toBeCloseTo(value, 6);
+    }
+    const lengths = { chosenTokens: Float32Array.of(4, 10), rejectedTokens: Float32Array.of(5, 8) };
+    const perToken = {
+      policyChosen: Float32Array.of(-3, -3),
+      policyRejected: Float32Array.of(-3, -2.75),
+      referenceChosen: Float32Array.of(-3.25, -2.8),
+      referenceRejected: Float32Array.of(-2.8, -3.125),
+    };
+    const next = means.nextState!(means.initialState!, { ...perToken, ...lengths });
+    expect(next['1/mean']).toBeCloseTo(bco().nextState!(bco().initialState!, pairs).mean!, 6);
+    expect(() => sums.compute(logprobs())).toThrow(/numbers of response tokens are missing.*nll takes means/s);
+  });
+
+  it('refuses losses that compare different things, no loss, and weights that are not positive', () => {
+    expect(() => weightedSum([{ loss: dpo() }, { loss: bradleyTerry() }])).toThrow(/bradley-terry.*one of rewards/s);
     expect(() => weightedSum([])).toThrow('no loss');
     expect(() => weightedSum([{ loss: dpo(), weight: 0 }])).toThrow('weight of dpo');
   });

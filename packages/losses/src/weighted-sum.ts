@@ -10,6 +10,7 @@ import {
 } from '@metaapo/core/contracts';
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
+import { aggregated, scaleArray, scaleTensor } from './aggregated.js';
 import { optionsSchema } from './define-loss.js';
 import type { OptionField } from './option-fields.js';
 
@@ -31,49 +32,54 @@ export interface WeightedSumOptions {
  *     perPair = sum_k weight_k perPair_k
  *
  * `score` and the implicit rewards are those of the first loss, which therefore decides what selection and the
- * meta-learner look at. It needs a reference if one of the losses does, couples pairs if one does, and remembers what
+ * meta-learner look at, and whether log-probabilities come in as sums or means; numbers of tokens turn them into what
+ * another loss takes. The sum needs a reference if one of the losses does, couples pairs if one does, and remembers what
  * each of them remembers.
- * @throws MetaapoError with code `config` when there is no loss, a weight is not a positive number, or the losses do not
- * all take sums or all means of log-probabilities
+ * @throws MetaapoError with code `config` when there is no loss, a weight is not a positive number, or one loss compares
+ * rewards and another log-probabilities
  */
 export function weightedSum(losses: readonly WeightedLoss[]): PreferenceLoss {
   const terms = losses.map(({ loss, weight = 1 }) => ({ loss, weight }));
   const first = terms[0]?.loss;
-  const where = 'loss weighted-sum';
-  if (first === undefined) throw new MetaapoError('config', 'there is no loss to sum', { where });
-  for (const { loss, weight } of terms) checkTerm(loss, weight, first, where);
+  if (first === undefined) throw new MetaapoError('config', 'there is no loss to sum', { where: WHERE });
+  for (const { loss, weight } of terms) checkTerm(loss, weight, first);
   const some = (name: 'couplesPairs' | 'ranksPairs'): boolean => terms.some(({ loss }) => loss[name] === true);
-  const memory = memoryOf(terms.map(({ loss }) => loss));
   return Object.freeze({
     id: 'weighted-sum',
     options: Object.freeze({
       losses: Object.freeze(terms.map(({ loss, weight }) => Object.freeze({ id: loss.id, weight, ...loss.options }))),
     }),
+    ...(first.reads === undefined ? {} : { reads: first.reads }),
     aggregation: first.aggregation,
     isReferenceFree: terms.every(({ loss }) => loss.isReferenceFree),
     ...(some('couplesPairs') ? { couplesPairs: true } : {}),
     ...(some('ranksPairs') ? { ranksPairs: true } : {}),
     warnings: terms.flatMap(({ loss }) => loss.warnings ?? []),
-    ...memory,
+    ...memoryOf(terms.map(({ loss }) => loss)),
     compute: (logprobs: PairLogprobs, state?: LossState): PairLosses =>
       tf.tidy(() => {
-        const parts = terms.map(({ loss }, at) => loss.compute(logprobs, loss.initialState && stateOf(state, at)));
+        const parts = terms.map(({ loss }, at) =>
+          loss.compute(aggregated(logprobs, first, loss, scaleTensor), loss.initialState && stateOf(state, at)),
+        );
         const perPair = parts.map((part, at) => tf.mul<Tensor1D>(part.perPair, terms[at]!.weight));
         return { ...parts[0]!, perPair: tf.addN(perPair) };
       }),
   });
 }
 
-function checkTerm(loss: PreferenceLoss, weight: number, first: PreferenceLoss, where: string): void {
+const WHERE = 'loss weighted-sum';
+
+function checkTerm(loss: PreferenceLoss, weight: number, first: PreferenceLoss): void {
   if (!(weight > 0 && Number.isFinite(weight))) {
-    throw new MetaapoError('config', `the weight of ${loss.id} is not a positive number`, { where, got: `${weight}` });
+    const got = `${weight}`;
+    throw new MetaapoError('config', `the weight of ${loss.id} is not a positive number`, { where: WHERE, got });
   }
-  if (loss.aggregation === first.aggregation) return;
-  throw new MetaapoError('config', 'its losses look at log-probabilities in different ways', {
-    where,
-    expected: `losses over ${first.aggregation}s, as ${first.id} is`,
-    got: `${loss.id}, which is over ${loss.aggregation}s`,
-    remedy: 'Sum losses of one kind; rpo, cpo and orpo have their likelihood term built in',
+  const [reads, expected] = [loss.reads ?? 'logprobs', first.reads ?? 'logprobs'];
+  if (reads === expected) return;
+  throw new MetaapoError('config', 'its losses compare different things', {
+    where: WHERE,
+    expected: `losses of ${expected}, as ${first.id} is`,
+    got: `${loss.id}, which is one of ${reads}`,
   });
 }
 
@@ -95,7 +101,9 @@ function memoryOf(losses: readonly PreferenceLoss[]): Partial<Pick<PreferenceLos
     nextState: (state, logprobs) =>
       Object.fromEntries(
         losses.flatMap((loss, at) =>
-          loss.nextState === undefined ? [] : keyed(loss.nextState(stateOf(state, at)!, logprobs), at),
+          loss.nextState === undefined
+            ? []
+            : keyed(loss.nextState(stateOf(state, at)!, aggregated(logprobs, losses[0]!, loss, scaleArray)), at),
         ),
       ),
   };

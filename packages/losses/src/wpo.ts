@@ -3,19 +3,23 @@ import * as tf from '@tensorflow/tfjs';
 import { betaField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
-import { logisticLoss, logRatios, margin, scaledRewards } from './margins.js';
+import { logisticLoss, logRatios, margin, meanLogprobs, scaledRewards } from './margins.js';
 import { detached } from './stable-ops.js';
 
 /** Options of {@link wpo}. */
 export interface WpoOptions {
-  /** Reward scale on mean log-ratios, > 0, usually 1 to 10; default 5. */
+  /** Reward scale, > 0, usually 0.005 to 0.5; default 0.01. Larger holds the policy closer to the reference. */
   readonly beta?: number;
 }
 
 /** Everything that is constant about {@link wpo}. */
 export const wpoEntry = defineLoss<WpoOptions>({
   id: 'wpo',
-  formula: 'w * softplus(-beta * h), w = exp(c + j) detached, h, c and j over means',
+  summary: 'Weighs the pairs of DPO by how likely the policy is to write them.',
+  gradient: "DPO's times w <= 1: pairs far from what the policy writes hardly count.",
+  use: 'Offline data of other models, where DPO should act as if it sampled from the policy.',
+  trl: 'DPOTrainer `use_weighting`',
+  formula: 'w * softplus(-beta * h), w = min(1, exp(c / tokens_c + j / tokens_j)), detached',
   publications: [
     {
       authors: 'Zhou et al.',
@@ -24,15 +28,14 @@ export const wpoEntry = defineLoss<WpoOptions>({
       arxiv: '2406.11827',
     },
   ],
-  aggregation: 'mean',
+  aggregation: 'sum',
   isReferenceFree: false,
-  options: {
-    beta: betaField({ default: 5, usual: [1, 10], defaultFrom: 'that of length-normalised DPO' }),
-  },
+  options: { beta: betaField({ default: 0.01, usual: [0.005, 0.5], defaultFrom: "the authors' configurations" }) },
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'wpo');
     const score = margin(ratios);
-    const logWeight: Tensor1D = tf.add(logprobs.policyChosen, logprobs.policyRejected);
+    const means = meanLogprobs(logprobs, 'wpo', 'its weights are means over tokens');
+    const logWeight: Tensor1D = tf.add(means.chosen, means.rejected);
     const weight = detached(tf.exp<Tensor1D>(tf.minimum<Tensor1D>(logWeight, 0)));
     return {
       perPair: tf.mul(weight, logisticLoss(tf.mul(score, beta))),
@@ -46,13 +49,12 @@ export const wpoEntry = defineLoss<WpoOptions>({
  * Weighted preference optimisation: pairs count by how likely the current policy is to write them, so that offline data
  * imitates on-policy data.
  *
- *     perPair = w * -log sigmoid(beta h),   w = exp(c) * exp(j), detached, at most 1
+ *     perPair = w * -log sigmoid(beta h),   w = exp(c / tokens_c) * exp(j / tokens_j), detached, at most 1
  *
- * c, j: mean log-probability a token under the policy, so exp(c) is the geometric mean of the token probabilities;
- * h = r_c - r_j over means. `score` is h (of means).
- * Differs from the paper: the paper's DPO term uses sums while its weight uses means; a loss here sees one of the two,
- * so the DPO term is length-normalised as well, and beta is on that scale. The variant that aligns the weights of
- * sampled text needs token distributions and is left out.
+ * c, j: summed log-probabilities under the policy, so exp(c / tokens_c) is the geometric mean of the token probabilities;
+ * h = r_c - r_j over sums. `compute` has to be given the numbers of tokens. `score` is h.
+ * Differs from the paper: the variant that aligns the weights of sampled text needs the distribution of every token and
+ * is left out (`use_weighting` of TRL is that variant).
  *
  * Zhou et al. 2024, arXiv 2406.11827.
  * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.

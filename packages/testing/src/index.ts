@@ -1,11 +1,15 @@
 export { checkOptions, type PartFace } from './check-options.js';
 export { ConformanceError } from './conformance-error.js';
 export { describeLoss } from './losses/describe-loss.js';
+export { checkLossDeclarations } from './losses/loss-declarations.js';
+export { checkLossDirection, checkLossRewards } from './losses/loss-direction.js';
 export type { LossFlags } from './losses/loss-flags.js';
 export { checkLossGradients, checkLossRewardsDetached } from './losses/loss-gradients.js';
 export { checkLossLeaks, checkLossPurity } from './losses/loss-purity.js';
-export { checkLossReference } from './losses/loss-reference.js';
+export { checkLossReference, checkLossShift } from './losses/loss-reference.js';
+export { checkLossState } from './losses/loss-state.js';
 export { checkLossCoupling, checkLossPermutation, checkLossSwap } from './losses/loss-symmetry.js';
+export { checkLossTokens } from './losses/loss-tokens.js';
 export { checkLossFinite, checkLossShapes } from './losses/loss-values.js';
 export { describeMetaLearner } from './meta-learners/describe-meta-learner.js';
 export {

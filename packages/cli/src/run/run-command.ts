@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  checkLossReads,
   composeRun,
   type IterationParts,
   parseRunRecipe,
@@ -61,6 +62,7 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
       context,
     });
     parts = composed as IterationParts;
+    checkLossReads(parts.loss, 'logprobs');
     const { train, held, promptOf, heldPromptOf } = await loadPreferences(recipe, codingOf(policy), sources);
     const isFree = parts.loss.isReferenceFree;
     const [heldReference] = await referencesOf(recipe, policy, [held], isFree, sources, backend.id);

@@ -1,4 +1,4 @@
-import { composeRun, evaluateRows, type PartRecipe, pairScores, type RowLogprobs } from '@metaapo/core';
+import { checkLossReads, composeRun, evaluateRows, type PartRecipe, pairScores, type RowLogprobs } from '@metaapo/core';
 import { MetaapoError, type TokenizedPreference } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
@@ -29,6 +29,7 @@ export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
   const isReferenceGiven = flags.reference !== undefined;
   const wanted = flags.loss === undefined ? defaultLoss(isReferenceGiven) : parsePartFlag('--loss', flags.loss);
   const { loss } = await composeRun({ plugins: await loadPlugins([]), recipe: { loss: wanted } });
+  checkLossReads(loss, 'logprobs');
   if (!loss.isReferenceFree && !isReferenceGiven) {
     throw new MetaapoError('config', `loss ${loss.id} needs a reference`, {
       where: '--loss',

@@ -1,4 +1,5 @@
 import {
+  checkLossReads,
   composeRun,
   groupOf,
   initialTrainerState,
@@ -27,6 +28,8 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
   const plugins = await loadPlugins(recipe.plugins);
   const metaLearner = metaLearnerPart(recipe.metaLearner);
   const parts = await composeRun({ plugins, recipe: { loss: recipe.loss, metaLearner, trackers: recipe.trackers } });
+  const modelGives = kind === 'reward' ? 'rewards' : 'logprobs';
+  checkLossReads(parts.loss, modelGives);
   const { training, output } = recipe;
   const newHead = kind === 'reward' ? { seed: training.seed } : undefined;
   const opening = { flags, trackers: parts.trackers, newHead };
@@ -45,6 +48,7 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
       output,
       model: policy.model,
       loss: parts.loss,
+      modelGives,
       rows,
       reference: references[0],
       plan,

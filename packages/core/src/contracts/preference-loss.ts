@@ -10,6 +10,9 @@ export interface PairLogprobs {
   /** Present unless the loss is reference-free. */
   readonly referenceChosen?: Tensor1D;
   readonly referenceRejected?: Tensor1D;
+  /** Numbers of response tokens, `[B]` float32; the trainer gives them always, other callers may leave them out. */
+  readonly chosenTokens?: Tensor1D;
+  readonly rejectedTokens?: Tensor1D;
 }
 
 /** {@link PairLogprobs} as plain arrays, each `[B]`. */
@@ -18,6 +21,8 @@ export interface PairArrays {
   readonly policyRejected: Float32Array;
   readonly referenceChosen?: Float32Array | undefined;
   readonly referenceRejected?: Float32Array | undefined;
+  readonly chosenTokens?: Float32Array | undefined;
+  readonly rejectedTokens?: Float32Array | undefined;
 }
 
 /** What a loss says of B pairs. Every tensor is `[B]` float32 and owned by the caller, who disposes it. */
@@ -41,6 +46,11 @@ export interface PreferenceLoss {
   readonly id: string;
   /** The frozen, serialisable options it was made with. */
   readonly options: Readonly<Record<string, unknown>>;
+  /**
+   * What it compares: log-probabilities of a policy (by default), or rewards of a reward model, which then stand in
+   * `policyChosen` and `policyRejected`. A training of the other kind refuses it.
+   */
+  readonly reads?: 'logprobs' | 'rewards';
   /** Whether its log-probabilities are sums or means over response tokens. */
   readonly aggregation: 'sum' | 'mean';
   /** True when `referenceChosen` and `referenceRejected` are not read. */
@@ -56,12 +66,12 @@ export interface PreferenceLoss {
   readonly warnings?: readonly string[];
   /** State before the first batch, of a loss that has one. */
   readonly initialState?: LossState;
-  /** State after a batch with these log-probabilities; there whenever `initialState` is. */
+  /** State after a batch with these log-probabilities, of finite numbers; there exactly when `initialState` is. */
   nextState?(state: LossState, logprobs: PairArrays): LossState;
   /**
    * Computes the losses of B pairs.
    * @param state of a loss that has one; absent, as before the first batch
-   * @throws MetaapoError with code `config` when a reference is needed and missing.
+   * @throws MetaapoError with code `config` when a reference, or numbers of tokens, are needed and missing
    */
   compute(logprobs: PairLogprobs, state?: LossState): PairLosses;
 }

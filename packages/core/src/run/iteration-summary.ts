@@ -1,4 +1,5 @@
 import type { MetaLearner, MetaLearnerState, TokenizedPreference } from '../contracts/index.js';
+import { logSigmoid } from '../numerics/index.js';
 import type { BuiltPairs, OnlinePairText } from './build-pairs.js';
 import type { KlEstimate } from './kl-to-reference.js';
 import type { PairCounts } from './pair-counts.js';
@@ -59,7 +60,7 @@ const CURVE_SCORES = Array.from({ length: 41 }, (_, index) => -10 + index / 2);
 
 /** The weights h(s) of a meta-learner over a range of scores. */
 export function weightCurve(learner: MetaLearner, state: MetaLearnerState): readonly number[] {
-  const logSigmoidScore = Float32Array.from(CURVE_SCORES, (s) => Math.min(s, 0) - Math.log1p(Math.exp(-Math.abs(s))));
+  const logSigmoidScore = Float32Array.from(CURVE_SCORES, logSigmoid);
   return [...learner.weights(state, { logSigmoidScore, ...neutralFeatures(CURVE_SCORES.length) })];
 }
 

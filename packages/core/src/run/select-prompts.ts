@@ -1,6 +1,5 @@
 import type { MetaLearner, MetaLearnerState, SelectionRule } from '../contracts/index.js';
-import { uniformOf } from '../numerics/index.js';
-import { logSigmoid } from '../trainer/index.js';
+import { logSigmoid, uniformOf } from '../numerics/index.js';
 
 /** An offline pair with its preference score, as selection sees it. */
 export interface ScoredRow {

@@ -1,4 +1,5 @@
 import type { Metrics, PreferenceLoss, TokenizedPreference, TrainableModel } from '../contracts/index.js';
+import { chosenChange } from './chosen-fall.js';
 import { meanOf, pairMetrics } from './metrics.js';
 import { rowObjective } from './objective.js';
 import { evaluateRows, type RowLogprobs, type RowProgress } from './response-logprobs.js';
@@ -19,6 +20,11 @@ export async function evaluatePreferences(
 ): Promise<Metrics> {
   const policy = await evaluateRows(model, set.rows, microBatchTokens, options);
   const { values } = await rowObjective(loss, { ...set, policy }, undefined, 1 / set.rows.length, 'the evaluation');
-  const metrics = { loss: meanOf(values.perRow), ...pairMetrics(values.offline, values.offlineArrays) };
+  const { offline, offlineArrays, perRow } = values;
+  const metrics = {
+    loss: meanOf(perRow),
+    ...pairMetrics(offline, offlineArrays),
+    ...chosenChange(loss, offlineArrays),
+  };
   return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value]));
 }

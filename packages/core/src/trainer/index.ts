@@ -1,9 +1,10 @@
 export * from './evaluate-preferences.js';
 export * from './fine-tuning-objective.js';
+export { checkLossReads, type ModelOutput } from './loss-requirements.js';
 export { type BufferedRows, emptyBuffer } from './meta-buffer.js';
 export type { MetaTraining } from './meta-training.js';
 export { TRAINING_METRICS } from './metrics.js';
-export { logSigmoid, type ObjectiveRows, pairScores } from './objective.js';
+export { type ObjectiveRows, pairScores } from './objective.js';
 export { type PairValues, pairGradients, pairValues } from './pair-losses.js';
 export { type PreferenceObjectiveOptions, preferenceObjective } from './preference-objective.js';
 export * from './preference-trainer.js';

@@ -14,7 +14,8 @@ export const TRAINING_METRICS = {
   'rewards/margins': 'mean of chosen minus rejected reward',
   'logps/chosen': "mean log-probability of chosen responses, sums or means over tokens as the loss's aggregation says",
   'logps/rejected': 'the same of rejected responses',
-  'logps/chosen_change': 'mean of log p - log reference of chosen responses, in nats a token; with a reference only',
+  'logps/chosen_change':
+    'mean of log p - log reference of chosen responses, in nats a token; without a reference, against the mean of the first 10 steps',
   'time/step_s': 'seconds of the step',
   'meta/weight_mean': "mean of the meta-learner's weights w over rows with an online pair",
   'meta/loss': 'loss of the meta-learner, on the step after which it was updated',

@@ -6,6 +6,7 @@ import type {
   PreferenceLoss,
   TokenizedPreference,
 } from '../contracts/index.js';
+import { logSigmoid } from '../numerics/index.js';
 import { checkLosses, type PairValues, pairGradients, pairValues } from './pair-losses.js';
 import type { RowLogprobs } from './response-logprobs.js';
 
@@ -54,11 +55,6 @@ export type RowFeatures = Pick<MetaFeatures, 'logSigmoidScore'> & {
   readonly chosenTokens: Int32Array;
   readonly rejectedTokens: Int32Array;
 };
-
-/** log sigmoid(x) = min(x, 0) - log(1 + exp(-|x|)), without overflow. */
-export function logSigmoid(x: number): number {
-  return Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
-}
 
 /**
  * Losses of N rows, and the gradient of their weighted sum with respect to the sum log-probabilities.
@@ -150,13 +146,22 @@ function responsesOf(row: TokenizedPreference, first: 0 | 2): readonly [Int32Arr
   return first === 0 ? [row.chosen, row.rejected] : [row.onlineChosen!, row.onlineRejected!];
 }
 
+/** Log-probabilities and lengths of the offline (first 0) or online (first 2) pairs of some rows, as the loss reads them. */
 function arraysOf(loss: PreferenceLoss, input: ObjectiveRows, indices: readonly number[], first: 0 | 2): PairArrays {
+  const lengths = ([0, 1] as const).map((side) =>
+    Float32Array.from(indices, (index) => responsesOf(input.rows[index]!, first)[side].length),
+  );
   const gather = (source: readonly RowLogprobs[], side: 0 | 1): Float32Array =>
-    Float32Array.from(indices, (index) => {
+    Float32Array.from(indices, (index, at) => {
       const sum = source[index]![first + side]!;
-      return loss.aggregation === 'mean' ? sum / responsesOf(input.rows[index]!, first)[side].length : sum;
+      return loss.aggregation === 'mean' ? sum / lengths[side]![at]! : sum;
     });
-  const policy = { policyChosen: gather(input.policy, 0), policyRejected: gather(input.policy, 1) };
+  const policy = {
+    policyChosen: gather(input.policy, 0),
+    policyRejected: gather(input.policy, 1),
+    chosenTokens: lengths[0],
+    rejectedTokens: lengths[1],
+  };
   if (loss.isReferenceFree || input.reference === undefined) return policy;
   return { ...policy, referenceChosen: gather(input.reference, 0), referenceRejected: gather(input.reference, 1) };
 }

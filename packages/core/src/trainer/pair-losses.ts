@@ -39,12 +39,12 @@ export async function pairGradients(
   coefficients: Float32Array,
 ): Promise<{ readonly chosen: Float32Array; readonly rejected: Float32Array }> {
   const logprobs = toTensors(arrays);
-  const { policyChosen, policyRejected, ...reference } = logprobs;
+  const { policyChosen, policyRejected, ...constants } = logprobs;
   try {
     const gradients = tf.tidy(() =>
       tf.grads((chosen: tf.Tensor, rejected: tf.Tensor) => {
         const { perPair } = loss.compute({
-          ...reference,
+          ...constants,
           policyChosen: chosen as tf.Tensor1D,
           policyRejected: rejected as tf.Tensor1D,
         });
@@ -66,14 +66,9 @@ async function readAndDispose(tensors: readonly tf.Tensor[]): Promise<Float32Arr
   }
 }
 
-function toTensors({ policyChosen, policyRejected, referenceChosen, referenceRejected }: PairArrays): PairLogprobs {
-  return {
-    policyChosen: tf.tensor1d(policyChosen),
-    policyRejected: tf.tensor1d(policyRejected),
-    ...(referenceChosen && referenceRejected
-      ? { referenceChosen: tf.tensor1d(referenceChosen), referenceRejected: tf.tensor1d(referenceRejected) }
-      : {}),
-  };
+function toTensors(arrays: PairArrays): PairLogprobs {
+  const given = Object.entries(arrays).filter(([, values]) => values !== undefined);
+  return Object.fromEntries(given.map(([name, values]) => [name, tf.tensor1d(values)])) as unknown as PairLogprobs;
 }
 
 /** @throws MetaapoError with code `numerics` that names the rows whose loss is not a number. */

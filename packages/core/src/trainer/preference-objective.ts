@@ -1,5 +1,4 @@
 import {
-  type LossState,
   MetaapoError,
   type Metrics,
   type PreferenceLoss,
@@ -7,14 +6,16 @@ import {
   type TrainableModel,
 } from '../contracts/index.js';
 import { packByTokens } from '../numerics/index.js';
-import { chosenChange, watchChosenFall } from './chosen-fall.js';
+import { type ChosenStart, chosenChange, nextChosenStart, watchChosenFall } from './chosen-fall.js';
 import { type EvaluationSet, evaluatePreferences } from './evaluate-preferences.js';
+import { checkLossReads, checkReference, type ModelOutput } from './loss-requirements.js';
 import { type MetaTraining, updateMeta } from './meta-training.js';
 import { joinPairs, meanOf, pairMetrics } from './metrics.js';
 import { backwardByMicroBatch } from './micro-batches.js';
 import { type ObjectiveValues, rowObjective, type Weighing } from './objective.js';
 import { withLossState } from './pair-losses.js';
 import { evaluateRows, groupOf, type RowLogprobs, splitByGroup, tokensOf } from './response-logprobs.js';
+import type { TrainerState } from './trainer-state.js';
 import type { TrainingObjective } from './training-objective.js';
 
 /** What preferences are trained with. */
@@ -27,17 +28,23 @@ export interface PreferenceObjectiveOptions {
   /** Tokens of a micro-batch; decides memory, never results. */
   readonly microBatchTokens: number;
   readonly meta?: MetaTraining | undefined;
+  /** What the model gives for a response; by default a policy's log-probabilities. */
+  readonly modelGives?: ModelOutput | undefined;
 }
 
 /**
  * The mean loss over pairs, weighed by a meta-learner where there is one.
- * @throws MetaapoError with code `config` when a meta-learner is to weigh the pairs of a loss that ranks them
+ * @throws MetaapoError with code `config` when the loss compares what the model does not give, when it needs a reference
+ * and there is none, or when a meta-learner is to weigh the pairs of a loss that ranks them
  */
 export function preferenceObjective(
   options: PreferenceObjectiveOptions,
   evaluation?: EvaluationSet | undefined,
 ): TrainingObjective {
   const { model, loss, meta, microBatchTokens } = options;
+  checkLossReads(loss, options.modelGives ?? 'logprobs');
+  checkReference(loss, options.reference, 'the training rows');
+  if (evaluation !== undefined) checkReference(loss, evaluation.reference, 'the held-out rows');
   if (meta !== undefined && loss.ranksPairs === true) throw notWeighable(loss);
   return {
     begin: (start) => ({ ...start, lossState: start.lossState ?? loss.initialState }),
@@ -47,12 +54,11 @@ export function preferenceObjective(
       const stated = { ...options, loss: withLossState(loss, state.lossState) };
       const parts = await accumulateBatch(stated, batch, weighing, where);
       return {
-        metrics: batchMetrics(loss, batch.rows, parts),
+        metrics: batchMetrics(loss, parts, state.chosenStart),
         rows: batch.rows.map(({ row }) => row),
         tokens: batch.rows.reduce((sum, row) => sum + seenTokens(row), 0),
         weights: weighing && Float32Array.from(parts.flatMap((part) => [...part.weighted!.weights])),
-        afterStep: (after) =>
-          updateMeta(meta, { ...after, lossState: nextLossState(loss, after.lossState, parts) }, parts),
+        afterStep: (after) => updateMeta(meta, { ...after, ...nextMemory(loss, after, parts) }, parts),
       };
     },
     evaluate:
@@ -63,7 +69,7 @@ export function preferenceObjective(
           signal,
         })),
     warnings: loss.warnings,
-    watch: watchChosenFall,
+    watch: () => watchChosenFall(loss),
   };
 }
 
@@ -75,16 +81,18 @@ function notWeighable({ id }: PreferenceLoss): MetaapoError {
   });
 }
 
-/** State of the loss after a batch: offline pairs first, then online ones. */
-function nextLossState(
+/** What loss and warning remember after a batch. The loss sees offline pairs first, then online ones. */
+function nextMemory(
   loss: PreferenceLoss,
-  state: LossState | undefined,
+  { lossState, chosenStart }: TrainerState,
   parts: readonly ObjectiveValues[],
-): LossState | undefined {
-  if (state === undefined || loss.nextState === undefined) return state;
+): Pick<TrainerState, 'lossState' | 'chosenStart'> {
   const offline = parts.map(({ offlineArrays }) => offlineArrays);
   const online = parts.flatMap(({ weighted }) => weighted?.onlineArrays ?? []);
-  return loss.nextState(state, joinPairs([...offline, ...online]));
+  return {
+    chosenStart: nextChosenStart(loss, joinPairs(offline), chosenStart),
+    lossState: lossState && loss.nextState ? loss.nextState(lossState, joinPairs([...offline, ...online])) : lossState,
+  };
 }
 
 interface Batch {
@@ -138,14 +146,14 @@ const flat = (gradients: readonly Float32Array[]): Float32Array =>
 
 function batchMetrics(
   lossPart: PreferenceLoss,
-  rows: readonly TokenizedPreference[],
   parts: readonly ObjectiveValues[],
+  start: ChosenStart | undefined,
 ): Metrics {
   const offline = joinPairs(parts.map((part) => part.offline));
   const arrays = joinPairs(parts.map((part) => part.offlineArrays));
   const loss = meanOf(parts.flatMap(({ perRow }) => [...perRow]));
   const weighted = parts.flatMap((part) => (part.weighted === undefined ? [] : [part.weighted]));
-  const ofPairs = { ...pairMetrics(offline, arrays), ...chosenChange(lossPart, arrays, rows) };
+  const ofPairs = { ...pairMetrics(offline, arrays), ...chosenChange(lossPart, arrays, start) };
   if (weighted.length === 0) return { loss, ...ofPairs };
   const onlineLosses = weighted.flatMap(({ online }) => [...(online?.perPair ?? [])]);
   const weights = weighted.flatMap((part) => part.paired.map((index) => part.weights[index]!));

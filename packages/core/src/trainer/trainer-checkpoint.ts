@@ -8,6 +8,7 @@ import {
   type TrainableModel,
 } from '../contracts/index.js';
 import { readArrays, recoverDirectory, replaceDirectory, writeArrays } from '../storage/index.js';
+import type { ChosenStart } from './chosen-fall.js';
 import type { BufferedRows } from './meta-buffer.js';
 import type { TrainerState } from './trainer-state.js';
 
@@ -26,6 +27,7 @@ interface Progress extends CheckpointKey {
   readonly numTokens: number;
   readonly hasMetaLearner: boolean;
   readonly lossState?: LossState | undefined;
+  readonly chosenStart?: ChosenStart | undefined;
 }
 
 const FILES = { model: 'model-state.safetensors', meta: 'meta-state.safetensors', progress: 'progress.json' } as const;
@@ -37,9 +39,10 @@ export function saveTrainerCheckpoint(
   state: TrainerState,
   key: CheckpointKey,
 ): Promise<void> {
-  const { step, optimizerStep, numTokens, metaLearner, lossState } = state;
+  const { step, optimizerStep, numTokens, metaLearner, lossState, chosenStart } = state;
   const hasMetaLearner = metaLearner !== undefined;
-  const progress: Progress = { format: FORMAT, step, optimizerStep, numTokens, hasMetaLearner, lossState, ...key };
+  const counts = { step, optimizerStep, numTokens };
+  const progress: Progress = { format: FORMAT, ...counts, hasMetaLearner, lossState, chosenStart, ...key };
   return replaceDirectory(directory, async (fresh) => {
     await model.saveState(join(fresh, FILES.model));
     if (hasMetaLearner)
@@ -70,9 +73,9 @@ export async function loadTrainerCheckpoint(
   }
   await model.loadState(join(directory, FILES.model));
   const arrays = progress.hasMetaLearner ? await readArrays(join(directory, FILES.meta)) : {};
-  const { step, optimizerStep, numTokens, lossState } = progress;
+  const { step, optimizerStep, numTokens, lossState, chosenStart } = progress;
   const metaLearner = progress.hasMetaLearner ? withoutBuffer(arrays) : undefined;
-  return { step, optimizerStep, numTokens, metaLearner, metaBuffer: bufferFrom(arrays), lossState };
+  return { step, optimizerStep, numTokens, metaLearner, metaBuffer: bufferFrom(arrays), lossState, chosenStart };
 }
 
 async function readProgress(directory: string): Promise<Progress> {

@@ -1,4 +1,5 @@
 import type { LossState, MetaLearnerState } from '../contracts/index.js';
+import type { ChosenStart } from './chosen-fall.js';
 import { type BufferedRows, emptyBuffer } from './meta-buffer.js';
 
 /** Everything of a trainer that is not in the model. */
@@ -13,6 +14,8 @@ export interface TrainerState {
   readonly metaBuffer: BufferedRows;
   /** What the loss remembers, where it remembers anything. */
   readonly lossState?: LossState | undefined;
+  /** How likely chosen responses were at the start of the run, where no reference tells. */
+  readonly chosenStart?: ChosenStart | undefined;
 }
 
 /** The state before the first step. */

@@ -1,4 +1,4 @@
-import type { PairLogprobs, PairLosses, PreferenceLoss } from '@metaapo/core/contracts';
+import type { LossState, PairLogprobs, PairLosses, PreferenceLoss } from '@metaapo/core/contracts';
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
 import { ConformanceError, thrownMessage } from '../conformance-error.js';
@@ -15,35 +15,41 @@ export function lossName(loss: PreferenceLoss): string {
   return `loss ${loss.id}`;
 }
 
-/** Tensors of the pairs, by default with the reference where the loss reads it; owned by the caller. */
-export function toLogprobs(
-  loss: PreferenceLoss,
-  pairs: PairArrays,
-  hasReference: boolean = !loss.isReferenceFree,
-): PairLogprobs {
-  const tensor = (values: Float32Array): Tensor1D => tf.tensor1d(values.slice());
-  const policy = { policyChosen: tensor(pairs.policyChosen), policyRejected: tensor(pairs.policyRejected) };
-  if (!hasReference) return policy;
-  return {
-    ...policy,
-    referenceChosen: tensor(pairs.referenceChosen),
-    referenceRejected: tensor(pairs.referenceRejected),
-  };
+/** What a loss is given beside the policy's log-probabilities. */
+export interface Given {
+  /** By default where the loss reads it. */
+  readonly reference?: boolean;
+  /** Numbers of tokens; true by default. */
+  readonly tokens?: boolean;
+  readonly state?: LossState | undefined;
+}
+
+/** Tensors of the pairs, owned by the caller. */
+export function toLogprobs(loss: PreferenceLoss, pairs: PairArrays, given: Given = {}): PairLogprobs {
+  const { reference = !loss.isReferenceFree, tokens = true } = given;
+  const names: (keyof PairArrays)[] = [
+    'policyChosen',
+    'policyRejected',
+    ...(reference ? (['referenceChosen', 'referenceRejected'] as const) : []),
+    ...(tokens ? (['chosenTokens', 'rejectedTokens'] as const) : []),
+  ];
+  return Object.fromEntries(names.map((name) => [name, tf.tensor1d(pairs[name].slice())])) as unknown as PairLogprobs;
 }
 
 /** Values of a loss; leaves no tensor behind. */
-export async function lossValues(
-  loss: PreferenceLoss,
-  pairs: PairArrays,
-  hasReference: boolean = !loss.isReferenceFree,
-): Promise<LossValues> {
+export async function lossValues(loss: PreferenceLoss, pairs: PairArrays, given: Given = {}): Promise<LossValues> {
   await tf.ready();
-  const logprobs = toLogprobs(loss, pairs, hasReference);
+  const logprobs = toLogprobs(loss, pairs, given);
   try {
-    return await readLosses(tf.tidy(() => ({ ...loss.compute(logprobs) })));
+    return await readLosses(tf.tidy(() => ({ ...loss.compute(logprobs, given.state) })));
   } finally {
     tf.dispose({ ...logprobs });
   }
+}
+
+/** Mean of `[B]` values. */
+export function meanOf(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Copies of the values of a loss's tensors, which are disposed. */
@@ -70,10 +76,10 @@ export async function lossGradients(
   objective: (losses: PairLosses) => Tensor,
 ): Promise<LossGradients> {
   await tf.ready();
-  const { policyChosen, policyRejected, ...reference } = toLogprobs(loss, pairs);
+  const { policyChosen, policyRejected, ...constants } = toLogprobs(loss, pairs);
   const of = tf.grads((chosen: Tensor, rejected: Tensor) => {
     const policy = { policyChosen: chosen as Tensor1D, policyRejected: rejected as Tensor1D };
-    return objective(loss.compute({ ...reference, ...policy }));
+    return objective(loss.compute({ ...constants, ...policy }));
   });
   try {
     const gradients = tf.tidy(() => of([policyChosen, policyRejected]));
@@ -84,7 +90,7 @@ export async function lossGradients(
     const fault = `its gradient cannot be computed: ${thrownMessage(thrown)}`;
     throw new ConformanceError(lossName(loss), fault, thrown);
   } finally {
-    tf.dispose({ policyChosen, policyRejected, ...reference });
+    tf.dispose({ policyChosen, policyRejected, ...constants });
   }
 }
 

@@ -10,4 +10,8 @@ export interface LossFlags extends PartFlags {
   readonly largestMargin?: number;
   /** False where swapping chosen and rejected does not reverse the score up to a constant; default true. */
   readonly isAntisymmetric?: boolean;
+  /** False where score or rewards are no function of log p - log r, as with a margin of the reference's own; default true. */
+  readonly isShiftInvariant?: boolean;
+  /** False where chosen responses may become less likely as long as rejected ones do more so, as with apo-down; default true. */
+  readonly raisesChosen?: boolean;
 }

@@ -45,9 +45,11 @@ export async function checkLossLeaks(loss: PreferenceLoss): Promise<void> {
   const whole = toLogprobs(loss, pairs);
   checkThrowing(loss, { ...whole, policyRejected: short }, 'policyRejected has the wrong shape');
   if (!loss.isReferenceFree) {
-    const { policyChosen, policyRejected } = whole;
-    checkThrowing(loss, { policyChosen, policyRejected }, 'the reference is missing');
+    const { referenceChosen, referenceRejected, ...rest } = whole;
+    checkThrowing(loss, rest, 'the reference is missing');
   }
+  const { chosenTokens, rejectedTokens, ...rest } = whole;
+  checkThrowing(loss, rest, 'the numbers of tokens are missing');
   tf.dispose([short]);
   tf.dispose({ ...whole });
 }

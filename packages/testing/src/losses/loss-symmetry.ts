@@ -1,8 +1,8 @@
 import type { PreferenceLoss } from '@metaapo/core/contracts';
 import { ConformanceError } from '../conformance-error.js';
 import { firstDisagreement, inOrder } from '../same-values.js';
-import { type LossValues, lossName, lossValues, OUTPUTS } from './evaluate-loss.js';
-import { fivePairs, pairsInOrder, swapped } from './pair-arrays.js';
+import { type LossValues, lossName, lossValues, meanOf, OUTPUTS } from './evaluate-loss.js';
+import { fivePairs, moved, pairsInOrder, swapped } from './pair-arrays.js';
 
 /** Room for kernels that compute the last entries of an array by another instruction than the rest. */
 const TOLERANCE = 1e-5;
@@ -24,7 +24,7 @@ export async function checkLossSwap(loss: PreferenceLoss): Promise<void> {
       `swapping chosen and rejected does not reverse the score: the two scores add up to ${got}`,
     );
   }
-  const raised = await lossValues(loss, { ...pairs, policyChosen: pairs.policyChosen.map((value) => value + 0.25) });
+  const raised = await lossValues(loss, moved(pairs, ['policyChosen'], 0.25));
   const fallen = score.findIndex((value, pair) => !(raised.score[pair]! > value));
   if (fallen >= 0) {
     throw new ConformanceError(lossName(loss), `its score does not grow with log p(chosen), in pair ${fallen}`);
@@ -32,8 +32,8 @@ export async function checkLossSwap(loss: PreferenceLoss): Promise<void> {
 }
 
 /**
- * Passes when permuting the pairs permutes what the loss says of them; of a loss that couples pairs `perPair` may keep
- * its values in another order.
+ * Passes when permuting the pairs permutes what the loss says of them; of a loss that declares `ranksPairs` only the mean
+ * of `perPair` has to stay.
  * @throws ConformanceError that names the output
  */
 export async function checkLossPermutation(loss: PreferenceLoss): Promise<void> {
@@ -42,11 +42,13 @@ export async function checkLossPermutation(loss: PreferenceLoss): Promise<void> 
   const plain = await lossValues(loss, pairs);
   const permuted = await lossValues(loss, pairsInOrder(pairs, order));
   for (const name of OUTPUTS) {
-    const asSet = name === 'perPair' && loss.couplesPairs === true;
-    const expected = asSet ? plain[name].toSorted() : inOrder(plain[name], order);
-    const got = asSet ? permuted[name].toSorted() : permuted[name];
+    const isRanked = name === 'perPair' && loss.ranksPairs === true;
+    const expected = isRanked ? [meanOf(plain[name])] : inOrder(plain[name], order);
+    const got = isRanked ? [meanOf(permuted[name])] : permuted[name];
     if (firstDisagreement(got, expected, TOLERANCE) === undefined) continue;
-    throw new ConformanceError(lossName(loss), `permuting the pairs does not permute ${name}`);
+    const remedy = name === 'perPair' && !isRanked ? '; declare ranksPairs if its entries belong to ranks' : '';
+    const what = isRanked ? 'changes the mean of' : 'does not permute';
+    throw new ConformanceError(lossName(loss), `permuting the pairs ${what} ${name}${remedy}`);
   }
 }
 

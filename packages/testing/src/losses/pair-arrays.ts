@@ -7,7 +7,13 @@ export interface PairArrays {
   readonly policyRejected: Float32Array;
   readonly referenceChosen: Float32Array;
   readonly referenceRejected: Float32Array;
+  /** Numbers of response tokens. */
+  readonly chosenTokens: Float32Array;
+  readonly rejectedTokens: Float32Array;
 }
+
+/** Powers of two, so that means of sums are exact in float32. */
+const TOKENS = { chosenTokens: Float32Array.of(8, 16, 4, 8, 16), rejectedTokens: Float32Array.of(16, 8, 8, 4, 16) };
 
 /** Everything is a multiple of 1/64, so that differences of inputs are exact in float32. */
 const SUMS: PairArrays = {
@@ -15,6 +21,7 @@ const SUMS: PairArrays = {
   policyRejected: Float32Array.of(-15, -22.5, -19.25, -20.5, -33),
   referenceChosen: Float32Array.of(-13.25, -28, -10.5, -21, -18.75),
   referenceRejected: Float32Array.of(-14, -24.75, -17, -20.25, -31.5),
+  ...TOKENS,
 };
 
 const MEANS: PairArrays = {
@@ -22,6 +29,7 @@ const MEANS: PairArrays = {
   policyRejected: Float32Array.of(-1.5, -2.25, -1.625, -1.875, -3),
   referenceChosen: Float32Array.of(-1.375, -3.25, -0.75, -1.9375, -2),
   referenceRejected: Float32Array.of(-1.4375, -2.5, -1.25, -1.8125, -2.875),
+  ...TOKENS,
 };
 
 /** Five pairs in the loss's aggregation: margins of both signs, no two alike. */
@@ -40,21 +48,40 @@ export function sweptPairs({ aggregation }: PreferenceLoss): PairArrays {
     policyRejected: Float32Array.from(margins, (margin, index) => at(index) - margin / 2),
     referenceChosen: Float32Array.from(margins, () => level),
     referenceRejected: Float32Array.from(margins, () => level),
+    chosenTokens: Float32Array.from(margins, () => 16),
+    rejectedTokens: Float32Array.from(margins, () => 16),
   };
 }
 
-/** Pairs with margins of both signs up to `largest`: first by the policy, then by the reference. */
+/** Log-probabilities of responses that are all but certain: where forms such as log(1 - exp(log p)) break. */
+const NEAR_CERTAIN: readonly (readonly [chosen: number, rejected: number])[] = [
+  [0, 0],
+  [0, -10],
+  [-10, 0],
+  [-1e-8, -1e-8],
+  [-1e-8, -10],
+  [-10, -1e-8],
+];
+
+/**
+ * Pairs with margins of both signs up to `largest`, first by the policy, then by the reference; then pairs with
+ * log-probabilities at and just below 0.
+ */
 export function extremePairs(largest: number): PairArrays {
   const sizes = [0, 1e-3, 1, 30, 88, 100, 1e3, 1e4].filter((size) => size < largest);
   const margins = [...sizes, largest].flatMap((size) => [size, -size]);
   const base = margins.map(() => -10);
   const chosen = margins.map((margin) => -10 - Math.max(0, -margin));
   const rejected = margins.map((margin) => -10 - Math.max(0, margin));
+  const certain = { chosen: NEAR_CERTAIN.map(([one]) => one), rejected: NEAR_CERTAIN.map(([, other]) => other) };
+  const tokens = Float32Array.from([...margins, ...margins, ...NEAR_CERTAIN], () => 16);
   return {
-    policyChosen: Float32Array.from([...chosen, ...base]),
-    policyRejected: Float32Array.from([...rejected, ...base]),
-    referenceChosen: Float32Array.from([...base, ...rejected]),
-    referenceRejected: Float32Array.from([...base, ...chosen]),
+    policyChosen: Float32Array.from([...chosen, ...base, ...certain.chosen]),
+    policyRejected: Float32Array.from([...rejected, ...base, ...certain.rejected]),
+    referenceChosen: Float32Array.from([...base, ...rejected, ...certain.chosen]),
+    referenceRejected: Float32Array.from([...base, ...chosen, ...certain.chosen]),
+    chosenTokens: tokens,
+    rejectedTokens: tokens,
   };
 }
 
@@ -65,15 +92,18 @@ export function swapped(pairs: PairArrays): PairArrays {
     policyRejected: pairs.policyChosen,
     referenceChosen: pairs.referenceRejected,
     referenceRejected: pairs.referenceChosen,
+    chosenTokens: pairs.rejectedTokens,
+    rejectedTokens: pairs.chosenTokens,
   };
 }
 
 /** The pairs of these numbers, in this order. */
 export function pairsInOrder(pairs: PairArrays, order: readonly number[]): PairArrays {
-  return {
-    policyChosen: inOrder(pairs.policyChosen, order),
-    policyRejected: inOrder(pairs.policyRejected, order),
-    referenceChosen: inOrder(pairs.referenceChosen, order),
-    referenceRejected: inOrder(pairs.referenceRejected, order),
-  };
+  const entries = Object.entries(pairs).map(([name, values]: [string, Float32Array]) => [name, inOrder(values, order)]);
+  return Object.fromEntries(entries) as PairArrays;
+}
+
+/** The pairs with a number added to some of their log-probabilities. */
+export function moved(pairs: PairArrays, names: readonly (keyof PairArrays)[], by: number): PairArrays {
+  return { ...pairs, ...Object.fromEntries(names.map((name) => [name, pairs[name].map((value) => value + by)])) };
 }
