@@ -2,3 +2,4 @@ export * from './batch-plan.js';
 export * from './pack-by-tokens.js';
 export * from './random.js';
 export * from './schedule.js';
+export * from './share-of.js';
