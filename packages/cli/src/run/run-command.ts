@@ -74,8 +74,8 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
       openReference: (source) => openReferenceOf(source, recipe, sources),
       rows: train,
       promptOf,
-      annotationLimit: annotationLimit(recipe, train.length),
       metaUpdateEvery: recipe.metaLearner.updateEvery,
+      lossWeight: recipe.metaLearner.lossWeight,
       metaStart: await metaLearnerStart(recipe.metaLearner, parts.metaLearner, training.seed),
       scheduleOf: (totalSteps) => scheduleOf(training, totalSteps),
       optimizer: optimizerOf(training),
@@ -85,7 +85,9 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
           ? undefined
           : { rows: held.slice(0, recipe.evaluateRewards), promptOf: heldPromptOf },
       key: checkpointKey(recipe, train),
+      computedBy: `${backend.id} ${recipe.precision}`,
       resume,
+      allowChanges,
       observer: runObserver(),
       signal: interruption.signal,
     });
@@ -107,10 +109,4 @@ function openReferenceOf(source: ReferenceSource, recipe: RunRecipe, sources: So
   if (source === 'first') return openReference(recipe.reference ?? start, recipe, sources);
   if (source === 'start') return openReference(start, recipe, sources);
   return openReference(source.directory, recipe, sources);
-}
-
-/** Most prompts that may be annotated: the recipe's share of all, or its reward calls at K each. */
-function annotationLimit({ budget, responsesPerPrompt }: RunRecipe, rows: number): number | undefined {
-  if (budget === undefined) return undefined;
-  return 'share' in budget ? Math.floor(budget.share * rows) : Math.floor(budget.rewardCalls / responsesPerPrompt);
 }

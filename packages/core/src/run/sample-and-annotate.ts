@@ -10,6 +10,7 @@ import { seedOf } from '../numerics/index.js';
 import type { Journal } from '../storage/index.js';
 import { type IterationRecord, journalResponses, journalRewards } from './run-journal.js';
 import type { RunPrompt } from './run-prompt.js';
+import type { StageClock } from './stage-clock.js';
 
 /** What sampling and annotation work with. */
 export interface AnnotationOptions {
@@ -21,15 +22,10 @@ export interface AnnotationOptions {
   readonly journal: Journal;
   readonly iteration: number;
   readonly seed: number;
+  readonly clock: StageClock;
   /** Told how many rows have responses, and how many have rewards. */
   readonly progress: (stage: 'sample' | 'reward', rows: number) => void;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Seconds of two stages that overlap. */
-export interface AnnotationTimes {
-  readonly sampleSeconds: number;
-  readonly rewardSeconds: number;
 }
 
 /**
@@ -40,7 +36,7 @@ export async function sampleAndAnnotate(
   rows: readonly TokenizedPreference[],
   record: IterationRecord,
   options: AnnotationOptions,
-): Promise<AnnotationTimes> {
+): Promise<void> {
   const byNumber = new Map(rows.map((row) => [row.row, row]));
   const annotate = createAnnotator(byNumber, record, options);
   const known = rows.filter(({ row }) => record.responses.has(row));
@@ -51,22 +47,29 @@ export async function sampleAndAnnotate(
     annotation.catch(() => undefined);
     pending.push(annotation);
   };
-  begin(known);
   options.progress('sample', record.responses.size);
-  const started = performance.now();
-  const missing = rows.filter(({ row }) => !record.responses.has(row)).map((row) => requestOf(row, options));
-  if (missing.length > 0) {
-    for await (const { row, responses } of options.sampler.sample(missing, options.signal)) {
-      checkResponses(row, responses, options.count);
-      await journalResponses(options.journal, options.iteration, row, responses);
-      record.responses.set(row, responses);
-      options.progress('sample', record.responses.size);
-      begin([byNumber.get(row)!]);
-    }
-  }
-  const sampleSeconds = (performance.now() - started) / 1000;
+  options.progress('reward', record.rewards.size);
+  begin(known);
+  await options.clock.time('sample', () => sampleMissing(rows, record, options, (row) => begin([row])));
   await Promise.all(pending);
-  return { sampleSeconds, rewardSeconds: annotate.seconds() };
+}
+
+async function sampleMissing(
+  rows: readonly TokenizedPreference[],
+  record: IterationRecord,
+  options: AnnotationOptions,
+  begin: (row: TokenizedPreference) => void,
+): Promise<void> {
+  const byNumber = new Map(rows.map((row) => [row.row, row]));
+  const missing = rows.filter(({ row }) => !record.responses.has(row)).map((row) => requestOf(row, options));
+  if (missing.length === 0) return;
+  for await (const { row, responses } of options.sampler.sample(missing, options.signal)) {
+    checkResponses(row, responses, options.count);
+    await journalResponses(options.journal, options.iteration, row, responses);
+    record.responses.set(row, responses);
+    options.progress('sample', record.responses.size);
+    begin(byNumber.get(row)!);
+  }
 }
 
 function requestOf(row: TokenizedPreference, { promptOf, count, seed, iteration }: AnnotationOptions): SamplingRequest {
@@ -90,27 +93,19 @@ function checkResponses(row: number, responses: readonly SampledResponse[], coun
   });
 }
 
-interface Annotator {
-  (rows: readonly TokenizedPreference[]): Promise<void>;
-  seconds(): number;
-}
-
 function createAnnotator(
   byNumber: ReadonlyMap<number, TokenizedPreference>,
   record: IterationRecord,
-  { rewardModel, promptOf, journal, iteration, progress, signal }: AnnotationOptions,
-): Annotator {
-  let seconds = 0;
-  const annotate = async (rows: readonly TokenizedPreference[]): Promise<void> => {
+  { rewardModel, promptOf, journal, iteration, clock, progress, signal }: AnnotationOptions,
+): (rows: readonly TokenizedPreference[]) => Promise<void> {
+  return async (rows: readonly TokenizedPreference[]): Promise<void> => {
     const missing = rows.filter(({ row }) => !record.rewards.has(row));
     if (missing.length === 0) return;
-    const started = performance.now();
     const requests = missing.flatMap(({ row }) => {
       const { messages, text } = promptOf(byNumber.get(row)!);
       return record.responses.get(row)!.map((response) => ({ prompt: messages ?? text, response: response.text }));
     });
-    const rewards = await rewardModel.score(requests, signal);
-    seconds += (performance.now() - started) / 1000;
+    const rewards = await clock.time('reward', () => rewardModel.score(requests, signal));
     let at = 0;
     for (const { row } of missing) {
       const count = record.responses.get(row)!.length;
@@ -121,5 +116,4 @@ function createAnnotator(
     }
     progress('reward', record.rewards.size);
   };
-  return Object.assign(annotate, { seconds: () => seconds });
 }
