@@ -1,4 +1,4 @@
-import type { RunObserver, Stage } from '@metaapo/core';
+import type { IterationSummary, RunObserver, Stage } from '@metaapo/core';
 import { createProgress } from '../terminal/progress.js';
 import { trainingObserver } from '../training/training-observer.js';
 
@@ -23,6 +23,14 @@ function beginStage(stage: Stage, known: number): StageProgress {
       if (isEnded) progress.end();
     },
   };
+}
+
+/** What each stage took, and how many tokens a second it worked on. */
+function stageTimes({ seconds, tokens }: Pick<IterationSummary, 'seconds' | 'tokens'>): string {
+  const stages = Object.entries(seconds).filter(([, time]) => time >= 0.05) as [Stage, number][];
+  const rate = (stage: Stage, time: number): string =>
+    tokens[stage] === undefined ? '' : ` (${(tokens[stage] / time).toFixed(0)} tokens/s)`;
+  return stages.map(([stage, time]) => `${stage} ${time.toFixed(1)}${rate(stage, time)}`).join(', ');
 }
 
 /** Shows a run on the terminal: one line a stage, then the training, iteration after iteration. */
@@ -50,12 +58,13 @@ export function runObserver(): RunObserver {
     served({ difference }) {
       process.stderr.write(`The servers serve the policy: ${difference.toPrecision(2)} nats a token between them\n`);
     },
-    summary({ selected, rows, pairs, rewards }) {
+    summary({ selected, rows, pairs, rewards, seconds, tokens }) {
       const reward = (value: number | undefined): string => value?.toFixed(3) ?? '-';
       const counts = `${selected} of ${rows} rows annotated, ${pairs.pairs} online pairs, ${pairs.tie + pairs.twins} ties`;
       process.stderr.write(
         `${counts}; reward of all ${reward(rewards.all)}, chosen ${reward(rewards.chosen)}, rejected ${reward(rewards.rejected)}\n`,
       );
+      process.stderr.write(`Seconds: ${stageTimes({ seconds, tokens })}\n`);
     },
   };
 }
