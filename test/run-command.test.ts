@@ -31,7 +31,7 @@ interface Summary {
   readonly pairs: Readonly<Record<string, number>>;
 }
 
-const journalOf = (name: string): readonly { kind: string; summary?: Summary }[] =>
+const journalOf = (name: string): readonly { kind: string; key?: string; summary?: Summary }[] =>
   readFileSync(join(output(name), 'journal.jsonl'), 'utf8')
     .trim()
     .split('\n')
@@ -61,11 +61,17 @@ describe('metaapo run', () => {
     const summaries = summariesOf('whole');
     expect(summaries.map(({ rows }) => rows)).toEqual([30, 30]);
     const entries = journalOf('whole');
-    for (const kind of ['responses', 'rewards']) {
-      expect(entries.filter((entry) => entry.kind === kind)).toHaveLength(
-        summaries.reduce((sum, { selected }) => sum + selected, 0),
-      );
-    }
+    const selected = summaries.reduce((sum, one) => sum + one.selected, 0);
+    expect(entries.filter(({ kind }) => kind === 'responses')).toHaveLength(selected);
+    const keys = entries.flatMap(({ kind, key }) => (kind === 'rewards' ? [key] : []));
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(stdout).toMatch(/Of \d+ responses: \d+ cut at the limit, \d+ without text, 0 without a readable reward/);
+    expect(stdout).toMatch(/\d+ annotated rows without an online pair: \d+ equal rewards, \d+ equal texts/);
+    const metrics = readFileSync(join(output('whole'), 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n');
+    const counted = metrics.map((line) => JSON.parse(line)).filter((line) => 'pairs/made' in line);
+    expect(counted.map((line) => line['pairs/made'])).toEqual(summaries.map(({ pairs }) => pairs.pairs));
   });
 
   it('goes on after Ctrl-C to the same weights', async () => {
@@ -94,6 +100,15 @@ describe('metaapo run', () => {
     expect(summariesOf('none')).toMatchObject([{ selected: 0, annotations: { done: 0, ofAll: 240 } }]);
     run('all', { selection: { id: 'all' }, iterations: 1 });
     expect(summariesOf('all')).toMatchObject([{ selected: 60, annotations: { done: 240 } }]);
+  });
+
+  it('prefers the best response to the offline one, which it annotates as well', () => {
+    run('best', { pairs: { id: 'best-of-n' }, selection: { id: 'all' }, budget: { rewardCalls: 50 }, iterations: 1 });
+    const [{ selected, annotations, pairs }] = summariesOf('best') as [Summary];
+    expect(selected).toBe(10);
+    expect(annotations).toEqual({ done: expect.any(Number), ofAll: 300 });
+    expect(annotations.done).toBeLessThanOrEqual(50);
+    expect(pairs.pairs! + pairs.tie! + pairs.twins! + pairs['too-few']! + pairs['not-better']!).toBe(10);
   });
 
   it('leaves unselected rows out when the recipe says so, also when none are left', () => {

@@ -103,7 +103,7 @@
         fixed(one.rewards.chosen),
         fixed(one.rewards.rejected),
         String(one.pairs.pairs),
-        String(one.pairs.tie + one.pairs.twins + one.pairs['too-few']),
+        String(one.pairs.tie + one.pairs.twins + one.pairs['too-few'] + (one.pairs['not-better'] ?? 0)),
         String(one.pairs.truncated),
         fixed(one.kl?.perResponse),
         fixed(one.heldOutReward),

@@ -1,12 +1,11 @@
 export * from './checkpoint/index.js';
 export * from './language-model/index.js';
 export * from './network/index.js';
+export { encodeForReward } from './reward/encode-for-reward.js';
+export { refuseLanguageModel, scoreSequences } from './reward/score-sequences.js';
 export {
-  encodeForReward,
   plugin as default,
-  refuseLanguageModel,
   type SequenceClassificationOptions,
-  scoreSequences,
   sequenceClassification,
 } from './reward/sequence-classification.js';
 export * from './tokenizer/index.js';

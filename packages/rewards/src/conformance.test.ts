@@ -1,6 +1,15 @@
-import { describeRewardModel } from '@metaapo/testing';
+import { describePairRule, describeRewardModel } from '@metaapo/testing';
 import { describe, it } from 'vitest';
-import { functionReward, jsonValidityReward, lengthReward, regexReward } from './index.js';
+import {
+  bestOfN,
+  bestRandom,
+  bestWorst,
+  functionReward,
+  jsonValidityReward,
+  lengthReward,
+  maxMinLengthPenalty,
+  regexReward,
+} from './index.js';
 
 const test = { describe, it };
 
@@ -14,3 +23,8 @@ describeRewardModel(
 describeRewardModel(test, () => lengthReward({ minCharacters: 5, maxCharacters: 50 }), { name: 'length' });
 describeRewardModel(test, () => regexReward({ pattern: '^[A-Z]' }), { name: 'regex' });
 describeRewardModel(test, () => jsonValidityReward(), { name: 'json-validity' });
+
+describePairRule(test, () => bestWorst(), { name: 'best-worst' });
+describePairRule(test, () => bestRandom(), { name: 'best-random' });
+describePairRule(test, () => bestOfN(), { name: 'best-of-n' });
+describePairRule(test, () => maxMinLengthPenalty(), { name: 'max-min-length-penalty', followsRewards: false });

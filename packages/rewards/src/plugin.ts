@@ -4,6 +4,7 @@ import { ensemblePart } from './ensemble/ensemble.js';
 import { functionRewardPart } from './function-reward.js';
 import { httpRewardPart } from './http/http-reward.js';
 import { judgePart } from './judge/judge.js';
+import { bestOfNPart } from './pairs/best-of-n.js';
 import { bestRandomPart } from './pairs/best-random.js';
 import { bestWorstPart } from './pairs/best-worst.js';
 import { maxMinLengthPenaltyPart } from './pairs/max-min-length-penalty.js';
@@ -21,6 +22,7 @@ export const plugin: Plugin = definePlugin({
     ...ruleRewardParts,
     bestWorstPart,
     bestRandomPart,
+    bestOfNPart,
     maxMinLengthPenaltyPart,
   ],
 });

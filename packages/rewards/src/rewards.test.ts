@@ -5,6 +5,7 @@ import type { RewardModel, ScoredResponse } from '@metaapo/core/contracts';
 import { describe, expect, it } from 'vitest';
 import { functionRewardPart } from './function-reward.js';
 import {
+  bestOfN,
   bestRandom,
   bestWorst,
   functionReward,
@@ -46,7 +47,29 @@ describe('pair rules', () => {
   it('makes no pair of ties, twins or a single response', () => {
     expect(bestWorst().pair([scored(1, 1), scored(1, 2)], 0)).toEqual({ reason: 'tie' });
     expect(bestWorst().pair([scored(1, 1), scored(0, 1)], 0)).toEqual({ reason: 'twins' });
+    expect(
+      bestWorst().pair(
+        [
+          { ...scored(1, 1), text: 'a' },
+          { ...scored(0, 2), text: 'a' },
+        ],
+        0,
+      ),
+    ).toEqual({
+      reason: 'twins',
+    });
     expect(bestWorst().pair([scored(1, 1)], 0)).toEqual({ reason: 'too-few' });
+  });
+
+  it('best-of-n takes the best over the offline chosen one, where it beats it', () => {
+    const { pair } = bestOfN();
+    expect(pair(responses, 0, scored(0.8, 5))).toEqual({ chosen: responses[1], rejected: scored(0.8, 5) });
+    expect(pair(responses.slice(1, 2), 0, scored(0.8, 5))).toMatchObject({ chosen: responses[1] });
+    expect(pair(responses, 0, scored(0.9, 5))).toEqual({ reason: 'tie' });
+    expect(pair(responses, 0, scored(1, 5))).toEqual({ reason: 'not-better' });
+    expect(pair(responses, 0, scored(0.8, 2))).toEqual({ reason: 'twins' });
+    expect(pair(responses, 0)).toEqual({ reason: 'too-few' });
+    expect(pair([], 0, scored(0.8, 5))).toEqual({ reason: 'too-few' });
   });
 });
 

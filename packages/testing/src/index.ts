@@ -21,6 +21,16 @@ export {
 } from './meta-learners/learner-update.js';
 export { checkMetaLearnerWeights } from './meta-learners/learner-weights.js';
 export type { MetaLearnerFlags } from './meta-learners/meta-learner-flags.js';
+export { describePairRule } from './pair-rules/describe-pair-rule.js';
+export {
+  checkPairMembers,
+  checkPairOffline,
+  checkPairOrder,
+  checkPairPurity,
+  checkPairReasons,
+  checkPairRewards,
+} from './pair-rules/pair-outcomes.js';
+export type { PairRuleFlags } from './pair-rules/pair-rule-flags.js';
 export { describeRewardModel } from './reward-models/describe-reward-model.js';
 export {
   checkRewardAbort,

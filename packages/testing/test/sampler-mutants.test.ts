@@ -65,6 +65,12 @@ const MUTANTS: readonly (readonly [name: string, create: () => ResponseSampler, 
     /responses for row \d, which wants/,
   ],
   ['text without tokens', edited(() => ({ tokens: new Int32Array(0) })), /has text and no token/],
+  ['an end without an id', edited(() => ({ text: '', tokens: new Int32Array(0) })), /has no token, not even an end/],
+  [
+    'a stop text that stays',
+    () => ({ ...edited(() => ({ text: 'no END' }))(), options: Object.freeze({ stop: Object.freeze(['END']) }) }),
+    /holds the stop text "END"/,
+  ],
   ['tokens in a plain array', edited(({ tokens }) => ({ tokens: [...tokens] })), /tokens that are no Int32Array/],
   ['a finish reason of another API', edited(() => ({ finishReason: 'eos_token' })), /finish reason "eos_token"/],
   [

@@ -1,26 +1,29 @@
 import type { Command } from 'commander';
 import { type GenerateFlags, generateCommand } from '../sampling/generate-command.js';
-import { count, decimal } from './numbers.js';
+import { count, nonNegative, positive, positiveCount, positiveShare, share, texts } from './numbers.js';
 
 /** `metaapo generate`: responses to prompts. */
 export function addGenerate(program: Command): void {
   program
     .command('generate')
-    .description('write responses to prompts, a JSON line each')
+    .description(
+      'write responses to prompts, a JSON line each; a command that was stopped goes on when it is run again',
+    )
     .requiredOption('--model <model>', 'directory or hub id')
     .option('--adapter <directory>', 'PEFT adapter')
     .requiredOption('--data <file>', 'rows with a prompt: messages, text or token ids')
     .option('--split <name>', 'split of a hub data set')
     .requiredOption('--output <file>', 'JSON lines to write')
-    .option('--n <count>', 'responses a prompt', count, 1)
-    .option('--temperature <t>', 'divides the logits; 0 takes the likeliest token', decimal, 1)
-    .option('--top-p <share>', 'keep the likeliest tokens that together reach this probability', decimal)
-    .option('--top-k <count>', 'keep the k likeliest tokens', count)
-    .option('--min-p <share>', "keep tokens of at least this share of the likeliest one's probability", decimal)
-    .option('--repetition-penalty <factor>', 'above 1: tokens that are there already become less likely', decimal)
-    .option('--max-new-tokens <count>', 'most tokens of a response', count, 256)
+    .option('--n <count>', 'responses a prompt', positiveCount, 1)
+    .option('--temperature <t>', 'divides the logits; 0 takes the likeliest token', nonNegative, 1)
+    .option('--top-p <share>', 'keep the likeliest tokens that together reach this probability', positiveShare)
+    .option('--top-k <count>', 'keep the k likeliest tokens', positiveCount)
+    .option('--min-p <share>', "keep tokens of at least this share of the likeliest one's probability", share)
+    .option('--repetition-penalty <factor>', 'above 1: tokens that are there already become less likely', positive)
+    .option('--stop <text>', 'a text that ends a response and is left out of it; may be given several times', texts)
+    .option('--max-new-tokens <count>', 'most tokens of a response', positiveCount, 256)
     .option('--seed <seed>', 'the same seed gives the same responses', count, 0)
-    .option('--cached-tokens <count>', 'tokens in flight together', count, 16_384)
+    .option('--cached-tokens <count>', 'tokens in flight together', positiveCount, 16_384)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
     .action((flags: GenerateFlags) => generateCommand(flags));

@@ -1,17 +1,19 @@
 import type { Command } from 'commander';
 import { type RewardFlags, rewardCommand } from '../sampling/reward-command.js';
-import { count } from './numbers.js';
+import { positiveCount } from './numbers.js';
 
 /** `metaapo reward`: rewards of given responses. */
 export function addReward(program: Command): void {
   program
     .command('reward')
-    .description('write the reward of every response, a JSON line a row')
+    .description(
+      'write the reward of every response, a JSON line a row; a command that was stopped goes on when it is run again',
+    )
     .requiredOption('--model <model>', 'directory or hub id of a reward model (...ForSequenceClassification)')
     .requiredOption('--data <file>', 'rows with prompt and response: messages, text or token ids')
     .option('--split <name>', 'split of a hub data set')
     .requiredOption('--output <file>', 'JSON lines to write')
-    .option('--batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
+    .option('--batch-tokens <tokens>', 'tokens computed at a time', positiveCount, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
     .action((flags: RewardFlags) => rewardCommand(flags));

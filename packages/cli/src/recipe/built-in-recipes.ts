@@ -38,7 +38,7 @@ export const BUILT_IN_RECIPES: Readonly<Record<string, string>> = {
 model: jmyang/llama3.1-8b-dpo-ultrafeedback
 reference: allenai/Llama-3.1-Tulu-3-8B-SFT
 loss: { id: dpo, beta: 0.1 }
-rewardModel: { id: sequence-classification, model: jmyang/llama3.1-8b-rm-ultrafeedback }
+rewardModel: { id: sequence-classification, model: jmyang/llama3.1-8b-rm-ultrafeedback, precision: bfloat16 }
 sampler: { id: local, temperature: 1.0, maxNewTokens: 2048 }
 ${LOOP}${DATA}${TRAINING}precision: bfloat16
 output: runs/metaapo
@@ -46,7 +46,7 @@ output: runs/metaapo
   'metaapo-simpo': `# MetaAPO on SimPO: starts from the SFT model and needs no reference.
 model: allenai/Llama-3.1-Tulu-3-8B-SFT
 loss: { id: simpo, beta: 2.5, gamma: 0.6 }
-rewardModel: { id: sequence-classification, model: jmyang/llama3.1-8b-rm-ultrafeedback }
+rewardModel: { id: sequence-classification, model: jmyang/llama3.1-8b-rm-ultrafeedback, precision: bfloat16 }
 sampler: { id: local, temperature: 1.0, maxNewTokens: 2048 }
 ${LOOP}${DATA}${TRAINING}precision: bfloat16
 output: runs/metaapo-simpo
@@ -55,7 +55,7 @@ output: runs/metaapo-simpo
 model: jmyang/Qwen2.5-7B-DPO
 reference: FuseAI/FuseChat-Qwen-2.5-7B-SFT
 loss: { id: dpo, beta: 0.1 }
-rewardModel: { id: sequence-classification, model: jmyang/Qwen2.5-7B-rm }
+rewardModel: { id: sequence-classification, model: jmyang/Qwen2.5-7B-rm, precision: bfloat16 }
 sampler: { id: local, temperature: 0.9, topP: 0.95, maxNewTokens: 2048 }
 ${LOOP}${DATA}${TRAINING}precision: bfloat16
 output: runs/metaapo-qwen

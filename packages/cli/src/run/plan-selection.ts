@@ -18,9 +18,13 @@ export async function planSelection(
   recipe: RunRecipe,
   rows: readonly TokenizedPreference[],
 ): Promise<readonly PlannedIteration[]> {
-  const { loss, selection } = recipe;
-  const parts = { loss, selection, metaLearner: metaLearnerPart(recipe.metaLearner) };
-  const { metaLearner, selection: rule } = await composeRun({
+  const { loss, selection, pairs: pairRule } = recipe;
+  const parts = { loss, selection, pairs: pairRule, metaLearner: metaLearnerPart(recipe.metaLearner) };
+  const {
+    metaLearner,
+    selection: rule,
+    pairs,
+  } = await composeRun({
     plugins: await loadPlugins(recipe.plugins),
     recipe: parts,
   });
@@ -28,7 +32,8 @@ export async function planSelection(
   const state = await metaLearnerStart(recipe.metaLearner, metaLearner!, seed);
   let [most, expected] = [0, 0];
   return iterationSlices(rows.length, recipe).map(({ start, end }, iteration) => {
-    const left = (taken: number): number => Math.min(end - start, limitOf(recipe, rows.length, end) - taken);
+    const calls = recipe.responsesPerPrompt + (pairs?.readsOffline === true ? 1 : 0);
+    const left = (taken: number): number => Math.min(end - start, limitOf(recipe, rows.length, end, calls) - taken);
     const mostHere = left(most);
     const { selected } = selectPrompts({
       rule: rule!,
@@ -50,8 +55,8 @@ export async function planSelection(
   });
 }
 
-function limitOf(recipe: RunRecipe, rows: number, rowsSoFar: number): number {
-  const { budget, responsesPerPrompt: callsPerRow } = recipe;
+function limitOf(recipe: RunRecipe, rows: number, rowsSoFar: number, callsPerRow: number): number {
+  const { budget } = recipe;
   if (budget === undefined) return rowsSoFar;
   const rowsInAll = iterationSlices(rows, recipe).at(-1)?.end ?? 0;
   return annotationLimit(budget, { rowsSoFar, rowsInAll, callsPerRow });

@@ -60,7 +60,7 @@ export function runObserver(): RunObserver {
     },
     summary({ selected, rows, pairs, rewards, seconds, tokens }) {
       const reward = (value: number | undefined): string => value?.toFixed(3) ?? '-';
-      const counts = `${selected} of ${rows} rows annotated, ${pairs.pairs} online pairs, ${pairs.tie + pairs.twins} ties`;
+      const counts = `${selected} of ${rows} rows annotated, ${pairs.pairs} online pairs`;
       process.stderr.write(
         `${counts}; reward of all ${reward(rewards.all)}, chosen ${reward(rewards.chosen)}, rejected ${reward(rewards.rejected)}\n`,
       );

@@ -1,12 +1,13 @@
-import type { GenerationRequest } from '@metaapo/core/contracts';
+import { type Generation, type GenerationRequest, MetaapoError, type Tokenizer } from '@metaapo/core/contracts';
 import { seedOf } from '@metaapo/core/numerics';
-import { writeAtomically } from '@metaapo/core/storage';
 import { type PromptRow, readPrompts, resolveDataFiles, tokenizePrompt } from '@metaapo/data';
 import { type BackendId, selectBackend } from '@metaapo/engine';
-import { loadTextModel } from '@metaapo/models';
+import { type LoadedTextModel, loadTextModel } from '@metaapo/models';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { modelDirectory, type Sources } from '../training/open-models.js';
+import { beforeStop, holdsStop } from './before-stop.js';
+import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
 /** Flags of `metaapo generate`. */
 export interface GenerateFlags {
@@ -21,6 +22,7 @@ export interface GenerateFlags {
   readonly topK?: number;
   readonly minP?: number;
   readonly repetitionPenalty?: number;
+  readonly stop?: readonly string[];
   readonly maxNewTokens: number;
   readonly seed: number;
   readonly cachedTokens: number;
@@ -28,56 +30,99 @@ export interface GenerateFlags {
   readonly revision?: string;
 }
 
-/** Runs `metaapo generate`. The output appears when it is complete; its lines are in input order. */
+/** A response as the output holds it. */
+type Line = Readonly<Record<'response' | 'finish_reason', string>> & { readonly response_ids: readonly number[] };
+
+/** Runs `metaapo generate`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
 export async function generateCommand(flags: GenerateFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
   const sources: Sources = { revision: flags.revision, report, signal };
   report(`Backend: ${(await selectBackend(flags.backend === undefined ? {} : { prefer: flags.backend })).reason}`);
-  const { cachedTokens, adapter } = flags;
-  const { model, tokenizer, eosTokenIds } = await loadTextModel(await modelDirectory(flags.model, sources), {
-    cachedTokens,
-    adapter,
-  });
-  const progress = createProgress('generate');
+  const { cachedTokens, adapter, output } = flags;
+  const loaded = await loadTextModel(await modelDirectory(flags.model, sources), { cachedTokens, adapter });
   try {
     const rows: PromptRow[] = [];
     for await (const row of readPrompts(await resolveDataFiles(flags.data, { ...sources, split: flags.split }))) {
       rows.push(row);
     }
-    const requests = rows.map(
-      (row, index): GenerationRequest => ({
-        prompt: tokenizePrompt(row, tokenizer, model.config.vocabularySize),
-        count: flags.n,
-        maxNewTokens: flags.maxNewTokens,
-        stopTokenIds: eosTokenIds,
-        seed: seedOf(['generate', flags.seed, index]),
-        temperature: flags.temperature,
-        topP: flags.topP,
-        topK: flags.topK,
-        minP: flags.minP,
-        repetitionPenalty: flags.repetitionPenalty,
-      }),
+    const requests = rows.map((row, index) => requestOf(row, index, loaded, flags));
+    const kept = await openKeptResults<readonly Line[]>(output);
+    const keys = requests.map((request) => keyOf(request, loaded, flags));
+    await orKept(output, signal, () => generateMissing(requests, keys, kept, loaded, flags, signal));
+    const lines = keys.flatMap((key, row) =>
+      kept.known.get(key)!.map((line, sample) => JSON.stringify({ row, sample, ...line })),
     );
-    const lines: string[][] = [];
-    let done = 0;
-    for await (const { request, generations } of model.generate!(requests, signal)) {
-      lines[request] = generations.map(({ tokens, finishReason }, sample) =>
-        JSON.stringify({
-          row: request,
-          sample,
-          response: tokenizer?.decode(tokens) ?? '',
-          response_ids: [...tokens],
-          finish_reason: finishReason,
-        }),
-      );
-      progress.update(++done, rows.length);
-    }
-    await writeAtomically(flags.output, `${lines.flat().join('\n')}\n`);
-    process.stdout.write(`${rows.length} prompts, ${lines.flat().length} responses: ${flags.output}\n`);
+    await kept.finish(`${lines.join('\n')}\n`);
+    process.stdout.write(`${rows.length} prompts, ${lines.length} responses: ${output}\n`);
   } finally {
-    progress.end();
-    model.dispose();
+    loaded.model.dispose();
     release();
   }
+}
+
+function requestOf(
+  row: PromptRow,
+  index: number,
+  { tokenizer, model, eosTokenIds }: LoadedTextModel,
+  flags: GenerateFlags,
+): GenerationRequest {
+  const { stop, n, maxNewTokens, temperature, topP, topK, minP, repetitionPenalty } = flags;
+  const endsWithStop = stop && stopReader(stop, tokenizer);
+  return {
+    prompt: tokenizePrompt(row, tokenizer, model.config.vocabularySize),
+    count: n,
+    maxNewTokens,
+    stopTokenIds: eosTokenIds,
+    isComplete: endsWithStop,
+    seed: seedOf(['generate', flags.seed, index]),
+    ...{ temperature, topP, topK, minP, repetitionPenalty },
+  };
+}
+
+/** Tells whether a response holds a stop text. */
+function stopReader(stop: readonly string[], tokenizer: Tokenizer | undefined) {
+  if (tokenizer !== undefined) return (tokens: readonly number[]) => holdsStop(tokens, stop, tokenizer);
+  throw new MetaapoError('config', 'stop texts need a tokenizer', {
+    where: '--stop',
+    got: 'a model directory without tokenizer.json',
+    remedy: 'Add the tokenizer to the model directory, or leave --stop out',
+  });
+}
+
+function keyOf({ prompt, ...request }: GenerationRequest, { model }: LoadedTextModel, { stop }: GenerateFlags): string {
+  return resultKey(model.fingerprint, [...prompt], request, stop);
+}
+
+async function generateMissing(
+  requests: readonly GenerationRequest[],
+  keys: readonly string[],
+  kept: KeptResults<readonly Line[]>,
+  { model, tokenizer }: LoadedTextModel,
+  { stop }: GenerateFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const missing = requests.flatMap((_, index) => (kept.known.has(keys[index]!) ? [] : [index]));
+  const progress = createProgress('generate');
+  let done = requests.length - missing.length;
+  try {
+    const wanted = missing.map((index) => requests[index]!);
+    for await (const { request, generations } of model.generate!(wanted, signal)) {
+      const lines = generations.map((generation) => lineOf(generation, tokenizer, stop));
+      await kept.keep([keys[missing[request]!]!, lines]);
+      progress.update(++done, requests.length);
+    }
+  } finally {
+    progress.end();
+  }
+}
+
+function lineOf(
+  { tokens, finishReason }: Generation,
+  tokenizer: Tokenizer | undefined,
+  stop?: readonly string[],
+): Line {
+  const ids = tokenizer === undefined || stop === undefined ? tokens : beforeStop(tokens, stop, tokenizer);
+  const reason = ids.length < tokens.length ? 'stop' : finishReason;
+  return { response: tokenizer?.decode(ids) ?? '', response_ids: [...ids], finish_reason: reason };
 }

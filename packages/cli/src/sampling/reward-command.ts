@@ -1,15 +1,10 @@
-import { writeAtomically } from '@metaapo/core/storage';
-import { type ResponseRow, readResponses, resolveDataFiles } from '@metaapo/data';
+import { type ResponseRow, readResponses, resolveDataFiles, tokenizeResponse } from '@metaapo/data';
 import { type BackendId, selectBackend } from '@metaapo/engine';
-import {
-  encodeForReward,
-  type LoadedTextModel,
-  loadTextModel,
-  refuseLanguageModel,
-  scoreSequences,
-} from '@metaapo/models';
+import { type LoadedTextModel, loadTextModel, refuseLanguageModel, scoreSequences } from '@metaapo/models';
 import { onInterruption } from '../terminal/interruption.js';
+import { createProgress } from '../terminal/progress.js';
 import { modelDirectory, type Sources } from '../training/open-models.js';
+import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
 /** Flags of `metaapo reward`. */
 export interface RewardFlags {
@@ -22,7 +17,10 @@ export interface RewardFlags {
   readonly revision?: string;
 }
 
-/** Runs `metaapo reward`. The output appears when it is complete; its lines are in input order. */
+/** Rows that are scored, and kept, together; batches are made by length among them. */
+const ROWS_AT_A_TIME = 512;
+
+/** Runs `metaapo reward`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
 export async function rewardCommand(flags: RewardFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -36,9 +34,11 @@ export async function rewardCommand(flags: RewardFlags): Promise<void> {
     for await (const row of readResponses(await resolveDataFiles(flags.data, { ...sources, split: flags.split }))) {
       sequences.push(sequenceOf(row, loaded));
     }
-    const rewards = await scoreSequences(loaded.model, sequences, flags.batchTokens, signal);
-    const lines = Array.from(rewards, (reward, row) => JSON.stringify({ row, reward }));
-    await writeAtomically(flags.output, `${lines.join('\n')}\n`);
+    const kept = await openKeptResults<number>(flags.output);
+    const keys = sequences.map((ids) => resultKey(loaded.model.fingerprint, [...ids]));
+    await orKept(flags.output, signal, () => scoreMissing(sequences, keys, kept, loaded, flags, signal));
+    const lines = keys.map((key, row) => JSON.stringify({ row, reward: kept.known.get(key)! }));
+    await kept.finish(`${lines.join('\n')}\n`);
     process.stdout.write(`${lines.length} responses scored: ${flags.output}\n`);
   } finally {
     loaded.model.dispose();
@@ -46,8 +46,37 @@ export async function rewardCommand(flags: RewardFlags): Promise<void> {
   }
 }
 
-function sequenceOf(row: ResponseRow, { tokenizer }: LoadedTextModel): Int32Array {
-  if (row.form === 'tokens') return Int32Array.of(...row.prompt, ...row.response);
-  const response = row.form === 'text' ? row.response : row.response.map(({ content }) => content).join('\n');
-  return encodeForReward({ prompt: row.prompt, response }, tokenizer!);
+/** The ids at whose last token the model scores: those that `metaapo train-reward` trains it with. */
+function sequenceOf(row: ResponseRow, { tokenizer, model }: LoadedTextModel): Int32Array {
+  const { prompt, response } = tokenizeResponse(row, tokenizer, model.config.vocabularySize);
+  return Int32Array.of(...prompt, ...response);
+}
+
+async function scoreMissing(
+  sequences: readonly Int32Array[],
+  keys: readonly string[],
+  kept: KeptResults<number>,
+  { model }: LoadedTextModel,
+  { batchTokens }: RewardFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const missing = [...new Map(keys.map((key, index) => [key, sequences[index]!]))].filter(
+    ([key]) => !kept.known.has(key),
+  );
+  const progress = createProgress('reward');
+  try {
+    for (let start = 0; start < missing.length; start += ROWS_AT_A_TIME) {
+      const part = missing.slice(start, start + ROWS_AT_A_TIME);
+      const rewards = await scoreSequences(
+        model,
+        part.map(([, ids]) => ids),
+        batchTokens,
+        signal,
+      );
+      await kept.keep(...part.map(([key], index) => [key, rewards[index]!] as const));
+      progress.update(start + part.length, missing.length);
+    }
+  } finally {
+    progress.end();
+  }
 }

@@ -18,10 +18,15 @@ export interface SamplingRequest {
 
 /** One response. */
 export interface SampledResponse {
+  /** What was said, special tokens left out; where a stop text ended it, what stands before that text. */
   readonly text: string;
-  /** Token ids of the response, the end-of-sequence id included when `finishReason` is `stop`. */
+  /**
+   * Token ids of `text`. After `stop` the last one is an end-of-sequence id, also where a stop text ended the response:
+   * its own ids are left out, and the end stands in their place. After `length` there is no end; a response that was cut
+   * before it said anything may have no ids at all.
+   */
   readonly tokens: Int32Array;
-  /** `stop`: it ended by itself; `length`: it was cut at the limit. */
+  /** `stop`: it ended by itself, or at a stop text; `length`: it was cut at the limit. */
   readonly finishReason: 'stop' | 'length';
 }
 

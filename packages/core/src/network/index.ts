@@ -1,2 +1,3 @@
 export * from './extra-body.js';
 export * from './json-client.js';
+export { statusOf } from './network-errors.js';

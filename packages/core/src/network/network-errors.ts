@@ -30,6 +30,22 @@ export class PassingFailure extends Error {
   }
 }
 
+/** The status of a reply that was no success, as the cause of an error. */
+class StatusCause extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`status ${status}`);
+    this.status = status;
+  }
+}
+
+/** Status of the reply that an error is about; `undefined` where there was none. */
+export function statusOf(error: unknown): number | undefined {
+  const status = ((error as Error | undefined)?.cause as Partial<StatusCause> | undefined)?.status;
+  return typeof status === 'number' ? status : undefined;
+}
+
 /** The error of a reply whose status is no success. */
 export function statusError(subject: RequestSubject, reply: Response, text: string): MetaapoError | PassingFailure {
   const { status } = reply;
@@ -39,6 +55,7 @@ export function statusError(subject: RequestSubject, reply: Response, text: stri
   const error = failure(subject, mayPass ? 'the server failed' : 'the server refuses the request', {
     got: `status ${status}${shown && `: ${shown}`}`,
     remedy: remedyFor(subject, status),
+    cause: new StatusCause(status),
   });
   return mayPass ? new PassingFailure(error, retryAfterMs(reply.headers.get('retry-after'))) : error;
 }
@@ -89,10 +106,10 @@ export function connectionError(subject: RequestSubject, cause: unknown): Passin
 function failure(
   { service, address, expected }: RequestSubject,
   summary: string,
-  { got, remedy }: { readonly got: string; readonly remedy: string },
+  fault: { readonly got: string; readonly remedy: string; readonly cause?: unknown },
 ): MetaapoError {
   const where = `${service} at ${shownAddress(address)}`;
-  return new MetaapoError('network', summary, { where, expected: `${expected} with status 200`, got, remedy });
+  return new MetaapoError('network', summary, { where, expected: `${expected} with status 200`, ...fault });
 }
 
 /** The begin of a text as a message may show it: on one line, its secrets masked. */

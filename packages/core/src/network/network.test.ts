@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { type Fault, faultServer } from '../../test/fault-server.js';
 import { isMetaapoError, type MetaapoError } from '../contracts/index.js';
-import { createJsonClient, type JsonClientOptions, withExtraBody } from './index.js';
+import { createJsonClient, type JsonClientOptions, statusOf, withExtraBody } from './index.js';
 import { backoffMs, retryAfterMs } from './retry-delay.js';
 
 const client = (baseUrl: string | readonly string[], options: Partial<JsonClientOptions> = {}) =>
@@ -131,6 +131,7 @@ describe('the API key', () => {
       authorization: 'Bearer sk-secret"+/key',
       'x-team': 'team-secret',
     });
+    expect(statusOf(error)).toBe(401);
     expect(error.message).toContain('got status 401: {"wrong":"Bearer ***"}. Set TEST_KEY to a key');
     expect(inspect(error, { depth: 9 })).not.toMatch(/secret/);
     expect(shown({ key: env.TEST_KEY })).toBe('{"key":"***"}');

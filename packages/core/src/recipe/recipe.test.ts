@@ -52,5 +52,9 @@ describe('recipes', () => {
     expect(() => parseTrainingRecipe(warmup, 'r')).toThrow('not both');
     expect(() => parseSftRecipe(warmup, 'r')).toThrow('not both');
     expect(() => parseRewardRecipe({ ...training, reference: 'm' }, 'r')).toThrow('reference');
+    expect(() => parseRunRecipe({ ...run, evaluateRewards: 8 }, 'r')).toThrow(/evaluateRewards .*give data\.eval/);
+    expect(parseRunRecipe({ ...run, data: { train: 'x', eval: 'y' }, evaluateRewards: 8 }, 'r').evaluateRewards).toBe(
+      8,
+    );
   });
 });

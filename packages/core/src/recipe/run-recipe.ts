@@ -32,7 +32,11 @@ export const runRecipe = z
     /** Tokens, prompts and responses in flight together, whose keys and values are kept while generating. */
     cachedTokens: count.default(16_384),
   })
-  .refine(isOneAdapter, ADAPTER_CONFLICT);
+  .refine(isOneAdapter, ADAPTER_CONFLICT)
+  .refine(({ evaluateRewards, data }) => evaluateRewards === undefined || data.eval !== undefined, {
+    message: 'it needs held-out prompts: give data.eval',
+    path: ['evaluateRewards'],
+  });
 
 /** A checked recipe of a whole run with every default filled in. */
 export type RunRecipe = z.output<typeof runRecipe>;

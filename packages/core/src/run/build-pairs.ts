@@ -1,6 +1,13 @@
-import type { PairRule, ScoredResponse, TokenizedPreference } from '../contracts/index.js';
+import type {
+  PairOutcome,
+  PairRule,
+  SampledResponse,
+  ScoredResponse,
+  TokenizedPreference,
+} from '../contracts/index.js';
 import { uniformOf } from '../numerics/index.js';
-import type { IterationRecord } from './run-journal.js';
+import { noCounts, type PairCounts } from './pair-counts.js';
+import { hasText, isUsable, offlineTextOf, type RowRewards, type ScoringOptions } from './row-rewards.js';
 
 /** Rows with their online pairs, and what became of the responses. */
 export interface BuiltPairs {
@@ -20,27 +27,15 @@ export interface OnlinePairText {
   readonly rejected: { readonly text: string; readonly reward: number };
 }
 
-/** Counted so that nothing is lost in silence. */
-export interface PairCounts {
-  readonly pairs: number;
-  readonly responses: number;
-  /** Responses cut at the limit; kept without an end-of-sequence token, or left out. */
-  readonly truncated: number;
-  /** Responses without a single token, left out. */
-  readonly empty: number;
-  /** Responses whose reward could not be read, left out. */
-  readonly unreadable: number;
-  /** Selected rows without a pair, by reason. */
-  readonly tie: number;
-  readonly twins: number;
-  readonly 'too-few': number;
+/** What the rows of a slice were given, by data set number. */
+export interface AnnotatedResponses {
+  readonly responses: ReadonlyMap<number, readonly SampledResponse[]>;
+  readonly rewards: ReadonlyMap<number, RowRewards>;
 }
 
 /** How pairs are made. */
-export interface PairOptions {
+export interface PairOptions extends Omit<ScoringOptions, 'withOffline'> {
   readonly rule: PairRule;
-  /** What happens to responses that were cut at the limit. */
-  readonly truncated: 'keep' | 'drop';
   readonly seed: number;
   readonly iteration: number;
 }
@@ -48,40 +43,54 @@ export interface PairOptions {
 /** Makes the online pairs of a slice. */
 export function buildPairs(
   rows: readonly TokenizedPreference[],
-  record: IterationRecord,
-  { rule, truncated, seed, iteration }: PairOptions,
+  { responses, rewards }: AnnotatedResponses,
+  options: PairOptions,
 ): BuiltPairs {
-  const counts = { pairs: 0, responses: 0, truncated: 0, empty: 0, unreadable: 0, tie: 0, twins: 0, 'too-few': 0 };
-  const rewards = { chosen: 0, rejected: 0 };
+  const counts = noCounts();
   const texts = new Map<number, OnlinePairText>();
   const built = rows.map((row) => {
-    const sampled = record.responses.get(row.row);
+    const sampled = responses.get(row.row);
     if (sampled === undefined) return row;
-    const rewardsOfRow = record.rewards.get(row.row)!;
-    const usable = sampled.flatMap((response, index): ScoredResponse[] => {
-      const reward = rewardsOfRow[index]!;
-      const isCut = response.finishReason === 'length';
-      counts.responses += 1;
-      if (isCut) counts.truncated += 1;
-      if (response.tokens.length === 0) counts.empty += 1;
-      else if (Number.isNaN(reward)) counts.unreadable += 1;
-      else if (!isCut || truncated === 'keep') return [{ ...response, reward }];
-      return [];
-    });
-    const outcome = rule.pair(usable, uniformOf(['pair', seed, iteration, row.row]));
+    const outcome = pairOf(row, sampled, rewards.get(row.row)!, counts, options);
     if ('reason' in outcome) {
       counts[outcome.reason] += 1;
       return row;
     }
     counts.pairs += 1;
-    rewards.chosen += outcome.chosen.reward;
-    rewards.rejected += outcome.rejected.reward;
     texts.set(row.row, { chosen: textOf(outcome.chosen), rejected: textOf(outcome.rejected) });
     return { ...row, onlineChosen: outcome.chosen.tokens, onlineRejected: outcome.rejected.tokens };
   });
-  if (counts.pairs === 0) return { rows: built, counts, texts };
-  const mean = (sum: number): number => sum / counts.pairs;
-  return { rows: built, counts, texts, chosenReward: mean(rewards.chosen), rejectedReward: mean(rewards.rejected) };
+  const pairs = [...texts.values()];
+  const mean = (side: keyof OnlinePairText): number | undefined =>
+    pairs.length === 0 ? undefined : pairs.reduce((sum, pair) => sum + pair[side].reward, 0) / pairs.length;
+  return { rows: built, counts, texts, chosenReward: mean('chosen'), rejectedReward: mean('rejected') };
+}
+
+function pairOf(
+  row: TokenizedPreference,
+  sampled: readonly SampledResponse[],
+  { rewards, offline, unreadableComparisons }: RowRewards,
+  counts: ReturnType<typeof noCounts>,
+  { rule, truncated, promptOf, seed, iteration }: PairOptions,
+): PairOutcome {
+  counts.responses += sampled.length;
+  counts.truncated += sampled.filter(({ finishReason }) => finishReason === 'length').length;
+  counts.empty += sampled.filter((response) => !hasText(response)).length;
+  counts.unreadableComparisons += unreadableComparisons;
+  const scored = sampled
+    .map((response, index): ScoredResponse => ({ ...response, reward: rewards[index]! }))
+    .filter((response) => isUsable(response, truncated));
+  const known = offline === undefined ? [] : [offlineResponse(row, offlineTextOf(row, promptOf), offline)];
+  counts.unreadable += [...scored, ...known].filter(isUnreadable).length;
+  const uniform = uniformOf(['pair', seed, iteration, row.row]);
+  return rule.pair(scored.filter(isReadable), uniform, known.find(isReadable));
+}
+
+const isUnreadable = ({ reward }: ScoredResponse): boolean => Number.isNaN(reward);
+const isReadable = ({ reward }: ScoredResponse): boolean => !Number.isNaN(reward);
+
+function offlineResponse(row: TokenizedPreference, text: string, reward: number): ScoredResponse {
+  return { text, tokens: row.chosen, reward, finishReason: 'stop' };
 }
 
 const textOf = ({ text, reward }: ScoredResponse): OnlinePairText['chosen'] => ({ text, reward });

@@ -1,5 +1,7 @@
-import type { ResponseSampler, RewardModel, TokenizedPreference } from '../contracts/index.js';
+import type { ResponseSampler, TokenizedPreference } from '../contracts/index.js';
 import { seedOf } from '../numerics/index.js';
+import { annotateMeanwhile } from './annotate-meanwhile.js';
+import type { Annotate, ResponseGroup } from './pay-once.js';
 import type { RunPrompt } from './run-prompt.js';
 
 /** Held-out prompts whose responses are sampled and scored, to see what training does to the reward. */
@@ -11,16 +13,25 @@ export interface RewardEvaluation {
 /** What {@link heldOutReward} needs. */
 export interface HeldOutRewardOptions {
   readonly sampler: ResponseSampler;
-  readonly rewardModel: RewardModel;
+  readonly annotate: Annotate;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Mean reward of one new response to each held-out prompt, with the same seeds every time. */
+/** The response to a held-out prompt. */
+interface HeldOutResponse extends ResponseGroup {
+  readonly row: number;
+}
+
+/**
+ * Mean reward of one new response to each held-out prompt, with the same seeds every time; responses without text count
+ * as well.
+ * @returns `undefined` where no reward could be read
+ */
 export async function heldOutReward(
   { rows, promptOf }: RewardEvaluation,
-  { sampler, rewardModel, seed, signal }: HeldOutRewardOptions,
-): Promise<number> {
+  { sampler, annotate, seed, signal }: HeldOutRewardOptions,
+): Promise<number | undefined> {
   const byNumber = new Map(rows.map((row) => [row.row, row]));
   const requests = rows.map((row) => ({
     row: row.row,
@@ -29,15 +40,18 @@ export async function heldOutReward(
     count: 1,
     seed: seedOf(['held-out', seed, row.row]),
   }));
-  const scored: { prompt: RunPrompt; response: string }[] = [];
-  for await (const { row, responses } of sampler.sample(requests, signal)) {
-    const prompt = promptOf(byNumber.get(row)!);
-    for (const { text } of responses) scored.push({ prompt, response: text });
-  }
-  const rewards = await rewardModel.score(
-    scored.map(({ prompt: { messages, text }, response }) => ({ prompt: messages ?? text, response })),
-    signal,
-  );
-  const readable = rewards.filter((reward) => !Number.isNaN(reward));
-  return readable.reduce((sum, reward) => sum + reward, 0) / readable.length;
+  const rewards = new Map<number, number>();
+  const score = async (part: readonly HeldOutResponse[]): Promise<void> => {
+    const given = await annotate(part, signal);
+    for (const [index, { row }] of part.entries()) rewards.set(row, given[index]!.rewards[0]!);
+  };
+  await annotateMeanwhile<HeldOutResponse>(score, signal, async (add, either) => {
+    for await (const { row, responses } of sampler.sample(requests, either)) {
+      const { messages, text } = promptOf(byNumber.get(row)!);
+      add(responses.map((response) => ({ row, prompt: messages ?? text, responses: [response.text] })));
+    }
+  });
+  // In the order of the rows, so that the sum does not depend on who was first.
+  const readable = rows.map(({ row }) => rewards.get(row) ?? Number.NaN).filter((reward) => !Number.isNaN(reward));
+  return readable.length === 0 ? undefined : readable.reduce((sum, reward) => sum + reward, 0) / readable.length;
 }

@@ -1,9 +1,10 @@
 export { type AnnotationBudget, annotationLimit, type BudgetProgress } from './annotation-limit.js';
-export type { PairCounts } from './build-pairs.js';
 export type { RewardEvaluation } from './held-out-reward.js';
+export { ITERATION_METRICS } from './iteration-metrics.js';
 export { type IterationSlice, iterationSlices, type SliceOptions } from './iteration-slices.js';
 export type { IterationSummary } from './iteration-summary.js';
 export type { KlEstimate } from './kl-to-reference.js';
+export type { PairCounts } from './pair-counts.js';
 export { type RunSummary, runIterations } from './run-iterations.js';
 export type { IterationParts, ReferenceSource, RunObserver, RunOptions, Stage } from './run-options.js';
 export type { RunPrompt } from './run-prompt.js';

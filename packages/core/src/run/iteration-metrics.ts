@@ -1,44 +1,74 @@
 import { join } from 'node:path';
-import type { Metrics } from '../contracts/index.js';
+import type { Metrics, Tracker } from '../contracts/index.js';
 import { openMetrics, readMetrics } from '../storage/index.js';
-import { RUN_FILES, type TRAINING_METRICS } from '../trainer/index.js';
+import { RUN_FILES } from '../trainer/index.js';
 import type { IterationSummary } from './iteration-summary.js';
-import type { RunOptions } from './run-options.js';
 
-type NamedMetrics = Readonly<Partial<Record<keyof typeof TRAINING_METRICS, number>>>;
+/** Names of all metrics of an iteration, logged at its last optimizer step, with what they mean. */
+export const ITERATION_METRICS = {
+  'selection/rows': 'rows that got new responses',
+  'selection/share': 'the same as a share of the rows of the iteration, 0 to 1',
+  'responses/count': 'new responses',
+  'responses/scored': 'responses that were scored',
+  'responses/saved': 'responses that online DPO would have scored besides',
+  'responses/truncated': 'new responses cut at the limit',
+  'responses/empty': 'new responses without text, left out',
+  'responses/unreadable': 'responses whose reward could not be read, left out',
+  'responses/unreadable_comparisons': 'comparisons of two responses that could not be read, left out of their rewards',
+  'pairs/made': 'online pairs',
+  'pairs/tie': 'selected rows without a pair: equal rewards',
+  'pairs/twins': 'selected rows without a pair: equal texts',
+  'pairs/too_few': 'selected rows without a pair: fewer responses than the pair rule takes',
+  'pairs/not_better': 'selected rows without a pair: the offline response is the better one',
+  'annotation/all': 'mean reward of all new responses',
+  'annotation/chosen': 'mean reward of chosen online responses',
+  'annotation/rejected': 'mean reward of rejected online responses',
+  'annotation/held_out': 'mean reward of new responses to held-out prompts, after the iteration',
+  'kl/response': 'KL of the policy at the begin of the iteration from its reference, nats a response',
+  'kl/token': 'the same, nats a token',
+} as const;
 
-/** The figures of an iteration as metrics; what it does not have is left out. */
+/** The metrics of an iteration; those that it has no value for are left out. */
 export function iterationMetrics(summary: IterationSummary): Metrics {
   const { rows, selected, annotations, pairs, rewards, heldOutReward, kl } = summary;
-  const named: Readonly<Partial<Record<keyof NamedMetrics, number | undefined>>> = {
-    'iteration/annotated_share': selected / rows,
-    'iteration/reward_calls': annotations.done,
-    'iteration/saved_calls': annotations.ofAll - annotations.done,
-    'iteration/reward': rewards.all,
-    'iteration/reward_chosen': rewards.chosen,
-    'iteration/reward_rejected': rewards.rejected,
-    'iteration/held_out_reward': heldOutReward,
-    'iteration/kl': kl?.perResponse,
-    'iteration/kl_token': kl?.perToken,
-    'iteration/pairs': pairs.pairs,
-    'iteration/ties': pairs.tie + pairs.twins,
-    'iteration/truncated': pairs.truncated,
+  const values: Record<keyof typeof ITERATION_METRICS, number | null | undefined> = {
+    'selection/rows': selected,
+    'selection/share': selected / rows,
+    'responses/count': pairs.responses,
+    'responses/scored': annotations.done,
+    'responses/saved': annotations.ofAll - annotations.done,
+    'responses/truncated': pairs.truncated,
+    'responses/empty': pairs.empty,
+    'responses/unreadable': pairs.unreadable,
+    'responses/unreadable_comparisons': pairs.unreadableComparisons,
+    'pairs/made': pairs.pairs,
+    'pairs/tie': pairs.tie,
+    'pairs/twins': pairs.twins,
+    'pairs/too_few': pairs['too-few'],
+    'pairs/not_better': pairs['not-better'],
+    'annotation/all': rewards.all,
+    'annotation/chosen': rewards.chosen,
+    'annotation/rejected': rewards.rejected,
+    'annotation/held_out': heldOutReward,
+    'kl/response': kl?.perResponse,
+    'kl/token': kl?.perToken,
   };
-  const known = Object.entries(named).filter((entry): entry is [string, number] => Number.isFinite(entry[1]));
+  const known = Object.entries(values).filter((entry): entry is [string, number] => entry[1] != null);
   return Object.fromEntries(known);
 }
 
-/** Writes the metrics of an iteration behind those of its last step, once, and tells the trackers. */
+/** Writes the metrics of a finished iteration, unless a run that was cut off has done so. */
 export async function logIteration(
-  { output, parts }: Pick<RunOptions, 'output' | 'parts'>,
-  summary: IterationSummary,
+  output: string,
   step: number,
+  summary: IterationSummary,
+  trackers: readonly Tracker[],
 ): Promise<void> {
-  const metrics = { ...iterationMetrics(summary), iteration: summary.iteration };
   const file = join(output, RUN_FILES.metrics);
-  const isThere = (await readMetrics(file)).some(
-    (line) => line.iteration === summary.iteration && 'iteration/annotated_share' in line,
-  );
-  if (!isThere) await (await openMetrics(file, step)).append(step, metrics);
-  for (const tracker of parts.trackers) await tracker.log(step, metrics);
+  const { iteration } = summary;
+  const isLogged = (await readMetrics(file)).some((line) => line.iteration === iteration && 'pairs/made' in line);
+  if (isLogged) return;
+  const metrics = { ...iterationMetrics(summary), iteration };
+  await (await openMetrics(file, Number.POSITIVE_INFINITY)).append(step, metrics);
+  for (const tracker of trackers) await tracker.log(step, metrics);
 }

@@ -1,6 +1,8 @@
 import type { MetaLearner, MetaLearnerState, TokenizedPreference } from '../contracts/index.js';
-import type { BuiltPairs, OnlinePairText, PairCounts } from './build-pairs.js';
+import type { BuiltPairs, OnlinePairText } from './build-pairs.js';
 import type { KlEstimate } from './kl-to-reference.js';
+import type { PairCounts } from './pair-counts.js';
+import type { RowRewards } from './row-rewards.js';
 import type { RunPrompt } from './run-prompt.js';
 import type { StageSeconds } from './stage-clock.js';
 import type { StageTokens } from './stage-tokens.js';
@@ -80,8 +82,10 @@ export interface SummaryInput {
   readonly weights: Float32Array | undefined;
   readonly promptOf: (row: TokenizedPreference) => RunPrompt;
   readonly built: BuiltPairs;
-  readonly rewards: Iterable<Float32Array>;
-  readonly responsesPerPrompt: number;
+  /** Of the selected rows. */
+  readonly rewards: readonly RowRewards[];
+  /** Most responses of a row that are scored. */
+  readonly callsPerPrompt: number;
   readonly learner: MetaLearner;
   readonly stateBefore: MetaLearnerState;
   readonly stateAfter: MetaLearnerState;
@@ -93,15 +97,18 @@ export interface SummaryInput {
 
 /** The summary of an iteration. */
 export function summarize(input: SummaryInput): IterationSummary {
-  const { iteration, rows, selected, steps, built, responsesPerPrompt, learner, seconds, tokens } = input;
-  const readable = [...input.rewards].flatMap((values) => [...values]).filter((value) => !Number.isNaN(value));
+  const { iteration, rows, selected, steps, built, callsPerPrompt, learner, seconds, tokens } = input;
+  const readable = input.rewards.flatMap(({ rewards }) => [...rewards]).filter((value) => !Number.isNaN(value));
   const mean = readable.length === 0 ? undefined : readable.reduce((sum, value) => sum + value, 0) / readable.length;
   return {
     iteration,
     rows: rows.length,
     selected,
     steps,
-    annotations: { done: selected * responsesPerPrompt, ofAll: rows.length * responsesPerPrompt },
+    annotations: {
+      done: input.rewards.reduce((sum, { scored }) => sum + scored, 0),
+      ofAll: rows.length * callsPerPrompt,
+    },
     pairs: built.counts,
     rewards: { chosen: built.chosenReward, rejected: built.rejectedReward, all: mean },
     heldOutReward: input.heldOutReward,

@@ -124,21 +124,21 @@ describe('a run', () => {
     };
     await stopAt(output, 3);
     const { iterations } = await run(output, { parts: { ...parts, trackers: [tracker] }, resume: true });
-    const lines = (await readMetrics(join(output, 'metrics.jsonl'))).filter((line) => 'iteration/reward' in line);
+    const lines = (await readMetrics(join(output, 'metrics.jsonl'))).filter((line) => 'pairs/made' in line);
     expect(lines.map(({ step, iteration }) => [step, iteration])).toEqual([
       [2, 0],
       [4, 1],
       [6, 2],
     ]);
     expect(lines[0]).toMatchObject({
-      'iteration/annotated_share': 1,
-      'iteration/reward_calls': 8,
-      'iteration/saved_calls': 0,
-      'iteration/reward': iterations[0]!.rewards.all,
-      'iteration/pairs': 4,
-      'iteration/truncated': 8,
+      'selection/share': 1,
+      'responses/scored': 8,
+      'responses/saved': 0,
+      'annotation/all': iterations[0]!.rewards.all,
+      'pairs/made': 4,
+      'responses/truncated': 8,
     });
-    expect(logged.filter((metrics) => 'iteration/reward' in metrics)).toHaveLength(2);
+    expect(logged.filter((metrics) => 'pairs/made' in metrics)).toHaveLength(2);
   });
 
   it('keeps to a budget that is spread over its iterations', async () => {

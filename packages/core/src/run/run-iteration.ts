@@ -5,6 +5,7 @@ import { type BuiltPairs, buildPairs } from './build-pairs.js';
 import { heldOutReward } from './held-out-reward.js';
 import { type IterationSummary, summarize } from './iteration-summary.js';
 import { type KlEstimate, klToReference } from './kl-to-reference.js';
+import type { Annotate } from './pay-once.js';
 import { offlineReference, withOnlineReference, withReference } from './reference-passes.js';
 import type { IterationRecord } from './run-journal.js';
 import type { RunOptions } from './run-options.js';
@@ -26,6 +27,7 @@ export interface IterationContext {
   readonly state: TrainerState;
   /** Optimizer steps of earlier iterations. */
   readonly earlierSteps: number;
+  readonly annotate: Annotate;
   /** Most rows that may be annotated; absent without a budget. */
   readonly limit?: number | undefined;
   /** Told when training has moved the policy to the model in this directory. */
@@ -45,9 +47,10 @@ export function runIteration(options: RunOptions, context: IterationContext): Pr
 }
 
 async function runStages(options: RunOptions, context: IterationContext, clock: StageClock): Promise<IterationResult> {
-  const { iteration, rows, record, journal } = context;
+  const { iteration, rows, record, journal, annotate } = context;
   const { parts, observer } = options;
   const isFree = parts.loss.isReferenceFree;
+  const withOffline = parts.pairs.readsOffline === true;
   const offline = isFree
     ? undefined
     : await withReference(options, iteration, (model) =>
@@ -56,20 +59,23 @@ async function runStages(options: RunOptions, context: IterationContext, clock: 
   const scores = await clock.time('score', () => scoreSlice(options, context, offline));
   const weights = await clock.time('select', () => selectSlice(options, context, scores));
   const wanted = rows.filter(({ row }) => record.selected!.has(row));
-  await sampleAndAnnotate(wanted, record, {
+  const rewards = await sampleAndAnnotate(wanted, record, {
     ...options,
     ...parts,
+    annotate,
+    withOffline,
     count: options.responsesPerPrompt,
     journal,
     iteration,
     clock,
     progress: (stage, done) => observer.stage?.(stage, done, wanted.length),
   });
-  const built = buildPairs(rows, record, { ...options, rule: parts.pairs, iteration });
+  const given = { responses: record.responses, rewards };
+  const built = buildPairs(rows, given, { ...options, rule: parts.pairs, iteration });
   const { kl, reference } = await referOnline(options, context, { wanted, built, offline }, clock);
   const trained = await clock.time('train', () => trainSlice(options, context, built.rows, reference));
   if (trained.steps > 0) context.onTrained(trained.modelDirectory);
-  const heldOut = await clock.time('evaluate', () => evaluateRewards(options));
+  const heldOut = await clock.time('evaluate', () => evaluateRewards(options, annotate));
   const summary = summarize({
     iteration,
     rows,
@@ -78,7 +84,7 @@ async function runStages(options: RunOptions, context: IterationContext, clock: 
     steps: trained.steps,
     weights,
     built,
-    rewards: record.rewards.values(),
+    rewards: [...rewards.values()],
     tokens: stageTokens({
       rows,
       responses: record.responses,
@@ -86,7 +92,7 @@ async function runStages(options: RunOptions, context: IterationContext, clock: 
       isScored: scores !== undefined,
       trained: trained.state.numTokens - context.state.numTokens,
     }),
-    responsesPerPrompt: options.responsesPerPrompt,
+    callsPerPrompt: callsPerPrompt(options),
     learner: parts.metaLearner,
     stateBefore: context.state.metaLearner!,
     stateAfter: trained.state.metaLearner!,
@@ -121,13 +127,20 @@ async function referOnline(
   }));
 }
 
-/** Mean reward of held-out prompts under the policy as it is now; `undefined` where none are wanted. */
-export async function evaluateRewards(options: RunOptions): Promise<number | undefined> {
+/** Most reward calls of a selected row: its responses, and the offline one where the pair rule reads it. */
+export function callsPerPrompt({ parts, responsesPerPrompt }: RunOptions): number {
+  return responsesPerPrompt + (parts.pairs.readsOffline === true ? 1 : 0);
+}
+
+/** Mean reward of held-out prompts under the policy as it is now; `undefined` where none are wanted, or none is read. */
+export async function evaluateRewards(options: RunOptions, annotate: Annotate): Promise<number | undefined> {
   const { rewardEvaluation, parts, seed, signal, observer } = options;
   if (rewardEvaluation === undefined) return undefined;
   const total = rewardEvaluation.rows.length;
   const sampler = watched(parts.sampler, (done) => observer.stage?.('evaluate', done, total));
-  return heldOutReward(rewardEvaluation, { ...parts, sampler, seed, signal });
+  const reward = await heldOutReward(rewardEvaluation, { sampler, annotate, seed, signal });
+  if (reward === undefined) observer.warning?.('no reward of a held-out response could be read');
+  return reward;
 }
 
 /** The sampler, telling how many prompts have their responses. */

@@ -8,7 +8,8 @@ import { iterationCheckpoint, iterationKey, iterationModel } from './iteration-f
 import { logIteration } from './iteration-metrics.js';
 import { iterationSlices } from './iteration-slices.js';
 import type { IterationSummary } from './iteration-summary.js';
-import { evaluateRewards, runIteration } from './run-iteration.js';
+import { type Annotate, payOnce } from './pay-once.js';
+import { callsPerPrompt, evaluateRewards, runIteration } from './run-iteration.js';
 import { recordOf } from './run-journal.js';
 import { claimJournal, sinceOtherData } from './run-key.js';
 import type { RunOptions } from './run-options.js';
@@ -34,13 +35,16 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const journal = await openJournal(join(output, RUN_FILES.journal), isOfWholeRun);
   const key = await claim(given, journal);
   const options = { ...given, key, parts: { ...given.parts, sampler: served.sampler } };
-  const rewardBefore = await firstReward(options, journal);
+  await noteRewardModel(options, journal);
+  const annotate = payOnce(options.parts.rewardModel, journal);
+  const rewardBefore = await firstReward(options, journal, annotate);
   const summaries: IterationSummary[] = [];
   let state: TrainerState | undefined;
   for (const [iteration, { start, end }] of iterationSlices(options.rows.length, options).entries()) {
     const known = summaryIn(journal, iteration);
     if (known !== undefined) {
       summaries.push(known);
+      await logSummary(options, summaries);
       continue;
     }
     let entries: readonly JournalEntry[] = [];
@@ -58,15 +62,16 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
       journal,
       state,
       earlierSteps: sumOf(summaries, ({ steps }) => steps),
+      annotate,
       limit: limitOf(options, end, summaries),
       onTrained: served.moveTo,
     };
     const result = await orInterrupted(options, () => runIteration(options, context));
-    await logIteration(options, result.summary, context.earlierSteps + result.summary.steps);
     await journal.append({ kind: 'iteration', iteration, summary: result.summary });
     if (iteration > 0) await rm(iterationCheckpoint(output, iteration - 1), { recursive: true, force: true });
     observer.summary?.(result.summary);
     summaries.push(result.summary);
+    await logSummary(options, summaries);
     state = result.state;
   }
   state ??= await stateBefore(options, summaries.length);
@@ -96,24 +101,40 @@ function claim({ output, key, policy, computedBy, allowChanges = false, observer
   });
 }
 
+/** Journals by which reward model the rewards that follow are given, and says when it is another one than before. */
+async function noteRewardModel({ parts, observer }: RunOptions, journal: Journal): Promise<void> {
+  const { fingerprint } = parts.rewardModel;
+  const last = journal.entries.findLast(({ kind }) => kind === 'reward-model');
+  if (last?.fingerprint === fingerprint) return;
+  if (last !== undefined) {
+    observer.warning?.(
+      'the reward model is another one than before: what it needs of the current iteration is scored anew',
+    );
+  }
+  await journal.append({ kind: 'reward-model', fingerprint });
+}
+
+/** Logs the metrics of the last of the iterations that are done. */
+function logSummary({ output, parts }: RunOptions, done: readonly IterationSummary[]): Promise<void> {
+  const step = sumOf(done, ({ steps }) => steps);
+  return logIteration(output, step, done.at(-1)!, parts.trackers);
+}
+
 /** Reward of held-out prompts before the first iteration, once a run. */
-async function firstReward(options: RunOptions, journal: Journal): Promise<number | undefined> {
+async function firstReward(options: RunOptions, journal: Journal, annotate: Annotate): Promise<number | undefined> {
   const known = journal.entries.find(({ kind }) => kind === 'baseline');
-  if (known !== undefined) return known.heldOutReward as number | undefined;
-  const heldOutReward = await orInterrupted(options, () => evaluateRewards(options));
+  if (known !== undefined) return (known.heldOutReward as number | null | undefined) ?? undefined;
+  const heldOutReward = await orInterrupted(options, () => evaluateRewards(options, annotate));
   await journal.append({ kind: 'baseline', heldOutReward });
   return heldOutReward;
 }
 
 /** Most rows that an iteration may annotate, whose rows end at `rowsSoFar`. */
-function limitOf(
-  { budget, rows, responsesPerPrompt, ...options }: RunOptions,
-  rowsSoFar: number,
-  earlier: readonly IterationSummary[],
-): number | undefined {
+function limitOf(options: RunOptions, rowsSoFar: number, earlier: readonly IterationSummary[]): number | undefined {
+  const { budget, rows } = options;
   if (budget === undefined) return undefined;
   const rowsInAll = iterationSlices(rows.length, options).at(-1)?.end ?? 0;
-  const limit = annotationLimit(budget, { rowsSoFar, rowsInAll, callsPerRow: responsesPerPrompt });
+  const limit = annotationLimit(budget, { rowsSoFar, rowsInAll, callsPerRow: callsPerPrompt(options) });
   return Math.max(0, limit - sumOf(earlier, ({ selected }) => selected));
 }
 

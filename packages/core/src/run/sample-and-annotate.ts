@@ -1,24 +1,19 @@
-import type {
-  ResponseSampler,
-  RewardModel,
-  SampledResponse,
-  SamplingRequest,
-  TokenizedPreference,
-} from '../contracts/index.js';
+import type { ResponseSampler, SampledResponse, SamplingRequest, TokenizedPreference } from '../contracts/index.js';
 import { MetaapoError } from '../contracts/index.js';
 import { seedOf } from '../numerics/index.js';
 import type { Journal } from '../storage/index.js';
-import { type IterationRecord, journalResponses, journalRewards } from './run-journal.js';
-import type { RunPrompt } from './run-prompt.js';
+import { annotateMeanwhile } from './annotate-meanwhile.js';
+import type { Annotate } from './pay-once.js';
+import { groupOfRow, type RowRewards, rewardsOfRow, type ScoringOptions } from './row-rewards.js';
+import { type IterationRecord, journalResponses } from './run-journal.js';
 import type { StageClock } from './stage-clock.js';
 
 /** What sampling and annotation work with. */
-export interface AnnotationOptions {
+export interface AnnotationOptions extends ScoringOptions {
   readonly sampler: ResponseSampler;
-  readonly rewardModel: RewardModel;
+  readonly annotate: Annotate;
   /** Responses a prompt, K. */
   readonly count: number;
-  readonly promptOf: (row: TokenizedPreference) => RunPrompt;
   readonly journal: Journal;
   readonly iteration: number;
   readonly seed: number;
@@ -29,46 +24,51 @@ export interface AnnotationOptions {
 }
 
 /**
- * New responses to the rows, each row's annotated as soon as they are there, while others are still being written.
- * What the record holds is not done again; everything is journalled before it is used.
+ * New responses to the rows, annotated while others are still being written. What the record holds is not sampled
+ * again; everything is journalled before it is used.
+ * @returns the rewards by data set number
  */
 export async function sampleAndAnnotate(
   rows: readonly TokenizedPreference[],
   record: IterationRecord,
   options: AnnotationOptions,
-): Promise<void> {
-  const byNumber = new Map(rows.map((row) => [row.row, row]));
-  const annotate = createAnnotator(byNumber, record, options);
-  const known = rows.filter(({ row }) => record.responses.has(row));
-  const pending: Promise<void>[] = [];
-  const begin = (wanted: readonly TokenizedPreference[]): void => {
-    const annotation = annotate(wanted);
-    // Its failure is reported when all are awaited; until then it is not unhandled.
-    annotation.catch(() => undefined);
-    pending.push(annotation);
+): Promise<ReadonlyMap<number, RowRewards>> {
+  const { clock, signal, progress } = options;
+  const rewards = new Map<number, RowRewards>();
+  const annotateRows = async (part: readonly TokenizedPreference[]): Promise<void> => {
+    const groups = part.map((row) => groupOfRow(row, record.responses.get(row.row)!, options));
+    const annotated = await clock.time('reward', () => options.annotate(groups, signal));
+    for (const [index, given] of annotated.entries()) {
+      const { row } = part[index]!;
+      rewards.set(row, rewardsOfRow(record.responses.get(row)!, given, options));
+    }
+    progress('reward', rewards.size);
   };
-  options.progress('sample', record.responses.size);
-  options.progress('reward', record.rewards.size);
-  begin(known);
-  await options.clock.time('sample', () => sampleMissing(rows, record, options, (row) => begin([row])));
-  await Promise.all(pending);
+  await annotateMeanwhile<TokenizedPreference>(annotateRows, signal, async (add, either) => {
+    add(rows.filter(({ row }) => record.responses.has(row)));
+    await clock.time('sample', () => sampleMissing(rows, record, { ...options, signal: either }, add));
+  });
+  return rewards;
 }
 
 async function sampleMissing(
   rows: readonly TokenizedPreference[],
   record: IterationRecord,
   options: AnnotationOptions,
-  begin: (row: TokenizedPreference) => void,
+  add: (rows: readonly TokenizedPreference[]) => void,
 ): Promise<void> {
-  const byNumber = new Map(rows.map((row) => [row.row, row]));
-  const missing = rows.filter(({ row }) => !record.responses.has(row)).map((row) => requestOf(row, options));
-  if (missing.length === 0) return;
-  for await (const { row, responses } of options.sampler.sample(missing, options.signal)) {
-    checkResponses(row, responses, options.count);
-    await journalResponses(options.journal, options.iteration, row, responses);
+  const { sampler, journal, iteration, count, progress, signal } = options;
+  const missing = new Map(rows.filter(({ row }) => !record.responses.has(row)).map((row) => [row.row, row]));
+  progress('sample', record.responses.size);
+  if (missing.size === 0) return;
+  const requests = [...missing.values()].map((row) => requestOf(row, options));
+  for await (const { row, responses } of sampler.sample(requests, signal)) {
+    checkResponses(row, responses, count);
+    await journalResponses(journal, iteration, row, responses);
     record.responses.set(row, responses);
-    options.progress('sample', record.responses.size);
-    begin(byNumber.get(row)!);
+    progress('sample', record.responses.size);
+    add([missing.get(row)!]);
+    signal?.throwIfAborted();
   }
 }
 
@@ -91,29 +91,4 @@ function checkResponses(row: number, responses: readonly SampledResponse[], coun
     expected: String(count),
     got: String(responses.length),
   });
-}
-
-function createAnnotator(
-  byNumber: ReadonlyMap<number, TokenizedPreference>,
-  record: IterationRecord,
-  { rewardModel, promptOf, journal, iteration, clock, progress, signal }: AnnotationOptions,
-): (rows: readonly TokenizedPreference[]) => Promise<void> {
-  return async (rows: readonly TokenizedPreference[]): Promise<void> => {
-    const missing = rows.filter(({ row }) => !record.rewards.has(row));
-    if (missing.length === 0) return;
-    const requests = missing.flatMap(({ row }) => {
-      const { messages, text } = promptOf(byNumber.get(row)!);
-      return record.responses.get(row)!.map((response) => ({ prompt: messages ?? text, response: response.text }));
-    });
-    const rewards = await clock.time('reward', () => rewardModel.score(requests, signal));
-    let at = 0;
-    for (const { row } of missing) {
-      const count = record.responses.get(row)!.length;
-      const own = rewards.slice(at, at + count);
-      at += count;
-      await journalRewards(journal, iteration, row, own);
-      record.rewards.set(row, own);
-    }
-    progress('reward', record.rewards.size);
-  };
 }

@@ -1,7 +1,7 @@
 import type { Metrics, PairArrays } from '../contracts/index.js';
 import type { PairValues } from './pair-losses.js';
 
-/** Names of all metrics of training steps and of iterations, with meaning and unit. TRL's names where TRL has one. */
+/** Names of all metrics of a training step, with what they mean. TRL's names where TRL has one. */
 export const TRAINING_METRICS = {
   loss: 'mean loss of the batch: over its pairs, or in fine-tuning over its response tokens',
   grad_norm: 'Euclidean norm of all gradients, before clipping',
@@ -20,18 +20,6 @@ export const TRAINING_METRICS = {
   'meta/loss': 'loss of the meta-learner, on the step after which it was updated',
   'loss/offline': 'mean loss of offline pairs, unweighted',
   'loss/online': 'mean loss of online pairs, unweighted',
-  'iteration/annotated_share': 'share of the prompts of an iteration that got new responses, 0 to 1',
-  'iteration/reward_calls': 'responses that were scored in the iteration',
-  'iteration/saved_calls': 'responses that online DPO would have scored besides',
-  'iteration/reward': 'mean reward of all new responses',
-  'iteration/reward_chosen': 'mean reward of the chosen online responses',
-  'iteration/reward_rejected': 'mean reward of the rejected online responses',
-  'iteration/held_out_reward': 'mean reward of new responses to held-out prompts after the iteration',
-  'iteration/kl': 'KL of the policy at the begin of the iteration from its reference, nats a response',
-  'iteration/kl_token': 'the same, nats a token',
-  'iteration/pairs': 'online pairs that were made',
-  'iteration/ties': 'selected prompts without a pair, as all rewards or texts were equal',
-  'iteration/truncated': 'new responses that were cut at the limit',
   perplexity: 'exponential of the loss in fine-tuning; of held-out rows only',
 } as const;
 

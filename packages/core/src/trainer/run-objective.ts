@@ -29,7 +29,8 @@ export async function runObjective(options: ObjectiveRunOptions): Promise<Traini
   if (options.plan.totalSteps === 0 && options.iteration === undefined) throw noRows(output);
   const start = resume ? await loadTrainerCheckpoint(checkpointOf(options), model, key) : options.start;
   const done = (options.earlierSteps ?? 0) + start.step;
-  const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), done === 0 ? -1 : done);
+  const isFirst = done === 0 && (options.iteration ?? 0) === 0;
+  const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), isFirst ? -1 : done);
   const journal = options.journal ?? (await openJournal(join(output, RUN_FILES.journal), () => false));
   const trainer = createTrainer({ ...options, start });
   if (done === 0) for (const warning of objective.warnings ?? []) observer.warning?.(warning);

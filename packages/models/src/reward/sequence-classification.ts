@@ -1,11 +1,19 @@
+import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { PartDefinition, Plugin, RewardModel, RewardRequest, Tokenizer } from '@metaapo/core/contracts';
-import { CONTRACT, definePart, definePlugin, MetaapoError, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
-import { packByTokens } from '@metaapo/core/numerics';
+import type { PartDefinition, Plugin, RewardModel, Tokenizer } from '@metaapo/core/contracts';
+import { CONTRACT, definePart, definePlugin, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
 import { z } from 'zod';
-import { readModelConfig } from '../checkpoint/model-config.js';
-import { type LanguageModel, loadLanguageModel } from '../language-model/load-language-model.js';
+import {
+  type LanguageModel,
+  type LanguageModelOptions,
+  loadLanguageModel,
+} from '../language-model/load-language-model.js';
+import type { Precision } from '../network/index.js';
 import { loadTokenizer } from '../tokenizer/index.js';
+import { encodeForReward } from './encode-for-reward.js';
+import { refuseLanguageModel, scoreSequences } from './score-sequences.js';
+
+const WHERE = 'reward model sequence-classification';
 
 /** Options of {@link sequenceClassification}. */
 export interface SequenceClassificationOptions {
@@ -13,81 +21,79 @@ export interface SequenceClassificationOptions {
   readonly model: string;
   /** Tokens computed at a time; default 8192. */
   readonly batchTokens?: number | undefined;
-  /** Most tokens of a conversation; its beginning is kept. Default 4096. */
+  /** Most tokens of a conversation; its beginning is kept, which is counted and said. Default 4096. */
   readonly maxLength?: number | undefined;
+  /** Element type of matrix products; default `float32`. `bfloat16` needs a backend that has it. */
+  readonly precision?: Precision | undefined;
+  /** Default: `compiled` where the backend can, else `eager`. */
+  readonly executor?: LanguageModelOptions['executor'];
 }
 
 const schema = z.strictObject({
   model: z.string().min(1),
   batchTokens: z.int().positive().default(8192),
   maxLength: z.int().positive().default(4096),
+  precision: z.enum(['float32', 'bfloat16']).default('float32'),
+  executor: z.enum(['auto', 'compiled', 'eager']).default('auto'),
 });
 
 /**
  * Rewards by a sequence classifier from a Hugging Face directory: the score at the last token of the whole
  * conversation. Sequences are batched by length.
+ * @param report told of the first conversation that is cut, and at the end of how many were; default nobody
  * @throws MetaapoError with code `checkpoint` when the model has no classification head
  */
-export async function sequenceClassification(options: SequenceClassificationOptions): Promise<RewardModel> {
-  const settings = parseOptions('reward model sequence-classification', schema, options);
+export async function sequenceClassification(
+  options: SequenceClassificationOptions,
+  report: (line: string) => void = () => undefined,
+): Promise<RewardModel> {
+  const settings = parseOptions(WHERE, schema, options);
+  const { batchTokens, maxLength, precision, executor } = settings;
   await refuseLanguageModel(settings.model);
   const tokenizer = await loadTokenizer(settings.model);
-  const model = await loadLanguageModel(settings.model);
+  const model = await loadLanguageModel(settings.model, { precision, executor, longestRow: maxLength });
+  const { cut, count } = createCutter(maxLength, report);
   return {
     id: 'sequence-classification',
     options: settings,
-    fingerprint: `sequence-classification ${model.fingerprint} ${tokenizer.fingerprint}`,
-    score: (requests, signal) => {
-      const sequences = requests.map((request) => encodeForReward(request, tokenizer).slice(0, settings.maxLength));
-      return scoreSequences(model, sequences, settings.batchTokens, signal);
+    fingerprint: fingerprintOf(model, tokenizer, settings),
+    score: (requests, signal) =>
+      scoreSequences(
+        model,
+        requests.map((request) => cut(encodeForReward(request, tokenizer))),
+        batchTokens,
+        signal,
+      ),
+    dispose() {
+      if (count() > 0) report(`${WHERE}: ${count()} conversations were cut to ${maxLength} tokens`);
+      model.dispose();
     },
-    dispose: () => model.dispose(),
   };
 }
 
-/** @throws MetaapoError with code `checkpoint` when a directory's model has no classification head. */
-export async function refuseLanguageModel(directory: string): Promise<void> {
-  const { task } = await readModelConfig(directory);
-  if (task !== 'sequence-classification') {
-    throw new MetaapoError('checkpoint', 'the model has no classification head', {
-      where: directory,
-      expected: 'an architecture that ends with ForSequenceClassification',
-      got: 'a language model',
-      remedy: 'Give a reward model',
-    });
-  }
+/** A digest of all that the scores follow from: the weights, the configuration, the template, and what is cut. */
+function fingerprintOf(
+  { fingerprint, config }: LanguageModel,
+  tokenizer: Tokenizer,
+  { maxLength, precision }: z.output<typeof schema>,
+): string {
+  const basis = JSON.stringify([fingerprint, config, tokenizer.fingerprint, maxLength, precision]);
+  return `sequence-classification ${createHash('sha256').update(basis).digest('hex')}`;
 }
 
-/**
- * Token ids of a prompt with its response as reward models read them: the conversation as the template renders it, up to
- * and with the token that ends the response.
- */
-export function encodeForReward({ prompt, response }: RewardRequest, tokenizer: Tokenizer): Int32Array {
-  const ids =
-    typeof prompt === 'string'
-      ? tokenizer.encode(prompt + response, { addSpecialTokens: true })
-      : tokenizer.encode(tokenizer.renderChat([...prompt, { role: 'assistant', content: response }]).trimEnd());
-  const { eosTokenId } = tokenizer;
-  return eosTokenId === undefined || ids.at(-1) === eosTokenId ? ids : Int32Array.of(...ids, eosTokenId);
-}
-
-/** Scores `[N]` of sequences, computed in batches of like lengths. */
-export async function scoreSequences(
-  model: LanguageModel,
-  sequences: readonly Int32Array[],
-  batchTokens: number,
-  signal?: AbortSignal,
-): Promise<Float32Array> {
-  const scores = new Float32Array(sequences.length);
-  const order = sequences.map((_, index) => index).sort((a, b) => sequences[a]!.length - sequences[b]!.length);
-  const lengths = order.map((index) => sequences[index]!.length);
-  for (const [start, end] of packByTokens(lengths, batchTokens)) {
-    signal?.throwIfAborted();
-    const indices = order.slice(start, end);
-    const part = await model.scores(indices.map((index) => sequences[index]!));
-    for (const [at, index] of indices.entries()) scores[index] = part[at]!;
-  }
-  return scores;
+/** Cuts sequences to a length, counts those that it had to cut, and reports the first. */
+function createCutter(maxLength: number, report: (line: string) => void) {
+  let count = 0;
+  return {
+    cut(ids: Int32Array): Int32Array {
+      if (ids.length <= maxLength) return ids;
+      if (count++ === 0) {
+        report(`${WHERE}: a conversation of ${ids.length} tokens is cut to its first ${maxLength}; raise maxLength`);
+      }
+      return ids.slice(0, maxLength);
+    },
+    count: () => count,
+  };
 }
 
 /** {@link sequenceClassification} as a part. */
@@ -99,9 +105,9 @@ export const sequenceClassificationPart: PartDefinition<RewardModel, SequenceCla
   id: 'sequence-classification',
   summary: 'A reward model from a Hugging Face directory.',
   options: schema,
-  create: async (options, { baseDirectory, modelDirectory }) => {
+  create: async (options, { baseDirectory, modelDirectory, report }) => {
     const model = (await modelDirectory?.(options.model)) ?? resolve(baseDirectory, options.model);
-    return sequenceClassification({ ...options, model });
+    return sequenceClassification({ ...options, model }, report);
   },
 });
 

@@ -135,3 +135,22 @@ it('is made by a recipe, of parts by id', async () => {
   await expect(make([{ rewardModel: { id: 'lenght' }, weight: 1 }])).rejects.toThrow(/Did you mean length\?/);
   await expect(make([{ rewardModel: { id: 'length' } }])).rejects.toThrow(/members 0 weight/);
 });
+
+it('is relative where a member is, and passes on what could not be compared', async () => {
+  const compared: RewardModel = {
+    ...giving(1),
+    isRelative: true,
+    async score(_, __, onUnreadableComparison) {
+      onUnreadableComparison?.();
+      return Float32Array.of(1);
+    },
+  };
+  const model = ensemble([
+    { rewardModel: giving(2), weight: 1 },
+    { rewardModel: compared, weight: 1 },
+  ]);
+  let unreadable = 0;
+  expect([...(await model.score(requests(1), undefined, () => void unreadable++))]).toEqual([3]);
+  expect([model.isRelative, unreadable]).toEqual([true, 1]);
+  expect(ensemble([{ rewardModel: giving(2), weight: 1 }]).isRelative).toBe(false);
+});

@@ -68,9 +68,10 @@ export function ensemble(members: readonly EnsembleMember[]): RewardModel {
       'ensemble',
       parts.map(({ rewardModel, settings }) => [rewardModel.fingerprint, settings]),
     ),
-    async score(requests: readonly RewardRequest[], signal?: AbortSignal) {
+    isRelative: parts.some(({ rewardModel }) => rewardModel.isRelative === true),
+    async score(requests: readonly RewardRequest[], signal?: AbortSignal, onUnreadableComparison?: () => void) {
       const rewards = await allOrNone(signal, (either) =>
-        parts.map(({ rewardModel }) => rewardModel.score(requests, either)),
+        parts.map(({ rewardModel }) => rewardModel.score(requests, either, onUnreadableComparison)),
       );
       return Float32Array.from(requests, (_, row) =>
         checkedSum(

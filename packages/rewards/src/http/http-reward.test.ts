@@ -36,8 +36,8 @@ for (const batchSize of [1, 2, 16]) {
 describe('the request', () => {
   it('is what OpenRLHF sends', async () => {
     const { model, seen } = await served();
-    expect([...(await model.score(requests('yes', 'no')))]).toEqual([2, 1.75]);
-    const body = { query: ['Say: yes', 'Say: no'], prompts: ['Say: ', 'Say: '], labels: ['', ''] };
+    expect([...(await model.score(requests('no', 'yes')))]).toEqual([1.75, 2]);
+    const body = { query: ['Say: no', 'Say: yes'], prompts: ['Say: ', 'Say: '], labels: ['', ''] };
     expect(seen).toEqual([{ path: '/get_reward', body, authorization: undefined }]);
   });
 
@@ -63,6 +63,15 @@ describe('the request', () => {
     const texts = Array.from({ length: 8 }, (_, at) => 'x'.repeat(at));
     expect([...(await model.score(requests(...texts)))]).toEqual(texts.map(({ length }) => (length + 5) / 4));
     expect(seen.map(({ body }) => body.query.length)).toEqual([3, 3, 2]);
+    seen.length = 0;
+    const mixed = [5, 0, 7, 2, 6, 1, 4, 3].map((at) => texts[at]!);
+    expect([...(await model.score(requests(...mixed)))]).toEqual(mixed.map(({ length }) => (length + 5) / 4));
+    const lengthsOf = ({ body }: (typeof seen)[number]) => body.query.map(({ length }) => length - 5);
+    expect(seen.map(lengthsOf)).toEqual([
+      [0, 1, 2],
+      [3, 4, 5],
+      [6, 7],
+    ]);
   });
 
   it('is tried again until it is answered, once', async () => {

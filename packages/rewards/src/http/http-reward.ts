@@ -58,13 +58,29 @@ export function httpReward(options: HttpRewardOptions, { tokenizer, env }: HttpR
     options: settings,
     fingerprint: fingerprintOf('http', url, ending, template?.fingerprint),
     async score(requests, signal) {
-      const batches = Array.from({ length: Math.ceil(requests.length / batchSize) }, (_, at) =>
-        requests.slice(at * batchSize, (at + 1) * batchSize),
+      const order = byLength(requests);
+      const batches = Array.from({ length: Math.ceil(order.length / batchSize) }, (_, at) =>
+        order.slice(at * batchSize, (at + 1) * batchSize),
       );
-      const rewards = await allOrNone(signal, (either) => batches.map((batch) => rewardsOf(batch, either)));
-      return Float32Array.from(rewards.flat());
+      const parts = await allOrNone(signal, (either) =>
+        batches.map((batch) =>
+          rewardsOf(
+            batch.map((index) => requests[index]!),
+            either,
+          ),
+        ),
+      );
+      const rewards = new Float32Array(requests.length);
+      for (const [place, reward] of parts.flat().entries()) rewards[order[place]!] = reward;
+      return rewards;
     },
   };
+}
+
+/** Indices of the requests by rising length, so that a server pads little; equals stay in order. */
+function byLength(requests: readonly RewardRequest[]): number[] {
+  const lengths = requests.map(({ prompt, response }) => promptText(prompt).length + response.length);
+  return requests.map((_, index) => index).sort((a, b) => lengths[a]! - lengths[b]!);
 }
 
 function rendered(prompt: RewardRequest['prompt'], template: Tokenizer | undefined): string {

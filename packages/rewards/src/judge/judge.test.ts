@@ -106,6 +106,7 @@ describe('pairwise', () => {
     ];
     expect([...(await model.score([...requests('a', 'bbb', 'cc'), ...others]))]).toEqual([0, 1, 0.5, 1, 0]);
     expect(seen).toHaveLength(3 * 2 + 2);
+    expect(model.isRelative).toBe(true);
   });
 
   it('takes the preference for a place out by swapping', async () => {
@@ -125,7 +126,9 @@ describe('pairwise', () => {
         ? saying('?')
         : longer(body);
     const { model, seen } = await judging({ answer }, { mode: 'pairwise', attempts: 2 });
-    expect([...(await model.score(requests('a', 'bb', 'ccc')))]).toEqual([0, 0, 1]);
+    let unreadable = 0;
+    const scores = await model.score(requests('a', 'bb', 'ccc'), undefined, () => void unreadable++);
+    expect([[...scores], unreadable]).toEqual([[0, 0, 1], 1]);
     expect(seen).toHaveLength(7);
     expect([...(await model.score(requests('a', 'bb')))]).toEqual([Number.NaN, Number.NaN]);
     expect([...(await model.score(requests('alone')))]).toEqual([Number.NaN]);

@@ -33,10 +33,11 @@ export async function judge(
     id: 'judge',
     options: settings,
     fingerprint: fingerprintOf('judge', mode, baseUrls, template, decisive),
-    score: (requests, signal) =>
+    isRelative: mode === 'pairwise',
+    score: (requests, signal, onUnreadableComparison) =>
       mode === 'pointwise'
         ? scorePointwise(requests, { ask, template, range }, signal)
-        : scorePairwise(requests, { ask, template }, signal),
+        : scorePairwise(requests, { ask, template, onUnreadableComparison }, signal),
   };
 }
 

@@ -13,9 +13,19 @@ export function readWinner(line: string): number | undefined {
   return stated === undefined ? undefined : SHARES[stated];
 }
 
+/** What comparisons are made with. */
+export interface PairwiseContext {
+  readonly ask: AskJudge;
+  readonly template: string;
+  /** Called for each two texts whose comparison is left out. */
+  readonly onUnreadableComparison?: (() => void) | undefined;
+}
+
 /** Two texts in the order in which the judge sees them. */
 interface Comparison {
   readonly key: string;
+  /** The same for both orders. */
+  readonly pair: string;
   readonly question: string;
 }
 
@@ -28,7 +38,7 @@ const keyOf = (prompt: string, first: string, second: string): string => JSON.st
  */
 export async function scorePairwise(
   requests: readonly RewardRequest[],
-  { ask, template }: { readonly ask: AskJudge; readonly template: string },
+  { ask, template, onUnreadableComparison }: PairwiseContext,
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
   const keys = requests.map(({ prompt }) => JSON.stringify(prompt));
@@ -43,6 +53,8 @@ export async function scorePairwise(
     comparisons.map(async ({ key, question }) => [key, await ask(question, readWinner, either)] as const),
   );
   const shareOf = new Map(shares);
+  const unread = comparisons.filter(({ key }) => shareOf.get(key) === undefined).map(({ pair }) => pair);
+  for (const _ of new Set(unread)) onUnreadableComparison?.();
   return Float32Array.from(requests, ({ response }, at) => {
     const others = requests.filter((_, other) => other !== at && keys[other] === keys[at]);
     return mean(others.map((other) => shareAgainst(keys[at]!, response, other.response, shareOf)));
@@ -57,6 +69,7 @@ function comparisonsOf(key: string, group: readonly RewardRequest[], template: s
       .filter((second) => second !== first)
       .map((second) => ({
         key: keyOf(key, first, second),
+        pair: first < second ? keyOf(key, first, second) : keyOf(key, second, first),
         question: fillTemplate(template, { prompt, first, second }),
       })),
   );

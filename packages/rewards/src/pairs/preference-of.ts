@@ -19,9 +19,11 @@ export function preferenceOf(
   const ranked = [...responses].sort((a, b) => worthOf(b) - worthOf(a));
   const { chosen, rejected } = take(ranked);
   if (worthOf(chosen) === worthOf(rejected)) return { reason: 'tie' };
-  return areTwins(chosen.tokens, rejected.tokens) ? { reason: 'twins' } : { chosen, rejected };
+  return areTwins(chosen, rejected) ? { reason: 'twins' } : { chosen, rejected };
 }
 
-function areTwins(a: Int32Array, b: Int32Array): boolean {
-  return a.length === b.length && a.every((token, index) => token === b[index]);
+/** True for responses that say the same: equal texts, or equal tokens. */
+export function areTwins(a: ScoredResponse, b: ScoredResponse): boolean {
+  if (a.text === b.text) return true;
+  return a.tokens.length === b.tokens.length && a.tokens.every((token, index) => token === b.tokens[index]);
 }

@@ -11,6 +11,8 @@ export interface CallContext {
   readonly client: JsonClient;
   readonly settings: OpenaiSettings;
   readonly readerOf: (request: SamplingRequest) => ChoiceReader;
+  /** Whether a server has refused a request with `n`, and what is done when one does. */
+  readonly takesN: { readonly isRefused: boolean; refuse(): void };
 }
 
 /** Path of an endpoint below the base address. */

@@ -20,7 +20,7 @@ export interface OpenaiOptions {
   readonly topK?: number | undefined;
   /** Keeps tokens of at least this share of the likeliest one's probability; not sent by default. */
   readonly minP?: number | undefined;
-  /** Texts that end a response; most servers leave them out of it. */
+  /** Texts that end a response; they are left out of it. */
   readonly stop?: readonly string[] | undefined;
   /** Most requests under way at each address; default 32. */
   readonly concurrency?: number | undefined;
@@ -32,19 +32,21 @@ export interface OpenaiOptions {
   readonly retries?: number | undefined;
   /** Environment variable that holds the API key; default none. */
   readonly apiKeyVariable?: string | undefined;
-  /** Asks for all responses to a prompt in one request by `n`; default true. */
+  /** Asks for all responses to a prompt in one request by `n`, until a server refuses that; default true. */
   readonly useN?: boolean | undefined;
   /** Lets the servers be compared with the policy before they are sampled from; default true. */
   readonly probe?: boolean | undefined;
   /** Further entries of each request's body; they replace the sampler's, and `null` takes one out. */
   readonly extraBody?: Readonly<Record<string, unknown>> | undefined;
   /** How the servers come to serve a new policy; default `none`: they follow by themselves. */
-  readonly refresh?: 'none' | 'command' | 'reload-endpoint' | undefined;
+  readonly refresh?: 'none' | 'command' | 'reload-endpoint' | 'directory' | undefined;
   /** Command line for `command`; it finds the policy in the directory METAAPO_MODEL_DIRECTORY. */
   readonly refreshCommand?: string | undefined;
-  /** Path from a server's root for `reload-endpoint`, e.g. `/update_weights_from_disk`. */
+  /** Path at which `directory` puts a link to the policy, in one step; relative to the working directory. */
+  readonly refreshDirectory?: string | undefined;
+  /** Path from a server's root for `reload-endpoint`, e.g. `/update_weights_from_disk`; optional for `directory`. */
   readonly refreshPath?: string | undefined;
-  /** Body for `reload-endpoint`, with `{directory}` in its texts; default `{ model_path: '{directory}' }`. */
+  /** Body for `refreshPath`, with `{directory}` in its texts; default `{ model_path: '{directory}' }`. */
   readonly refreshBody?: Readonly<Record<string, unknown>> | undefined;
   /** Time for a refresh in seconds, until every server answers again; default 600. */
   readonly refreshTimeoutSeconds?: number | undefined;
@@ -80,15 +82,16 @@ export const openaiSchema = z
     useN: z.boolean().default(true),
     probe: z.boolean().default(true),
     extraBody: body.optional(),
-    refresh: z.enum(['none', 'command', 'reload-endpoint']).default('none'),
+    refresh: z.enum(['none', 'command', 'reload-endpoint', 'directory']).default('none'),
     refreshCommand: z.string().min(1).optional(),
+    refreshDirectory: z.string().min(1).optional(),
     refreshPath: z.string().min(1).optional(),
     refreshBody: body.optional(),
     refreshTimeoutSeconds: z.number().positive().default(600),
   })
   .superRefine((settings, context) => {
     const { startModel, extraBody, stream, timeoutSeconds, refresh } = settings;
-    const { refreshCommand, refreshPath, refreshBody } = settings;
+    const { refreshCommand, refreshDirectory, refreshPath, refreshBody } = settings;
     const refuse = (option: string, message: string): void => {
       context.addIssue({ code: 'custom', path: [option], message });
     };
@@ -97,13 +100,15 @@ export const openaiSchema = z
     if (timeoutSeconds > FETCH_SECONDS && !stream)
       refuse('timeoutSeconds', `above ${FETCH_SECONDS} needs stream: true`);
     if (startModel !== undefined && refresh === 'none') refuse('startModel', 'it needs a refresh, which ends its use');
-    const belongs = (option: string, value: unknown, to: string, isNeeded: boolean): void => {
-      if (value !== undefined && refresh !== to) refuse(option, `it is for refresh: ${to} alone`);
-      if (value === undefined && refresh === to && isNeeded) refuse(option, `refresh: ${to} needs it`);
+    const belongs = (option: string, value: unknown, to: readonly string[], isNeeded = false): void => {
+      if (value !== undefined && !to.includes(refresh)) refuse(option, `it is for refresh: ${to.join(' or ')} alone`);
+      if (value === undefined && isNeeded && to[0] === refresh) refuse(option, `refresh: ${refresh} needs it`);
     };
-    belongs('refreshCommand', refreshCommand, 'command', true);
-    belongs('refreshPath', refreshPath, 'reload-endpoint', true);
-    belongs('refreshBody', refreshBody, 'reload-endpoint', false);
+    belongs('refreshCommand', refreshCommand, ['command'], true);
+    belongs('refreshDirectory', refreshDirectory, ['directory'], true);
+    belongs('refreshPath', refreshPath, ['reload-endpoint', 'directory'], true);
+    belongs('refreshBody', refreshBody, ['reload-endpoint', 'directory']);
+    if (refreshBody !== undefined && refreshPath === undefined) refuse('refreshBody', 'it is for refreshPath alone');
   });
 
 /** Checked options with their defaults. */

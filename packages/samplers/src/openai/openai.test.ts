@@ -106,6 +106,32 @@ describe('a call', () => {
     expect(new Set(seen.map(({ body }) => body.seed)).size).toBe(4);
   });
 
+  it('is made for each response alone, where a server refuses n', async () => {
+    const { url, seen } = await chatServer({ fault: (_, { n }) => (n === undefined ? undefined : 422) });
+    const lines: string[] = [];
+    const around = { env: {}, report: (line: string) => void lines.push(line) };
+    const from = openai({ baseUrls: [url], model: 'policy' }, characterPolicy(), around);
+    expect((await all(from, [request(1, 3), request(2, 3)])).map(({ responses }) => responses.length)).toEqual([3, 3]);
+    expect(seen.filter(({ body }) => body.n !== undefined)).toHaveLength(2);
+    await all(from, [request(3, 3)]);
+    expect(seen.filter(({ body }) => body.n !== undefined)).toHaveLength(2);
+    expect(seen).toHaveLength(2 + 3 * 3);
+    expect(lines.filter((line) => line.includes('refuses n'))).toHaveLength(1);
+  });
+
+  it('that is refused for some rows names them, when all others are answered', async () => {
+    const isLong = ({ messages }: ChatBody): boolean => /row [135]$/.test(messages!.at(-1)!.content);
+    const { url } = await chatServer({ fault: (_, body) => (isLong(body) ? 400 : undefined) });
+    const answered: number[] = [];
+    const consume = async (): Promise<void> => {
+      for await (const { row } of sampler([url]).sample(requests(7, 2))) answered.push(row);
+    };
+    await expect(consume()).rejects.toThrow(
+      /^sampler openai, model policy, rows 1, 3, 5: the server refuses what is asked for; all other rows are answered\. Got status 400/,
+    );
+    expect(answered.sort()).toEqual([0, 2, 4, 6]);
+  });
+
   it('without choices for a single response is an error', async () => {
     const { sampler } = await served({ choices: () => [] });
     await expect(all(sampler, [request(6)])).rejects.toThrow(/model policy, row 6: the server gave no response/);
@@ -129,6 +155,8 @@ describe('token ids', () => {
   it('have no end where the response was cut', async () => {
     const cut = await only({ finish_reason: 'length', message });
     expect([cut.finishReason, ...cut.tokens]).toEqual(['length', ...own]);
+    const nothing = await only({ finish_reason: 'length', message: { content: '' } });
+    expect(nothing).toEqual({ text: '', tokens: new Int32Array(), finishReason: 'length' });
   });
 
   it('are the server’s, where it sends them', async () => {
@@ -145,6 +173,12 @@ describe('token ids', () => {
     expect([...(await only(choice)).tokens]).toEqual([...own, END_OF_TURN]);
   });
 
+  it('end before a stop text that the server leaves in', async () => {
+    const choice = { finish_reason: 'length', message: { content: 'Hi!! more' }, token_ids: [72, 105, 33, 33, 32] };
+    const cut = await only(choice, request(1), { stop: ['??', '!!'] });
+    expect([cut.text, cut.finishReason, ...cut.tokens]).toEqual([text, 'stop', ...own, END_OF_TURN]);
+  });
+
   it('have to be the policy’s', async () => {
     const choice = { finish_reason: 'length', message, token_ids: [1, 128] };
     await expect(only(choice)).rejects.toThrow(
@@ -158,7 +192,6 @@ describe('a reply that is none', () => {
     ['a filtered response', { finish_reason: 'content_filter', message: { content: 'x' } }, /got "content_filter"/],
     ['an aborted response', { finish_reason: 'abort', message: { content: 'x' } }, /got "abort"/],
     ['no finish reason', { message: { content: 'x' } }, /finish_reason stop or length; got null/],
-    ['a cut response without text', { finish_reason: 'length', message: { content: '' } }, /Raise maxNewTokens/],
     ['content in parts', { finish_reason: 'stop', message: { content: [] } }, /no text.*got \[\]/],
     [
       'reasoning apart',
@@ -312,8 +345,12 @@ describe('options', () => {
   it('that do not fit together are refused', () => {
     expect(make({ refresh: 'command' })).toThrow(/openai refreshCommand: refresh: command needs it/);
     expect(make({ refresh: 'reload-endpoint' })).toThrow(/openai refreshPath: refresh: reload-endpoint needs it/);
+    expect(make({ refresh: 'directory' })).toThrow(/openai refreshDirectory: refresh: directory needs it/);
+    expect(make({ refresh: 'directory', refreshDirectory: 'served', refreshBody: {} })).toThrow(
+      /for refreshPath alone/,
+    );
     expect(make({ refreshCommand: 'true' })).toThrow(/refreshCommand: it is for refresh: command alone/);
-    expect(make({ refreshBody: {} })).toThrow(/refreshBody: it is for refresh: reload-endpoint alone/);
+    expect(make({ refreshBody: {} })).toThrow(/refreshBody: it is for refresh: reload-endpoint or directory alone/);
     expect(make({ startModel: 'base' })).toThrow(/startModel: it needs a refresh/);
     expect(make({ extraBody: { stream: true } })).toThrow(/extraBody: stream is decided by the sampler/);
     expect(() => sampler([])).toThrow(/openai baseUrls/);

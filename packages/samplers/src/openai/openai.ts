@@ -7,17 +7,19 @@ import { endTokenFinder } from './end-token.js';
 import { type OpenaiOptions, openaiSchema } from './openai-options.js';
 import { probeServer } from './probe-server.js';
 import { refreshServers, type Surroundings } from './refresh-servers.js';
+import { RefusedRow, refusedRowsError } from './refused-rows.js';
 import { sampleRequest } from './sample-request.js';
 
 const SERVICE = 'sampler openai';
 
 /**
  * Samples from servers of the OpenAI protocol that serve the policy: vLLM, SGLang, llama.cpp and others. Each request is
- * yielded when its responses are complete; one that was answered is never asked again.
+ * yielded when its responses are complete; one that was answered is never asked again. Rows that a server refuses are
+ * reported when all others are answered.
  * @param policy borrowed; its tokenizer gives the token ids of what the servers write
  * @param surroundings where keys are read, commands run and lines are reported; default this process
  * @throws MetaapoError with code `config` for an option that is not accepted, an API key that is not set, or a policy
- * without tokenizer; when it samples, with code `network` when no server answers
+ * without tokenizer; when it samples, with code `network` when no server answers, or one refuses rows
  */
 export function openai(
   options: OpenaiOptions,
@@ -38,6 +40,13 @@ export function openai(
   const client = createJsonClient({ ...connection, baseUrl: settings.baseUrls, reply });
   const endTokenOf = endTokenFinder(policy, tokenizer);
   let model = settings.startModel ?? settings.model;
+  const takesN = {
+    isRefused: false,
+    refuse() {
+      if (!takesN.isRefused) report(`${SERVICE}: the server refuses n; each response is asked for by itself`);
+      takesN.isRefused = true;
+    },
+  };
   const contextOf = (ofCalls: JsonClient): CallContext => ({
     client: ofCalls,
     settings: { ...settings, model },
@@ -45,9 +54,11 @@ export function openai(
       tokenizer,
       eosTokenIds,
       endTokenId: endTokenOf(request),
+      stop: settings.stop,
       where: `${SERVICE}, model ${model}, row ${request.row}`,
       shown: ofCalls.shown,
     }),
+    takesN,
   });
   const probe = (request: SamplingRequest, signal?: AbortSignal): Promise<readonly ServerProbe[]> => {
     const probeOne = (baseUrl: string): Promise<ServerProbe> =>
@@ -65,8 +76,13 @@ export function openai(
       const end = new AbortController();
       const either = signal === undefined ? end.signal : AbortSignal.any([signal, end.signal]);
       const context = contextOf(client);
+      const refused: RefusedRow[] = [];
       try {
-        yield* asCompleted(requests.map((request) => sampleRequest(request, context, either)));
+        for await (const result of asCompleted(requests.map((one) => sampleRequest(one, context, either)))) {
+          if (result instanceof RefusedRow) refused.push(result);
+          else yield result;
+        }
+        if (refused.length > 0) throw refusedRowsError(`${SERVICE}, model ${model}`, refused);
       } finally {
         // A failure, or a caller who wants no more, ends what is still under way.
         end.abort();

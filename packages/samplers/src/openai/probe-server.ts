@@ -39,5 +39,5 @@ export async function probeServer(
     await ask({});
     return undefined;
   });
-  return { server, response: choices && readProbe(choices[0], context.readerOf(request)) };
+  return { server, response: choices && readProbe(choices[0], { ...context.readerOf(request), stop: undefined }) };
 }

@@ -8,6 +8,8 @@ export interface ChoiceReader {
   readonly endTokenId: number | undefined;
   /** Ids that end a response as well. */
   readonly eosTokenIds: readonly number[];
+  /** Texts that end a response and are no part of it. */
+  readonly stop?: readonly string[] | undefined;
   /** The request, for messages. */
   readonly where: string;
   /** What came, for messages. */
@@ -30,15 +32,18 @@ interface Choice {
 export type ReadResponse = SampledResponse & { readonly areSent: boolean };
 
 /**
- * The response in one of the `choices` of a reply, possibly without a token. Its token ids are the server's, where it
- * sends them, else those that the tokenizer gives its text; after `stop` the end id is the last one.
+ * The response in one of the `choices` of a reply. Its token ids are the server's, where it sends them and no stop text
+ * ended it, else those that the tokenizer gives its text; after `stop` the end id is the last one.
  * @throws MetaapoError with code `network` for another finish reason than `stop` and `length`, or no text
  */
 export function readResponse(value: unknown, reader: ChoiceReader): ReadResponse {
   const choice = (value ?? {}) as Choice;
-  const finishReason = finishReasonOf(choice, reader);
-  const text = textOf(choice, reader);
-  const sent = sentIds(choice, reader);
+  const stated = finishReasonOf(choice, reader);
+  const whole = textOf(choice, reader);
+  const text = beforeStop(whole, reader.stop);
+  const isCutAtStop = text.length < whole.length;
+  const finishReason = isCutAtStop ? 'stop' : stated;
+  const sent = isCutAtStop ? undefined : sentIds(choice, reader);
   const ids = sent ?? reader.tokenizer.encode(text);
   return {
     text,
@@ -48,17 +53,16 @@ export function readResponse(value: unknown, reader: ChoiceReader): ReadResponse
   };
 }
 
-/**
- * The response in one of the `choices` of a reply, with at least one token.
- * @throws MetaapoError with code `network` like {@link readResponse}, and for a response without a token
- */
+/** The response in one of the `choices` of a reply, as a sampler gives it; see {@link readResponse}. */
 export function readChoice(value: unknown, reader: ChoiceReader): SampledResponse {
   const { text, tokens, finishReason } = readResponse(value, reader);
-  if (tokens.length > 0) return { text, tokens, finishReason };
-  throw refused(reader, 'a response was cut at the limit and has no text', {
-    got: reader.shown(value),
-    remedy: 'Raise maxNewTokens, or have the server send token ids, as by extraBody { return_token_ids: true }',
-  });
+  return { text, tokens, finishReason };
+}
+
+/** The text up to the first stop text in it: some servers leave that in. */
+function beforeStop(text: string, stop: readonly string[] = []): string {
+  const places = stop.map((ending) => text.indexOf(ending)).filter((at) => at >= 0);
+  return text.slice(0, Math.min(text.length, ...places));
 }
 
 function finishReasonOf({ finish_reason: reason }: Choice, reader: ChoiceReader): 'stop' | 'length' {

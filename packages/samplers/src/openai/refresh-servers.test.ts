@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -110,6 +110,31 @@ it('posts the model’s path by default, and believes a server that says it fail
   const { refresh } = await refreshing([server.url], options);
   await expect(refresh()).rejects.toThrow(/does not take the new policy. Got .*no such file/);
   expect(server.posted).toEqual([{ path: '/update_weights_from_disk', body: { model_path: '/models/3' } }]);
+});
+
+it('links a fixed directory to the policy in one step, and has it reloaded where it is told to', async () => {
+  const server = await modelServer();
+  const options = { refresh: 'directory', refreshDirectory: 'served/policy', refreshPath: '/reset' } as const;
+  const { refresh, baseDirectory } = await refreshing([server.url], options);
+  const link = join(baseDirectory, 'served', 'policy');
+  await refresh();
+  expect(await readlink(link)).toBe('/models/3');
+  await refresh();
+  expect(server.posted).toEqual([1, 2].map(() => ({ path: '/reset', body: { model_path: link } })));
+  expect(await readdir(join(baseDirectory, 'served'))).toEqual(['policy']);
+  const silent = await modelServer();
+  const { refresh: linkAlone } = await refreshing([silent.url], { refresh: 'directory', refreshDirectory: 'policy' });
+  await linkAlone();
+  expect(silent.posted).toEqual([]);
+});
+
+it('does not replace a directory of its own by a link', async () => {
+  const { refresh, baseDirectory } = await refreshing(['http://localhost:1/v1'], {
+    refresh: 'directory',
+    refreshDirectory: 'policy',
+  });
+  await mkdir(join(baseDirectory, 'policy'));
+  await expect(refresh()).rejects.toThrow(/refreshDirectory .*policy: there is something else than a link/);
 });
 
 it('is one error when a server does not answer again in time', async () => {

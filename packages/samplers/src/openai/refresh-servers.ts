@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isMetaapoError, MetaapoError, type PartContext } from '@metaapo/core/contracts';
 import { createJsonClient } from '@metaapo/core/network';
+import { linkPolicy } from './link-policy.js';
 import type { OpenaiSettings } from './openai-options.js';
 import { runCommand } from './run-command.js';
 
@@ -33,9 +35,7 @@ export async function refreshServers(
   const stop = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
   let last: unknown;
   try {
-    await (refresh === 'command'
-      ? refreshByCommand(modelDirectory, settings, surroundings, stop)
-      : reload(modelDirectory, settings, surroundings, stop));
+    await REFRESH[refresh](modelDirectory, settings, surroundings, stop);
     await Promise.all(
       settings.baseUrls.map((url) => untilServing(url, settings, surroundings, stop, (error) => (last = error))),
     );
@@ -44,6 +44,24 @@ export async function refreshServers(
     throw lateError(modelDirectory, settings, last);
   }
 }
+
+type Refresh = (
+  modelDirectory: string,
+  settings: OpenaiSettings,
+  surroundings: Surroundings,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** The ways of a refresh. */
+const REFRESH: Readonly<Record<Exclude<OpenaiSettings['refresh'], 'none'>, Refresh>> = {
+  command: refreshByCommand,
+  'reload-endpoint': reload,
+  async directory(modelDirectory, settings, surroundings, signal) {
+    const path = resolve(surroundings.baseDirectory, settings.refreshDirectory!);
+    await linkPolicy(modelDirectory, path);
+    if (settings.refreshPath !== undefined) await reload(path, settings, surroundings, signal);
+  },
+};
 
 async function refreshByCommand(
   modelDirectory: string,

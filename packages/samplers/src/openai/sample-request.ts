@@ -3,23 +3,50 @@ import { MetaapoError } from '@metaapo/core/contracts';
 import { seedOf } from '@metaapo/core/numerics';
 import { askForChoices, type CallContext } from './ask-for-choices.js';
 import { readChoice } from './read-choice.js';
+import { isWrongRequest, RefusedRow } from './refused-rows.js';
 import { requestBody } from './request-body.js';
 
 /**
  * The responses to one request: all by one call, and those that the server left out by one call each; or each by its
- * own. A call of its own has a seed that follows from the request's and the response's index.
+ * own, also where the server refuses `n`. A call of its own has a seed that follows from the request's and the
+ * response's index.
+ * @returns a {@link RefusedRow} where the server refuses a request for a single response
  */
 export async function sampleRequest(
   request: SamplingRequest,
   context: CallContext,
   signal: AbortSignal,
-): Promise<SampledResponses> {
-  const { row, count, seed } = request;
-  const isShared = context.settings.useN && count > 0;
-  const shared = isShared ? await call(request, { count, seed }, context, signal) : [];
-  const missing = Array.from({ length: Math.max(0, count - shared.length) }, (_, at) => shared.length + at);
-  const separate = await Promise.all(missing.map((index) => callAlone(request, index, context, signal)));
-  return { row, responses: [...shared.slice(0, count), ...separate] };
+): Promise<SampledResponses | RefusedRow> {
+  const { row, count } = request;
+  try {
+    const first = await firstResponses(request, context, signal);
+    const missing = Array.from({ length: Math.max(0, count - first.length) }, (_, at) => first.length + at);
+    const others = await Promise.all(missing.map((index) => callAlone(request, index, context, signal)));
+    return { row, responses: [...first.slice(0, count), ...others] };
+  } catch (error) {
+    if (isWrongRequest(error)) return new RefusedRow(row, error);
+    throw error;
+  }
+}
+
+/** What one call for all responses gives; nothing where each is to be asked for alone. */
+async function firstResponses(
+  request: SamplingRequest,
+  context: CallContext,
+  signal: AbortSignal,
+): Promise<readonly SampledResponse[]> {
+  const { count, seed } = request;
+  const { settings, takesN } = context;
+  if (count === 0 || !settings.useN || (count > 1 && takesN.isRefused)) return [];
+  try {
+    return await call(request, { count, seed }, context, signal);
+  } catch (error) {
+    if (count === 1 || !isWrongRequest(error)) throw error;
+    const alone = await callAlone(request, 0, context, signal);
+    // The request alone is right, so that it is `n` which the server refuses.
+    takesN.refuse();
+    return [alone];
+  }
 }
 
 async function callAlone(

@@ -59,15 +59,15 @@ export async function checkSamplerCounts(sampler: ResponseSampler, flags: Sample
 }
 
 /**
- * Passes when every response has a text, at least one valid token id and a finish reason, and the requests stay as they
- * were.
+ * Passes when every response has a text, valid token ids and a finish reason, and the requests stay as they were. Only
+ * one that was cut may have no token; none holds a stop text, where the sampler has an option `stop`.
  * @throws ConformanceError that names the row and the fault
  */
 export async function checkSamplerResponses(sampler: ResponseSampler, flags: SamplerFlags = {}): Promise<void> {
   const requests = requestsOf(flags);
   for (const { row, responses } of await collect(sampler, requests)) {
     for (const response of responses) {
-      const fault = responseFault(response);
+      const fault = responseFault(response) ?? stopFault(response, sampler.options.stop);
       if (fault !== undefined) throw new ConformanceError(samplerName(sampler), `a response for row ${row} ${fault}`);
     }
   }
@@ -84,10 +84,18 @@ function responseFault({ text, tokens, finishReason }: SampledResponse): string 
   if (finishReason !== 'stop' && finishReason !== 'length') {
     return `has the finish reason ${JSON.stringify(finishReason)}, expected stop or length`;
   }
-  if (tokens.length === 0) return text === '' ? 'has no token, not even an end' : 'has text and no token';
+  if (tokens.length === 0 && text !== '') return 'has text and no token';
+  if (tokens.length === 0 && finishReason === 'stop') return 'has no token, not even an end';
   const negative = tokens.find((id) => id < 0);
   if (negative !== undefined) return `has the token id ${negative}`;
   return undefined;
+}
+
+function stopFault({ text }: SampledResponse, stop: unknown): string | undefined {
+  const kept = Array.isArray(stop)
+    ? stop.find((ending) => typeof ending === 'string' && text.includes(ending))
+    : undefined;
+  return kept === undefined ? undefined : `holds the stop text ${JSON.stringify(kept)}, expected it to end before it`;
 }
 
 function isSameRequest(a: SamplingRequest, b: SamplingRequest): boolean {

@@ -1,0 +1,98 @@
+import type { PairRule, ScoredResponse } from '@metaapo/core/contracts';
+import { describe, expect, it } from 'vitest';
+import { describePairRule } from '../src/index.js';
+import { faultsOf } from './faults.js';
+
+const ranked = (responses: readonly ScoredResponse[]): ScoredResponse[] =>
+  [...responses].sort((a, b) => b.reward - a.reward);
+
+const SOUND: PairRule = {
+  id: 'sound',
+  options: Object.freeze({}),
+  pair(responses) {
+    if (responses.length < 2) return { reason: 'too-few' };
+    const [chosen, rejected] = [ranked(responses)[0]!, ranked(responses).at(-1)!];
+    if (chosen.reward === rejected.reward) return { reason: 'tie' };
+    return chosen.text === rejected.text ? { reason: 'twins' } : { chosen, rejected };
+  },
+};
+
+const OFFLINE: PairRule = {
+  ...SOUND,
+  readsOffline: true,
+  pair: (responses, uniform, offline) =>
+    offline === undefined || responses.length === 0
+      ? { reason: 'too-few' }
+      : SOUND.pair([ranked(responses)[0]!, offline], uniform),
+};
+
+const rule =
+  (fault: Partial<PairRule>): (() => PairRule) =>
+  () => ({ ...SOUND, ...fault });
+
+/** Pairs of the extremes without a look at what they are. */
+const careless: PairRule['pair'] = (responses) =>
+  responses.length < 2 ? { reason: 'too-few' } : { chosen: ranked(responses)[0]!, rejected: ranked(responses).at(-1)! };
+
+const MUTANTS: readonly (readonly [name: string, create: () => PairRule, fault: RegExp])[] = [
+  ['pairs of ties and twins', rule({ pair: careless }), /of equal rewards it makes .* expected the reason tie/],
+  [
+    'a pair of one response',
+    rule({ pair: (r, u) => (r.length === 1 ? { chosen: r[0]!, rejected: r[0]! } : SOUND.pair(r, u)) }),
+    /of one response it makes/,
+  ],
+  [
+    'a response of its own',
+    rule({
+      pair(r, u) {
+        const outcome = SOUND.pair(r, u);
+        return 'reason' in outcome ? outcome : { ...outcome, rejected: { ...outcome.rejected } };
+      },
+    }),
+    /expected two that were given/,
+  ],
+  [
+    'the worst over the best',
+    rule({
+      pair(r, u) {
+        const outcome = SOUND.pair(r, u);
+        return 'reason' in outcome ? outcome : { chosen: outcome.rejected, rejected: outcome.chosen };
+      },
+    }),
+    /prefers the reward -1 over 0.9/,
+  ],
+  [
+    'the first over the last',
+    rule({
+      pair(r, u) {
+        const outcome = SOUND.pair(r, u);
+        return 'reason' in outcome ? outcome : { chosen: r[0]!, rejected: r.at(-1)! };
+      },
+    }),
+    /the order of the responses matters/,
+  ],
+  [
+    'sorting in place',
+    rule({
+      pair(r, u) {
+        (r as ScoredResponse[]).sort((a, b) => b.reward - a.reward);
+        return SOUND.pair(r, u);
+      },
+    }),
+    /changes its responses/,
+  ],
+  ['an undeclared offline response', rule({ pair: OFFLINE.pair }), /does not declare readsOffline/],
+  ['a declaration that is not kept', rule({ readsOffline: true }), /declares readsOffline, yet/],
+  ['open options', rule({ options: { n: 1 } }), /options is not frozen/],
+];
+
+describe('the kit for pair rules', () => {
+  it.each([SOUND, OFFLINE])('passes a sound pair rule', async (sound) => {
+    expect(await faultsOf((test) => describePairRule(test, () => sound))).toEqual(new Map());
+  });
+
+  it.each(MUTANTS)('catches %s', async (_, create, fault) => {
+    const faults = await faultsOf((test) => describePairRule(test, create));
+    expect([...faults.values()].join('\n')).toMatch(fault);
+  });
+});

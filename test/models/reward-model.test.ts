@@ -1,0 +1,115 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RewardRequest } from '@metaapo/core/contracts';
+import { readArrays, writeArrays } from '@metaapo/core/storage';
+import { tokenizePreference } from '@metaapo/data';
+import { selectBackend } from '@metaapo/engine';
+import { encodeForReward, loadLanguageModel, loadTokenizer, sequenceClassification } from '@metaapo/models';
+import { describeRewardModel } from '@metaapo/testing';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { quickstartModel, temporaryDirectory } from '../support/metaapo.js';
+
+const directory = temporaryDirectory();
+const model = join(directory, 'reward');
+
+const conversation: RewardRequest = {
+  prompt: [{ role: 'user', content: 'sort 2 1' }],
+  response: '1 2',
+};
+
+beforeAll(async () => {
+  await selectBackend({});
+  const made = await loadLanguageModel(quickstartModel, { newHead: { seed: 1 } });
+  await made.save(model);
+  made.dispose();
+});
+
+describeRewardModel({ describe, it }, () => sequenceClassification({ model }), {
+  name: 'sequence-classification as a reward model',
+  honoursAbort: true,
+});
+
+/** A copy of the reward model with something changed in a file. */
+function copyOf(name: string, file: string, change: (text: string) => string): string {
+  const copy = join(directory, name);
+  cpSync(model, copy, { recursive: true });
+  const text = readFileSync(join(copy, file), 'utf8');
+  writeFileSync(join(copy, file), change(text));
+  return copy;
+}
+
+async function fingerprintOf(options: Parameters<typeof sequenceClassification>[0]): Promise<string> {
+  const { fingerprint, dispose } = await sequenceClassification(options);
+  await dispose!();
+  return fingerprint;
+}
+
+describe('a sequence that is scored', () => {
+  it('has the ids that a reward model is trained with, as the template ends them', async () => {
+    const tokenizer = await loadTokenizer(model);
+    const { prompt, response } = conversation as { prompt: [{ role: string; content: string }]; response: string };
+    const answer = { role: 'assistant', content: response };
+    const row = { file: 'pairs', row: 0, form: 'messages', prompt, chosen: [answer], rejected: [answer] } as const;
+    const trained = tokenizePreference(row, tokenizer);
+    if (!('preference' in trained)) throw new Error('the row was dropped');
+    const ids = [...trained.preference.prompt, ...trained.preference.chosen];
+    expect([...encodeForReward(conversation, tokenizer)]).toEqual(ids);
+    expect(tokenizer.renderChat([...prompt, answer])).toMatch(/\n$/);
+    expect(ids).toEqual([...tokenizer.encode(tokenizer.renderChat([...prompt, answer]))]);
+    const text = { file: 'pairs', row: 0, form: 'text', prompt: 'sort', chosen: ' 1', rejected: ' 2' } as const;
+    const plain = tokenizePreference(text, tokenizer);
+    if (!('preference' in plain)) throw new Error('the row was dropped');
+    expect([...encodeForReward({ prompt: 'sort', response: ' 1' }, tokenizer)]).toEqual([
+      ...plain.preference.prompt,
+      ...plain.preference.chosen,
+    ]);
+  });
+
+  it('is cut to the longest length, which is said once and counted', async () => {
+    const lines: string[] = [];
+    const reward = await sequenceClassification({ model, maxLength: 8 }, (line) => void lines.push(line));
+    const long = { ...conversation, response: '1 2 3 4 5 6 7 8 9' };
+    await reward.score([long, conversation, { prompt: 'a', response: 'b' }]);
+    await reward.score([long]);
+    await reward.dispose!();
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^reward model sequence-classification: a conversation of \d+ tokens is cut to its first 8;/,
+      ),
+      'reward model sequence-classification: 3 conversations were cut to 8 tokens',
+    ]);
+  });
+});
+
+describe('the fingerprint', () => {
+  it('follows from weights, template, configuration and what is cut', async () => {
+    const template = copyOf('template', 'chat_template.jinja', (text) => `${text} `);
+    const config = copyOf('config', 'config.json', (text) =>
+      text.replace(/"rms_norm_eps": [^,\n]+/, '"rms_norm_eps": 0.01'),
+    );
+    const weights = join(directory, 'weights');
+    cpSync(model, weights, { recursive: true });
+    const arrays = await readArrays(join(weights, 'model.safetensors'));
+    arrays['score.weight']!.values[0]! += 1;
+    await writeArrays(join(weights, 'model.safetensors'), arrays);
+    const all = [model, template, config, weights].map((one) => ({ model: one }));
+    const fingerprints = new Set<string>();
+    for (const options of [...all, { model, maxLength: 100 }]) fingerprints.add(await fingerprintOf(options));
+    expect(fingerprints.size).toBe(5);
+    expect(await fingerprintOf({ model, batchTokens: 100 })).toBe(await fingerprintOf({ model }));
+  });
+});
+
+describe('a head', () => {
+  it('that is missing is an error, and never made up', async () => {
+    await expect(sequenceClassification({ model: quickstartModel })).rejects.toThrow(/has no classification head/);
+    const headless = join(directory, 'headless');
+    cpSync(model, headless, { recursive: true });
+    const { 'score.weight': _, ...arrays } = await readArrays(join(headless, 'model.safetensors'));
+    await writeArrays(join(headless, 'model.safetensors'), arrays);
+    await expect(sequenceClassification({ model: headless })).rejects.toMatchObject({
+      code: 'checkpoint',
+      message: expect.stringContaining('score.weight'),
+    });
+  });
+});

@@ -1,0 +1,208 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ChatMessage } from '@metaapo/core/contracts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { writePreferences } from '../examples/quickstart/write-preferences.js';
+import { interruptedMetaapo, metaapo, quickstartModel, temporaryDirectory } from './support/metaapo.js';
+
+const directory = temporaryDirectory();
+const env = { METAAPO_HOME: join(directory, 'home') };
+const at = (name: string): string => join(directory, name);
+const model = join(at('trained'), 'model');
+
+interface Pair {
+  readonly prompt: readonly ChatMessage[];
+  readonly chosen: readonly ChatMessage[];
+  readonly rejected: readonly ChatMessage[];
+}
+
+const linesOf = <Line>(file: string): Line[] =>
+  readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+const writeRows = (name: string, rows: readonly object[]): string => {
+  writeFileSync(at(name), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  return at(name);
+};
+const rewardsOf = (name: string): number[] => linesOf<{ reward: number }>(at(name)).map(({ reward }) => reward);
+
+function reward(data: string, output: string, ...more: readonly string[]) {
+  return metaapo(['reward', '--model', model, '--data', data, '--output', at(output), ...more], env);
+}
+
+let trained: ReturnType<typeof metaapo>;
+
+beforeAll(async () => {
+  await writePreferences(at('pairs.jsonl'), 160, 1);
+  await writePreferences(at('held-out.jsonl'), 48, 2);
+  writeFileSync(
+    at('recipe.yaml'),
+    `
+model: ${quickstartModel}
+data: { train: ${at('pairs.jsonl')}, eval: ${at('held-out.jsonl')}, maxLength: 128 }
+training: { batchSize: 16, learningRate: 1e-3 }
+output: ${at('trained')}
+`,
+  );
+  trained = metaapo(['train-reward', at('recipe.yaml')], env);
+});
+
+describe('metaapo train-reward', () => {
+  it('makes a reward model of a language model, with its held-out accuracy and interval', () => {
+    expect(trained.status, trained.stderr).toBe(0);
+    expect(trained.stdout).toMatch(/Held-out accuracy 0\.\d{3}, 95 % interval 0\.\d{3} to \d\.\d{3} \(48 pairs\)/);
+    const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'));
+    expect(config.architectures).toEqual([expect.stringMatching(/ForSequenceClassification$/)]);
+  });
+
+  it('takes no reference and no adapter', () => {
+    const refused = metaapo(
+      ['train-reward', at('recipe.yaml'), '--set', 'reference=x', '--set', `output=${at('x')}`],
+      env,
+    );
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining('unknown key reference')]);
+  });
+});
+
+describe('metaapo reward', () => {
+  const pairs = (): Pair[] => linesOf<Pair>(at('held-out.jsonl'));
+
+  it('gives the held-out accuracy that was printed when the model was trained', () => {
+    const rows = pairs().flatMap(({ prompt, chosen, rejected }) => [
+      { prompt, response: chosen.at(-1)!.content },
+      { prompt, response: [rejected.at(-1)!] },
+    ]);
+    const result = reward(writeRows('held-out-responses.jsonl', rows), 'rewards.jsonl');
+    expect(result.status, result.stderr).toBe(0);
+    const rewards = rewardsOf('rewards.jsonl');
+    const wins = pairs().filter((_, index) => rewards[2 * index]! > rewards[2 * index + 1]!).length;
+    expect(trained.stdout).toContain(`Held-out accuracy ${(wins / pairs().length).toFixed(3)},`);
+    const margin = rewards.reduce((sum, one, index) => sum + (index % 2 === 0 ? one : -one), 0) / pairs().length;
+    const printed = /reward margin +\S+ +(-?\d+\.\d+)/.exec(trained.stdout)?.[1];
+    expect(Math.abs(margin - Number(printed))).toBeLessThan(1e-3);
+  });
+
+  it('keeps the roles of a response of several messages', () => {
+    const [{ prompt, chosen }] = pairs() as [Pair];
+    const answer = chosen.at(-1)!;
+    const more = [answer, { role: 'user', content: 'again' }, answer];
+    const joined = more.map(({ content }) => content).join('\n');
+    reward(
+      writeRows('turns.jsonl', [
+        { prompt, response: more },
+        { prompt, response: joined },
+      ]),
+      'turns-rewards.jsonl',
+    );
+    const whole = { prompt: [...prompt, ...more.slice(0, 2)], response: [answer] };
+    reward(writeRows('whole.jsonl', [whole]), 'whole-rewards.jsonl');
+    const [turns, flat] = rewardsOf('turns-rewards.jsonl') as [number, number];
+    expect(turns).toBeCloseTo(rewardsOf('whole-rewards.jsonl')[0]!, 4);
+    expect(Math.abs(turns - flat)).toBeGreaterThan(1e-4);
+  });
+
+  it('refuses what it cannot score, in a paragraph', () => {
+    const outside = reward(writeRows('ids.jsonl', [{ prompt: [1], response: [99_999] }]), 'ids-rewards.jsonl');
+    expect([outside.status, outside.stderr]).toEqual([2, expect.stringContaining('outside the vocabulary')]);
+    const none = reward(at('ids.jsonl'), 'none.jsonl', '--batch-tokens', '0');
+    expect([none.status, none.stderr]).toEqual([2, expect.stringContaining('at least 1')]);
+    const language = ['reward', '--model', quickstartModel, '--data', at('ids.jsonl'), '--output', at('none.jsonl')];
+    expect(metaapo(language, env)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('no classification head'),
+    });
+    expect(existsSync(at('none.jsonl'))).toBe(false);
+  });
+});
+
+describe('metaapo generate', () => {
+  const generate = (output: string, ...more: readonly string[]): string[] => {
+    const flags = ['--data', at('held-out.jsonl'), '--output', at(output), '--seed', '3', ...more];
+    return ['generate', '--model', quickstartModel, ...flags];
+  };
+  interface Response {
+    readonly row: number;
+    readonly sample: number;
+    readonly response: string;
+    readonly response_ids: readonly number[];
+    readonly finish_reason: string;
+  }
+  const responsesOf = (name: string): Response[] => linesOf<Response>(at(name));
+
+  it('writes n responses a prompt in input order, the same for the same seed', () => {
+    for (const name of ['first.jsonl', 'second.jsonl']) {
+      const { status, stderr } = metaapo(generate(name, '--n', '2', '--max-new-tokens', '8'), env);
+      expect(status, stderr).toBe(0);
+    }
+    expect(readFileSync(at('first.jsonl'), 'utf8')).toBe(readFileSync(at('second.jsonl'), 'utf8'));
+    const responses = responsesOf('first.jsonl');
+    expect(responses.map(({ row, sample }) => [row, sample])).toEqual(
+      Array.from({ length: 96 }, (_, index) => [Math.floor(index / 2), index % 2]),
+    );
+    for (const { response_ids: ids, finish_reason: reason } of responses) {
+      expect(ids.length).toBeLessThanOrEqual(8);
+      expect(['stop', 'length']).toContain(reason);
+    }
+  });
+
+  it('ends a response before a stop text', () => {
+    const plain = responsesOf('first.jsonl');
+    const stop = plain
+      .map(({ response }) => response[1])
+      .find((letter) => letter !== undefined && letter.trim() !== '')!;
+    const flags = ['--n', '2', '--max-new-tokens', '8', '--stop', stop, '--stop', 'never said'];
+    const { status, stderr } = metaapo(generate('stopped.jsonl', ...flags), env);
+    expect(status, stderr).toBe(0);
+    const cut = responsesOf('stopped.jsonl');
+    expect(cut.filter(({ response }) => response.includes(stop))).toEqual([]);
+    for (const [index, { response, finish_reason: reason }] of cut.entries()) {
+      expect(plain[index]!.response.startsWith(response)).toBe(true);
+      if (plain[index]!.response.includes(stop)) expect(reason).toBe('stop');
+    }
+    expect(cut.some(({ response }, index) => response !== plain[index]!.response)).toBe(true);
+  });
+
+  it('goes on after Ctrl-C with what it has kept', async () => {
+    const flags = ['--n', '4', '--max-new-tokens', '64', '--cached-tokens', '400'];
+    const whole = metaapo(generate('whole.jsonl', ...flags), env);
+    expect(whole.status, whole.stderr).toBe(0);
+    const stopped = await interruptedMetaapo(generate('resumed.jsonl', ...flags), /generate \d+\/48/, env);
+    expect(stopped.status, stopped.stderr).toBe(130);
+    expect(stopped.stderr).toContain('resumed.jsonl.partial; the same command goes on from there');
+    expect(existsSync(at('resumed.jsonl'))).toBe(false);
+    const kept = readFileSync(at('resumed.jsonl.partial'), 'utf8').trim().split('\n');
+    expect(kept.length).toBeGreaterThan(0);
+    const resumed = metaapo(generate('resumed.jsonl', ...flags), env);
+    expect(resumed.status, resumed.stderr).toBe(0);
+    expect(readFileSync(at('resumed.jsonl'), 'utf8')).toBe(readFileSync(at('whole.jsonl'), 'utf8'));
+    expect(existsSync(at('resumed.jsonl.partial'))).toBe(false);
+  });
+
+  const refused: readonly (readonly [flag: string, value: string, message: RegExp])[] = [
+    ['--n', '0', /at least 1/],
+    ['--top-k', '0', /at least 1/],
+    ['--top-p', '0', /above 0 and up to 1/],
+    ['--top-p', '1.1', /above 0 and up to 1/],
+    ['--min-p', '2', /from 0 to 1/],
+    ['--temperature', '-1', /at least 0/],
+    ['--max-new-tokens', '0', /at least 1/],
+    ['--repetition-penalty', '0', /above 0/],
+    ['--stop', '', /not empty/],
+  ];
+  it.each(refused)('refuses %s %s', (flag, value, message) => {
+    const { status, stderr } = metaapo(generate('refused.jsonl', flag, value), env);
+    expect(status).toBe(2);
+    expect(stderr.trim()).toMatch(message);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('refuses ids outside the vocabulary', () => {
+    const data = writeRows('outside.jsonl', [{ prompt: [1, 99_999] }]);
+    const { status, stderr } = metaapo(
+      ['generate', '--model', quickstartModel, '--data', data, '--output', at('refused.jsonl')],
+      env,
+    );
+    expect([status, stderr]).toEqual([2, expect.stringContaining('outside the vocabulary')]);
+  });
+});
