@@ -67,7 +67,7 @@ async function ours(
   return {
     times: {
       // Pairing computes the reference of the new pairs, which the peer counts as scoring too.
-      score: seconds.score! + seconds.pair!,
+      score: seconds.reference! + seconds.score! + seconds.pair!,
       sample: seconds.sample!,
       reward: seconds.reward!,
       train: seconds.train!,

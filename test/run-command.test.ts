@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writePreferences } from '../examples/quickstart/write-preferences.js';
@@ -122,10 +122,43 @@ describe('metaapo run', () => {
     expect(summariesOf('few')).toMatchObject([{ rows: 3, steps: 1 }]);
   });
 
-  it('keeps to an annotation budget over the whole run', () => {
+  it('goes on in a directory without being told the recipe, and with the recipe as it was', async () => {
+    const stopped = await interruptedMetaapo(argumentsFor('directory', { iterations: 1 }), /train 1\//, env);
+    expect(stopped.status, stopped.stderr).toBe(130);
+    const resumed = metaapo(['run', '--resume', output('directory')], env);
+    expect(resumed.status, resumed.stderr).toBe(0);
+    expect(summariesOf('directory')).toHaveLength(1);
+    const nowhere = metaapo(['run', '--resume', directory], env);
+    expect(nowhere).toMatchObject({ status: 2, stderr: expect.stringContaining('there is no run to go on with') });
+  });
+
+  it('is not begun over one that was stopped before its first step, nor resumed with other data', async () => {
+    const stopped = await interruptedMetaapo(argumentsFor('early', { iterations: 1 }), /Iteration 1/, env);
+    expect(stopped.status, stopped.stderr).toBe(130);
+    expect(existsSync(join(output('early'), 'metrics.jsonl'))).toBe(false);
+    const again = metaapo(argumentsFor('early', { iterations: 1 }), env);
+    expect(again).toMatchObject({ status: 2, stderr: expect.stringContaining('already holds a run') });
+    const rows = readFileSync(output('train.jsonl'), 'utf8').split('\n');
+    writeFileSync(output('other.jsonl'), rows.slice(1).join('\n'));
+    const others = { iterations: 1, 'data.train': output('other.jsonl') };
+    const refused = metaapo([...argumentsFor('early', others), '--resume'], env);
+    expect(refused.stderr).toMatch(/data\.train: .*other\.jsonl/);
+    rmSync(join(output('early'), 'recipe.yaml'));
+    const refusedByKey = metaapo([...argumentsFor('early', others), '--resume'], env);
+    expect(refusedByKey.status).toBe(2);
+    expect(refusedByKey.stderr).toMatch(/not what the run was started with.*the training rows/);
+  });
+
+  it('shows a changed backend or executor of a resumed run as a change that moves bits', () => {
+    const changed = metaapo([...argumentsFor('whole', { executor: 'eager' }), '--resume'], env);
+    expect(changed.status).toBe(2);
+    expect(changed.stderr).toMatch(/executor: "auto" -> "eager" \(moves bits/);
+  });
+
+  it('keeps to an annotation budget that is spread over the run', () => {
     run('budget', { selection: { id: 'all' }, budget: { rewardCalls: 100 } });
     const done = summariesOf('budget').map(({ annotations }) => annotations.done);
-    expect(done).toEqual([100, 0]);
+    expect(done).toEqual([48, 52]);
   });
 
   it('plans without training', () => {
@@ -133,6 +166,10 @@ describe('metaapo run', () => {
     expect(planned.status, planned.stderr).toBe(0);
     expect(planned.stdout).toMatch(/Longest rows, in tokens: row \d+ with \d+/);
     expect(planned.stdout).toContain('At most 60 prompts are sampled: 240 responses and reward calls');
+    expect(planned.stdout).toMatch(/Expected: \d+ prompts, \d+ responses and reward calls/);
+    expect(planned.stdout).toMatch(/Tokens: \d+ in 60 rows, \d+ a row/);
+    expect(planned.stdout).toMatch(/With the weights of other models: .*reference, while it is asked/);
+    expect(planned.stdout).toMatch(/Time, a rough estimate from products at \d+ GFLOP\/s|Time: not estimated/);
     expect(planned.stdout).toMatch(/Memory, estimated: \d+\.\d\d GiB/);
     expect(planned.stdout).toContain('adamEpsilon: 1e-8');
     expect(existsSync(output('planned'))).toBe(false);

@@ -1,6 +1,6 @@
 import { describeMetaLearner } from '@metaapo/testing';
 import { describe, it } from 'vitest';
-import { binned, constant, isotonic, mlp } from './index.js';
+import { binned, constant, isotonic, mlp, sigmoid } from './index.js';
 
 const test = { describe, it };
 
@@ -10,3 +10,4 @@ describeMetaLearner(test, () => mlp({ features: ['score', 'lengths', 'iteration'
 describeMetaLearner(test, () => binned(), { name: 'binned' });
 describeMetaLearner(test, () => isotonic(), { name: 'isotonic' });
 describeMetaLearner(test, () => constant(), { name: 'constant', learns: false });
+describeMetaLearner(test, () => sigmoid(), { name: 'sigmoid', learns: false });

@@ -1,8 +1,7 @@
 import type { MetaLearner, PartDefinition } from '@metaapo/core/contracts';
 import { definePart, META_LEARNER, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
-import { checkBuffer, metaObjective } from './meta-objective.js';
-import { refuseOtherArrays } from './state-arrays.js';
+import { fixedWeights } from './fixed-weights.js';
 
 /** Options of {@link constant}. */
 export interface ConstantOptions {
@@ -14,27 +13,14 @@ const schema = z.strictObject({ weight: z.number().min(0).max(1).default(0.5) })
 
 /**
  * The same weight for every pair; it learns nothing and has no state. With 0.5 it is the paper's ablation without a
- * meta-learner.
+ * meta-learner, for selection as well; `metaLearner.lossWeight` fixes the weight of the loss alone.
  * @throws MetaapoError with code `config` for an option that is unknown or out of bounds
  */
 export function constant(options: ConstantOptions = {}): MetaLearner {
   const settings = parseOptions('meta-learner constant', schema, options);
-  const weightsOf = (rows: number): Float32Array => new Float32Array(rows).fill(settings.weight);
-  const learner: MetaLearner = {
-    id: 'constant',
-    options: settings,
-    initialState: () => ({}),
-    weights: (state, { logSigmoidScore }) => {
-      refuseOtherArrays('constant', state, []);
-      return weightsOf(logSigmoidScore.length);
-    },
-    update: (state, buffer) => {
-      refuseOtherArrays('constant', state, []);
-      checkBuffer('constant', buffer);
-      return { state, loss: metaObjective(weightsOf(buffer.offlineLoss.length), buffer) };
-    },
-  };
-  return Object.freeze(learner);
+  return fixedWeights('constant', settings, ({ logSigmoidScore }) =>
+    new Float32Array(logSigmoidScore.length).fill(settings.weight),
+  );
 }
 
 /** {@link constant} as a part. */

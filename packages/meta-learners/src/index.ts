@@ -6,3 +6,4 @@ export { type IsotonicOptions, isotonic } from './isotonic.js';
 export { type MlpOptions, mlp } from './mlp.js';
 export type { MlpInit } from './mlp-state.js';
 export { plugin as default } from './plugin.js';
+export { type SigmoidOptions, sigmoid } from './sigmoid.js';

@@ -23,8 +23,9 @@ export interface MlpState {
 }
 
 /**
- * Parameters before any update. `seed`: w1 ~ N(0, 0.5), b1 ~ N(0, 0.1), w2 ~ N(0, 1 / sqrt(H)) as standard deviations,
- * b2 = 0, so that weights start near 0.5. `reference`: w1 and w2 0.1, biases 0, as in the reference code: one input
+ * Parameters before any update. `seed`: w1 ~ N(0, 0.5), b1 ~ N(0, 0.1), w2 ~ N(0, 0.02 / sqrt(H)) as standard deviations,
+ * b2 = 0. So every weight starts within 0.02 of 0.5, without a direction of its own, and units differ, so that they learn
+ * different things. `reference`: w1 and w2 0.1, biases 0, as in the reference code: one input
  * and 100 units give w = sigmoid(10 tanh(0.1 x)), in (0, 0.5] for x = logsigmoid(s) <= 0, and all units act as one.
  */
 export function initialParameters(init: MlpInit, { hidden, columns }: MlpSizes, seed: number): MlpParameters {
@@ -41,7 +42,7 @@ export function initialParameters(init: MlpInit, { hidden, columns }: MlpSizes, 
   return {
     w1: normal('w1', hidden * columns, 0.5),
     b1: normal('b1', hidden, 0.1),
-    w2: normal('w2', hidden, 1 / Math.sqrt(hidden)),
+    w2: normal('w2', hidden, 0.02 / Math.sqrt(hidden)),
     b2: new Float32Array(1),
   };
 }

@@ -150,16 +150,23 @@ describe('an update', () => {
 });
 
 describe('initial state', () => {
-  it('starts with weights near 0.5 that differ by seed', () => {
+  it('weighs every score within 0.02 of 0.5 in no direction, whatever the seed', () => {
     const learner = mlp();
-    const rows = scores(-8, -2, -0.7, 0);
-    for (const seed of [0, 1, 2]) {
-      for (const weight of learner.weights(learner.initialState(seed), rows)) {
-        expect(weight).toBeGreaterThan(0.05);
-        expect(weight).toBeLessThan(0.95);
-      }
+    const rows = scores(...[-5, -2, 0, 2, 5].map(logSigmoid));
+    let rising = 0;
+    for (let seed = 0; seed < 200; seed++) {
+      const weights = learner.weights(learner.initialState(seed), rows);
+      for (const weight of weights) expect(Math.abs(weight - 0.5)).toBeLessThan(0.02);
+      if (weights[4]! > weights[0]!) rising += 1;
     }
+    expect(Math.abs(rising - 100)).toBeLessThan(40);
     expect(learner.initialState(0)).not.toEqual(learner.initialState(1));
+  });
+
+  it('has units that differ, so that they learn different things', () => {
+    const learner = mlp();
+    const { state } = learner.update(learner.initialState(0), buffer);
+    for (const name of ['w1', 'w2'] as const) expect(new Set(state[name]!.values).size).toBe(100);
   });
 
   it.each([

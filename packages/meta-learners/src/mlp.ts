@@ -22,7 +22,7 @@ export interface MlpOptions {
   readonly adamBetas?: readonly [number, number] | undefined;
   /** Hidden units H, 1 or more; default 100. The paper found that larger networks overfit. */
   readonly hidden?: number | undefined;
-  /** `seed` (default): small random values; `reference`: the constants of the reference code. */
+  /** `seed` (default): small random values, w within 0.02 of 0.5; `reference`: the constants of the reference code, w up to 0.5. */
   readonly init?: MlpInit | undefined;
   /** What the network looks at; default `['score']`, the method's own. */
   readonly features?: readonly FeatureName[] | undefined;

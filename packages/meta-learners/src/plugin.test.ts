@@ -1,7 +1,7 @@
 import type { MetaBuffer, MetaLearner, MetaLearnerState, PartContext } from '@metaapo/core/contracts';
 import { checkPlugin, META_LEARNER } from '@metaapo/core/contracts';
 import { describe, expect, it } from 'vitest';
-import plugin, { binned, constant, frozen, isotonic, mlp } from './index.js';
+import plugin, { binned, constant, frozen, isotonic, mlp, sigmoid } from './index.js';
 
 const context: PartContext = { baseDirectory: '.', report: () => undefined, env: {} };
 
@@ -15,6 +15,7 @@ const learners: readonly MetaLearner[] = [
   mlp({ hidden: 12 }),
   frozen(),
   constant({ weight: 0.3 }),
+  sigmoid(),
   binned({ bins: 3 }),
   isotonic({ capacity: 32 }),
 ];
@@ -112,7 +113,7 @@ describe('plugin', () => {
   it('registers all meta-learners under their slot', () => {
     expect(() => checkPlugin(plugin)).not.toThrow();
     expect(plugin.parts.every((part) => part.slot === META_LEARNER)).toBe(true);
-    expect(plugin.parts.map((part) => part.id)).toEqual(['mlp', 'frozen', 'constant', 'binned', 'isotonic']);
+    expect(plugin.parts.map((part) => part.id)).toEqual(['mlp', 'frozen', 'constant', 'sigmoid', 'binned', 'isotonic']);
   });
 
   it('names the part and the option when a factory is given a bad one', () => {

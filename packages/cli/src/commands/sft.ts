@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { addRunFlags, type RunFlags } from '../recipe/run-flags.js';
+import { recipeOfCommand } from '../recipe/recipe-of-command.js';
+import { addRunFlags, type GivenFlags } from '../recipe/run-flags.js';
 import { planFineTuning } from '../run/plan-run.js';
 import { runSftCommand } from '../training/run-sft-command.js';
 
@@ -8,8 +9,9 @@ export function addSft(program: Command): void {
   const command = program
     .command('sft')
     .description('train a model to imitate responses: supervised fine-tuning on chat data')
-    .argument('<recipe>', 'YAML file');
-  addRunFlags(command).action((recipe: string, flags: RunFlags) =>
-    flags.dryRun === true ? planFineTuning(recipe, flags) : runSftCommand(recipe, flags),
-  );
+    .argument('[recipe]', 'YAML file');
+  addRunFlags(command).action((name: string | undefined, given: GivenFlags) => {
+    const { recipe, flags } = recipeOfCommand(name, given);
+    return flags.dryRun === true ? planFineTuning(recipe, flags) : runSftCommand(recipe, flags);
+  });
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { addRunFlags, type RunFlags } from '../recipe/run-flags.js';
+import { recipeOfCommand } from '../recipe/recipe-of-command.js';
+import { addRunFlags, type GivenFlags } from '../recipe/run-flags.js';
 import { planTraining } from '../run/plan-run.js';
 import { runTrainingCommand } from '../training/run-training-command.js';
 
@@ -8,10 +9,11 @@ export function addTrain(program: Command): void {
   const command = program
     .command('train')
     .description('train a model on preference pairs')
-    .argument('<recipe>', 'YAML file or built-in name');
-  addRunFlags(command).action((recipe: string, flags: RunFlags) =>
-    flags.dryRun === true ? planTraining(recipe, flags) : runTrainingCommand(recipe, flags, 'policy'),
-  );
+    .argument('[recipe]', 'YAML file or built-in name');
+  addRunFlags(command).action((name: string | undefined, given: GivenFlags) => {
+    const { recipe, flags } = recipeOfCommand(name, given);
+    return flags.dryRun === true ? planTraining(recipe, flags) : runTrainingCommand(recipe, flags, 'policy');
+  });
 }
 
 /** `metaapo train-reward`: a reward model out of a language model. */
@@ -19,8 +21,9 @@ export function addTrainReward(program: Command): void {
   const command = program
     .command('train-reward')
     .description('train a reward model on preference pairs: a classification head on a language model')
-    .argument('<recipe>', 'YAML file');
-  addRunFlags(command, { dryRun: false }).action((recipe: string, flags: RunFlags) =>
-    runTrainingCommand(recipe, flags, 'reward'),
-  );
+    .argument('[recipe]', 'YAML file');
+  addRunFlags(command, { dryRun: false }).action((name: string | undefined, given: GivenFlags) => {
+    const { recipe, flags } = recipeOfCommand(name, given);
+    return runTrainingCommand(recipe, flags, 'reward');
+  });
 }

@@ -18,6 +18,7 @@ const TRAINING = `training:
   warmupRatio: 0.03
   adamBetas: [0.9, 0.95]
   maxGradNorm: 1.0
+  seed: 42 # of the reference's trainer; the draws are our own
 `;
 
 const LOOP = `metaLearner: { id: mlp, updateEvery: 8, learningRate: 5e-3, weightDecay: 1e-4, init: reference }

@@ -8,8 +8,6 @@ import { parse } from 'yaml';
 const FREE_KEYS: readonly RegExp[] = [
   /^output$/,
   /^trackers\b/,
-  /^backend$/,
-  /^executor$/,
   /^cachedTokens$/,
   /^training\.(microBatchTokens|evaluateEvery|saveEvery|checkpoint)$/,
 ];
@@ -42,6 +40,9 @@ export async function checkResumedRecipe(
   });
 }
 
+/** Keys that change how something is computed: results agree within tolerances, and not to the last bit. */
+const LAST_BITS = /^(backend|executor|precision)$/;
+
 /** Values by path, `training.learningRate`; lists count as values. */
 function leavesOf(value: unknown, path = ''): ReadonlyMap<string, string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
@@ -55,5 +56,8 @@ function differencesOf(before: ReadonlyMap<string, string>, after: ReadonlyMap<s
   const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
   return paths
     .filter((path) => before.get(path) !== after.get(path) && !FREE_KEYS.some((pattern) => pattern.test(path)))
-    .map((path) => `${path}: ${before.get(path) ?? '(absent)'} -> ${after.get(path) ?? '(absent)'}`);
+    .map((path) => {
+      const note = LAST_BITS.test(path) ? ' (moves bits: not the undisturbed run to the last digit)' : '';
+      return `${path}: ${before.get(path) ?? '(absent)'} -> ${after.get(path) ?? '(absent)'}${note}`;
+    });
 }

@@ -9,6 +9,12 @@ export interface RunFlags {
   readonly dryRun?: boolean;
 }
 
+/** The flags as they are given. */
+export interface GivenFlags extends Omit<RunFlags, 'resume'> {
+  /** A run directory, or true for that of the recipe. */
+  readonly resume?: boolean | string;
+}
+
 const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
 
 /** Adds the flags of a recipe to a command. */
@@ -20,7 +26,10 @@ export function addRunFlags(command: Command, { dryRun = true } = {}): Command {
       collect,
       [],
     )
-    .option('--resume', 'go on with the run in the output directory')
-    .option('--allow-changes', 'with --resume: accept a recipe that differs from the one the run was started with');
+    .option(
+      '--resume [directory]',
+      "go on with the run in a directory, by default the recipe's output; needs no recipe",
+    )
+    .option('--allow-changes', 'with --resume: accept a recipe, data or a backend that the run was not started with');
   return dryRun ? command.option('--dry-run', 'print what would be done, and every default in force') : command;
 }

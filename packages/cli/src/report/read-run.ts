@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type IterationSummary, RUN_FILES } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { readJournal } from '@metaapo/core/storage';
+import { type JournalEntry, readJournal } from '@metaapo/core/storage';
 
 /** What a report shows of a run. */
 export interface ReportedRun {
@@ -30,13 +30,14 @@ export async function readRun(directory: string): Promise<ReportedRun> {
       remedy: 'Give the output directory of `metaapo run` or `metaapo train`',
     });
   });
-  const entries = await readJournal(join(directory, RUN_FILES.journal));
-  const start = entries.find(({ kind }) => kind === 'start');
+  const isShown = ({ kind }: JournalEntry): boolean => kind === 'baseline' || kind === 'iteration';
+  const entries = await readJournal(join(directory, RUN_FILES.journal), isShown);
+  const baseline = entries.find(({ kind }) => kind === 'baseline');
   return {
     name: basename(resolve(directory)),
     metrics: wholeLines(metrics),
     iterations: entries.flatMap(({ kind, summary }) => (kind === 'iteration' ? [summary as IterationSummary] : [])),
-    rewardBefore: start?.heldOutReward as number | undefined,
+    rewardBefore: baseline?.heldOutReward as number | undefined,
     recipe: await readFile(join(directory, RUN_FILES.recipe), 'utf8').catch(() => ''),
   };
 }

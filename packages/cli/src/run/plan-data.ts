@@ -10,9 +10,17 @@ import { modelDirectory, type PolicyRecipe, type Sources } from '../training/ope
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
+/** What is known of a training before its model is loaded. */
+export interface PlannedData<Row> {
+  readonly rows: readonly Row[];
+  readonly parameters: number;
+  /** Bytes that the policy takes at most. */
+  readonly memory: number;
+}
+
 /**
- * Reads the data of a recipe without the weights of its model, and prints the longest rows and the memory that a
- * training would need.
+ * Reads the data of a recipe without the weights of its model, and prints their tokens, the longest rows and the
+ * memory that a training would need.
  * @param groupsOf what is computed at once of a row: a row of several groups may be cut between them
  */
 export async function planData<Row extends { readonly row: number }>(
@@ -20,7 +28,7 @@ export async function planData<Row extends { readonly row: number }>(
   cachedTokens: number,
   load: (coding: TextCoding, sources: Sources) => Promise<readonly Row[]>,
   groupsOf: (row: Row) => readonly PromptGroup[],
-): Promise<readonly Row[]> {
+): Promise<PlannedData<Row>> {
   await loadPlugins(recipe.plugins);
   const sources: Sources = { revision: recipe.revision, report: say };
   const directory = await modelDirectory(recipe.model, sources);
@@ -32,19 +40,46 @@ export async function planData<Row extends { readonly row: number }>(
     .map(({ row, groups }) => ({ row, tokens: Math.max(...groups) }))
     .sort((a, b) => b.tokens - a.tokens)
     .slice(0, 3);
-  print(`Longest rows, in tokens: ${longest.map(({ row, tokens }) => `row ${row} with ${tokens}`).join(', ')}`);
   const all = costs.reduce((sum, { groups }) => groups.reduce((inner, tokens) => inner + tokens, sum), 0);
+  print(`Tokens: ${all} in ${rows.length} rows, ${(all / rows.length).toFixed(0)} a row; a prompt counts once`);
+  print(`Longest rows, in tokens: ${longest.map(({ row, tokens }) => `row ${row} with ${tokens}`).join(', ')}`);
   const tokens = Math.max(longest[0]?.tokens ?? 0, Math.min(recipe.training.microBatchTokens, all));
-  printMemory(
-    estimateTrainingMemory({ ...recipe, config, checkpoint: recipe.training.checkpoint, tokens, cachedTokens }),
-  );
-  return rows;
+  const memory = estimateTrainingMemory({
+    ...recipe,
+    config,
+    checkpoint: recipe.training.checkpoint,
+    tokens,
+    cachedTokens,
+  });
+  printMemory(memory);
+  return { rows, parameters: memory.parameters.all, memory: memory.total };
 }
 
+/** Prints what models beside the policy take, and the sum. */
+export async function printOtherModels(
+  policy: number,
+  models: Readonly<Record<string, string | undefined>>,
+  { precision }: Pick<PolicyRecipe, 'precision'>,
+  sources: Sources,
+): Promise<void> {
+  let all = policy;
+  const parts: string[] = [];
+  for (const [name, model] of Object.entries(models)) {
+    if (model === undefined) continue;
+    const config = await readModelConfig(await modelDirectory(model, sources));
+    const none = { checkpoint: 'none', tokens: 0, cachedTokens: 0 } as const;
+    const { weights } = estimateTrainingMemory({ config, precision, ...none });
+    all += weights;
+    parts.push(`${name} ${gibibytes(weights)}`);
+  }
+  if (parts.length > 0) print(`With the weights of other models: ${gibibytes(all)} (${parts.join(', ')})`);
+}
+
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+
 function printMemory({ parameters, total, ...parts }: ReturnType<typeof estimateTrainingMemory>): void {
-  const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
   const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
   print(`Parameters: ${millions(parameters.all)}, ${millions(parameters.trained)} of them trained`);
-  const list = Object.entries(parts).map(([name, bytes]) => `${name} ${gib(bytes)}`);
-  print(`Memory, estimated: ${gib(total)} (${list.join(', ')})`);
+  const list = Object.entries(parts).map(([name, bytes]) => `${name} ${gibibytes(bytes)}`);
+  print(`Memory, estimated: ${gibibytes(total)} (${list.join(', ')})`);
 }

@@ -1,4 +1,5 @@
 import {
+  composeRun,
   groupOf,
   groupOfTurn,
   parseRunRecipe,
@@ -7,15 +8,19 @@ import {
   planBatches,
   type RunRecipe,
   type TrainingRecipe,
+  tokensOf,
 } from '@metaapo/core';
 import type { TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
+import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { loadDemonstrations } from '../training/load-demonstrations.js';
 import { loadPreferences, type TextCoding } from '../training/load-preferences.js';
 import type { Sources } from '../training/open-models.js';
-import { planData } from './plan-data.js';
+import { type PlannedData, planData, printOtherModels } from './plan-data.js';
+import { type PlannedIteration, planSelection } from './plan-selection.js';
+import { estimateTime, type PlannedTokens } from './plan-time.js';
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -23,8 +28,22 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 export async function planRun(name: string, { set }: RunFlags): Promise<void> {
   const { where, value } = await readRecipe(name, set);
   const recipe = parseRunRecipe(value, where);
-  const train = await planPreferences(recipe, recipe.cachedTokens);
-  printIterations(recipe, train.length);
+  const planned = await planPreferences(recipe, recipe.cachedTokens);
+  const { rows, parameters, memory } = planned;
+  const isFree = await isReferenceFree(recipe);
+  const { id, model: rewardModel } = recipe.rewardModel;
+  await printOtherModels(
+    memory,
+    {
+      'reference, while it is asked': isFree ? undefined : (recipe.reference ?? recipe.model),
+      'reward model': id === 'sequence-classification' ? String(rewardModel) : undefined,
+    },
+    recipe,
+    { revision: recipe.revision, report: () => undefined },
+  );
+  const iterations = await planSelection(recipe, rows);
+  printIterations(recipe, rows.length, iterations);
+  print(await estimateTime(recipe, parameters, isFree ? 1 : 2, plannedTokens(recipe, rows, iterations)));
   printDefaults(recipe);
 }
 
@@ -32,7 +51,7 @@ export async function planRun(name: string, { set }: RunFlags): Promise<void> {
 export async function planTraining(name: string, { set }: RunFlags): Promise<void> {
   const { where, value } = await readRecipe(name, set);
   const recipe = parseTrainingRecipe(value, where);
-  printTraining(recipe, (await planPreferences(recipe, 0)).length, 'pairs');
+  printTraining(recipe, (await planPreferences(recipe, 0)).rows.length, 'pairs');
 }
 
 /** `metaapo sft --dry-run`. */
@@ -41,11 +60,11 @@ export async function planFineTuning(name: string, { set }: RunFlags): Promise<v
   const recipe = parseSftRecipe(value, where);
   const load = async (coding: TextCoding, sources: Sources) =>
     (await loadDemonstrations(recipe, coding, sources)).train;
-  const rows = await planData(recipe, 0, load, ({ turns }) => turns.map(groupOfTurn));
+  const { rows } = await planData(recipe, 0, load, ({ turns }) => turns.map(groupOfTurn));
   printTraining(recipe, rows.length, 'demonstrations');
 }
 
-function planPreferences(recipe: TrainingRecipe, cachedTokens: number): Promise<readonly TokenizedPreference[]> {
+function planPreferences(recipe: TrainingRecipe, cachedTokens: number): Promise<PlannedData<TokenizedPreference>> {
   const load = async (coding: TextCoding, sources: Sources) => (await loadPreferences(recipe, coding, sources)).train;
   return planData(recipe, cachedTokens, load, (row) => [groupOf(row)]);
 }
@@ -56,23 +75,55 @@ function printTraining(recipe: Pick<TrainingRecipe, 'training'>, rows: number, w
   printDefaults(recipe);
 }
 
-function printIterations(recipe: RunRecipe, rows: number): void {
-  const { iterations, responsesPerPrompt, budget, training } = recipe;
-  const size = recipe.promptsPerIteration ?? Math.ceil(rows / iterations);
-  const slices = Array.from({ length: iterations }, (_, index) => Math.min(size, Math.max(0, rows - index * size)));
-  const used = slices.reduce((sum, count) => sum + count, 0);
-  const limit =
-    budget === undefined ? used : 'share' in budget ? budget.share * rows : budget.rewardCalls / responsesPerPrompt;
-  const most = Math.min(used, Math.floor(limit));
-  for (const [index, count] of slices.entries()) {
+function printIterations(recipe: RunRecipe, rows: number, iterations: readonly PlannedIteration[]): void {
+  const { responsesPerPrompt, training } = recipe;
+  const sum = (name: keyof PlannedIteration): number => iterations.reduce((all, one) => all + one[name], 0);
+  for (const [index, { rows: count, expected }] of iterations.entries()) {
     const { totalSteps } = planBatches({ rowCount: count, ...training });
-    print(`Iteration ${index + 1}: ${count} rows, ${totalSteps} steps of ${training.batchSize} if all rows stay`);
+    const sampled = `about ${expected} sampled`;
+    print(
+      `Iteration ${index + 1}: ${count} rows, ${sampled}, ${totalSteps} steps of ${training.batchSize} if all rows stay`,
+    );
   }
-  if (used < rows) print(`${rows - used} rows are in no iteration: raise promptsPerIteration or iterations`);
-  const calls = most * responsesPerPrompt;
+  if (sum('rows') < rows)
+    print(`${rows - sum('rows')} rows are in no iteration: raise promptsPerIteration or iterations`);
+  const calls = (prompts: number): number => prompts * responsesPerPrompt;
   print(
-    `At most ${most} prompts are sampled: ${calls} responses and reward calls, of ${used * responsesPerPrompt} for online DPO; how many it will be is decided row by row`,
+    `At most ${sum('most')} prompts are sampled: ${calls(sum('most'))} responses and reward calls, of ${calls(sum('rows'))} for online DPO`,
   );
+  print(
+    `Expected: ${sum('expected')} prompts, ${calls(sum('expected'))} responses and reward calls, if the meta-learner stayed as it starts and all scores were 0`,
+  );
+}
+
+/** Tokens of a run, if new responses are as long as the data's chosen ones. */
+function plannedTokens(
+  { responsesPerPrompt, sampler }: RunRecipe,
+  rows: readonly TokenizedPreference[],
+  iterations: readonly PlannedIteration[],
+): PlannedTokens {
+  const used = rows.slice(
+    0,
+    iterations.reduce((all, one) => all + one.rows, 0),
+  );
+  const mean = (read: (row: TokenizedPreference) => number): number =>
+    used.reduce((all, row) => all + read(row), 0) / Math.max(1, used.length);
+  const response = Math.min(
+    mean(({ chosen }) => chosen.length),
+    Number(sampler.maxNewTokens ?? Number.POSITIVE_INFINITY),
+  );
+  const prompt = mean((row) => row.prompt.length);
+  const prompts = iterations.reduce((all, { expected }) => all + expected, 0);
+  return {
+    offline: used.length * mean((row) => tokensOf(groupOf(row))),
+    sampled: prompts * responsesPerPrompt * response,
+    sampledPrompts: prompts * prompt,
+    online: prompts * (prompt + 2 * response),
+  };
+}
+
+async function isReferenceFree({ loss, plugins }: RunRecipe): Promise<boolean> {
+  return (await composeRun({ plugins: await loadPlugins(plugins), recipe: { loss } })).loss.isReferenceFree;
 }
 
 function printDefaults(recipe: object): void {

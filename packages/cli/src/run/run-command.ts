@@ -76,8 +76,8 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
       openReference: (source) => openReferenceOf(source, recipe, sources),
       rows: train,
       promptOf,
-      annotationLimit: annotationLimit(recipe, train.length, parts.pairs.readsOffline ? 1 : 0),
       metaUpdateEvery: recipe.metaLearner.updateEvery,
+      lossWeight: recipe.metaLearner.lossWeight,
       metaStart: await metaLearnerStart(recipe.metaLearner, parts.metaLearner, training.seed),
       scheduleOf: (totalSteps) => scheduleOf(training, totalSteps),
       optimizer: optimizerOf(training),
@@ -87,7 +87,9 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
           ? undefined
           : { rows: held.slice(0, recipe.evaluateRewards), promptOf: heldPromptOf },
       key: checkpointKey(recipe, train),
+      computedBy: `${backend.id} ${recipe.precision}`,
       resume,
+      allowChanges,
       observer: runObserver(),
       signal: interruption.signal,
     });
@@ -109,15 +111,4 @@ function openReferenceOf(source: ReferenceSource, recipe: RunRecipe, sources: So
   if (source === 'first') return openReference(recipe.reference ?? start, recipe, sources);
   if (source === 'start') return openReference(start, recipe, sources);
   return openReference(source.directory, recipe, sources);
-}
-
-/** Most prompts that may be annotated: the recipe's share of all, or its reward calls at K and the offline ones each. */
-function annotationLimit(
-  { budget, responsesPerPrompt }: RunRecipe,
-  rows: number,
-  offlinePerPrompt: number,
-): number | undefined {
-  if (budget === undefined) return undefined;
-  if ('share' in budget) return Math.floor(budget.share * rows);
-  return Math.floor(budget.rewardCalls / (responsesPerPrompt + offlinePerPrompt));
 }

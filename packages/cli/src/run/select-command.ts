@@ -48,7 +48,7 @@ export async function selectCommand(flags: SelectFlags): Promise<void> {
   });
   const chosen = new Set(selected);
   const lines = rows.map(({ row }, index) =>
-    JSON.stringify({ row, weight: weights[index], selected: chosen.has(index) }),
+    JSON.stringify({ row, weight: weights![index], selected: chosen.has(index) }),
   );
   await writeAtomically(flags.output, lines.map((text) => `${text}\n`).join(''));
   process.stdout.write(`${selected.length} of ${rows.length} rows selected: ${flags.output}\n`);

@@ -11,8 +11,11 @@ export interface Progress {
 const BAR_WIDTH = 24;
 const PLAIN_INTERVAL_MS = 10_000;
 
-/** Progress of one stage on a stream, stderr by default. */
-export function createProgress(stage: string, stream: NodeJS.WriteStream = process.stderr): Progress {
+/**
+ * Progress of one stage on a stream, stderr by default.
+ * @param known units that were done before it began, and say nothing of its speed
+ */
+export function createProgress(stage: string, stream: NodeJS.WriteStream = process.stderr, known = 0): Progress {
   const started = performance.now();
   let lastShown = Number.NEGATIVE_INFINITY;
   let isDrawn = false;
@@ -27,7 +30,9 @@ export function createProgress(stage: string, stream: NodeJS.WriteStream = proce
       if (!isLast && now - lastShown < (stream.isTTY ? 80 : PLAIN_INTERVAL_MS)) return;
       lastShown = now;
       const seconds = (now - started) / 1000;
-      const text = [`${stage} ${done}/${total}`, details, etaText(done, total, seconds)].filter(Boolean).join('  ');
+      const text = [`${stage} ${done}/${total}`, details, etaText(done, total, seconds, known)]
+        .filter(Boolean)
+        .join('  ');
       if (stream.isTTY) {
         const filled = Math.round((BAR_WIDTH * done) / Math.max(1, total));
         const bar = '='.repeat(filled).padEnd(BAR_WIDTH);
@@ -48,9 +53,9 @@ export function createProgress(stage: string, stream: NodeJS.WriteStream = proce
   };
 }
 
-function etaText(done: number, total: number, seconds: number): string {
-  if (done === 0 || done >= total) return `${seconds.toFixed(1)} s`;
-  return `ETA ${durationText((seconds * (total - done)) / done)}`;
+function etaText(done: number, total: number, seconds: number, known: number): string {
+  if (done <= known || done >= total) return `${seconds.toFixed(1)} s`;
+  return `ETA ${durationText((seconds * (total - done)) / (done - known))}`;
 }
 
 /** `75` as `1 min 15 s`. */

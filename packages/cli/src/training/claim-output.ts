@@ -11,7 +11,8 @@ import { lockDirectory } from '@metaapo/core/storage';
  * process works in it
  */
 export async function claimOutput(output: string, resume: boolean): Promise<() => Promise<void>> {
-  if (!resume && existsSync(join(output, RUN_FILES.metrics))) {
+  const isBegun = [RUN_FILES.metrics, RUN_FILES.journal].some((name) => existsSync(join(output, name)));
+  if (!resume && isBegun) {
     throw new MetaapoError('config', 'the output directory already holds a run', {
       where: output,
       remedy: 'Add --resume to go on with it, or choose another output with --set output=...',

@@ -8,7 +8,7 @@ type Section = NonNullable<TrainingRecipe['metaLearner']>;
 /** The options that are the meta-learner's own: without the trainer's, and without a file to begin from. */
 export function metaLearnerPart(section: Section | undefined): PartRecipe | undefined {
   if (section === undefined) return undefined;
-  const { updateEvery: _, init, ...own } = section;
+  const { updateEvery: _, lossWeight: __, init, ...own } = section;
   return { ...own, ...(init === undefined || isFile(init) ? {} : { init }) };
 }
 

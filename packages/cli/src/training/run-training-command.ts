@@ -55,6 +55,7 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
       meta: parts.metaLearner && {
         learner: parts.metaLearner,
         updateEvery: recipe.metaLearner!.updateEvery,
+        lossWeight: recipe.metaLearner!.lossWeight,
       },
       start: initialTrainerState(
         parts.metaLearner && (await metaLearnerStart(recipe.metaLearner!, parts.metaLearner, training.seed)),

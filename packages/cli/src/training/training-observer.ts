@@ -9,16 +9,22 @@ export function trainingObserver(): TrainingObserver {
   let first: { readonly tokens: number; readonly at: number } | undefined;
   return {
     step({ step, metrics }, total) {
-      training ??= createProgress('train');
       const tokens = metrics.num_tokens!;
-      first ??= { tokens: 0, at: performance.now() - 1000 * metrics['time/step_s']! };
-      const rate = (tokens - first.tokens) / ((performance.now() - first.at) / 1000);
+      // What was done when the first step ended, also by earlier iterations and processes, says nothing of the speed.
+      training ??= createProgress('train', process.stderr, step);
+      first ??= { tokens, at: performance.now() };
+      const rate =
+        tokens > first.tokens ? (tokens - first.tokens) / ((performance.now() - first.at) / 1000) : undefined;
       const values = shownOf(metrics, [
         ['loss', 'loss', 4],
         ['rewards/accuracies', 'accuracy', 2],
         ['rewards/margins', 'margin', 3],
       ]);
-      training.update(step, total, [`${rate.toFixed(0)} tokens/s`, ...values].join('  '));
+      training.update(
+        step,
+        total,
+        [rate === undefined ? '' : `${rate.toFixed(0)} tokens/s`, ...values].filter(Boolean).join('  '),
+      );
       if (step === total) training.end();
     },
     warning(text) {

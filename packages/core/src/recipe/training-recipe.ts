@@ -81,6 +81,8 @@ export const metaLearnerSection = z.looseObject({
   id: z.string().default('mlp'),
   /** Optimizer steps between two of its updates, T_meta. */
   updateEvery: count.default(8),
+  /** Weight of offline pairs in the loss, in place of the meta-learner's; it still selects and is still trained. */
+  lossWeight: share.optional(),
 });
 
 /** Keys that every recipe has. */

@@ -1,5 +1,7 @@
+export { type AnnotationBudget, annotationLimit, type BudgetProgress } from './annotation-limit.js';
 export type { RewardEvaluation } from './held-out-reward.js';
 export { ITERATION_METRICS } from './iteration-metrics.js';
+export { type IterationSlice, iterationSlices, type SliceOptions } from './iteration-slices.js';
 export type { IterationSummary } from './iteration-summary.js';
 export type { KlEstimate } from './kl-to-reference.js';
 export type { PairCounts } from './pair-counts.js';

@@ -7,8 +7,10 @@ import type { IterationSummary } from './iteration-summary.js';
 /** Names of all metrics of an iteration, logged at its last optimizer step, with what they mean. */
 export const ITERATION_METRICS = {
   'selection/rows': 'rows that got new responses',
+  'selection/share': 'the same as a share of the rows of the iteration, 0 to 1',
   'responses/count': 'new responses',
   'responses/scored': 'responses that were scored',
+  'responses/saved': 'responses that online DPO would have scored besides',
   'responses/truncated': 'new responses cut at the limit',
   'responses/empty': 'new responses without text, left out',
   'responses/unreadable': 'responses whose reward could not be read, left out',
@@ -22,15 +24,19 @@ export const ITERATION_METRICS = {
   'annotation/chosen': 'mean reward of chosen online responses',
   'annotation/rejected': 'mean reward of rejected online responses',
   'annotation/held_out': 'mean reward of new responses to held-out prompts, after the iteration',
+  'kl/response': 'KL of the policy at the begin of the iteration from its reference, nats a response',
+  'kl/token': 'the same, nats a token',
 } as const;
 
 /** The metrics of an iteration; those that it has no value for are left out. */
 export function iterationMetrics(summary: IterationSummary): Metrics {
-  const { selected, annotations, pairs, rewards, heldOutReward } = summary;
+  const { rows, selected, annotations, pairs, rewards, heldOutReward, kl } = summary;
   const values: Record<keyof typeof ITERATION_METRICS, number | null | undefined> = {
     'selection/rows': selected,
+    'selection/share': selected / rows,
     'responses/count': pairs.responses,
     'responses/scored': annotations.done,
+    'responses/saved': annotations.ofAll - annotations.done,
     'responses/truncated': pairs.truncated,
     'responses/empty': pairs.empty,
     'responses/unreadable': pairs.unreadable,
@@ -44,6 +50,8 @@ export function iterationMetrics(summary: IterationSummary): Metrics {
     'annotation/chosen': rewards.chosen,
     'annotation/rejected': rewards.rejected,
     'annotation/held_out': heldOutReward,
+    'kl/response': kl?.perResponse,
+    'kl/token': kl?.perToken,
   };
   const known = Object.entries(values).filter((entry): entry is [string, number] => entry[1] != null);
   return Object.fromEntries(known);

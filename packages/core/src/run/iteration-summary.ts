@@ -4,8 +4,9 @@ import type { BuiltPairs, OnlinePairText } from './build-pairs.js';
 import type { KlEstimate } from './kl-to-reference.js';
 import type { PairCounts } from './pair-counts.js';
 import type { RowRewards } from './row-rewards.js';
-import type { Stage } from './run-options.js';
 import type { RunPrompt } from './run-prompt.js';
+import type { StageSeconds } from './stage-clock.js';
+import type { StageTokens } from './stage-tokens.js';
 
 /** What an iteration did, for journals and reports. */
 export interface IterationSummary {
@@ -29,7 +30,7 @@ export interface IterationSummary {
   readonly heldOutReward?: number | undefined;
   /** Distance of the policy from the reference when the iteration began; absent without a reference or new responses. */
   readonly kl?: KlEstimate | undefined;
-  /** Counts of the weights w in ten equal bins of [0, 1]. */
+  /** Counts of the weights w in ten equal bins of [0, 1]; none where the selection rule spared the scores. */
   readonly weightHistogram: readonly number[];
   /** Weight h(s) before and after the iteration at scores from -10 to 10. */
   readonly curve: {
@@ -39,8 +40,10 @@ export interface IterationSummary {
   };
   /** A few rows of the slice as people read them, spread evenly over it. */
   readonly samples: readonly RowSample[];
-  /** Seconds by stage. */
-  readonly seconds: Readonly<Partial<Record<Stage, number>>>;
+  /** Seconds by stage, of all processes that worked on it; stages may overlap. */
+  readonly seconds: StageSeconds;
+  /** Tokens by stage. */
+  readonly tokens: StageTokens;
 }
 
 /** A row with its offline and its online pair. */
@@ -49,8 +52,8 @@ export interface RowSample {
   readonly prompt: string;
   readonly offline?: RunPrompt['offline'];
   readonly online: OnlinePairText;
-  /** Weight w of the offline pair when the row was selected. */
-  readonly weight: number;
+  /** Weight w of the offline pair when the row was selected, where it was scored. */
+  readonly weight?: number | undefined;
 }
 
 const SAMPLES = 20;
@@ -76,8 +79,8 @@ export interface SummaryInput {
   readonly rows: readonly TokenizedPreference[];
   readonly selected: number;
   readonly steps: number;
-  /** `[rows]` */
-  readonly weights: Float32Array;
+  /** `[rows]`; absent where the rows were not scored. */
+  readonly weights: Float32Array | undefined;
   readonly promptOf: (row: TokenizedPreference) => RunPrompt;
   readonly built: BuiltPairs;
   /** Of the selected rows. */
@@ -87,18 +90,17 @@ export interface SummaryInput {
   readonly learner: MetaLearner;
   readonly stateBefore: MetaLearnerState;
   readonly stateAfter: MetaLearnerState;
-  readonly seconds: Readonly<Partial<Record<Stage, number>>>;
+  readonly seconds: StageSeconds;
+  readonly tokens: StageTokens;
   readonly heldOutReward: number | undefined;
   readonly kl: KlEstimate | undefined;
 }
 
 /** The summary of an iteration. */
 export function summarize(input: SummaryInput): IterationSummary {
-  const { iteration, rows, selected, steps, built, callsPerPrompt, learner, seconds } = input;
+  const { iteration, rows, selected, steps, built, callsPerPrompt, learner, seconds, tokens } = input;
   const readable = input.rewards.flatMap(({ rewards }) => [...rewards]).filter((value) => !Number.isNaN(value));
   const mean = readable.length === 0 ? undefined : readable.reduce((sum, value) => sum + value, 0) / readable.length;
-  const weightHistogram = new Array<number>(10).fill(0);
-  for (const weight of input.weights) weightHistogram[Math.min(9, Math.floor(weight * 10))]! += 1;
   return {
     iteration,
     rows: rows.length,
@@ -112,7 +114,7 @@ export function summarize(input: SummaryInput): IterationSummary {
     rewards: { chosen: built.chosenReward, rejected: built.rejectedReward, all: mean },
     heldOutReward: input.heldOutReward,
     kl: input.kl,
-    weightHistogram,
+    weightHistogram: histogramOf(input.weights),
     curve: {
       scores: CURVE_SCORES,
       before: weightCurve(learner, input.stateBefore),
@@ -120,13 +122,21 @@ export function summarize(input: SummaryInput): IterationSummary {
     },
     samples: samplesOf(input),
     seconds,
+    tokens,
   };
+}
+
+function histogramOf(weights: Float32Array | undefined): readonly number[] {
+  if (weights === undefined) return [];
+  const counts = new Array<number>(10).fill(0);
+  for (const weight of weights) counts[Math.min(9, Math.floor(weight * 10))]! += 1;
+  return counts;
 }
 
 function samplesOf({ rows, weights, built, promptOf }: SummaryInput): readonly RowSample[] {
   const paired = rows.flatMap((row, index) => {
     const online = built.texts.get(row.row);
-    return online === undefined ? [] : [{ row, online, weight: weights[index]! }];
+    return online === undefined ? [] : [{ row, online, weight: weights?.[index] }];
   });
   const every = Math.max(1, Math.floor(paired.length / SAMPLES));
   return paired

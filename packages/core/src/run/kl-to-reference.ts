@@ -13,6 +13,14 @@ export interface KlEstimate {
   readonly responses: number;
 }
 
+/** How the estimate is computed. */
+export interface KlOptions {
+  readonly microBatchTokens: number;
+  /** Told how many responses are done, of so many. */
+  readonly progress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 const MOST_RESPONSES = 64;
 
 /**
@@ -25,7 +33,7 @@ export async function klToReference(
   reference: TrainableModel,
   rows: readonly TokenizedPreference[],
   record: IterationRecord,
-  options: { readonly microBatchTokens: number; readonly signal?: AbortSignal | undefined },
+  options: KlOptions,
 ): Promise<KlEstimate | undefined> {
   const groups = rows.flatMap(({ row, prompt }): PromptGroup[] => {
     const first = record.responses.get(row)?.[0];
@@ -35,12 +43,14 @@ export async function klToReference(
   const sample = groups.filter((_, index) => index % every === 0).slice(0, MOST_RESPONSES);
   if (sample.length === 0) return undefined;
   let nats = 0;
+  options.progress?.(0, sample.length);
   for (const [start, end] of packByTokens(sample.map(tokensOf), options.microBatchTokens)) {
     options.signal?.throwIfAborted();
     const part = sample.slice(start, end);
     const own = (await policy.evaluate(part)).sumLogprobs;
     const other = (await reference.evaluate(part)).sumLogprobs;
     nats += own.reduce((sum, value, index) => sum + value - other[index]!, 0);
+    options.progress?.(end, sample.length);
   }
   const tokens = sample.reduce((sum, { responses }) => sum + responses[0]!.length, 0);
   return { perResponse: nats / sample.length, perToken: nats / tokens, responses: sample.length };

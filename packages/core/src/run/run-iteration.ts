@@ -1,265 +1,159 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import type { TokenizedPreference, TrainableModel } from '../contracts/index.js';
-import { planBatches } from '../numerics/index.js';
-import type { Journal } from '../storage/index.js';
-import {
-  type CheckpointKey,
-  evaluateRows,
-  groupOf,
-  pairScores,
-  type RowLogprobs,
-  RUN_FILES,
-  runTraining,
-  saveTrainerCheckpoint,
-  type TrainerState,
-} from '../trainer/index.js';
+import type { ResponseSampler, TokenizedPreference } from '../contracts/index.js';
+import type { Journal, JournalEntry } from '../storage/index.js';
+import type { RowLogprobs, TrainerState } from '../trainer/index.js';
 import { type BuiltPairs, buildPairs } from './build-pairs.js';
 import { heldOutReward } from './held-out-reward.js';
 import { type IterationSummary, summarize } from './iteration-summary.js';
-import { klToReference } from './kl-to-reference.js';
+import { type KlEstimate, klToReference } from './kl-to-reference.js';
 import type { Annotate } from './pay-once.js';
+import { offlineReference, withOnlineReference, withReference } from './reference-passes.js';
 import type { IterationRecord } from './run-journal.js';
-import type { ReferenceSource, RunOptions, Stage } from './run-options.js';
+import type { RunOptions } from './run-options.js';
 import { sampleAndAnnotate } from './sample-and-annotate.js';
-import { selectPrompts } from './select-prompts.js';
+import { scoreSlice, selectSlice } from './score-and-select.js';
+import { type StageClock, withStageClock } from './stage-clock.js';
+import { stageTokens } from './stage-tokens.js';
+import { trainSlice } from './train-slice.js';
 
 /** Where an iteration stands. */
 export interface IterationContext {
   readonly iteration: number;
   readonly rows: readonly TokenizedPreference[];
-  /** What was journalled of it before. */
+  /** What was journalled of it before, and the entries themselves. */
   readonly record: IterationRecord;
+  readonly entries: readonly JournalEntry[];
   readonly journal: Journal;
   /** State of the trainer at its begin. */
   readonly state: TrainerState;
   /** Optimizer steps of earlier iterations. */
   readonly earlierSteps: number;
-  /** Rows annotated in earlier iterations. */
-  readonly annotated: number;
   readonly annotate: Annotate;
+  /** Most rows that may be annotated; absent without a budget. */
+  readonly limit?: number | undefined;
   /** Told when training has moved the policy to the model in this directory. */
   readonly onTrained: (modelDirectory: string) => void;
 }
 
-/** Directory of an iteration inside a run directory. */
-export function iterationDirectory(output: string, iteration: number): string {
-  return join(output, 'iterations', String(iteration));
-}
-
-/** Directory of the model that an iteration ended with. */
-export function iterationModel(output: string, iteration: number): string {
-  return join(iterationDirectory(output, iteration), RUN_FILES.model);
-}
-
-/** Key of the checkpoints of an iteration. */
-export function iterationKey({ key }: RunOptions, iteration: number): CheckpointKey {
-  return { ...key, recipe: `${key.recipe}/${iteration}` };
+/** What an iteration ends with. */
+export interface IterationResult {
+  readonly summary: IterationSummary;
+  readonly state: TrainerState;
 }
 
 /** One iteration: score, select, sample, reward, pair, train. What the record holds is not done again. */
-export async function runIteration(
-  options: RunOptions,
-  context: IterationContext,
-): Promise<{ readonly summary: IterationSummary; readonly state: TrainerState }> {
+export function runIteration(options: RunOptions, context: IterationContext): Promise<IterationResult> {
+  const { journal, iteration, entries } = context;
+  return withStageClock(journal, iteration, entries, (clock) => runStages(options, context, clock));
+}
+
+async function runStages(options: RunOptions, context: IterationContext, clock: StageClock): Promise<IterationResult> {
   const { iteration, rows, record, journal, annotate } = context;
   const { parts, observer } = options;
+  const isFree = parts.loss.isReferenceFree;
   const withOffline = parts.pairs.readsOffline === true;
-  const seconds: Partial<Record<Stage, number>> = {};
-  const timed = async <Result>(stage: Stage, run: () => Promise<Result>): Promise<Result> => {
-    const started = performance.now();
-    const result = await run();
-    seconds[stage] = (performance.now() - started) / 1000;
-    return result;
-  };
-  const { reference, weights, rewards, built, completed, kl } = await withReference(
-    options,
+  const offline = isFree
+    ? undefined
+    : await withReference(options, iteration, (model) =>
+        clock.time('reference', () => offlineReference(model, rows, options)),
+      );
+  const scores = await clock.time('score', () => scoreSlice(options, context, offline));
+  const weights = await clock.time('select', () => selectSlice(options, context, scores));
+  const wanted = rows.filter(({ row }) => record.selected!.has(row));
+  const rewards = await sampleAndAnnotate(wanted, record, {
+    ...options,
+    ...parts,
+    annotate,
+    withOffline,
+    count: options.responsesPerPrompt,
+    journal,
     iteration,
-    async (model) => {
-      const offline = await timed('score', () => referenceOf(model, rows, options));
-      const scores = await scoreSlice(options, context, offline);
-      const selection = await timed('select', () => selectSlice(options, context, scores));
-      const wanted = rows.filter(({ row }) => record.selected!.has(row));
-      const annotated = await sampleAndAnnotate(wanted, record, {
-        ...options,
-        ...parts,
-        annotate,
-        withOffline,
-        count: options.responsesPerPrompt,
-        journal,
-        iteration,
-        progress: (stage, done) => observer.stage?.(stage, done, wanted.length),
-      });
-      Object.assign(seconds, { sample: annotated.sampleSeconds, reward: annotated.rewardSeconds });
-      const given = { responses: record.responses, rewards: annotated.rewards };
-      const made = buildPairs(rows, given, { ...options, rule: parts.pairs, iteration });
-      return {
-        reference: offline,
-        weights: selection,
-        rewards: [...annotated.rewards.values()],
-        built: made,
-        kl: model && (await klToReference(options.policy, model, wanted, record, options)),
-        completed: await timed('pair', () => completeReference(model, made, offline, options)),
-      };
-    },
-  );
-  const trained = await timed('train', () => trainSlice(options, context, built, completed ?? reference));
+    clock,
+    progress: (stage, done) => observer.stage?.(stage, done, wanted.length),
+  });
+  const given = { responses: record.responses, rewards };
+  const built = buildPairs(rows, given, { ...options, rule: parts.pairs, iteration });
+  const { kl, reference } = await referOnline(options, context, { wanted, built, offline }, clock);
+  const trained = await clock.time('train', () => trainSlice(options, context, built.rows, reference));
   if (trained.steps > 0) context.onTrained(trained.modelDirectory);
+  const heldOut = await clock.time('evaluate', () => evaluateRewards(options, annotate));
   const summary = summarize({
     iteration,
     rows,
     promptOf: options.promptOf,
-    selected: record.selected!.size,
+    selected: wanted.length,
     steps: trained.steps,
     weights,
     built,
-    rewards,
-    callsPerPrompt: options.responsesPerPrompt + (withOffline ? 1 : 0),
+    rewards: [...rewards.values()],
+    tokens: stageTokens({
+      rows,
+      responses: record.responses,
+      isReferred: !isFree,
+      isScored: scores !== undefined,
+      trained: trained.state.numTokens - context.state.numTokens,
+    }),
+    callsPerPrompt: callsPerPrompt(options),
     learner: parts.metaLearner,
     stateBefore: context.state.metaLearner!,
     stateAfter: trained.state.metaLearner!,
-    seconds,
-    heldOutReward: await evaluateRewards(options, annotate),
+    seconds: clock.seconds(),
+    heldOutReward: heldOut,
     kl,
   });
   return { summary, state: trained.state };
+}
+
+interface OnlinePairs {
+  readonly wanted: readonly TokenizedPreference[];
+  readonly built: BuiltPairs;
+  readonly offline: readonly RowLogprobs[] | undefined;
+}
+
+/** What the reference says of new responses. It was closed while they were sampled, and is opened where there are any. */
+async function referOnline(
+  options: RunOptions,
+  { iteration, record }: IterationContext,
+  { wanted, built, offline }: OnlinePairs,
+  clock: StageClock,
+): Promise<{ readonly kl?: KlEstimate | undefined; readonly reference: readonly RowLogprobs[] | undefined }> {
+  if (offline === undefined || wanted.length === 0) return { reference: offline };
+  const { policy, microBatchTokens, observer, signal } = options;
+  const progress = (done: number, total: number): void => observer.stage?.('kl', done, total);
+  return withReference(options, iteration, async (model) => ({
+    kl: await clock.time('kl', () =>
+      klToReference(policy, model, wanted, record, { microBatchTokens, progress, signal }),
+    ),
+    reference: await clock.time('pair', () => withOnlineReference(model, built.rows, offline, options)),
+  }));
+}
+
+/** Most reward calls of a selected row: its responses, and the offline one where the pair rule reads it. */
+export function callsPerPrompt({ parts, responsesPerPrompt }: RunOptions): number {
+  return responsesPerPrompt + (parts.pairs.readsOffline === true ? 1 : 0);
 }
 
 /** Mean reward of held-out prompts under the policy as it is now; `undefined` where none are wanted, or none is read. */
 export async function evaluateRewards(options: RunOptions, annotate: Annotate): Promise<number | undefined> {
   const { rewardEvaluation, parts, seed, signal, observer } = options;
   if (rewardEvaluation === undefined) return undefined;
-  const { sampler } = parts;
+  const total = rewardEvaluation.rows.length;
+  const sampler = watched(parts.sampler, (done) => observer.stage?.('evaluate', done, total));
   const reward = await heldOutReward(rewardEvaluation, { sampler, annotate, seed, signal });
   if (reward === undefined) observer.warning?.('no reward of a held-out response could be read');
   return reward;
 }
 
-/** The reference of an iteration, opened, used and disposed; none for a reference-free loss. */
-async function withReference<Result>(
-  { parts, openReference, referencePolicy, output }: RunOptions,
-  iteration: number,
-  use: (model: TrainableModel | undefined) => Promise<Result>,
-): Promise<Result> {
-  if (parts.loss.isReferenceFree) return use(undefined);
-  const isFirst = iteration === 0 || referencePolicy === 'fixed';
-  const lagging: ReferenceSource = iteration === 1 ? 'start' : { directory: iterationModel(output, iteration - 2) };
-  const model = await openReference(isFirst ? 'first' : lagging);
-  try {
-    return await use(model);
-  } finally {
-    model.dispose();
-  }
-}
-
-async function referenceOf(
-  model: TrainableModel | undefined,
-  rows: readonly TokenizedPreference[],
-  { microBatchTokens, signal }: RunOptions,
-): Promise<readonly RowLogprobs[] | undefined> {
-  return model && evaluateRows(model, rows, microBatchTokens, { signal });
-}
-
-/** Preference scores s of the slice, journalled; zeros where the rule reads none and no online pair will need them. */
-async function scoreSlice(
-  options: RunOptions,
-  { rows, record, journal, iteration }: IterationContext,
-  reference: readonly RowLogprobs[] | undefined,
-): Promise<Float32Array> {
-  if (record.scores !== undefined) return record.scores;
-  const { policy, parts, microBatchTokens, observer, signal } = options;
-  const progress = (done: number): void => observer.stage?.('score', done, rows.length);
-  const logprobs = await evaluateRows(policy, rows, microBatchTokens, { progress, signal });
-  const scores = await pairScores(parts.loss, { rows, policy: logprobs, reference });
-  await journal.append({ kind: 'scores', iteration, scores: [...scores] });
-  record.scores = scores;
-  return scores;
-}
-
-/** Weights of the slice; the selected rows go into the record and the journal. */
-async function selectSlice(
-  options: RunOptions,
-  { rows, record, journal, iteration, state, annotated }: IterationContext,
-  scores: Float32Array,
-): Promise<Float32Array> {
-  const { parts, seed, annotationLimit } = options;
-  const { weights, selected } = selectPrompts({
-    rule: parts.selection,
-    learner: parts.metaLearner,
-    state: state.metaLearner!,
-    rows: rows.map(({ row, chosen, rejected }, index) => ({
-      row,
-      score: scores[index]!,
-      chosenTokens: chosen.length,
-      rejectedTokens: rejected.length,
-    })),
-    seed,
-    iteration,
-    limit: annotationLimit === undefined ? undefined : Math.max(0, annotationLimit - annotated),
-  });
-  if (record.selected === undefined) {
-    const numbers = Array.from(selected, (index) => rows[index]!.row);
-    await journal.append({ kind: 'selection', iteration, selected: numbers, weights: [...weights] });
-    record.selected = new Set(numbers);
-  }
-  return weights;
-}
-
-/** Reference log-probabilities of all responses: those of offline pairs are known, those of online pairs are added. */
-async function completeReference(
-  model: TrainableModel | undefined,
-  { rows }: BuiltPairs,
-  offline: readonly RowLogprobs[] | undefined,
-  options: RunOptions,
-): Promise<readonly RowLogprobs[] | undefined> {
-  if (model === undefined || offline === undefined) return undefined;
-  const paired = rows.filter((row) => groupOf(row).responses.length === 4);
-  const online = await evaluateRows(
-    model,
-    paired.map(({ row, prompt, onlineChosen, onlineRejected }) => ({
-      row,
-      prompt,
-      chosen: onlineChosen!,
-      rejected: onlineRejected!,
-    })),
-    options.microBatchTokens,
-    { signal: options.signal },
-  );
-  const byRow = new Map(paired.map(({ row }, index) => [row, online[index]!]));
-  return rows.map(({ row }, index) => Float32Array.from([...offline[index]!, ...(byRow.get(row) ?? [])]));
-}
-
-async function trainSlice(
-  options: RunOptions,
-  { iteration, state, earlierSteps }: IterationContext,
-  { rows }: BuiltPairs,
-  reference: readonly RowLogprobs[] | undefined,
-) {
-  const { parts, policy, output, metaUpdateEvery } = options;
-  const isKept = (row: TokenizedPreference): boolean =>
-    options.unselected === 'keep' || groupOf(row).responses.length === 4;
-  const kept = rows.flatMap((row, index) => (isKept(row) ? [index] : []));
-  const plan = planBatches({ ...options, rowCount: kept.length, seed: options.seed + iteration });
-  const directory = iterationDirectory(output, iteration);
-  const checkpointDirectory = join(directory, RUN_FILES.checkpoint);
-  const key = iterationKey(options, iteration);
-  const trained = await runTraining({
-    ...options,
-    ...parts,
-    model: policy,
-    rows: kept.map((index) => rows[index]!),
-    reference: reference && kept.map((index) => reference[index]!),
-    plan,
-    schedule: options.scheduleOf(plan.totalSteps),
-    meta: { learner: parts.metaLearner, updateEvery: metaUpdateEvery, iteration },
-    start: { ...state, step: 0 },
-    key,
-    resume: existsSync(checkpointDirectory),
-    checkpointDirectory,
-    modelDirectory: iterationModel(output, iteration),
-    earlierSteps,
-    iteration,
-  });
-  await saveTrainerCheckpoint(checkpointDirectory, policy, trained.state, key);
-  return trained;
+/** The sampler, telling how many prompts have their responses. */
+function watched(sampler: ResponseSampler, progress: (done: number) => void): ResponseSampler {
+  return {
+    ...sampler,
+    async *sample(requests, signal) {
+      let done = 0;
+      progress(done);
+      for await (const responses of sampler.sample(requests, signal)) {
+        progress(++done);
+        yield responses;
+      }
+    },
+  };
 }

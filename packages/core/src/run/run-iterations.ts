@@ -1,13 +1,17 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MetaapoError, type TokenizedPreference } from '../contracts/index.js';
-import { type Journal, openJournal } from '../storage/index.js';
+import { MetaapoError } from '../contracts/index.js';
+import { type Journal, type JournalEntry, openJournal, readJournal } from '../storage/index.js';
 import { initialTrainerState, loadTrainerCheckpoint, RUN_FILES, type TrainerState } from '../trainer/index.js';
+import { annotationLimit } from './annotation-limit.js';
+import { iterationCheckpoint, iterationKey, iterationModel } from './iteration-files.js';
 import { logIteration } from './iteration-metrics.js';
+import { iterationSlices } from './iteration-slices.js';
 import type { IterationSummary } from './iteration-summary.js';
 import { type Annotate, payOnce } from './pay-once.js';
-import { evaluateRewards, iterationDirectory, iterationKey, iterationModel, runIteration } from './run-iteration.js';
+import { callsPerPrompt, evaluateRewards, runIteration } from './run-iteration.js';
 import { recordOf } from './run-journal.js';
+import { claimJournal, sinceOtherData } from './run-key.js';
 import type { RunOptions } from './run-options.js';
 import { servePolicy } from './served-policy.js';
 
@@ -22,46 +26,49 @@ export interface RunSummary {
 /**
  * Runs the iterations of MetaAPO (arXiv 2509.23371) over disjoint slices of the rows. Whatever is journalled is not done
  * again, so a resumed run goes on where it stopped: with the same rows, seeds, responses, rewards and states.
- * @throws MetaapoError with code `interrupted` when the signal is aborted; nothing that was paid for is lost
+ * @throws MetaapoError with code `interrupted` when the signal is aborted: nothing that was paid for is lost; `config`
+ * when the journal is that of another run
  */
 export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const { output, observer } = given;
   const served = servePolicy({ ...given, ...given.parts });
-  const options = { ...given, parts: { ...given.parts, sampler: served.sampler } };
-  const journal = await openJournal(join(output, RUN_FILES.journal));
+  const journal = await openJournal(join(output, RUN_FILES.journal), isOfWholeRun);
+  const key = await claim(given, journal);
+  const options = { ...given, key, parts: { ...given.parts, sampler: served.sampler } };
   await noteRewardModel(options, journal);
   const annotate = payOnce(options.parts.rewardModel, journal);
   const rewardBefore = await firstReward(options, journal, annotate);
   const summaries: IterationSummary[] = [];
   let state: TrainerState | undefined;
-  for (let iteration = 0; iteration < options.iterations; iteration++) {
-    const rows = sliceOf(options, iteration);
-    if (rows.length === 0) break;
+  for (const [iteration, { start, end }] of iterationSlices(options.rows.length, options).entries()) {
     const known = summaryIn(journal, iteration);
     if (known !== undefined) {
       summaries.push(known);
       await logSummary(options, summaries);
       continue;
     }
+    let entries: readonly JournalEntry[] = [];
     if (state === undefined) {
       state = await stateBefore(options, iteration);
       if (iteration > 0) served.moveTo(iterationModel(output, iteration - 1));
+      entries = await entriesOf(options, iteration);
     }
-    observer.iteration?.(iteration, rows.length);
+    observer.iteration?.(iteration, end - start);
     const context = {
       iteration,
-      rows,
-      record: recordOf(journal.entries, iteration),
+      rows: options.rows.slice(start, end),
+      record: recordOf(entries, iteration),
+      entries,
       journal,
       state,
       earlierSteps: sumOf(summaries, ({ steps }) => steps),
-      annotated: sumOf(summaries, ({ selected }) => selected),
       annotate,
+      limit: limitOf(options, end, summaries),
       onTrained: served.moveTo,
     };
     const result = await orInterrupted(options, () => runIteration(options, context));
     await journal.append({ kind: 'iteration', iteration, summary: result.summary });
-    if (iteration > 0) await rm(checkpointOf(options, iteration - 1), { recursive: true, force: true });
+    if (iteration > 0) await rm(iterationCheckpoint(output, iteration - 1), { recursive: true, force: true });
     observer.summary?.(result.summary);
     summaries.push(result.summary);
     await logSummary(options, summaries);
@@ -71,6 +78,27 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const modelDirectory = join(output, RUN_FILES.model);
   await options.policy.save(modelDirectory);
   return { iterations: summaries, rewardBefore, modelDirectory };
+}
+
+/** What stays in memory of the journal: not what single iterations did. */
+const isOfWholeRun = ({ kind, iteration }: JournalEntry): boolean => iteration === undefined || kind === 'iteration';
+
+/** What the journal holds of an iteration that was begun. */
+async function entriesOf({ output }: RunOptions, iteration: number): Promise<readonly JournalEntry[]> {
+  const isWanted = (entry: JournalEntry): boolean => entry.iteration === iteration || entry.kind === 'changed';
+  return sinceOtherData(await readJournal(join(output, RUN_FILES.journal), isWanted));
+}
+
+/** The key that the run was started with. */
+function claim({ output, key, policy, computedBy, allowChanges = false, observer }: RunOptions, journal: Journal) {
+  const finished = journal.entries.filter(({ kind }) => kind === 'iteration').length;
+  return claimJournal(journal, {
+    output,
+    key: { ...key, policy: policy.fingerprint, computedBy },
+    allowChanges,
+    warn: (text) => observer.warning?.(text),
+    discardProgress: () => rm(iterationCheckpoint(output, finished), { recursive: true, force: true }),
+  });
 }
 
 /** Journals by which reward model the rewards that follow are given, and says when it is another one than before. */
@@ -94,20 +122,20 @@ function logSummary({ output, parts }: RunOptions, done: readonly IterationSumma
 
 /** Reward of held-out prompts before the first iteration, once a run. */
 async function firstReward(options: RunOptions, journal: Journal, annotate: Annotate): Promise<number | undefined> {
-  const known = journal.entries.find(({ kind }) => kind === 'start');
+  const known = journal.entries.find(({ kind }) => kind === 'baseline');
   if (known !== undefined) return (known.heldOutReward as number | null | undefined) ?? undefined;
-  const reward = await orInterrupted(options, () => evaluateRewards(options, annotate));
-  await journal.append({ kind: 'start', heldOutReward: reward });
-  return reward;
+  const heldOutReward = await orInterrupted(options, () => evaluateRewards(options, annotate));
+  await journal.append({ kind: 'baseline', heldOutReward });
+  return heldOutReward;
 }
 
-/** Disjoint slices in data set order. */
-function sliceOf(
-  { rows, iterations, promptsPerIteration }: RunOptions,
-  iteration: number,
-): readonly TokenizedPreference[] {
-  const size = promptsPerIteration ?? Math.ceil(rows.length / iterations);
-  return rows.slice(iteration * size, (iteration + 1) * size);
+/** Most rows that an iteration may annotate, whose rows end at `rowsSoFar`. */
+function limitOf(options: RunOptions, rowsSoFar: number, earlier: readonly IterationSummary[]): number | undefined {
+  const { budget, rows } = options;
+  if (budget === undefined) return undefined;
+  const rowsInAll = iterationSlices(rows.length, options).at(-1)?.end ?? 0;
+  const limit = annotationLimit(budget, { rowsSoFar, rowsInAll, callsPerRow: callsPerPrompt(options) });
+  return Math.max(0, limit - sumOf(earlier, ({ selected }) => selected));
 }
 
 function sumOf(summaries: readonly IterationSummary[], read: (summary: IterationSummary) => number): number {
@@ -119,14 +147,11 @@ function summaryIn(journal: Journal, iteration: number): IterationSummary | unde
   return entry?.summary as IterationSummary | undefined;
 }
 
-const checkpointOf = ({ output }: RunOptions, iteration: number): string =>
-  join(iterationDirectory(output, iteration), RUN_FILES.checkpoint);
-
 /** The state that an iteration begins with, in a process that did not run the one before: out of its checkpoint. */
-async function stateBefore(options: RunOptions, iteration: number): Promise<TrainerState> {
-  if (iteration === 0) return initialTrainerState(options.metaStart);
+async function stateBefore({ output, policy, key, metaStart }: RunOptions, iteration: number): Promise<TrainerState> {
+  if (iteration === 0) return initialTrainerState(metaStart);
   const last = iteration - 1;
-  return loadTrainerCheckpoint(checkpointOf(options, last), options.policy, iterationKey(options, last));
+  return loadTrainerCheckpoint(iterationCheckpoint(output, last), policy, iterationKey(key, last));
 }
 
 async function orInterrupted<Result>({ signal, output }: RunOptions, run: () => Promise<Result>): Promise<Result> {

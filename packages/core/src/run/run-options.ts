@@ -12,18 +12,23 @@ import type {
 } from '../contracts/index.js';
 import type { Schedule } from '../numerics/index.js';
 import type { CheckpointKey, EvaluationSet, OptimizerSettings, TrainingObserver } from '../trainer/index.js';
+import type { AnnotationBudget } from './annotation-limit.js';
 import type { RewardEvaluation } from './held-out-reward.js';
 import type { IterationSummary } from './iteration-summary.js';
 import type { RunPrompt } from './run-prompt.js';
 import type { ServingCheck } from './serving-check.js';
 
-/** A stage of an iteration, in order: score, select, sample and reward (these two overlap), pair, train. */
-export type Stage = 'score' | 'select' | 'sample' | 'reward' | 'pair' | 'train';
+/**
+ * A stage of an iteration, in order: the reference's log-probabilities of the offline pairs, the policy's scores, the
+ * selection, responses and their rewards (these two overlap), the policy's distance from the reference, the reference's
+ * log-probabilities of the online pairs, training, and the reward of held-out prompts.
+ */
+export type Stage = 'reference' | 'score' | 'select' | 'sample' | 'reward' | 'kl' | 'pair' | 'train' | 'evaluate';
 
 /** Told what a run does, as it does it. */
 export interface RunObserver extends TrainingObserver {
   iteration?(iteration: number, rows: number): void;
-  /** `done` of `total` rows of a stage. */
+  /** `done` of `total` rows of a stage; its first call says how many were done before it began. */
   stage?(stage: Stage, done: number, total: number): void;
   /** The sampler's servers were found to serve the policy as it is now. */
   served?(check: ServingCheck): void;
@@ -62,13 +67,15 @@ export interface RunOptions {
   readonly promptsPerIteration?: number | undefined;
   /** Responses a prompt, K. */
   readonly responsesPerPrompt: number;
-  /** Most rows that may be annotated in the whole run. */
-  readonly annotationLimit?: number | undefined;
+  /** Bound on annotation over the whole run. */
+  readonly budget?: AnnotationBudget | undefined;
   /** Rows without an online pair: trained offline with weight 1, or left out. */
   readonly unselected: 'keep' | 'drop';
   /** Responses cut at the limit: kept without an end-of-sequence token, or left out. */
   readonly truncated: 'keep' | 'drop';
   readonly metaUpdateEvery: number;
+  /** Weight of offline pairs in the loss, in place of the meta-learner's; it still selects and is still trained. */
+  readonly lossWeight?: number | undefined;
   readonly metaStart: MetaLearnerState;
   readonly batchSize: number;
   readonly epochs: number;
@@ -85,7 +92,11 @@ export interface RunOptions {
   readonly evaluateEvery?: number | undefined;
   readonly saveEvery?: number | undefined;
   readonly key: CheckpointKey;
+  /** Backend and precision, which decide last bits. */
+  readonly computedBy: string;
   readonly resume: boolean;
+  /** True: a resumed run may have another key than it was started with. */
+  readonly allowChanges?: boolean | undefined;
   readonly observer: RunObserver;
   readonly signal?: AbortSignal | undefined;
 }

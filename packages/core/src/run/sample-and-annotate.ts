@@ -6,6 +6,7 @@ import { annotateMeanwhile } from './annotate-meanwhile.js';
 import type { Annotate } from './pay-once.js';
 import { groupOfRow, type RowRewards, rewardsOfRow, type ScoringOptions } from './row-rewards.js';
 import { type IterationRecord, journalResponses } from './run-journal.js';
+import type { StageClock } from './stage-clock.js';
 
 /** What sampling and annotation work with. */
 export interface AnnotationOptions extends ScoringOptions {
@@ -16,50 +17,38 @@ export interface AnnotationOptions extends ScoringOptions {
   readonly journal: Journal;
   readonly iteration: number;
   readonly seed: number;
+  readonly clock: StageClock;
   /** Told how many rows have responses, and how many have rewards. */
   readonly progress: (stage: 'sample' | 'reward', rows: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The rewards of rows, and the seconds of two stages that overlap. */
-export interface Annotated {
-  /** By data set number. */
-  readonly rewards: ReadonlyMap<number, RowRewards>;
-  readonly sampleSeconds: number;
-  readonly rewardSeconds: number;
-}
-
-const secondsSince = (started: number): number => (performance.now() - started) / 1000;
-
 /**
  * New responses to the rows, annotated while others are still being written. What the record holds is not sampled
  * again; everything is journalled before it is used.
+ * @returns the rewards by data set number
  */
 export async function sampleAndAnnotate(
   rows: readonly TokenizedPreference[],
   record: IterationRecord,
   options: AnnotationOptions,
-): Promise<Annotated> {
-  const { signal, progress } = options;
+): Promise<ReadonlyMap<number, RowRewards>> {
+  const { clock, signal, progress } = options;
   const rewards = new Map<number, RowRewards>();
-  let [sampleSeconds, rewardSeconds] = [0, 0];
   const annotateRows = async (part: readonly TokenizedPreference[]): Promise<void> => {
-    const started = performance.now();
     const groups = part.map((row) => groupOfRow(row, record.responses.get(row.row)!, options));
-    for (const [index, given] of (await options.annotate(groups, signal)).entries()) {
+    const annotated = await clock.time('reward', () => options.annotate(groups, signal));
+    for (const [index, given] of annotated.entries()) {
       const { row } = part[index]!;
       rewards.set(row, rewardsOfRow(record.responses.get(row)!, given, options));
     }
-    rewardSeconds += secondsSince(started);
     progress('reward', rewards.size);
   };
   await annotateMeanwhile<TokenizedPreference>(annotateRows, signal, async (add, either) => {
     add(rows.filter(({ row }) => record.responses.has(row)));
-    const started = performance.now();
-    await sampleMissing(rows, record, { ...options, signal: either }, add);
-    sampleSeconds = secondsSince(started);
+    await clock.time('sample', () => sampleMissing(rows, record, { ...options, signal: either }, add));
   });
-  return { rewards, sampleSeconds, rewardSeconds };
+  return rewards;
 }
 
 async function sampleMissing(

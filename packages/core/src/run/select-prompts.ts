@@ -5,8 +5,8 @@ import { logSigmoid, uniformOf } from '../numerics/index.js';
 export interface ScoredRow {
   /** Number of the row in its data set. */
   readonly row: number;
-  /** Preference score s. */
-  readonly score: number;
+  /** Preference score s; may be absent where the rule reads none. */
+  readonly score?: number | undefined;
   /** Response lengths in tokens. */
   readonly chosenTokens: number;
   readonly rejectedTokens: number;
@@ -24,20 +24,29 @@ export interface SelectionInput {
   readonly limit?: number | undefined;
 }
 
-/** Weights w `[rows]` and the indices of the rows that get new responses (arXiv 2509.23371: online iff u > w). */
+/**
+ * Weights w `[rows]` and the indices of the rows that get new responses (arXiv 2509.23371: online iff u > w). Rows that
+ * were not scored have no weights; a rule that reads none is shown NaN.
+ */
 export function selectPrompts(input: SelectionInput): {
-  readonly weights: Float32Array;
+  readonly weights: Float32Array | undefined;
   readonly selected: Int32Array;
 } {
-  const { rule, learner, state, rows, seed, iteration, limit } = input;
-  const scores = Float32Array.from(rows, ({ score }) => score);
-  const weights = learner.weights(state, {
+  const { rule, rows, seed, iteration, limit } = input;
+  const isScored = rows.every(({ score }) => score !== undefined);
+  const scores = Float32Array.from(rows, ({ score }) => score ?? Number.NaN);
+  const weights = isScored ? weightsOf(input, scores) : undefined;
+  const numbers = Int32Array.from(rows, ({ row }) => row);
+  const uniforms = Float64Array.from(numbers, (row) => uniformOf(['selection', seed, iteration, row]));
+  const shown = weights ?? scores.map(() => Number.NaN);
+  return { weights, selected: rule.select({ rows: numbers, scores, weights: shown, uniforms, limit }) };
+}
+
+function weightsOf({ learner, state, rows, iteration }: SelectionInput, scores: Float32Array): Float32Array {
+  return learner.weights(state, {
     logSigmoidScore: scores.map(logSigmoid),
     chosenTokens: Int32Array.from(rows, ({ chosenTokens }) => chosenTokens),
     rejectedTokens: Int32Array.from(rows, ({ rejectedTokens }) => rejectedTokens),
     iteration,
   });
-  const numbers = Int32Array.from(rows, ({ row }) => row);
-  const uniforms = Float64Array.from(numbers, (row) => uniformOf(['selection', seed, iteration, row]));
-  return { weights, selected: rule.select({ rows: numbers, scores, weights, uniforms, limit }) };
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { open, readFile } from 'node:fs/promises';
+import { open, truncate } from 'node:fs/promises';
 import { MetaapoError } from '../contracts/index.js';
-import { writeAtomically } from './write-atomically.js';
+import { linesOf } from './lines-of.js';
 
 /** One event of a run: its kind, and whatever belongs to it. */
 export interface JournalEntry {
@@ -11,22 +11,24 @@ export interface JournalEntry {
 
 /** An append-only file of events; every line carries a checksum of itself. */
 export interface Journal {
-  /** What the file held when it was opened. */
+  /** What was asked for of what the file held when it was opened. */
   readonly entries: readonly JournalEntry[];
   /** Adds events, durable once the promise is fulfilled. */
   append(...entries: readonly JournalEntry[]): Promise<void>;
 }
 
 /**
- * Opens a journal, or begins one. A last line that a crash cut is dropped.
- * @param keep entries to go on with; others are taken out of the file. Default all.
+ * Opens a journal, or begins one. What a crash left of a last line is cut off; nothing else that is in the file is ever
+ * changed.
+ * @param isWanted entries that are kept in memory; default all
  * @throws MetaapoError with code `data` when a line before the last one does not fit its checksum
  */
-export async function openJournal(file: string, keep: (entry: JournalEntry) => boolean = () => true): Promise<Journal> {
-  const text = await textOf(file);
-  const entries = parseJournal(text, file).filter(keep);
-  const kept = entries.map(lineOf).join('');
-  if (kept !== text) await writeAtomically(file, kept);
+export async function openJournal(
+  file: string,
+  isWanted: (entry: JournalEntry) => boolean = () => true,
+): Promise<Journal> {
+  const { entries, goodBytes, isCut } = await scan(file, isWanted);
+  if (isCut) await truncate(file, goodBytes);
   let last: Promise<void> = Promise.resolve();
   return {
     entries,
@@ -39,17 +41,46 @@ export async function openJournal(file: string, keep: (entry: JournalEntry) => b
 }
 
 /**
- * The entries of a journal that may be in use; none where there is no file.
+ * The wanted entries of a journal that may be in use, oldest first; none where there is no file. The others pass by
+ * without staying in memory.
  * @throws MetaapoError with code `data` when a line before the last one does not fit its checksum
  */
-export async function readJournal(file: string): Promise<readonly JournalEntry[]> {
-  return parseJournal(await textOf(file), file);
+export async function readJournal(
+  file: string,
+  isWanted: (entry: JournalEntry) => boolean = () => true,
+): Promise<readonly JournalEntry[]> {
+  return (await scan(file, isWanted)).entries;
 }
 
-async function textOf(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
+interface Scan {
+  readonly entries: readonly JournalEntry[];
+  /** Bytes up to the end of the last whole line. */
+  readonly goodBytes: number;
+  /** True when something follows them. */
+  readonly isCut: boolean;
+}
+
+async function scan(file: string, isWanted: (entry: JournalEntry) => boolean): Promise<Scan> {
+  const entries: JournalEntry[] = [];
+  let [number, goodBytes] = [0, 0];
+  let isCut = false;
+  for await (const { text, end, isWhole } of linesOf(file)) {
+    // Only the last line may be one that a crash cut.
+    if (isCut) throw damaged(file, number);
+    number += 1;
+    const entry = isWhole ? parseLine(text) : undefined;
+    isCut = entry === undefined;
+    if (entry === undefined) continue;
+    goodBytes = end;
+    if (isWanted(entry)) entries.push(entry);
+  }
+  return { entries, goodBytes, isCut };
+}
+
+function damaged(file: string, line: number): MetaapoError {
+  return new MetaapoError('data', 'the line does not fit its checksum', {
+    where: `${file}, line ${line}`,
+    remedy: 'Restore the file from a copy; what follows a changed line cannot be trusted',
   });
 }
 
@@ -63,21 +94,6 @@ async function appendDurably(file: string, text: string): Promise<void> {
   }
 }
 
-function parseJournal(text: string, file: string): JournalEntry[] {
-  const lines = text.split('\n');
-  const last = lines.length - 1;
-  return lines.flatMap((line, index) => {
-    const entry = parseLine(line);
-    if (entry !== undefined) return [entry];
-    // What a crash leaves: a cut line, or a whole one without its end, as the very last.
-    if (index === last || (index === last - 1 && lines[last] === '')) return [];
-    throw new MetaapoError('data', 'the line does not fit its checksum', {
-      where: `${file}, line ${index + 1}`,
-      remedy: 'Restore the file from a copy; what follows a changed line cannot be trusted',
-    });
-  });
-}
-
 const checksum = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
 
 function lineOf(entry: JournalEntry): string {
@@ -85,8 +101,10 @@ function lineOf(entry: JournalEntry): string {
   return `${text.slice(0, -1)},"check":"${checksum(text)}"}\n`;
 }
 
+const CHECK_LENGTH = ',"check":"01234567"}'.length;
+
 function parseLine(line: string): JournalEntry | undefined {
-  const [, body, check] = /^(.*),"check":"([0-9a-f]{8})"}$/.exec(line) ?? [];
-  const text = `${body}}`;
-  return body === undefined || checksum(text) !== check ? undefined : (JSON.parse(text) as JournalEntry);
+  const check = /^,"check":"([0-9a-f]{8})"}$/.exec(line.slice(-CHECK_LENGTH))?.[1];
+  const text = `${line.slice(0, -CHECK_LENGTH)}}`;
+  return check === undefined || checksum(text) !== check ? undefined : (JSON.parse(text) as JournalEntry);
 }

@@ -1,4 +1,13 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -85,22 +94,56 @@ describe('a journal', () => {
     expect(await readJournal(file('absent.jsonl'))).toEqual([]);
   });
 
-  it('refuses a line that was changed', async () => {
-    const path = file('changed.jsonl');
-    const journal = await openJournal(path);
-    await journal.append({ kind: 'reward', value: 1 });
-    await journal.append({ kind: 'reward', value: 2 });
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"value":1', '"value":9'));
-    await expect(openJournal(path)).rejects.toThrow(/line 1.*checksum|checksum.*line 1/);
+  it('is repaired by cutting off what a crash left, and is else only added to', async () => {
+    const path = file('cut.jsonl');
+    await (await openJournal(path)).append({ kind: 'a' }, { kind: 'b' });
+    const whole = readFileSync(path, 'utf8');
+    for (const left of ['{"kind":"c"}', '{"kind":"c"}\n', '\0\0\0']) {
+      appendFileSync(path, left);
+      const { ino } = statSync(path);
+      const journal = await openJournal(path);
+      expect(readFileSync(path, 'utf8')).toBe(whole);
+      expect(statSync(path).ino).toBe(ino);
+      expect(journal.entries).toHaveLength(2);
+    }
+    await (await openJournal(path)).append({ kind: 'c' });
+    expect(readFileSync(path, 'utf8').startsWith(whole)).toBe(true);
+    expect((await readJournal(path)).map(({ kind }) => kind)).toEqual(['a', 'b', 'c']);
   });
 
-  it('can be opened without some of its entries', async () => {
+  it('refuses a line that was changed, whether whole lines or a cut one follow', async () => {
+    const path = file('changed.jsonl');
+    const journal = await openJournal(path);
+    for (const value of [1, 2, 3]) await journal.append({ kind: 'reward', value });
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"value":2', '"value":9'));
+    await expect(openJournal(path)).rejects.toThrow(/line 2.*checksum|checksum.*line 2/);
+    await expect(readJournal(path)).rejects.toMatchObject({ code: 'data' });
+    truncateSync(path, statSync(path).size - 4);
+    await expect(openJournal(path)).rejects.toThrow(/line 2/);
+  });
+
+  it('keeps no more in memory than is asked for, and all in the file', async () => {
     const path = file('filtered.jsonl');
     const journal = await openJournal(path);
-    await journal.append({ kind: 'keep' }, { kind: 'drop' });
-    expect((await openJournal(path, ({ kind }) => kind === 'keep')).entries).toHaveLength(1);
-    expect(await readJournal(path)).toHaveLength(1);
+    await journal.append({ kind: 'keep', text: 'Grüße' }, { kind: 'drop' });
+    expect((await openJournal(path, ({ kind }) => kind === 'keep')).entries).toMatchObject([{ text: 'Grüße' }]);
+    expect(await readJournal(path)).toHaveLength(2);
+    expect(await readJournal(path, ({ kind }) => kind === 'drop')).toHaveLength(1);
   });
+
+  it('may be longer than a string, with lines longer than a piece that is read at once', async () => {
+    const path = file('large.jsonl');
+    await (await openJournal(path)).append({ kind: 'responses', text: 'x'.repeat(5e6) });
+    const [line] = readFileSync(path, 'utf8').split('\n');
+    const lines = Buffer.from(`${line}\n`.repeat(8));
+    while (statSync(path).size < 540e6) appendFileSync(path, lines);
+    appendFileSync(path, '{"kind":"ha');
+    const { size } = statSync(path);
+    const journal = await openJournal(path, () => false);
+    expect(statSync(path).size).toBe(size - 11);
+    await journal.append({ kind: 'end' });
+    rmSync(path);
+  }, 60_000);
 });
 
 describe('metrics', () => {

@@ -9,6 +9,8 @@ export interface MetaTraining {
   /** Optimizer steps between two updates of the meta-learner, T_meta. */
   readonly updateEvery: number;
   readonly iteration?: number | undefined;
+  /** Weight of offline pairs in the loss, in place of the meta-learner's w; 0 to 1. The meta-learner is still trained. */
+  readonly lossWeight?: number | undefined;
 }
 
 /** Keeps the rows for the meta-learner, and updates it when its turn has come. A left-over buffer is carried on. */

@@ -24,6 +24,8 @@ export interface Weighing {
   readonly learner: MetaLearner;
   readonly state: MetaLearnerState;
   readonly iteration?: number | undefined;
+  /** Weight of offline pairs in the loss, in place of the meta-learner's. */
+  readonly lossWeight?: number | undefined;
 }
 
 /** The training objective over N rows. */
@@ -125,7 +127,7 @@ export async function pairScores(loss: PreferenceLoss, input: ObjectiveRows): Pr
 }
 
 function weigh(
-  { learner, state, iteration }: Weighing,
+  { learner, state, iteration, lossWeight }: Weighing,
   scores: Float32Array,
   rows: readonly TokenizedPreference[],
   paired: readonly number[],
@@ -137,7 +139,7 @@ function weigh(
   };
   const all = learner.weights(state, { ...features, iteration });
   const weights = new Float32Array(rows.length).fill(1);
-  for (const index of paired) weights[index] = all[index]!;
+  for (const index of paired) weights[index] = lossWeight ?? all[index]!;
   return { weights, features };
 }
 

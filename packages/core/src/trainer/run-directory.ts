@@ -1,4 +1,5 @@
 import type { Metrics, Tracker } from '../contracts/index.js';
+import type { Journal } from '../storage/index.js';
 import type { StepReport } from './trainer.js';
 import type { CheckpointKey } from './trainer-checkpoint.js';
 
@@ -39,6 +40,8 @@ export interface RunDirectoryOptions {
   /** Borrowed: the caller closes them. */
   readonly trackers: readonly Tracker[];
   readonly observer: TrainingObserver;
+  /** The run directory's journal, where it is open already. */
+  readonly journal?: Journal | undefined;
   /** Where checkpoints are kept; default `checkpoint` in the run directory. */
   readonly checkpointDirectory?: string | undefined;
   /** Where the model is saved at the end; default `model` in the run directory. */

@@ -31,8 +31,7 @@ export async function runObjective(options: ObjectiveRunOptions): Promise<Traini
   const done = (options.earlierSteps ?? 0) + start.step;
   const isFirst = done === 0 && (options.iteration ?? 0) === 0;
   const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), isFirst ? -1 : done);
-  const isDone = ({ kind, step }: JournalEntry): boolean => kind !== 'step' || Number(step) <= done;
-  const journal = await openJournal(join(output, RUN_FILES.journal), isDone);
+  const journal = options.journal ?? (await openJournal(join(output, RUN_FILES.journal), () => false));
   const trainer = createTrainer({ ...options, start });
   if (done === 0) for (const warning of objective.warnings ?? []) observer.warning?.(warning);
   const before = done === 0 ? await evaluateAndLog(options, trainer, metricsFile, {}) : undefined;
@@ -76,7 +75,7 @@ async function trainToEnd(
   return last;
 }
 
-/** Which rows a step trained, and how much each offline pair counted. */
+/** Which rows a step trained, and how much each offline pair counted. Of a step that is done again the last entry counts. */
 function journalEntry({ step, rows, weights }: StepReport, options: ObjectiveRunOptions): JournalEntry {
   const { earlierSteps = 0, iteration } = options;
   const number = iteration === undefined ? {} : { iteration };

@@ -36,7 +36,7 @@ const selection: SelectionRule = {
   id: 'every',
   options: {},
   readsScores: false,
-  select: ({ rows }) => rows.map((_, index) => index),
+  select: ({ rows, limit }) => rows.map((_, index) => index).slice(0, limit),
 };
 
 const pairs: PairRule = {
@@ -89,6 +89,7 @@ export function coinRun(output: string, policy: CoinPolicy, sampler: ResponseSam
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 },
     microBatchTokens: 1000,
     key: { recipe: 'coin', data: 'coin' },
+    computedBy: 'this test',
     resume: false,
     observer: {},
   };

@@ -1,8 +1,8 @@
 import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
 import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
+import { shareOf } from '@metaapo/core/numerics';
 import { z } from 'zod';
 import { defineRule } from './define-rule.js';
-import { shareOf } from './share-of.js';
 
 /** Options of {@link budget}. */
 export interface BudgetOptions {

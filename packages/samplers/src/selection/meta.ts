@@ -11,7 +11,8 @@ const schema = z.strictObject({});
 /**
  * The method's rule: a prompt goes online iff u > w, so with probability 1 - w.
  *
- * Over the limit the rows with the largest u - w stay.
+ * Over the limit the rows with the largest (u - w) / (1 - w) stay. Among selected rows that is uniform whatever their w,
+ * so that the limit thins them out evenly: a row stays with a probability in proportion to 1 - w.
  * MetaAPO, arXiv 2509.23371. Here the draw is keyed by row, not by order of arrival.
  * @throws MetaapoError with code `config` for any option
  */
@@ -22,7 +23,7 @@ export function meta(options: MetaOptions = {}): SelectionRule {
     readsScores: true,
     prefer: ({ uniforms, weights }) => ({
       isEligible: (at) => uniforms[at]! > weights[at]!,
-      priority: (at) => uniforms[at]! - weights[at]!,
+      priority: (at) => (uniforms[at]! - weights[at]!) / (1 - weights[at]!),
     }),
   });
 }

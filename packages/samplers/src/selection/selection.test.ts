@@ -74,9 +74,20 @@ describe.each(rules.map((rule) => [rule.id, rule] as const))('selection rule %s'
 });
 
 describe('meta', () => {
-  it('selects rows with u above w, and those with the largest u - w under a limit', () => {
+  it('selects rows with u above w, and those with the largest (u - w) / (1 - w) under a limit', () => {
     expect([...meta().select(byHand())]).toEqual([0, 3]);
     expect([...meta().select(byHand(1))]).toEqual([3]);
+  });
+
+  it('thins out selected rows evenly under a limit, whatever their weight', () => {
+    const given = candidates();
+    const low = (at: number): boolean => given.weights[at]! < 0.5;
+    const shareOfLow = (limit?: number): number => {
+      const selected = [...meta().select({ ...given, limit })];
+      return selected.filter(low).length / selected.length;
+    };
+    expect(shareOfLow()).toBeCloseTo(0.75, 1);
+    expect(shareOfLow(400)).toBeCloseTo(shareOfLow(), 1);
   });
 
   it('does not select a row whose draw equals its weight', () => {

@@ -1,0 +1,63 @@
+import { annotationLimit, composeRun, iterationSlices, type RunRecipe, selectPrompts } from '@metaapo/core';
+import type { TokenizedPreference } from '@metaapo/core/contracts';
+import { loadPlugins } from '../recipe/load-plugins.js';
+import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
+
+/** Rows of an iteration, and how many of them may and are expected to be sampled. */
+export interface PlannedIteration {
+  readonly rows: number;
+  readonly most: number;
+  readonly expected: number;
+}
+
+/**
+ * The iterations of a run. What is expected is what the recipe's selection rule takes with the meta-learner as it
+ * starts, of pairs that the policy does not tell apart: score 0.
+ */
+export async function planSelection(
+  recipe: RunRecipe,
+  rows: readonly TokenizedPreference[],
+): Promise<readonly PlannedIteration[]> {
+  const { loss, selection, pairs: pairRule } = recipe;
+  const parts = { loss, selection, pairs: pairRule, metaLearner: metaLearnerPart(recipe.metaLearner) };
+  const {
+    metaLearner,
+    selection: rule,
+    pairs,
+  } = await composeRun({
+    plugins: await loadPlugins(recipe.plugins),
+    recipe: parts,
+  });
+  const { seed } = recipe.training;
+  const state = await metaLearnerStart(recipe.metaLearner, metaLearner!, seed);
+  let [most, expected] = [0, 0];
+  return iterationSlices(rows.length, recipe).map(({ start, end }, iteration) => {
+    const calls = recipe.responsesPerPrompt + (pairs?.readsOffline === true ? 1 : 0);
+    const left = (taken: number): number => Math.min(end - start, limitOf(recipe, rows.length, end, calls) - taken);
+    const mostHere = left(most);
+    const { selected } = selectPrompts({
+      rule: rule!,
+      learner: metaLearner!,
+      state,
+      rows: rows.slice(start, end).map(({ row, chosen, rejected }) => ({
+        row,
+        score: 0,
+        chosenTokens: chosen.length,
+        rejectedTokens: rejected.length,
+      })),
+      seed,
+      iteration,
+      limit: left(expected),
+    });
+    most += mostHere;
+    expected += selected.length;
+    return { rows: end - start, most: mostHere, expected: selected.length };
+  });
+}
+
+function limitOf(recipe: RunRecipe, rows: number, rowsSoFar: number, callsPerRow: number): number {
+  const { budget } = recipe;
+  if (budget === undefined) return rowsSoFar;
+  const rowsInAll = iterationSlices(rows, recipe).at(-1)?.end ?? 0;
+  return annotationLimit(budget, { rowsSoFar, rowsInAll, callsPerRow });
+}

@@ -1,0 +1,52 @@
+import type { RunRecipe } from '@metaapo/core';
+import { inspectSystem } from '@metaapo/engine';
+import { durationText } from '../terminal/progress.js';
+
+/** What a run computes, in tokens. */
+export interface PlannedTokens {
+  /** Of the offline pairs of all iterations. */
+  readonly offline: number;
+  /** New, in the responses that are expected, and those of their prompts. */
+  readonly sampled: number;
+  readonly sampledPrompts: number;
+  /** Of the online pairs that are expected, prompts included. */
+  readonly online: number;
+}
+
+/** Operations a parameter and token: a forward pass, one with its backward pass, and a step of generation. */
+const FORWARD = 2;
+const TRAINING = 6;
+/** A step of generation reaches a part of the speed of large products. */
+const GENERATION = 4 * FORWARD;
+
+/**
+ * A rough estimate of the time of a run, by stage, from the speed of matrix products as they are measured now.
+ * @returns a sentence; it says so where nothing could be measured
+ */
+export async function estimateTime(
+  recipe: Pick<RunRecipe, 'backend' | 'precision' | 'training' | 'sampler'>,
+  parameters: number,
+  passes: number,
+  tokens: PlannedTokens,
+): Promise<string> {
+  const { chosen, backends } = await inspectSystem({ budgetMs: 1000 });
+  const id = recipe.backend ?? chosen;
+  const speed = backends.find((backend) => backend.id === id)?.measured?.matmulGflops?.[recipe.precision];
+  if (speed === undefined) return `Time: not estimated, as no product could be measured on ${id ?? 'any backend'}`;
+  const seconds = (operations: number, count: number): number => (operations * parameters * count) / (speed * 1e9);
+  const isLocal = recipe.sampler.id === 'local';
+  const stages = {
+    score: seconds(FORWARD, passes * tokens.offline + (passes - 1) * tokens.online),
+    ...(isLocal && {
+      sample: seconds(GENERATION, tokens.sampled) + seconds(FORWARD, tokens.sampledPrompts),
+    }),
+    train: recipe.training.epochs * seconds(TRAINING, tokens.offline + tokens.online),
+  };
+  const list = Object.entries(stages).map(([stage, time]) => `${stage} ${durationText(time)}`);
+  const all = Object.values(stages).reduce((sum, time) => sum + time, 0);
+  const left = isLocal ? 'rewards are' : 'servers and rewards are';
+  return (
+    `Time, a rough estimate from products at ${speed.toFixed(0)} GFLOP/s on ${id}: ${durationText(all)} ` +
+    `(${list.join(', ')}); start-up and ${left} not in it`
+  );
+}

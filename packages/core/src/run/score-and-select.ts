@@ -1,0 +1,50 @@
+import { evaluateRows, pairScores, type RowLogprobs } from '../trainer/index.js';
+import type { IterationContext } from './run-iteration.js';
+import type { RunOptions } from './run-options.js';
+import { selectPrompts } from './select-prompts.js';
+
+/** Preference scores s of the slice, journalled; `undefined` where the selection rule reads none. */
+export async function scoreSlice(
+  options: RunOptions,
+  { rows, record, journal, iteration }: IterationContext,
+  reference: readonly RowLogprobs[] | undefined,
+): Promise<Float32Array | undefined> {
+  const { policy, parts, microBatchTokens, observer, signal } = options;
+  if (!parts.selection.readsScores) return undefined;
+  if (record.scores !== undefined) return record.scores;
+  const progress = (done: number): void => observer.stage?.('score', done, rows.length);
+  progress(0);
+  const logprobs = await evaluateRows(policy, rows, microBatchTokens, { progress, signal });
+  const scores = await pairScores(parts.loss, { rows, policy: logprobs, reference });
+  await journal.append({ kind: 'scores', iteration, scores: [...scores] });
+  record.scores = scores;
+  return scores;
+}
+
+/** Weights of the slice, where it was scored; the selected rows go into the record and the journal. */
+export async function selectSlice(
+  { parts, seed }: RunOptions,
+  { rows, record, journal, iteration, state, limit }: IterationContext,
+  scores: Float32Array | undefined,
+): Promise<Float32Array | undefined> {
+  const { weights, selected } = selectPrompts({
+    rule: parts.selection,
+    learner: parts.metaLearner,
+    state: state.metaLearner!,
+    rows: rows.map(({ row, chosen, rejected }, index) => ({
+      row,
+      score: scores?.[index],
+      chosenTokens: chosen.length,
+      rejectedTokens: rejected.length,
+    })),
+    seed,
+    iteration,
+    limit,
+  });
+  if (record.selected === undefined) {
+    const numbers = Array.from(selected, (index) => rows[index]!.row);
+    await journal.append({ kind: 'selection', iteration, selected: numbers, weights: [...(weights ?? [])] });
+    record.selected = new Set(numbers);
+  }
+  return weights;
+}

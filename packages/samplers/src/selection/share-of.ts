@@ -1,4 +1,0 @@
-/** Whole rows within a share of `rows`; a share such as 0.58 of 100 is 58 in spite of rounding. */
-export function shareOf(rows: number, share: number): number {
-  return Math.floor(share * rows + 1e-9 * rows);
-}
