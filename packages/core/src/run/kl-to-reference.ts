@@ -1,4 +1,4 @@
-import type { PromptGroup, TokenizedPreference, TrainableModel } from '../contracts/index.js';
+import { type PromptGroup, type TokenizedPreference, type TrainableModel, yieldToEvents } from '../contracts/index.js';
 import { packByTokens } from '../numerics/index.js';
 import { tokensOf } from '../trainer/index.js';
 import type { IterationRecord } from './run-journal.js';
@@ -36,7 +36,7 @@ export async function klToReference(
   if (sample.length === 0) return undefined;
   let nats = 0;
   for (const [start, end] of packByTokens(sample.map(tokensOf), options.microBatchTokens)) {
-    options.signal?.throwIfAborted();
+    await yieldToEvents(options.signal);
     const part = sample.slice(start, end);
     const own = (await policy.evaluate(part)).sumLogprobs;
     const other = (await reference.evaluate(part)).sumLogprobs;

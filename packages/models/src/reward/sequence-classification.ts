@@ -1,6 +1,14 @@
 import { resolve } from 'node:path';
 import type { PartDefinition, Plugin, RewardModel, RewardRequest, Tokenizer } from '@metaapo/core/contracts';
-import { CONTRACT, definePart, definePlugin, MetaapoError, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
+import {
+  CONTRACT,
+  definePart,
+  definePlugin,
+  MetaapoError,
+  parseOptions,
+  REWARD_MODEL,
+  yieldToEvents,
+} from '@metaapo/core/contracts';
 import { packByTokens } from '@metaapo/core/numerics';
 import { z } from 'zod';
 import { readModelConfig } from '../checkpoint/model-config.js';
@@ -82,7 +90,7 @@ export async function scoreSequences(
   const order = sequences.map((_, index) => index).sort((a, b) => sequences[a]!.length - sequences[b]!.length);
   const lengths = order.map((index) => sequences[index]!.length);
   for (const [start, end] of packByTokens(lengths, batchTokens)) {
-    signal?.throwIfAborted();
+    await yieldToEvents(signal);
     const indices = order.slice(start, end);
     const part = await model.scores(indices.map((index) => sequences[index]!));
     for (const [at, index] of indices.entries()) scores[index] = part[at]!;
