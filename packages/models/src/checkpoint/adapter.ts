@@ -36,6 +36,11 @@ const schema = z.looseObject({
   layer_replication: absent,
   trainable_token_indices: absent,
   target_parameters: absent,
+  exclude_modules: absent,
+  lora_bias: absent,
+  use_qalora: absent,
+  alora_invocation_tokens: absent,
+  arrow_config: absent,
 });
 
 /** The scale of an adapter's product. */
