@@ -8,6 +8,6 @@ export function addProfile(program: Command): void {
     .command('profile')
     .description('show what one micro-batch of a training recipe costs, primitive by primitive')
     .argument('<recipe>', 'YAML file or built-in name')
-    .option('--set <key=value>', 'override a key of the recipe', collect, [])
-    .action((recipe: string, { set }: { set: string[] }) => profileCommand(recipe, set));
+    .option('--set <key=value>', 'override a key of the recipe', collect)
+    .action((recipe: string, { set }: { set?: string[] }) => profileCommand(recipe, set));
 }

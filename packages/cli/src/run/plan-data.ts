@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { type SftRecipe, tokensOf } from '@metaapo/core';
 import type { PromptGroup } from '@metaapo/core/contracts';
 import { estimateTrainingMemory, loadTokenizer, readModelConfig } from '@metaapo/models';
-import { loadPlugins } from '../recipe/load-plugins.js';
 import type { TextCoding } from '../training/load-preferences.js';
 import { modelDirectory, type PolicyRecipe, type Sources } from '../training/open-models.js';
 
@@ -16,12 +15,11 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
  * @param groupsOf what is computed at once of a row: a row of several groups may be cut between them
  */
 export async function planData<Row extends { readonly row: number }>(
-  recipe: PolicyRecipe & Pick<SftRecipe, 'plugins' | 'revision'>,
+  recipe: PolicyRecipe & Pick<SftRecipe, 'revision'>,
   cachedTokens: number,
   load: (coding: TextCoding, sources: Sources) => Promise<readonly Row[]>,
   groupsOf: (row: Row) => readonly PromptGroup[],
 ): Promise<readonly Row[]> {
-  await loadPlugins(recipe.plugins);
   const sources: Sources = { revision: recipe.revision, report: say };
   const directory = await modelDirectory(recipe.model, sources);
   const config = await readModelConfig(directory);

@@ -35,6 +35,13 @@ export const runRecipe = z
   })
   .superRefine(checkConflicts);
 
+const RUN_KEYS = Object.keys(runRecipe.shape).filter((key) => !Object.hasOwn(commonSections, key));
+
+/** True for a recipe, checked or not, that speaks of a whole run and not of one training alone. */
+export function isRunRecipe(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && RUN_KEYS.some((key) => Object.hasOwn(value, key));
+}
+
 /** A checked recipe of a whole run with every default filled in. */
 export type RunRecipe = z.output<typeof runRecipe>;
 

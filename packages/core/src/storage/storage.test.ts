@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -139,5 +139,14 @@ describe('writing', () => {
     await expect(lockDirectory(file('run'))).rejects.toMatchObject({ code: 'config' });
     await unlock();
     await (await lockDirectory(file('run')))();
+  });
+
+  it('leaves no empty directory behind, but one with something in it', async () => {
+    await (await lockDirectory(file('made/run')))();
+    expect(existsSync(file('made'))).toBe(false);
+    const unlock = await lockDirectory(file('made/run'));
+    await writeAtomically(file('made/run/metrics.jsonl'), '');
+    await unlock();
+    expect(existsSync(file('made/run/metrics.jsonl'))).toBe(true);
   });
 });
