@@ -9,4 +9,4 @@ export {
   scoreSequences,
   sequenceClassification,
 } from './reward/sequence-classification.js';
-export * from './tokenizer/index.js';
+export { type LoadedTokenizer, loadTokenizer } from './tokenizer/index.js';

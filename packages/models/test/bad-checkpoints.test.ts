@@ -68,6 +68,16 @@ describe('a damaged model directory', () => {
     expect(await refusalOf(model)).toContain(file);
     writeFileSync(file, 'not a tensor in sight');
     expect(await refusalOf(model)).toContain(file);
+    const header = (text: string): string => {
+      const length = Buffer.alloc(8);
+      length.writeBigUInt64LE(BigInt(text.length));
+      writeFileSync(file, Buffer.concat([length, Buffer.from(text)]));
+      return file;
+    };
+    for (const text of ['{"a": ', '[1]', '{"a": 3}', '{"a": {"dtype": "F32"}}']) {
+      header(text);
+      expect(await refusalOf(model)).toMatch(/model\.safetensors: .*Expected .*; got .*\. (Download|Save) /);
+    }
   });
 
   it('with a shard missing, or an index that points outside of the directory', async () => {
@@ -76,7 +86,7 @@ describe('a damaged model directory', () => {
     const listed = JSON.parse(readFileSync(index, 'utf8')) as { weight_map: Record<string, string> };
     const shard = Object.values(listed.weight_map)[0]!;
     rmSync(join(model, shard));
-    expect(await refusalOf(model)).toContain(shard);
+    expect(await refusalOf(model)).toMatch(/-of-.*Expected .*index\.json.*got no such file\. .*Download/);
     const [tensor] = Object.keys(listed.weight_map);
     writeFileSync(index, JSON.stringify({ weight_map: { ...listed.weight_map, [tensor!]: '../model.safetensors' } }));
     expect(await refusalOf(model)).toMatch(/outside of the directory.*\.\.\/model\.safetensors/);
@@ -89,6 +99,16 @@ describe('a damaged model directory', () => {
     expect(await refusalOf(changeConfig(copyOf('models/llama'), { hidden_act: 'gelu' }))).toMatch(/hidden_act.*gelu/);
     const rope = { rope_parameters: { rope_type: 'yarn', rope_theta: 1e4, factor: 2 } };
     expect(await refusalOf(changeConfig(copyOf('models/llama'), rope))).toContain('yarn');
+  });
+
+  it.each([
+    ['no JSON', '{'],
+    ['null', 'null'],
+    ['an end token that is no id', '{"eos_token_id": "</s>"}'],
+  ])('with a generation_config.json that holds %s', async (_, text) => {
+    const model = copyOf('models/qwen2');
+    writeFileSync(join(model, 'generation_config.json'), text);
+    expect(await refusalOf(model)).toMatch(/generation_config\.json: .*Expected .*got .*\. .+\./);
   });
 
   it('with a tensor missing, misshaped, unknown or not finite', async () => {

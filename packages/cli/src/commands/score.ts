@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { runScoreCommand, type ScoreFlags } from '../training/run-score-command.js';
 import { count } from './numbers.js';
 
@@ -14,6 +14,16 @@ export function addScore(program: Command): void {
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--loss <loss>', 'loss whose score is written: an id, or YAML such as {id: simpo, beta: 2.5}')
     .option('--max-length <tokens>', 'most tokens of a prompt with one response', count, 4096)
+    .addOption(
+      new Option('--long-prompt <what>', 'a prompt that leaves no room for a response')
+        .choices(['error', 'drop'])
+        .default('error'),
+    )
+    .addOption(
+      new Option('--precision <type>', 'element type of matrix products')
+        .choices(['float32', 'bfloat16'])
+        .default('float32'),
+    )
     .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')

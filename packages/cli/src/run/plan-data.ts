@@ -4,7 +4,7 @@ import { type SftRecipe, tokensOf } from '@metaapo/core';
 import type { PromptGroup } from '@metaapo/core/contracts';
 import { estimateTrainingMemory, loadTokenizer, readModelConfig } from '@metaapo/models';
 import type { TextCoding } from '../training/load-preferences.js';
-import { modelDirectory, type PolicyRecipe, type Sources } from '../training/open-models.js';
+import { findModel, type PolicyRecipe, type Sources } from '../training/open-models.js';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -21,10 +21,12 @@ export async function planData<Row extends { readonly row: number }>(
   groupsOf: (row: Row) => readonly PromptGroup[],
 ): Promise<readonly Row[]> {
   const sources: Sources = { revision: recipe.revision, report: say };
-  const directory = await modelDirectory(recipe.model, sources);
+  const { directory } = await findModel(recipe.model, sources, recipe.adapter);
   const config = await readModelConfig(directory);
   const tokenizer = existsSync(join(directory, 'tokenizer.json')) ? await loadTokenizer(directory) : undefined;
-  const rows = await load({ tokenizer, vocabularySize: config.vocabularySize }, sources);
+  for (const warning of tokenizer?.warnings ?? []) say(`Warning: ${warning}`);
+  const { vocabularySize, maxPositionEmbeddings } = config;
+  const rows = await load({ tokenizer, vocabularySize, maxPositionEmbeddings }, sources);
   const costs = rows.map((row) => ({ row: row.row, groups: groupsOf(row).map(tokensOf) }));
   const longest = costs
     .map(({ row, groups }) => ({ row, tokens: Math.max(...groups) }))

@@ -18,7 +18,7 @@ export function runObserver(): RunObserver {
     },
     stage(stage, done, total) {
       if (total === 0) return;
-      const progress = stages.get(stage) ?? createProgress(stage);
+      const progress = stages.get(stage) ?? createProgress(stage, { from: done });
       stages.set(stage, progress);
       progress.update(done, total);
       if (done === total) progress.end();

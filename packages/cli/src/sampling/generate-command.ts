@@ -3,10 +3,9 @@ import { seedOf } from '@metaapo/core/numerics';
 import { writeAtomically } from '@metaapo/core/storage';
 import { type PromptRow, readPrompts, resolveDataFiles, tokenizePrompt } from '@metaapo/data';
 import { type BackendId, selectBackend } from '@metaapo/engine';
-import { loadTextModel } from '@metaapo/models';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
-import { modelDirectory, type Sources } from '../training/open-models.js';
+import { openTextModel, type Sources } from '../training/open-models.js';
 
 /** Flags of `metaapo generate`. */
 export interface GenerateFlags {
@@ -35,10 +34,7 @@ export async function generateCommand(flags: GenerateFlags): Promise<void> {
   const sources: Sources = { revision: flags.revision, report, signal };
   report(`Backend: ${(await selectBackend(flags.backend === undefined ? {} : { prefer: flags.backend })).reason}`);
   const { cachedTokens, adapter } = flags;
-  const { model, tokenizer, eosTokenIds } = await loadTextModel(await modelDirectory(flags.model, sources), {
-    cachedTokens,
-    adapter,
-  });
+  const { model, tokenizer, eosTokenIds } = await openTextModel(flags.model, sources, { cachedTokens, adapter });
   const progress = createProgress('generate');
   try {
     const rows: PromptRow[] = [];
