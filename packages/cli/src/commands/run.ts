@@ -1,14 +1,21 @@
 import type { Command } from 'commander';
+import { BUILT_IN_NAMES } from '../recipe/built-in-recipes.js';
 import { addRunFlags, type RunFlags } from '../recipe/run-flags.js';
 import { planRun } from '../run/plan-run.js';
 import { runCommand } from '../run/run-command.js';
+import { addExamples } from './examples.js';
 
 /** `metaapo run`: the whole loop, iteration after iteration. */
 export function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('align a model: score, select, sample, reward, pair and train, iteration after iteration')
-    .argument('[recipe]', 'YAML file or built-in name', 'metaapo');
+    .argument('[recipe]', `YAML file or built-in name: ${BUILT_IN_NAMES}`, 'metaapo');
+  addExamples(
+    command,
+    'run recipe.yaml --dry-run',
+    'run metaapo-simpo --set training.batchSize=64 --set output=runs/simpo --resume',
+  );
   addRunFlags(command).action((recipe: string, flags: RunFlags) =>
     flags.dryRun === true ? planRun(recipe, flags) : runCommand(recipe, flags),
   );

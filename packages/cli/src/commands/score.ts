@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander';
 import { runScoreCommand, type ScoreFlags } from '../training/run-score-command.js';
+import { addExamples } from './examples.js';
 import { count } from './numbers.js';
 
 /** `metaapo score`: log-probabilities and preference scores of offline pairs. */
 export function addScore(program: Command): void {
-  program
+  const command = program
     .command('score')
     .description('write log-probabilities and the preference score of every pair, a JSON line a row')
     .requiredOption('--model <model>', 'directory or hub id of the policy')
@@ -28,4 +29,9 @@ export function addScore(program: Command): void {
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
     .action((flags: ScoreFlags) => runScoreCommand(flags));
+  addExamples(
+    command,
+    'score --model models/policy --reference models/start --data test.jsonl --output scores.jsonl',
+    "score --model runs/demo/model --data test.jsonl --loss '{id: simpo, beta: 2.5}' --output scores.jsonl",
+  );
 }

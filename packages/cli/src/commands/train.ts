@@ -2,13 +2,19 @@ import type { Command } from 'commander';
 import { addRunFlags, type RunFlags } from '../recipe/run-flags.js';
 import { planTraining } from '../run/plan-run.js';
 import { runTrainingCommand } from '../training/run-training-command.js';
+import { addExamples } from './examples.js';
 
 /** `metaapo train`: one training stage on a given data set. */
 export function addTrain(program: Command): void {
   const command = program
     .command('train')
     .description('train a model on preference pairs')
-    .argument('<recipe>', 'YAML file or built-in name');
+    .argument('<recipe>', 'YAML file, or the built-in dpo');
+  addExamples(
+    command,
+    'train dpo --set model=Qwen/Qwen2.5-0.5B-Instruct --set output=runs/dpo-qwen',
+    'train recipe.yaml --resume',
+  );
   addRunFlags(command).action((recipe: string, flags: RunFlags) =>
     flags.dryRun === true ? planTraining(recipe, flags) : runTrainingCommand(recipe, flags, 'policy'),
   );
@@ -20,6 +26,11 @@ export function addTrainReward(program: Command): void {
     .command('train-reward')
     .description('train a reward model on preference pairs: a classification head on a language model')
     .argument('<recipe>', 'YAML file');
+  addExamples(
+    command,
+    'train-reward reward.yaml',
+    'train-reward reward.yaml --set training.epochs=2 --set output=runs/reward',
+  );
   addRunFlags(command, { dryRun: false }).action((recipe: string, flags: RunFlags) =>
     runTrainingCommand(recipe, flags, 'reward'),
   );
