@@ -162,7 +162,7 @@ describe('bad input', () => {
     expect(plan('train', 'metaapo')).toContain('metaapo run metaapo');
     const planned = metaapo(['run', recipe, '--dry-run'], env);
     expect(planned.status, planned.stderr).toBe(0);
-    expect(planned.stdout).toMatch(/Training: 96 pairs, 12 steps.*warmupRatio: 0\.03.*minLrRatio: 0\.1/s);
+    expect(planned.stdout).toMatch(/Training: 96 pairs, 12 steps.*schedule: constant.*warmupRatio: 0\.03/s);
   });
 
   it('names an output that is in the way', () => {

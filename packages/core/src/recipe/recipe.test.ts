@@ -11,8 +11,7 @@ describe('recipes', () => {
       training: {
         batchSize: 128,
         learningRate: 5e-7,
-        schedule: 'cosine_with_min_lr',
-        minLrRatio: 0.1,
+        schedule: 'constant',
         warmupRatio: 0.03,
         adamBetas: [0.9, 0.95],
       },
@@ -22,7 +21,9 @@ describe('recipes', () => {
     });
     expect(parseTrainingRecipe(training, 'recipe.yaml').unselected).toBeUndefined();
     expect(parseTrainingRecipe({ ...training, metaLearner: {} }, 'recipe.yaml').unselected).toBe('keep');
-    const constant = { ...training, training: { schedule: 'constant', warmupSteps: 0 } };
+    const cosine = { ...training, training: { schedule: 'cosine_with_min_lr' } };
+    expect(parseTrainingRecipe(cosine, 'r').training).toMatchObject({ minLrRatio: 0.1, warmupRatio: 0.03 });
+    const constant = { ...training, training: { warmupSteps: 0 } };
     expect(parseTrainingRecipe(constant, 'r').training).not.toHaveProperty('minLrRatio');
     expect(parseTrainingRecipe(constant, 'r').training).not.toHaveProperty('warmupRatio');
     expect(parseRunRecipe(run, 'recipe.yaml')).toMatchObject({

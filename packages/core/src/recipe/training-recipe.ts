@@ -21,7 +21,8 @@ export const trainingFields = z
     epochs: count.default(1),
     shuffle: z.boolean().default(true),
     learningRate: positive.default(5e-7),
-    schedule: z.enum(SCHEDULES).default('cosine_with_min_lr'),
+    /** Of the learning rate after the warm-up. The built-in recipes name the paper's, cosine_with_min_lr. */
+    schedule: z.enum(SCHEDULES).default('constant'),
     /** Lowest learning rate as a share of the peak, default 0.1; for cosine_with_min_lr. */
     minLrRatio: share.optional(),
     warmupSteps: z.int().min(0).optional(),
