@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writePreferences } from '../examples/quickstart/write-preferences.js';
@@ -70,11 +70,16 @@ describe('metaapo train', () => {
     expect(other.status).toBe(2);
   });
 
-  it('trains an adapter and saves it in PEFT form', () => {
+  it('trains an adapter, saves it in PEFT form, and scores with it where a model is expected', () => {
     const trained = metaapo(['train', recipe, '--set', `output=${output('lora')}`, '--set', 'lora.rank=4'], env);
     expect(trained.status, trained.stderr).toBe(0);
     const config = JSON.parse(readFileSync(join(output('lora'), 'model', 'adapter_config.json'), 'utf8'));
     expect(config).toMatchObject({ peft_type: 'LORA', r: 4 });
+    const file = output('adapter-scores.jsonl');
+    const args = ['score', '--model', join(output('lora'), 'model'), '--data', join(directory, 'test.jsonl')];
+    const scored = metaapo([...args, '--output', file], env);
+    expect(scored.status, scored.stderr).toBe(0);
+    expect(linesOf(file)).toHaveLength(32);
   });
 
   it('trains without a reference with simpo', () => {
@@ -82,6 +87,19 @@ describe('metaapo train', () => {
     const trained = metaapo(['train', recipe, ...args], env);
     expect(trained.status, trained.stderr).toBe(0);
     expect(trained.stderr).not.toContain('reference ');
+  });
+});
+
+describe('metaapo score', () => {
+  it('stops at Ctrl-C and writes nothing', async () => {
+    await writePreferences(join(directory, 'many.jsonl'), 4000, 3);
+    const args = ['score', '--model', quickstartModel, '--data', join(directory, 'many.jsonl')];
+    const file = output('stopped-scores.jsonl');
+    const wasm = { ...env, METAAPO_BACKEND: 'wasm' };
+    const stopped = await interruptedMetaapo([...args, '--output', file], /policy \d+\/4000/, wasm);
+    expect(stopped.status, stopped.stderr).toBe(130);
+    expect(stopped.stderr).toContain('nothing was written');
+    expect(existsSync(file)).toBe(false);
   });
 });
 
@@ -128,9 +146,35 @@ describe('bad input', () => {
     expect(refused('train-reward', recipe, ...sets)).toMatch(/loss dpo: it compares log-probabilities.*bradley-terry/);
   });
 
-  it('says what is missing of a model', () => {
+  it('says what is missing of a model, and leaves no run directory', () => {
     expect(train(`model=${join(directory, 'nowhere')}`)).toContain('no such model directory');
     expect(train(`model=${directory}`)).toContain('config.json');
+    const fresh = ['--set', `output=${output('fresh')}`];
+    expect(refused('train', recipe, '--resume', ...fresh)).toContain('no checkpoint to resume from');
+    for (const name of ['refused', 'fresh']) expect(existsSync(output(name)), name).toBe(false);
+  });
+
+  it('names settings that would do nothing', () => {
+    expect(train(`reference=${quickstartModel}`, 'loss={id: simpo}')).toContain('reads no reference');
+    expect(train('metaLearner={id: mlp}')).toContain('no row has an online pair');
+    expect(train('unselected=drop')).toContain('without metaLearner');
+    expect(train('data.eval=', 'training.evaluateEvery=2')).toContain('without data.eval');
+  });
+
+  it('checks parts in a dry run too, and tells the commands apart', () => {
+    const plan = (...args: readonly string[]): string => refused(...args, '--dry-run');
+    expect(plan('train', recipe, '--set', 'loss.id=dppo')).toMatch(/Did you mean dpo\?/);
+    expect(plan('train', recipe, '--set', 'loss.beta=-1')).toContain('beta');
+    expect(plan('train', 'metaapo')).toContain('metaapo run metaapo');
+    const planned = metaapo(['run', recipe, '--dry-run'], env);
+    expect(planned.status, planned.stderr).toBe(0);
+    expect(planned.stdout).toMatch(/Training: 96 pairs, 12 steps.*schedule: constant.*warmupRatio: 0\.03/s);
+  });
+
+  it('names an output that is in the way', () => {
+    expect(train(`output=${recipe}`)).toContain('a file where a directory should be');
+    const args = ['score', '--model', quickstartModel, '--data', join(directory, 'test.jsonl')];
+    expect(refused(...args, '--output', directory)).toContain('a directory where a file should be');
   });
 
   it('knows its own commands and flags', () => {

@@ -146,6 +146,27 @@ describe('a training step', () => {
     }
   });
 
+  it('needs no more memory for a larger batch of the same micro-batches', async () => {
+    const peakOf = async (batchSize: number): Promise<number> => {
+      const rows = Array.from({ length: batchSize }, (_, row) => ({ ...makeRows(1)[0]!, row }));
+      const model = await loadLanguageModel(start, { optimizer, executor: 'eager' });
+      try {
+        const reference = await referenceLogprobs({ model, rows, microBatchTokens: 32, computedBy: 'test' });
+        const trainer = trainerOf(model, rows, reference, dpo({ beta: 0.1 }), 32, batchSize);
+        const { peakBytes } = await tf.profile(async () => {
+          await trainer.step();
+          return [];
+        });
+        return peakBytes;
+      } finally {
+        model.dispose();
+      }
+    };
+    const [small, large] = [await peakOf(4), await peakOf(32)];
+    expect(small).toBeGreaterThan(0);
+    expect(large / small).toBeLessThan(1.01);
+  });
+
   it('says which rows made a loss that is no number, and leaves the weights as they were', async () => {
     const broken: PreferenceLoss = {
       ...dpo({ beta: 0.1 }),

@@ -1,16 +1,19 @@
-import { isMetaapoError } from '@metaapo/core/contracts';
+import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
 
 /** Exit code of a failure: 130 for an interruption, 1 for a fault of ours, 2 for anything the user can mend. */
 export function exitCodeOf(error: unknown): number {
-  if (!isMetaapoError(error)) return 1;
-  if (error.code === 'interrupted') return 130;
-  return error.code === 'internal' ? 1 : 2;
+  const explained = explain(error);
+  if (!isMetaapoError(explained)) return 1;
+  if (explained.code === 'interrupted') return 130;
+  return explained.code === 'internal' ? 1 : 2;
 }
 
 /** Prints a failure on stderr: one paragraph, or the whole stack where the fault is ours. */
 export function reportError(error: unknown): void {
-  const isOurs = !isMetaapoError(error) || error.code === 'internal';
-  const text = error instanceof Error ? ((isOurs ? error.stack : undefined) ?? error.message) : String(error);
+  const explained = explain(error);
+  const isOurs = !isMetaapoError(explained) || explained.code === 'internal';
+  const text =
+    explained instanceof Error ? ((isOurs ? explained.stack : undefined) ?? explained.message) : String(explained);
   process.stderr.write(`metaapo: ${withoutSecrets(text)}\n`);
 }
 
@@ -20,4 +23,35 @@ export function withoutSecrets(text: string): string {
     .filter(([name, value]) => /TOKEN|KEY|SECRET|PASSWORD/.test(name) && value !== undefined && value.length >= 8)
     .map(([, value]) => value!);
   return secrets.reduce((clean, secret) => clean.split(secret).join('***'), text);
+}
+
+const ANOTHER_PLACE = 'Choose another path';
+const FILE_IN_THE_WAY = ['there is a file where a directory should be', `${ANOTHER_PLACE}, or move the file away`];
+const NO_PERMISSION = ['there is no permission to use it', `${ANOTHER_PLACE}, or change its owner or permissions`];
+const NO_ROOM = ['the disk is full', 'Free some space, or choose a path on another disk'];
+
+/** What failures of the file system mean to the user, by Node's code: summary and remedy. */
+const FILE_FAULTS: Readonly<Record<string, readonly string[]>> = {
+  EACCES: NO_PERMISSION,
+  EPERM: NO_PERMISSION,
+  EROFS: ['the disk can only be read', ANOTHER_PLACE],
+  ENOSPC: NO_ROOM,
+  EDQUOT: NO_ROOM,
+  EEXIST: FILE_IN_THE_WAY,
+  ENOTDIR: FILE_IN_THE_WAY,
+  EISDIR: ['there is a directory where a file should be', ANOTHER_PLACE],
+  ENAMETOOLONG: ['the name is too long', ANOTHER_PLACE],
+};
+
+/** An interruption or a failure of the file system as an error with a remedy; anything else as it is. */
+function explain(error: unknown): unknown {
+  if (isMetaapoError(error) || !(error instanceof Error)) return error;
+  if (error.name === 'AbortError') {
+    return new MetaapoError('interrupted', 'stopped; nothing was written', { where: 'interrupted', cause: error });
+  }
+  const { code, path, dest, syscall } = error as NodeJS.ErrnoException & { readonly dest?: string };
+  const fault = code === undefined || syscall === undefined ? undefined : FILE_FAULTS[code];
+  if (fault === undefined) return error;
+  const [summary, remedy] = fault as [string, string];
+  return new MetaapoError('config', summary, { where: dest ?? path ?? syscall!, got: code!, remedy, cause: error });
 }

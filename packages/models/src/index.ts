@@ -8,4 +8,4 @@ export {
   type SequenceClassificationOptions,
   sequenceClassification,
 } from './reward/sequence-classification.js';
-export * from './tokenizer/index.js';
+export { type LoadedTokenizer, loadTokenizer } from './tokenizer/index.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMetaapoError } from '@metaapo/core/contracts';
-import { readArrays, writeArrays } from '@metaapo/core/storage';
+import { float32FromFloat16, readArrays, writeArrays } from '@metaapo/core/storage';
 import { selectBackend } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -68,6 +68,16 @@ describe('a damaged model directory', () => {
     expect(await refusalOf(model)).toContain(file);
     writeFileSync(file, 'not a tensor in sight');
     expect(await refusalOf(model)).toContain(file);
+    const header = (text: string): string => {
+      const length = Buffer.alloc(8);
+      length.writeBigUInt64LE(BigInt(text.length));
+      writeFileSync(file, Buffer.concat([length, Buffer.from(text)]));
+      return file;
+    };
+    for (const text of ['{"a": ', '[1]', '{"a": 3}', '{"a": {"dtype": "F32"}}']) {
+      header(text);
+      expect(await refusalOf(model)).toMatch(/model\.safetensors: .*Expected .*; got .*\. (Download|Save) /);
+    }
   });
 
   it('with a shard missing, or an index that points outside of the directory', async () => {
@@ -76,7 +86,7 @@ describe('a damaged model directory', () => {
     const listed = JSON.parse(readFileSync(index, 'utf8')) as { weight_map: Record<string, string> };
     const shard = Object.values(listed.weight_map)[0]!;
     rmSync(join(model, shard));
-    expect(await refusalOf(model)).toContain(shard);
+    expect(await refusalOf(model)).toMatch(/-of-.*Expected .*index\.json.*got no such file\. .*Download/);
     const [tensor] = Object.keys(listed.weight_map);
     writeFileSync(index, JSON.stringify({ weight_map: { ...listed.weight_map, [tensor!]: '../model.safetensors' } }));
     expect(await refusalOf(model)).toMatch(/outside of the directory.*\.\.\/model\.safetensors/);
@@ -89,6 +99,16 @@ describe('a damaged model directory', () => {
     expect(await refusalOf(changeConfig(copyOf('models/llama'), { hidden_act: 'gelu' }))).toMatch(/hidden_act.*gelu/);
     const rope = { rope_parameters: { rope_type: 'yarn', rope_theta: 1e4, factor: 2 } };
     expect(await refusalOf(changeConfig(copyOf('models/llama'), rope))).toContain('yarn');
+  });
+
+  it.each([
+    ['no JSON', '{'],
+    ['null', 'null'],
+    ['an end token that is no id', '{"eos_token_id": "</s>"}'],
+  ])('with a generation_config.json that holds %s', async (_, text) => {
+    const model = copyOf('models/qwen2');
+    writeFileSync(join(model, 'generation_config.json'), text);
+    expect(await refusalOf(model)).toMatch(/generation_config\.json: .*Expected .*got .*\. .+\./);
   });
 
   it('with a tensor missing, misshaped, unknown or not finite', async () => {
@@ -142,5 +162,49 @@ describe('a saved model', () => {
     const again = await loadLanguageModel(target);
     expect(again.config).toEqual(model.config);
     again.dispose();
+  });
+});
+
+describe('weights in float16', () => {
+  /** Bits of numbers in float16, cut to its eleven bits; too small ones become 0. */
+  const float16Of = (values: Float32Array): Uint16Array =>
+    Uint16Array.from(new Uint32Array(values.slice().buffer), (bits) => {
+      const exponent = ((bits >>> 23) & 0xff) - 112;
+      return exponent <= 0 ? 0 : ((bits >>> 16) & 0x8000) | (exponent << 10) | ((bits >>> 13) & 0x3ff);
+    });
+
+  function writeFloat16(file: string, arrays: Awaited<ReturnType<typeof readArrays>>): void {
+    let offset = 0;
+    const entries = Object.entries(arrays).map(([name, { shape, values }]) => {
+      const begin = offset;
+      offset += 2 * values.length;
+      return [name, { dtype: 'F16', shape, data_offsets: [begin, offset] }] as const;
+    });
+    const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    const data = Object.values(arrays).map(({ values }) => Buffer.from(float16Of(values).buffer));
+    writeFileSync(file, Buffer.concat([length, header, ...data]));
+  }
+
+  it('are the numbers that they stand for', async () => {
+    const [narrow, wide] = [copyOf('models/qwen2'), copyOf('models/qwen2')];
+    const arrays = await readArrays(join(narrow, 'model.safetensors'));
+    writeFloat16(join(narrow, 'model.safetensors'), arrays);
+    const rounded = Object.entries(arrays).map(([name, { shape, values }]) => {
+      return [name, { shape, values: float32FromFloat16(float16Of(values)) }] as const;
+    });
+    await writeArrays(join(wide, 'model.safetensors'), Object.fromEntries(rounded));
+    const group = { prompt: Int32Array.of(5, 9), responses: [Int32Array.of(33, 70, 2)] };
+    const logprobs = await Promise.all(
+      [changeConfig(narrow, { dtype: 'float16' }), wide].map(async (path) => {
+        const model = await loadLanguageModel(path);
+        const { sumLogprobs } = await model.evaluate([group]);
+        model.dispose();
+        return sumLogprobs[0]!;
+      }),
+    );
+    expect(logprobs[0]).toBe(logprobs[1]);
+    expect(logprobs[0]).toBeLessThan(0);
   });
 });

@@ -1,5 +1,6 @@
 import { installBackend } from '@metaapo/engine';
 import type { Command } from 'commander';
+import { onInterruption } from '../terminal/interruption.js';
 
 interface InstallFlags {
   gpu?: boolean;
@@ -22,7 +23,12 @@ export function addBackend(program: Command): void {
     .option('--force', 'install again even when it works already')
     .action(async (flags: InstallFlags) => {
       const report = (line: string): void => void process.stderr.write(`${line}\n`);
-      const result = await installBackend({ ...flags, report });
-      process.stdout.write(`${result.summary}\n`);
+      const { signal, release } = onInterruption('Stopping; what was there before stays. Ctrl-C again ends at once.');
+      try {
+        const result = await installBackend({ ...flags, report, signal });
+        process.stdout.write(`${result.summary}\n`);
+      } finally {
+        release();
+      }
     });
 }

@@ -36,6 +36,7 @@ function describe(found: SystemInspection): string {
 function describeBackend({ id, state, reason, measured }: BackendInspection, isChosen: boolean): string {
   const gflops = measured?.matmulGflops;
   const speed = [
+    measured?.libtensorflow === undefined ? undefined : `libtensorflow ${measured.libtensorflow}`,
     gflops?.float32 === undefined ? undefined : `f32 ${gflops.float32.toFixed(0)} GFLOP/s`,
     gflops?.bfloat16 === undefined ? undefined : `bf16 ${gflops.bfloat16.toFixed(0)} GFLOP/s`,
   ].filter((part) => part !== undefined);

@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
 import { type ExportFlags, exportCommand } from '../training/export-command.js';
+import { addExamples } from './examples.js';
 
 /** `metaapo export`: a model as others take it. */
 export function addExport(program: Command): void {
-  program
+  const command = program
     .command('export')
     .description('write a model as one Hugging Face directory, with its adapter merged in')
     .requiredOption('--model <model>', 'directory or hub id; for an adapter, the model it belongs to')
@@ -15,4 +16,9 @@ export function addExport(program: Command): void {
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of the model from the hub')
     .action((flags: ExportFlags) => exportCommand(flags));
+  addExamples(
+    command,
+    'export --model runs/demo/model --output models/merged',
+    'export --model models/base --adapter runs/lora/model --dtype bfloat16 --output models/merged',
+  );
 }

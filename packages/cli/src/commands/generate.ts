@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { type GenerateFlags, generateCommand } from '../sampling/generate-command.js';
+import { addExamples } from './examples.js';
 import { count, nonNegative, positive, positiveCount, positiveShare, share, texts } from './numbers.js';
 
 /** `metaapo generate`: responses to prompts. */
 export function addGenerate(program: Command): void {
-  program
+  const command = program
     .command('generate')
     .description(
       'write responses to prompts, a JSON line each; a command that was stopped goes on when it is run again',
@@ -27,4 +28,9 @@ export function addGenerate(program: Command): void {
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
     .action((flags: GenerateFlags) => generateCommand(flags));
+  addExamples(
+    command,
+    'generate --model models/policy --data prompts.jsonl --n 4 --output responses.jsonl',
+    'generate --model runs/lora/model --data prompts.jsonl --temperature 0 --output greedy.jsonl',
+  );
 }

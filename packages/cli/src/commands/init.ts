@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import type { Command } from 'commander';
+import { BUILT_IN_NAMES } from '../recipe/built-in-recipes.js';
 import { builtInRecipe } from '../recipe/read-recipe.js';
 
 /** `metaapo init`: writes a built-in recipe to a file, to be edited. */
@@ -9,7 +10,7 @@ export function addInit(program: Command): void {
   program
     .command('init')
     .description('write a built-in recipe to a file, to be edited')
-    .argument('[recipe]', 'name of a built-in recipe', 'metaapo')
+    .argument('[recipe]', `name of a built-in recipe: ${BUILT_IN_NAMES}`, 'metaapo')
     .option('--output <file>', 'file to write', 'recipe.yaml')
     .action(async (name: string, { output }: { output: string }) => {
       const text = builtInRecipe(name);

@@ -10,10 +10,10 @@ export function addPlugins(program: Command): void {
   const plugins = program
     .command('plugins')
     .description('list the parts that a recipe can name, by slot')
-    .option('--plugin <package>', 'list the parts of this package or module too', collect, [])
+    .option('--plugin <package>', 'list the parts of this package or module too', collect)
     .option('--json', 'print JSON')
-    .action(async ({ plugin, json }: { plugin: string[]; json?: boolean }) => {
-      const { parts } = registerPlugins(await loadPlugins(plugin));
+    .action(async ({ plugin, json }: { plugin?: string[]; json?: boolean }) => {
+      const { parts } = registerPlugins(await loadPlugins(plugin ?? []));
       const rows = parts.map(({ plugin: from, part }) => ({
         slot: slotName(part.slot),
         id: part.id,

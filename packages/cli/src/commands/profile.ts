@@ -7,7 +7,7 @@ export function addProfile(program: Command): void {
   program
     .command('profile')
     .description('show what one micro-batch of a training recipe costs, primitive by primitive')
-    .argument('<recipe>', 'YAML file or built-in name')
-    .option('--set <key=value>', 'override a key of the recipe', collect, [])
-    .action((recipe: string, { set }: { set: string[] }) => profileCommand(recipe, set));
+    .argument('<recipe>', 'YAML file, or the built-in dpo')
+    .option('--set <key=value>', 'override a key of the recipe', collect)
+    .action((recipe: string, { set }: { set?: string[] }) => profileCommand(recipe, set));
 }

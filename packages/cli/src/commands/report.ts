@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { writeReport } from '../report/write-report.js';
+import { addExamples } from './examples.js';
 
 /** `metaapo report`: a page about one run, or several side by side. */
 export function addReport(program: Command): void {
-  program
+  const command = program
     .command('report')
     .description('write a page with curves, tables and samples of a run, or of several side by side')
     .argument('<run...>', 'run directories')
@@ -11,4 +12,5 @@ export function addReport(program: Command): void {
     .action(async (runs: string[], { output }: { output?: string }) => {
       process.stdout.write(`${await writeReport(runs, output)}\n`);
     });
+  addExamples(command, 'report runs/demo', 'report runs/first runs/second --output compared.html');
 }

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { type RewardFlags, rewardCommand } from '../sampling/reward-command.js';
+import { addExamples } from './examples.js';
 import { positiveCount } from './numbers.js';
 
 /** `metaapo reward`: rewards of given responses. */
 export function addReward(program: Command): void {
-  program
+  const command = program
     .command('reward')
     .description(
       'write the reward of every response, a JSON line a row; a command that was stopped goes on when it is run again',
@@ -17,4 +18,9 @@ export function addReward(program: Command): void {
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
     .action((flags: RewardFlags) => rewardCommand(flags));
+  addExamples(
+    command,
+    'reward --model models/reward --data responses.jsonl --output rewards.jsonl',
+    'reward --model owner/reward-model --revision main --data responses.jsonl --output rewards.jsonl',
+  );
 }

@@ -1,10 +1,11 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { runScoreCommand, type ScoreFlags } from '../training/run-score-command.js';
+import { addExamples } from './examples.js';
 import { count } from './numbers.js';
 
 /** `metaapo score`: log-probabilities and preference scores of offline pairs. */
 export function addScore(program: Command): void {
-  program
+  const command = program
     .command('score')
     .description('write log-probabilities and the preference score of every pair, a JSON line a row')
     .requiredOption('--model <model>', 'directory or hub id of the policy')
@@ -14,8 +15,23 @@ export function addScore(program: Command): void {
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--loss <loss>', 'loss whose score is written: an id, or YAML such as {id: simpo, beta: 2.5}')
     .option('--max-length <tokens>', 'most tokens of a prompt with one response', count, 4096)
+    .addOption(
+      new Option('--long-prompt <what>', 'a prompt that leaves no room for a response')
+        .choices(['error', 'drop'])
+        .default('error'),
+    )
+    .addOption(
+      new Option('--precision <type>', 'element type of matrix products')
+        .choices(['float32', 'bfloat16'])
+        .default('float32'),
+    )
     .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
     .action((flags: ScoreFlags) => runScoreCommand(flags));
+  addExamples(
+    command,
+    'score --model models/policy --reference models/start --data test.jsonl --output scores.jsonl',
+    "score --model runs/demo/model --data test.jsonl --loss '{id: simpo, beta: 2.5}' --output scores.jsonl",
+  );
 }

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { type SelectFlags, selectCommand } from '../run/select-command.js';
+import { addExamples } from './examples.js';
 import { count } from './numbers.js';
 
 /** `metaapo select`: which rows get new responses. */
 export function addSelect(program: Command): void {
-  program
+  const command = program
     .command('select')
     .description('write the weight of every scored pair and whether its prompt gets new responses, a JSON line a row')
     .requiredOption('--scores <file>', 'JSON lines of `metaapo score`')
@@ -19,4 +20,9 @@ export function addSelect(program: Command): void {
     .option('--seed <seed>', 'seed of the draws', count, 0)
     .option('--iteration <number>', 'iteration of the draws, from 0', count, 0)
     .action((flags: SelectFlags) => selectCommand(flags));
+  addExamples(
+    command,
+    'select --scores scores.jsonl --output selected.jsonl',
+    "select --scores scores.jsonl --selection '{id: budget, share: 0.5}' --output selected.jsonl",
+  );
 }

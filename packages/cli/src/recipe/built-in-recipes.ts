@@ -32,7 +32,7 @@ truncated: keep
 referencePolicy: previous
 `;
 
-/** Recipes that come with the command, by name, as YAML. */
+/** Recipes that come with the command, by name, as YAML. `dpo` is one training; the others are whole runs. */
 export const BUILT_IN_RECIPES: Readonly<Record<string, string>> = {
   metaapo: `# MetaAPO on DPO: starts from a policy that offline DPO has trained; the reference is the SFT model.
 model: jmyang/llama3.1-8b-dpo-ultrafeedback
@@ -60,10 +60,13 @@ sampler: { id: local, temperature: 0.9, topP: 0.95, maxNewTokens: 2048 }
 ${LOOP}${DATA}${TRAINING}precision: bfloat16
 output: runs/metaapo-qwen
 `,
-  dpo: `# Offline DPO, the baseline: one epoch over the same pairs. For \`metaapo train\`.
+  dpo: `# Offline DPO, the baseline: one epoch over the same pairs. For \`metaapo train\` or \`metaapo run\`.
 model: allenai/Llama-3.1-Tulu-3-8B-SFT
 loss: { id: dpo, beta: 0.1 }
 ${DATA}${TRAINING}precision: bfloat16
 output: runs/dpo
 `,
 };
+
+/** The names of all built-in recipes, for help. */
+export const BUILT_IN_NAMES: string = Object.keys(BUILT_IN_RECIPES).join(', ');

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { LineCounter, parse, parseDocument } from 'yaml';
+import { type Document, LineCounter, parseDocument } from 'yaml';
 import { BUILT_IN_RECIPES } from './built-in-recipes.js';
+import { parseYamlValue } from './parse-yaml-value.js';
 
 /** A recipe as written, with its overrides applied, before it is checked. */
 export interface RawRecipe {
@@ -14,7 +15,7 @@ export interface RawRecipe {
  * Reads a recipe from a YAML file or a built-in name, and applies `--set key.path=value`; `--set key=` removes a key.
  * @throws MetaapoError with code `config` when there is no such recipe or it is no YAML, with line and column
  */
-export async function readRecipe(recipe: string, overrides: readonly string[]): Promise<RawRecipe> {
+export async function readRecipe(recipe: string, overrides: readonly string[] = []): Promise<RawRecipe> {
   const { where, text } = await recipeText(recipe);
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter });
@@ -26,11 +27,7 @@ export async function readRecipe(recipe: string, overrides: readonly string[]): 
       remedy: 'Correct the YAML',
     });
   }
-  for (const override of overrides) {
-    const { path, value } = parseOverride(override);
-    if (value === undefined) document.deleteIn(path);
-    else document.setIn(path, document.createNode(value));
-  }
+  for (const override of overrides) apply(document, override);
   return { where, value: document.toJS() };
 }
 
@@ -44,6 +41,7 @@ export function builtInRecipe(name: string): string {
   throw new MetaapoError('config', 'there is no such built-in recipe', {
     where: name,
     expected: Object.keys(BUILT_IN_RECIPES).join(', '),
+    remedy: 'Choose one of them',
   });
 }
 
@@ -62,15 +60,39 @@ async function recipeText(recipe: string): Promise<{ readonly where: string; rea
   }
 }
 
+function apply(document: Document, override: string): void {
+  const { path, value } = parseOverride(override);
+  const inside = path.slice(0, -1).findIndex((_, index) => isScalar(document.getIn(path.slice(0, index + 1))));
+  if (inside >= 0 || isScalar(document.toJS() ?? undefined)) {
+    const holder = path.slice(0, inside + 1).join('.') || 'the recipe';
+    throw new MetaapoError('config', `${holder} holds one value and no keys`, {
+      where: `--set ${override}`,
+      expected: `a value for ${holder}, or a key that it is below`,
+      got: path.join('.'),
+      remedy: 'Correct the key',
+    });
+  }
+  if (value === undefined) document.deleteIn(path);
+  else document.setIn(path, document.createNode(value));
+}
+
+/** True for text, numbers and the like, which have no keys. */
+const isScalar = (value: unknown): boolean => value !== undefined && value !== null && typeof value !== 'object';
+
 /** `training.learningRate=1e-6` as a path and a value; the value is read as YAML, and none takes the key away. */
 function parseOverride(override: string): { readonly path: readonly string[]; readonly value: unknown } {
   const at = override.indexOf('=');
   if (at < 1) {
-    throw new MetaapoError('config', 'an override is key.path=value', { where: `--set ${override}`, got: override });
+    throw new MetaapoError('config', 'it sets no key', {
+      where: `--set ${override}`,
+      expected: 'key.path=value',
+      got: override,
+      remedy: 'Write for example --set training.learningRate=1e-6',
+    });
   }
   const text = override.slice(at + 1);
   const path = override.slice(0, at).split('.');
   if (text.trim() === '') return { path, value: undefined };
   const number = Number(text);
-  return { path, value: Number.isFinite(number) ? number : parse(text) };
+  return { path, value: Number.isFinite(number) ? number : parseYamlValue(`--set ${override}`, text) };
 }

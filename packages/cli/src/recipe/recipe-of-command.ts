@@ -26,7 +26,7 @@ export function recipeOfCommand(
   if (!isDirectory(resume) && recipe === undefined) return { recipe: resume, flags: { ...flags, resume: true } };
   const stored = join(resume, RUN_FILES.recipe);
   if (!existsSync(stored)) throw noRun(resume);
-  const set = [...flags.set, `output=${JSON.stringify(resume)}`];
+  const set = [...(flags.set ?? []), `output=${JSON.stringify(resume)}`];
   return { recipe: recipe ?? stored, flags: { ...flags, set, resume: true } };
 }
 

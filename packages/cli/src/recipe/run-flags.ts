@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
+import { collect } from '../commands/collect.js';
 
 /** Flags of the commands that take a recipe. */
 export interface RunFlags {
   /** `key.path=value`. */
-  readonly set: readonly string[];
+  readonly set?: readonly string[] | undefined;
   readonly resume?: boolean;
   readonly allowChanges?: boolean;
   readonly dryRun?: boolean;
@@ -15,8 +16,6 @@ export interface GivenFlags extends Omit<RunFlags, 'resume'> {
   readonly resume?: boolean | string;
 }
 
-const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
-
 /** Adds the flags of a recipe to a command. */
 export function addRunFlags(command: Command, { dryRun = true } = {}): Command {
   command
@@ -24,7 +23,6 @@ export function addRunFlags(command: Command, { dryRun = true } = {}): Command {
       '--set <key=value>',
       'override a key of the recipe, e.g. training.learningRate=1e-6; key= removes it',
       collect,
-      [],
     )
     .option(
       '--resume [directory]',

@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { type SftRecipe, tokensOf } from '@metaapo/core';
 import type { PromptGroup } from '@metaapo/core/contracts';
 import { estimateTrainingMemory, loadTokenizer, readModelConfig } from '@metaapo/models';
-import { loadPlugins } from '../recipe/load-plugins.js';
 import type { TextCoding } from '../training/load-preferences.js';
-import { modelDirectory, type PolicyRecipe, type Sources } from '../training/open-models.js';
+import { findModel, type PolicyRecipe, type Sources } from '../training/open-models.js';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -24,17 +23,18 @@ export interface PlannedData<Row> {
  * @param groupsOf what is computed at once of a row: a row of several groups may be cut between them
  */
 export async function planData<Row extends { readonly row: number }>(
-  recipe: PolicyRecipe & Pick<SftRecipe, 'plugins' | 'revision'>,
+  recipe: PolicyRecipe & Pick<SftRecipe, 'revision'>,
   cachedTokens: number,
   load: (coding: TextCoding, sources: Sources) => Promise<readonly Row[]>,
   groupsOf: (row: Row) => readonly PromptGroup[],
 ): Promise<PlannedData<Row>> {
-  await loadPlugins(recipe.plugins);
   const sources: Sources = { revision: recipe.revision, report: say };
-  const directory = await modelDirectory(recipe.model, sources);
+  const { directory } = await findModel(recipe.model, sources, recipe.adapter);
   const config = await readModelConfig(directory);
   const tokenizer = existsSync(join(directory, 'tokenizer.json')) ? await loadTokenizer(directory) : undefined;
-  const rows = await load({ tokenizer, vocabularySize: config.vocabularySize }, sources);
+  for (const warning of tokenizer?.warnings ?? []) say(`Warning: ${warning}`);
+  const { vocabularySize, maxPositionEmbeddings } = config;
+  const rows = await load({ tokenizer, vocabularySize, maxPositionEmbeddings }, sources);
   const costs = rows.map((row) => ({ row: row.row, groups: groupsOf(row).map(tokensOf) }));
   const longest = costs
     .map(({ row, groups }) => ({ row, tokens: Math.max(...groups) }))
@@ -66,7 +66,7 @@ export async function printOtherModels(
   const parts: string[] = [];
   for (const [name, model] of Object.entries(models)) {
     if (model === undefined) continue;
-    const config = await readModelConfig(await modelDirectory(model, sources));
+    const config = await readModelConfig((await findModel(model, sources)).directory);
     const none = { checkpoint: 'none', tokens: 0, cachedTokens: 0 } as const;
     const { weights } = estimateTrainingMemory({ config, precision, ...none });
     all += weights;

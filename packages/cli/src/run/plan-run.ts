@@ -1,10 +1,11 @@
 import {
+  checkParts,
   composeRun,
   groupOf,
   groupOfTurn,
+  isRunRecipe,
   parseRunRecipe,
   parseSftRecipe,
-  parseTrainingRecipe,
   planBatches,
   type RunRecipe,
   type TrainingRecipe,
@@ -12,12 +13,15 @@ import {
 } from '@metaapo/core';
 import type { TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
+import { checkRecipeParts } from '../recipe/check-recipe-parts.js';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
+import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { loadDemonstrations } from '../training/load-demonstrations.js';
 import { loadPreferences, type TextCoding } from '../training/load-preferences.js';
 import type { Sources } from '../training/open-models.js';
+import { rowsToTrain } from '../training/rows-to-train.js';
 import { type PlannedData, planData, printOtherModels } from './plan-data.js';
 import { type PlannedIteration, planSelection } from './plan-selection.js';
 import { estimateTime, type PlannedTokens } from './plan-time.js';
@@ -25,9 +29,11 @@ import { estimateTime, type PlannedTokens } from './plan-time.js';
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** `metaapo run --dry-run`: what a run would do, without weights. */
-export async function planRun(name: string, { set }: RunFlags): Promise<void> {
-  const { where, value } = await readRecipe(name, set);
+export async function planRun(name: string, flags: RunFlags): Promise<void> {
+  const { where, value } = await readRecipe(name, flags.set);
+  if (!isRunRecipe(value)) return planTraining(name, flags);
   const recipe = parseRunRecipe(value, where);
+  await checkRecipeParts(recipe, await loadPlugins(recipe.plugins));
   const planned = await planPreferences(recipe, recipe.cachedTokens);
   const { rows, parameters, memory } = planned;
   const isFree = await isReferenceFree(recipe);
@@ -49,15 +55,17 @@ export async function planRun(name: string, { set }: RunFlags): Promise<void> {
 
 /** `metaapo train --dry-run`. */
 export async function planTraining(name: string, { set }: RunFlags): Promise<void> {
-  const { where, value } = await readRecipe(name, set);
-  const recipe = parseTrainingRecipe(value, where);
-  printTraining(recipe, (await planPreferences(recipe, 0)).rows.length, 'pairs');
+  const recipe = await readTrainingRecipe(name, set);
+  await checkRecipeParts(recipe, await loadPlugins(recipe.plugins));
+  const { rows } = await planPreferences(recipe, 0);
+  printTraining(recipe, rowsToTrain(recipe, rows).length, 'pairs');
 }
 
 /** `metaapo sft --dry-run`. */
 export async function planFineTuning(name: string, { set }: RunFlags): Promise<void> {
   const { where, value } = await readRecipe(name, set);
   const recipe = parseSftRecipe(value, where);
+  await checkParts(await loadPlugins(recipe.plugins), { trackers: recipe.trackers });
   const load = async (coding: TextCoding, sources: Sources) =>
     (await loadDemonstrations(recipe, coding, sources)).train;
   const { rows } = await planData(recipe, 0, load, ({ turns }) => turns.map(groupOfTurn));

@@ -3,6 +3,7 @@ import {
   checkLossReads,
   composeRun,
   type IterationParts,
+  isRunRecipe,
   parseRunRecipe,
   type ReferenceSource,
   RUN_FILES,
@@ -14,6 +15,7 @@ import { writeAtomically } from '@metaapo/core/storage';
 import { selectBackend } from '@metaapo/engine';
 import type { LanguageModel, LoadedTextModel } from '@metaapo/models';
 import { stringify } from 'yaml';
+import { checkRecipeParts } from '../recipe/check-recipe-parts.js';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
@@ -26,18 +28,21 @@ import { codingOf, loadPreferences } from '../training/load-preferences.js';
 import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
 import { modelDirectory, openPolicy, openReference, type Sources } from '../training/open-models.js';
 import { referencesOf } from '../training/reference-sets.js';
+import { runTrainingCommand } from '../training/run-training-command.js';
 import { optimizerOf, scheduleOf } from '../training/training-settings.js';
 import { printRunSummary } from './print-run-summary.js';
 import { runObserver } from './run-observer.js';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** Runs `metaapo run`. */
+/** Runs `metaapo run`. A recipe that says nothing of a run is one offline training, as `metaapo train` does it. */
 export async function runCommand(name: string, flags: RunFlags): Promise<void> {
-  const { set: overrides, resume = false, allowChanges = false } = flags;
-  const { where, value } = await readRecipe(name, overrides);
+  const { resume = false, allowChanges = false } = flags;
+  const { where, value } = await readRecipe(name, flags.set);
+  if (!isRunRecipe(value)) return runTrainingCommand(name, flags, 'policy');
   const recipe = parseRunRecipe(value, where);
   const plugins = await loadPlugins(recipe.plugins);
+  await checkRecipeParts(recipe, plugins);
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
   const unlock = await claimOutput(recipe.output, resume);
   const interruption = onInterruption();

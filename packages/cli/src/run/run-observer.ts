@@ -9,7 +9,7 @@ interface StageProgress {
 
 /** A stage's line: how many rows are done, how many a second, and how long it still takes. */
 function beginStage(stage: Stage, known: number): StageProgress {
-  const progress = createProgress(stage, process.stderr, known);
+  const progress = createProgress(stage, { from: known });
   const started = performance.now();
   let isEnded = false;
   return {
@@ -18,7 +18,7 @@ function beginStage(stage: Stage, known: number): StageProgress {
     },
     update(done, total) {
       const rate = (1000 * (done - known)) / (performance.now() - started);
-      progress.update(done, total, done > known ? `${rate.toPrecision(3)} rows/s` : '');
+      progress.update(done, total, done > known ? [`${rate.toPrecision(3)} rows/s`] : []);
       isEnded = done >= total;
       if (isEnded) progress.end();
     },

@@ -2,10 +2,10 @@ import { type Generation, type GenerationRequest, MetaapoError, type Tokenizer }
 import { seedOf } from '@metaapo/core/numerics';
 import { type PromptRow, readPrompts, resolveDataFiles, tokenizePrompt } from '@metaapo/data';
 import { type BackendId, selectBackend } from '@metaapo/engine';
-import { type LoadedTextModel, loadTextModel } from '@metaapo/models';
+import type { LoadedTextModel } from '@metaapo/models';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
-import { modelDirectory, type Sources } from '../training/open-models.js';
+import { openTextModel, type Sources } from '../training/open-models.js';
 import { beforeStop, holdsStop } from './before-stop.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
@@ -40,7 +40,7 @@ export async function generateCommand(flags: GenerateFlags): Promise<void> {
   const sources: Sources = { revision: flags.revision, report, signal };
   report(`Backend: ${(await selectBackend(flags.backend === undefined ? {} : { prefer: flags.backend })).reason}`);
   const { cachedTokens, adapter, output } = flags;
-  const loaded = await loadTextModel(await modelDirectory(flags.model, sources), { cachedTokens, adapter });
+  const loaded = await openTextModel(flags.model, sources, { cachedTokens, adapter });
   try {
     const rows: PromptRow[] = [];
     for await (const row of readPrompts(await resolveDataFiles(flags.data, { ...sources, split: flags.split }))) {

@@ -1,9 +1,9 @@
 import { type ResponseRow, readResponses, resolveDataFiles, tokenizeResponse } from '@metaapo/data';
 import { type BackendId, selectBackend } from '@metaapo/engine';
-import { type LoadedTextModel, loadTextModel, refuseLanguageModel, scoreSequences } from '@metaapo/models';
+import { type LoadedTextModel, refuseLanguageModel, scoreSequences } from '@metaapo/models';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
-import { modelDirectory, type Sources } from '../training/open-models.js';
+import { findModel, openTextModel, type Sources } from '../training/open-models.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
 /** Flags of `metaapo reward`. */
@@ -26,9 +26,8 @@ export async function rewardCommand(flags: RewardFlags): Promise<void> {
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
   const sources: Sources = { revision: flags.revision, report, signal };
   report(`Backend: ${(await selectBackend(flags.backend === undefined ? {} : { prefer: flags.backend })).reason}`);
-  const directory = await modelDirectory(flags.model, sources);
-  await refuseLanguageModel(directory);
-  const loaded = await loadTextModel(directory);
+  await refuseLanguageModel((await findModel(flags.model, sources)).directory);
+  const loaded = await openTextModel(flags.model, sources);
   try {
     const sequences: Int32Array[] = [];
     for await (const row of readResponses(await resolveDataFiles(flags.data, { ...sources, split: flags.split }))) {

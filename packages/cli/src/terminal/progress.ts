@@ -1,22 +1,31 @@
 /** Shows how far a stage is: a line that is redrawn on a terminal, plain lines elsewhere. */
 export interface Progress {
-  /** `done` of `total` units; `details` such as `loss 0.61` follow. */
-  update(done: number, total: number, details?: string): void;
+  /** `done` of `total` units; `details` such as `loss 0.61` follow, the most important first. */
+  update(done: number, total: number, details?: readonly string[]): void;
   /** A line that stays. */
   line(text: string): void;
   /** Ends the stage. */
   end(): void;
 }
 
-const BAR_WIDTH = 24;
-const PLAIN_INTERVAL_MS = 10_000;
+/** How a stage begins. */
+export interface ProgressOptions {
+  /** Units that were done before, by a process that was interrupted; default 0. */
+  readonly from?: number;
+  /** When the first unit was begun, as `performance.now()` tells; default now. */
+  readonly startedAt?: number;
+  /** Default stderr. */
+  readonly stream?: Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'write'>;
+}
 
-/**
- * Progress of one stage on a stream, stderr by default.
- * @param known units that were done before it began, and say nothing of its speed
- */
-export function createProgress(stage: string, stream: NodeJS.WriteStream = process.stderr, known = 0): Progress {
-  const started = performance.now();
+const BAR_WIDTH = 16;
+const DEFAULT_COLUMNS = 80;
+const PLAIN_INTERVAL_MS = 10_000;
+const REDRAW_INTERVAL_MS = 80;
+
+/** Progress of one stage. */
+export function createProgress(stage: string, options: ProgressOptions = {}): Progress {
+  const { from = 0, startedAt = performance.now(), stream = process.stderr } = options;
   let lastShown = Number.NEGATIVE_INFINITY;
   let isDrawn = false;
   const clear = (): void => {
@@ -24,23 +33,16 @@ export function createProgress(stage: string, stream: NodeJS.WriteStream = proce
     isDrawn = false;
   };
   return {
-    update(done, total, details = '') {
+    update(done, total, details = []) {
       const now = performance.now();
-      const isLast = done >= total;
-      if (!isLast && now - lastShown < (stream.isTTY ? 80 : PLAIN_INTERVAL_MS)) return;
+      if (done < total && now - lastShown < (stream.isTTY ? REDRAW_INTERVAL_MS : PLAIN_INTERVAL_MS)) return;
       lastShown = now;
-      const seconds = (now - started) / 1000;
-      const text = [`${stage} ${done}/${total}`, details, etaText(done, total, seconds, known)]
-        .filter(Boolean)
-        .join('  ');
-      if (stream.isTTY) {
-        const filled = Math.round((BAR_WIDTH * done) / Math.max(1, total));
-        const bar = '='.repeat(filled).padEnd(BAR_WIDTH);
-        stream.write(`\r\x1b[2K[${bar}] ${text.slice(0, Math.max(20, (stream.columns ?? 80) - BAR_WIDTH - 4))}`);
-        isDrawn = true;
-      } else {
-        stream.write(`${text}\n`);
-      }
+      const time = timeText({ done: done - from, left: total - done, seconds: (now - startedAt) / 1000 });
+      const text = [`${stage} ${done}/${total}`, time, ...details].join('  ');
+      if (!stream.isTTY) return void stream.write(`${text}\n`);
+      const line = `[${barOf(done, total)}] ${text}`;
+      stream.write(`\r\x1b[2K${line.slice(0, Math.max(BAR_WIDTH, (stream.columns ?? DEFAULT_COLUMNS) - 1))}`);
+      isDrawn = true;
     },
     line(text) {
       clear();
@@ -53,15 +55,21 @@ export function createProgress(stage: string, stream: NodeJS.WriteStream = proce
   };
 }
 
-function etaText(done: number, total: number, seconds: number, known: number): string {
-  if (done <= known || done >= total) return `${seconds.toFixed(1)} s`;
-  return `ETA ${durationText((seconds * (total - done)) / (done - known))}`;
+function barOf(done: number, total: number): string {
+  return '='.repeat(Math.round((BAR_WIDTH * done) / Math.max(1, total))).padEnd(BAR_WIDTH);
+}
+
+/** How long it still takes at the pace so far; how long it took once nothing is left. */
+function timeText(pace: { readonly done: number; readonly left: number; readonly seconds: number }): string {
+  const { done, left, seconds } = pace;
+  return done <= 0 || left <= 0 ? `${seconds.toFixed(1)} s` : `ETA ${durationText((seconds * left) / done)}`;
 }
 
 /** `75` as `1 min 15 s`. */
 export function durationText(seconds: number): string {
-  if (seconds < 60) return `${Math.ceil(seconds)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { RUN_FILES, type SftRecipe } from '@metaapo/core';
-import { MetaapoError, type Tracker } from '@metaapo/core/contracts';
-import { writeAtomically } from '@metaapo/core/storage';
+import { composeTrackers, RUN_FILES, type SftRecipe } from '@metaapo/core';
+import { MetaapoError, type Plugin, type Tracker } from '@metaapo/core/contracts';
+import { recoverDirectory, writeAtomically } from '@metaapo/core/storage';
 import { selectBackend } from '@metaapo/engine';
 import type { LanguageModelOptions, LoadedTextModel } from '@metaapo/models';
 import { stringify } from 'yaml';
@@ -15,12 +16,14 @@ import { openPolicy, type PolicyRecipe, type Sources } from './open-models.js';
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** What is read of a recipe before its training begins. */
-type OpenedRecipe = PolicyRecipe & Pick<SftRecipe, 'output' | 'backend' | 'revision'>;
+type OpenedRecipe = PolicyRecipe & Pick<SftRecipe, 'output' | 'backend' | 'revision' | 'trackers'>;
 
 /** What a training in a claimed run directory works with. */
 export interface OpenedTraining {
   readonly policy: LoadedTextModel;
   readonly backendId: string;
+  /** Borrowed: closed at the end, also when the training fails. */
+  readonly trackers: readonly Tracker[];
   readonly sources: Sources;
   readonly signal: AbortSignal;
 }
@@ -28,8 +31,7 @@ export interface OpenedTraining {
 /** How a run directory is claimed. */
 export interface OpeningOptions {
   readonly flags: RunFlags;
-  /** Closed at the end, also when the training fails. */
-  readonly trackers: readonly Tracker[];
+  readonly plugins: readonly Plugin[];
   /** A new head on the model, for a reward model. */
   readonly newHead?: LanguageModelOptions['newHead'];
 }
@@ -41,20 +43,23 @@ export interface OpeningOptions {
  */
 export async function inRunDirectory(
   recipe: OpenedRecipe,
-  { flags, trackers, newHead }: OpeningOptions,
+  { flags, plugins, newHead }: OpeningOptions,
   train: (opened: OpenedTraining) => Promise<void>,
 ): Promise<void> {
   const { resume = false, allowChanges = false } = flags;
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
+  if (resume) await requireCheckpoint(recipe.output);
   const unlock = await claimOutput(recipe.output, resume);
   const { signal, release } = onInterruption();
   let policy: LoadedTextModel | undefined;
+  let trackers: readonly Tracker[] = [];
   try {
     const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
     say(`Backend: ${backend.reason}`);
     const sources: Sources = { revision: recipe.revision, report: say, signal };
     policy = await openPolicy(recipe, sources, newHead === undefined ? {} : { newHead });
-    await train({ policy, backendId: backend.id, sources, signal });
+    trackers = await composeTrackers(plugins, recipe.trackers);
+    await train({ policy, backendId: backend.id, trackers, sources, signal });
     process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
     for (const tracker of trackers) await tracker.close();
@@ -62,6 +67,19 @@ export async function inRunDirectory(
     release();
     await unlock();
   }
+}
+
+/** Looks for what a training goes on from, before anything is loaded or written. */
+async function requireCheckpoint(output: string): Promise<void> {
+  const directory = join(output, RUN_FILES.checkpoint);
+  await recoverDirectory(directory);
+  if (existsSync(directory)) return;
+  throw new MetaapoError('checkpoint', 'there is no checkpoint to resume from', {
+    where: directory,
+    expected: 'what an interrupted training leaves, or training.saveEvery',
+    got: existsSync(join(output, RUN_FILES.model)) ? 'a training that has ended' : 'nothing',
+    remedy: 'Leave --resume out, with another output when this one holds a run',
+  });
 }
 
 /** Keeps the recipe with every default in the run directory. */

@@ -2,7 +2,7 @@ import type { SftRecipe } from '@metaapo/core';
 import type { TokenizedDemonstration } from '@metaapo/core/contracts';
 import { readDemonstrations, tokenizeDemonstrations } from '@metaapo/data';
 import { dataFiles } from './data-files.js';
-import type { TextCoding } from './load-preferences.js';
+import { reportRows, type TextCoding } from './load-preferences.js';
 import type { Sources } from './open-models.js';
 
 /** Demonstrations as token ids. */
@@ -14,22 +14,29 @@ export interface LoadedDemonstrations {
 /** Training and held-out rows of a recipe of fine-tuning; what was cut or dropped is reported. */
 export async function loadDemonstrations(
   { data }: Pick<SftRecipe, 'data'>,
-  { tokenizer, vocabularySize }: TextCoding,
+  coding: TextCoding,
   sources: Sources,
 ): Promise<LoadedDemonstrations> {
-  const load = async (name: string, source: string | readonly string[], split: string | undefined) => {
+  const { tokenizer, vocabularySize } = coding;
+  const load = async (
+    name: string,
+    source: string | readonly string[],
+    split: string | undefined,
+    maxRows?: number,
+  ) => {
     const read = readDemonstrations(await dataFiles(source, split, sources), { column: data.column });
     const { rows, report } = await tokenizeDemonstrations(read, tokenizer, {
       vocabularySize,
+      maxRows,
       maxLength: data.maxLength,
       truncate: data.truncate,
       longPrompt: data.longPrompt,
       turns: data.turns,
     });
-    sources.report(`${name}: ${report.summary}`);
+    reportRows(name, report, coding, sources);
     return rows;
   };
-  const train = await load('train', data.train, data.trainSplit);
+  const train = await load('train', data.train, data.trainSplit, data.maxRows);
   const held = data.eval === undefined ? [] : await load('eval', data.eval, data.evalSplit);
-  return { train: train.slice(0, data.maxRows), held };
+  return { train, held };
 }

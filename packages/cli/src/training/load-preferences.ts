@@ -1,6 +1,6 @@
 import type { RunPrompt, TrainingRecipe } from '@metaapo/core';
 import type { ChatMessage, PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
-import { readPreferences, tokenizePreferences } from '@metaapo/data';
+import { readPreferences, type SequenceReport, tokenizePreferences } from '@metaapo/data';
 import type { LoadedTextModel } from '@metaapo/models';
 import { dataFiles } from './data-files.js';
 import type { Sources } from './open-models.js';
@@ -18,39 +18,66 @@ export interface LoadedPreferences {
 export interface TextCoding {
   readonly tokenizer: Tokenizer | undefined;
   readonly vocabularySize: number;
+  /** Tokens that the model was made for; longer rows are warned of. */
+  readonly maxPositionEmbeddings: number;
 }
 
 /** The coding of a loaded model. */
 export function codingOf({ tokenizer, model }: LoadedTextModel): TextCoding {
-  return { tokenizer, vocabularySize: model.config.vocabularySize };
+  const { vocabularySize, maxPositionEmbeddings } = model.config;
+  return { tokenizer, vocabularySize, maxPositionEmbeddings };
 }
 
 /** Training and held-out rows of a recipe; what was cut or dropped is reported. */
 export async function loadPreferences(
   { data }: Pick<TrainingRecipe, 'data'>,
-  { tokenizer, vocabularySize }: TextCoding,
+  coding: TextCoding,
   sources: Sources,
 ): Promise<LoadedPreferences> {
-  const load = async (name: string, source: string | string[], split: string | undefined) => {
+  const { tokenizer, vocabularySize } = coding;
+  const load = async (name: string, source: string | string[], split: string | undefined, maxRows?: number) => {
     const read: PreferenceRow[] = [];
-    for await (const row of readPreferences(await dataFiles(source, split, sources))) read.push(row);
-    const { rows, report } = await tokenizePreferences(read, tokenizer, {
+    const found = keeping(readPreferences(await dataFiles(source, split, sources)), read);
+    const { rows, report } = await tokenizePreferences(found, tokenizer, {
       vocabularySize,
+      maxRows,
       maxLength: data.maxLength,
       truncate: data.truncate,
       longPrompt: data.longPrompt,
     });
-    sources.report(`${name}: ${report.summary}`);
+    reportRows(name, report, coding, sources);
     return { rows, read };
   };
-  const train = await load('train', data.train, data.trainSplit);
+  const train = await load('train', data.train, data.trainSplit, data.maxRows);
   const held = data.eval === undefined ? { rows: [], read: [] } : await load('eval', data.eval, data.evalSplit);
   return {
-    train: train.rows.slice(0, data.maxRows),
+    train: train.rows,
     held: held.rows,
     promptOf: ({ row }) => promptOf(train.read[row]!, tokenizer),
     heldPromptOf: ({ row }) => promptOf(held.read[row]!, tokenizer),
   };
+}
+
+/** The same items, each kept as it is read. */
+async function* keeping<Item>(items: AsyncIterable<Item>, kept: Item[]): AsyncGenerator<Item> {
+  for await (const item of items) {
+    kept.push(item);
+    yield item;
+  }
+}
+
+/** Says what became of the rows of a data set, and warns of rows that are longer than the model was made for. */
+export function reportRows(
+  name: string,
+  { summary, sequence }: Pick<SequenceReport, 'sequence'> & { readonly summary: string },
+  { maxPositionEmbeddings }: Pick<TextCoding, 'maxPositionEmbeddings'>,
+  { report }: Pick<Sources, 'report'>,
+): void {
+  report(`${name}: ${summary}`);
+  if (sequence.max <= maxPositionEmbeddings) return;
+  report(
+    `Warning: rows of up to ${sequence.max} tokens, and the model was made for ${maxPositionEmbeddings} (max_position_embeddings): lower maxLength`,
+  );
 }
 
 function promptOf(row: PreferenceRow, tokenizer: Tokenizer | undefined): RunPrompt {

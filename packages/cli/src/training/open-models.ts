@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { TrainingRecipe } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { downloadSnapshot } from '@metaapo/data';
 import {
+  adapterBase,
   type LanguageModel,
   type LanguageModelOptions,
   type LoadedTextModel,
@@ -11,8 +11,15 @@ import {
   loadTextModel,
 } from '@metaapo/models';
 
-/** Files of a model that are fetched from the hub. No code, no pickles. */
-const MODEL_FILES = ['*.safetensors', '*.json', '*.jinja', 'tokenizer.model'];
+/** Files of a model that are fetched from the hub: no code, no pickles, no second copy of the weights. */
+const MODEL_FILES = [
+  'model.safetensors',
+  'model-*.safetensors',
+  'adapter_model*.safetensors',
+  '*.json',
+  '*.jinja',
+  'tokenizer.model',
+];
 
 /** Where things come from, and whom to tell. */
 export interface Sources {
@@ -38,6 +45,42 @@ export async function modelDirectory(model: string, { revision, report, signal }
   return downloadSnapshot({ repo, revision, files: MODEL_FILES, report, signal });
 }
 
+/** A model, and the adapter on it where its directory held nothing else. */
+export interface FoundModel {
+  readonly directory: string;
+  readonly adapter: string | undefined;
+}
+
+/**
+ * Finds a model. A directory of a PEFT adapter alone means the model that the adapter names, with the adapter on it.
+ * @throws MetaapoError as {@link modelDirectory} does; `checkpoint` when an adapter names no model, `config` when
+ * another adapter is to go on it
+ */
+export async function findModel(model: string, sources: Sources, adapter?: string | undefined): Promise<FoundModel> {
+  const directory = await modelDirectory(model, sources);
+  const base = await adapterBase(directory);
+  if (base === undefined) return { directory, adapter };
+  if (adapter === undefined) return { directory: await modelDirectory(base, sources), adapter: directory };
+  throw new MetaapoError('config', 'the model is an adapter itself, so no other one can go on it', {
+    where: model,
+    expected: `a whole model, such as its ${base}`,
+    got: adapter,
+    remedy: 'Merge it first with `metaapo export`',
+  });
+}
+
+/** A model with its tokenizer, for anything but training; what its user should know is reported. */
+export async function openTextModel(
+  model: string,
+  sources: Sources,
+  { adapter, ...options }: LanguageModelOptions = {},
+): Promise<LoadedTextModel> {
+  const found = await findModel(model, sources, adapter);
+  const loaded = await loadTextModel(found.directory, { ...options, adapter: found.adapter });
+  for (const warning of loaded.tokenizer?.warnings ?? []) sources.report(`Warning: ${warning}`);
+  return loaded;
+}
+
 /** What a recipe says of the model that is trained. */
 export type PolicyRecipe = Pick<
   TrainingRecipe,
@@ -52,7 +95,9 @@ export async function openPolicy(
 ): Promise<LoadedTextModel> {
   const { training, lora, adapter, precision, executor, data } = recipe;
   const [beta1, beta2] = training.adamBetas;
-  return loadTextModel(await modelDirectory(recipe.model, sources), {
+  // A new adapter needs a whole model under it, as another adapter does.
+  if (lora !== undefined) await findModel(recipe.model, sources, 'a new adapter (lora)');
+  return openTextModel(recipe.model, sources, {
     optimizer: { beta1, beta2, epsilon: training.adamEpsilon, weightDecay: training.weightDecay },
     precision,
     checkpoint: training.checkpoint,
@@ -70,13 +115,11 @@ export async function openReference(
   recipe: TrainingRecipe,
   sources: Sources,
 ): Promise<LanguageModel> {
-  const directory = await modelDirectory(reference, sources);
-  const isAdapter = existsSync(join(directory, 'adapter_config.json'));
-  const base = isAdapter ? await modelDirectory(recipe.model, sources) : directory;
-  return loadLanguageModel(base, {
+  const { directory, adapter } = await findModel(reference, sources);
+  return loadLanguageModel(directory, {
     precision: recipe.precision,
     executor: recipe.executor,
-    adapter: isAdapter ? directory : undefined,
+    adapter,
     longestRow: recipe.data.maxLength,
   });
 }

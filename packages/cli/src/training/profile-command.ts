@@ -1,7 +1,7 @@
-import { groupOf, parseTrainingRecipe } from '@metaapo/core';
+import { groupOf } from '@metaapo/core';
 import type { OptimizerStep, TokenizedPreference, TrainableModel } from '@metaapo/core/contracts';
 import { chooseExecutor, createProfile, type PrimitiveCost, selectBackend } from '@metaapo/engine';
-import { readRecipe } from '../recipe/read-recipe.js';
+import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
 import { codingOf, loadPreferences } from './load-preferences.js';
 import { openPolicy, type Sources } from './open-models.js';
 import { optimizerOf } from './training-settings.js';
@@ -9,9 +9,8 @@ import { optimizerOf } from './training-settings.js';
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** Runs `metaapo profile`: what a training step costs, primitive by primitive. */
-export async function profileCommand(name: string, overrides: readonly string[]): Promise<void> {
-  const { where, value } = await readRecipe(name, overrides);
-  const recipe = parseTrainingRecipe(value, where);
+export async function profileCommand(name: string, overrides?: readonly string[]): Promise<void> {
+  const recipe = await readTrainingRecipe(name, overrides);
   const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
   say(`Backend: ${backend.reason}`);
   const sources: Sources = { revision: recipe.revision, report: say };

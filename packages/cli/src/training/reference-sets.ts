@@ -1,7 +1,7 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type RowLogprobs, referenceLogprobs, type TrainingRecipe } from '@metaapo/core';
 import { MetaapoError, type TokenizedPreference } from '@metaapo/core/contracts';
+import { cacheHome } from '@metaapo/engine';
 import type { LanguageModel, LoadedTextModel } from '@metaapo/models';
 import { createProgress } from '../terminal/progress.js';
 import { openReference, type Sources } from './open-models.js';
@@ -29,7 +29,7 @@ export async function referencesOf(
           model,
           rows,
           microBatchTokens: recipe.training.microBatchTokens,
-          cacheDirectory: join(cacheHome(), 'reference-logprobs'),
+          cacheDirectory: join(cacheHome(process.env), 'reference-logprobs'),
           computedBy: `${backendId} ${recipe.precision}`,
           progress: (done) => progress.update(before + done, total),
           signal: sources.signal,
@@ -45,9 +45,4 @@ export async function referencesOf(
     progress.end();
     if (model !== policy.model) model.dispose();
   }
-}
-
-/** Directory of the project's caches: METAAPO_HOME, or ~/.cache/metaapo. */
-function cacheHome(): string {
-  return process.env.METAAPO_HOME ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'metaapo');
 }

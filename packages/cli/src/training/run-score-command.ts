@@ -3,12 +3,14 @@ import { MetaapoError, type TokenizedPreference } from '@metaapo/core/contracts'
 import { writeAtomically } from '@metaapo/core/storage';
 import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
 import { type BackendId, selectBackend } from '@metaapo/engine';
-import { type LanguageModel, loadLanguageModel, loadTextModel } from '@metaapo/models';
+import { type LanguageModel, loadLanguageModel, type Precision } from '@metaapo/models';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
-import { modelDirectory, type Sources } from './open-models.js';
+import { reportRows } from './load-preferences.js';
+import { findModel, openTextModel, type Sources } from './open-models.js';
+import { requireOutputFile } from './require-output-file.js';
 
 /** Flags of `metaapo score`. */
 export interface ScoreFlags {
@@ -19,13 +21,16 @@ export interface ScoreFlags {
   readonly output: string;
   readonly loss?: string;
   readonly maxLength: number;
+  readonly longPrompt: 'error' | 'drop';
   readonly microBatchTokens: number;
+  readonly precision: Precision;
   readonly backend?: BackendId;
   readonly revision?: string;
 }
 
 /** Runs `metaapo score`. The output appears when it is complete. */
 export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
+  await requireOutputFile(flags.output);
   const isReferenceGiven = flags.reference !== undefined;
   const wanted = flags.loss === undefined ? defaultLoss(isReferenceGiven) : parsePartFlag('--loss', flags.loss);
   const { loss } = await composeRun({ plugins: await loadPlugins([]), recipe: { loss: wanted } });
@@ -41,22 +46,20 @@ export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
   const sources: Sources = { revision: flags.revision, report, signal };
   report(`Backend: ${(await selectBackend(flags.backend === undefined ? {} : { prefer: flags.backend })).reason}`);
   try {
-    const policy = await loadTextModel(await modelDirectory(flags.model, sources));
+    const policy = await openTextModel(flags.model, sources, { precision: flags.precision });
     const { rows, report: counted } = await tokenizePreferences(
       readPreferences(await resolveDataFiles(flags.data, { ...sources, split: flags.split })),
       policy.tokenizer,
-      { maxLength: flags.maxLength, truncate: 'response-tail', vocabularySize: policy.model.config.vocabularySize },
+      {
+        maxLength: flags.maxLength,
+        longPrompt: flags.longPrompt,
+        vocabularySize: policy.model.config.vocabularySize,
+      },
     );
-    report(counted.summary);
+    reportRows('data', counted, policy.model.config, sources);
     const logprobs = await evaluateAndDispose('policy', policy.model, rows, flags, signal);
     const reference = isReferenceGiven
-      ? await evaluateAndDispose(
-          'reference',
-          await loadLanguageModel(await modelDirectory(flags.reference!, sources)),
-          rows,
-          flags,
-          signal,
-        )
+      ? await evaluateAndDispose('reference', await openReferenceModel(flags, sources), rows, flags, signal)
       : undefined;
     const scores = await pairScores(loss, { rows, policy: logprobs, reference });
     const lines = rows.map((row, index) =>
@@ -76,6 +79,11 @@ export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
 
 function defaultLoss(isReferenceGiven: boolean): PartRecipe {
   return { id: 'dpo', referenceFree: !isReferenceGiven };
+}
+
+async function openReferenceModel({ reference, precision }: ScoreFlags, sources: Sources): Promise<LanguageModel> {
+  const { directory, adapter } = await findModel(reference!, sources);
+  return loadLanguageModel(directory, { adapter, precision });
 }
 
 async function evaluateAndDispose(

@@ -1,4 +1,4 @@
-import { composeTrackers, initialTrainerState, parseSftRecipe, planBatches, runFineTuning } from '@metaapo/core';
+import { checkParts, initialTrainerState, parseSftRecipe, planBatches, runFineTuning } from '@metaapo/core';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
@@ -15,8 +15,9 @@ export async function runSftCommand(name: string, flags: RunFlags): Promise<void
   const { where, value } = await readRecipe(name, flags.set);
   const recipe = parseSftRecipe(value, where);
   const { training, output } = recipe;
-  const trackers = await composeTrackers(await loadPlugins(recipe.plugins), recipe.trackers);
-  await inRunDirectory(recipe, { flags, trackers }, async ({ policy, sources, signal }) => {
+  const plugins = await loadPlugins(recipe.plugins);
+  await checkParts(plugins, { trackers: recipe.trackers });
+  await inRunDirectory(recipe, { flags, plugins }, async ({ policy, trackers, sources, signal }) => {
     refuseRewardModel(policy);
     const { train, held } = await loadDemonstrations(recipe, codingOf(policy), sources);
     const plan = planBatches({ rowCount: train.length, ...training });

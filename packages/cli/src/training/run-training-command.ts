@@ -1,16 +1,7 @@
-import {
-  checkLossReads,
-  composeRun,
-  groupOf,
-  initialTrainerState,
-  parseRewardRecipe,
-  parseTrainingRecipe,
-  planBatches,
-  runTraining,
-} from '@metaapo/core';
-import type { TokenizedPreference } from '@metaapo/core/contracts';
+import { checkLossReads, composeRun, initialTrainerState, planBatches, runTraining } from '@metaapo/core';
+import { checkRecipeParts } from '../recipe/check-recipe-parts.js';
 import { loadPlugins } from '../recipe/load-plugins.js';
-import { readRecipe } from '../recipe/read-recipe.js';
+import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { checkpointKey } from './checkpoint-key.js';
 import { inRunDirectory, keepRecipe, refuseRewardModel } from './in-run-directory.js';
@@ -18,58 +9,60 @@ import { codingOf, loadPreferences } from './load-preferences.js';
 import { metaLearnerPart, metaLearnerStart } from './meta-training.js';
 import { printAccuracy, printSummary } from './print-summary.js';
 import { referencesOf } from './reference-sets.js';
+import { rowsToTrain } from './rows-to-train.js';
 import { trainingObserver } from './training-observer.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 
 /** Runs `metaapo train`, or `metaapo train-reward`, whose model gives rewards where a policy gives log-probabilities. */
 export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'policy' | 'reward'): Promise<void> {
-  const { where, value } = await readRecipe(name, flags.set);
-  const recipe = (kind === 'reward' ? parseRewardRecipe : parseTrainingRecipe)(value, where);
+  const recipe = await readTrainingRecipe(name, flags.set, kind);
   const plugins = await loadPlugins(recipe.plugins);
+  await checkRecipeParts(recipe, plugins);
   const metaLearner = metaLearnerPart(recipe.metaLearner);
-  const parts = await composeRun({ plugins, recipe: { loss: recipe.loss, metaLearner, trackers: recipe.trackers } });
+  const parts = await composeRun({ plugins, recipe: { loss: recipe.loss, metaLearner } });
   const modelGives = kind === 'reward' ? 'rewards' : 'logprobs';
   checkLossReads(parts.loss, modelGives);
   const { training, output } = recipe;
   const newHead = kind === 'reward' ? { seed: training.seed } : undefined;
-  const opening = { flags, trackers: parts.trackers, newHead };
-  await inRunDirectory(recipe, opening, async ({ policy, backendId, sources, signal }) => {
-    if (kind === 'policy') refuseRewardModel(policy);
-    const { train, held } = await loadPreferences(recipe, codingOf(policy), sources);
-    const rows = recipe.metaLearner !== undefined && recipe.unselected === 'drop' ? train.filter(isPaired) : train;
-    const isFree = parts.loss.isReferenceFree;
-    const references = await referencesOf(recipe, policy, [rows, held], isFree, sources, backendId);
-    const plan = planBatches({ rowCount: rows.length, ...training });
-    await keepRecipe(recipe);
-    const summary = await runTraining({
-      ...training,
-      schedule: scheduleOf(training, plan.totalSteps),
-      optimizer: optimizerOf(training),
-      output,
-      model: policy.model,
-      loss: parts.loss,
-      modelGives,
-      rows,
-      reference: references[0],
-      plan,
-      meta: parts.metaLearner && {
-        learner: parts.metaLearner,
-        updateEvery: recipe.metaLearner!.updateEvery,
-        lossWeight: recipe.metaLearner!.lossWeight,
-      },
-      start: initialTrainerState(
-        parts.metaLearner && (await metaLearnerStart(recipe.metaLearner!, parts.metaLearner, training.seed)),
-      ),
-      key: checkpointKey(recipe, rows),
-      resume: flags.resume ?? false,
-      evaluation: held.length === 0 ? undefined : { rows: held, reference: references[1] },
-      trackers: parts.trackers,
-      observer: trainingObserver(),
-      signal,
-    });
-    printSummary(summary);
-    if (kind === 'reward') printAccuracy(summary, held.length);
-  });
+  await inRunDirectory(
+    recipe,
+    { flags, plugins, newHead },
+    async ({ policy, backendId, trackers, sources, signal }) => {
+      if (kind === 'policy') refuseRewardModel(policy);
+      const { train, held } = await loadPreferences(recipe, codingOf(policy), sources);
+      const rows = rowsToTrain(recipe, train);
+      const isFree = parts.loss.isReferenceFree;
+      const references = await referencesOf(recipe, policy, [rows, held], isFree, sources, backendId);
+      const plan = planBatches({ rowCount: rows.length, ...training });
+      await keepRecipe(recipe);
+      const summary = await runTraining({
+        ...training,
+        schedule: scheduleOf(training, plan.totalSteps),
+        optimizer: optimizerOf(training),
+        output,
+        model: policy.model,
+        loss: parts.loss,
+        modelGives,
+        rows,
+        reference: references[0],
+        plan,
+        meta: parts.metaLearner && {
+          learner: parts.metaLearner,
+          updateEvery: recipe.metaLearner!.updateEvery,
+          lossWeight: recipe.metaLearner!.lossWeight,
+        },
+        start: initialTrainerState(
+          parts.metaLearner && (await metaLearnerStart(recipe.metaLearner!, parts.metaLearner, training.seed)),
+        ),
+        key: checkpointKey(recipe, rows),
+        resume: flags.resume ?? false,
+        evaluation: held.length === 0 ? undefined : { rows: held, reference: references[1] },
+        trackers,
+        observer: trainingObserver(),
+        signal,
+      });
+      printSummary(summary);
+      if (kind === 'reward') printAccuracy(summary, held.length);
+    },
+  );
 }
-
-const isPaired = (row: TokenizedPreference): boolean => groupOf(row).responses.length === 4;

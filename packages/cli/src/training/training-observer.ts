@@ -6,33 +6,35 @@ import { createProgress, type Progress } from '../terminal/progress.js';
 export function trainingObserver(): TrainingObserver {
   let training: Progress | undefined;
   let evaluation: Progress | undefined;
-  let first: { readonly tokens: number; readonly at: number } | undefined;
+  const speed = tokenSpeed();
+  let rows = 0;
   return {
-    step({ step, metrics }, total) {
-      const tokens = metrics.num_tokens!;
-      // What was done when the first step ended, also by earlier iterations and processes, says nothing of the speed.
-      training ??= createProgress('train', process.stderr, step);
-      first ??= { tokens, at: performance.now() };
-      const rate =
-        tokens > first.tokens ? (tokens - first.tokens) / ((performance.now() - first.at) / 1000) : undefined;
+    step(report, total) {
+      const { step, metrics } = report;
+      training ??= createProgress('train', {
+        from: step - 1,
+        startedAt: performance.now() - 1000 * metrics['time/step_s']!,
+      });
+      rows += report.rows.length;
       const values = shownOf(metrics, [
         ['loss', 'loss', 4],
         ['rewards/accuracies', 'accuracy', 2],
         ['rewards/margins', 'margin', 3],
       ]);
-      training.update(
-        step,
-        total,
-        [rate === undefined ? '' : `${rate.toFixed(0)} tokens/s`, ...values].filter(Boolean).join('  '),
-      );
+      training.update(step, total, [
+        ...speed(step, metrics),
+        ...values.slice(0, 1),
+        `${rows} rows`,
+        ...values.slice(1),
+      ]);
       if (step === total) training.end();
     },
     warning(text) {
       process.stderr.write(`Warning: ${text}\n`);
     },
-    evaluation(rows, total) {
-      evaluation ??= createProgress('evaluate');
-      evaluation.update(rows, total);
+    evaluation(done, total) {
+      evaluation ??= createProgress('evaluate', { from: done });
+      evaluation.update(done, total);
     },
     evaluated(step, metrics) {
       const values = shownOf(metrics, [
@@ -44,6 +46,23 @@ export function trainingObserver(): TrainingObserver {
       evaluation?.line(`after step ${step}: ${values.join(', ')}`);
       evaluation = undefined;
     },
+  };
+}
+
+/** Tokens a second of the steps of this process, evaluations left out; none until it is known. */
+function tokenSpeed(): (step: number, metrics: Metrics) => readonly string[] {
+  let before: number | undefined;
+  let seconds = 0;
+  return (step, metrics) => {
+    const tokens = metrics.num_tokens!;
+    // The tokens of an interrupted process belong to its own seconds.
+    if (before === undefined && step > 1) {
+      before = tokens;
+      return [];
+    }
+    before ??= 0;
+    seconds += metrics['time/step_s']!;
+    return [`${((tokens - before) / seconds).toFixed(0)} tokens/s`];
   };
 }
 

@@ -7,9 +7,9 @@ export function scheduleOf(training: TrainingSection, totalSteps: number): Sched
   return {
     kind: training.schedule,
     peak: training.learningRate,
-    warmupSteps: training.warmupSteps ?? Math.ceil((training.warmupRatio ?? 0.03) * totalSteps),
+    warmupSteps: training.warmupSteps ?? Math.ceil(training.warmupRatio! * totalSteps),
     totalSteps,
-    minRatio: training.minLrRatio ?? 0.1,
+    minRatio: training.minLrRatio ?? 0,
   };
 }
 

@@ -10,7 +10,7 @@ import {
   TRACKER,
   type Tracker,
 } from '../contracts/index.js';
-import { composeRun, composeTrackers } from './index.js';
+import { checkParts, composeRun, composeTrackers } from './index.js';
 
 const loss = (id: string, options: Readonly<Record<string, unknown>>): PreferenceLoss => ({
   id,
@@ -40,6 +40,23 @@ describe('composing a run', () => {
     await expect(failure({ id: 'frist' })).rejects.toThrow(/Did you mean first\?/);
     await expect(failure({ id: 'first', betta: 1 })).rejects.toThrow(/betta/);
     await expect(failure({ id: 'first', beta: -1 })).rejects.toMatchObject({ code: 'config' });
+  });
+
+  it('checks ids and options without making a part', async () => {
+    const unmade = definePart({
+      slot: LOSS,
+      id: 'unmade',
+      summary: 'A loss.',
+      options,
+      create: () => {
+        throw new Error('made');
+      },
+    });
+    const plugins = [definePlugin({ name: 'one', contract: CONTRACT, parts: [unmade] })];
+    await checkParts(plugins, { loss: { id: 'unmade', beta: 1 } });
+    await expect(checkParts(plugins, { loss: { id: 'unmad' } })).rejects.toThrow(/Did you mean unmade\?/);
+    await expect(checkParts(plugins, { loss: { id: 'unmade', beta: -1 } })).rejects.toMatchObject({ code: 'config' });
+    await expect(checkParts(plugins, { trackers: [{ id: 'none' }] })).rejects.toThrow('tracker none');
   });
 
   it('refuses two plugins that offer the same id', async () => {

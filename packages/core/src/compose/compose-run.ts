@@ -80,6 +80,25 @@ export async function composeRun({ plugins, recipe, context }: ComposeOptions): 
 }
 
 /**
+ * Checks that every part that a recipe names is there and takes its options, without making any.
+ * @throws MetaapoError as {@link composeRun} does
+ */
+export async function checkParts(plugins: readonly Plugin[], recipe: Partial<PartsRecipe>): Promise<void> {
+  const registry = registerPlugins(plugins);
+  const { loss, metaLearner, selection, sampler, rewardModel, pairs, trackers = [] } = recipe;
+  const wanted: readonly (readonly [Slot<unknown>, PartRecipe | undefined])[] = [
+    [LOSS, loss],
+    [META_LEARNER, metaLearner],
+    [SELECTION_RULE, selection],
+    [SAMPLER, sampler],
+    [REWARD_MODEL, rewardModel],
+    [PAIR_RULE, pairs],
+    ...trackers.map((tracker) => [TRACKER, tracker] as const),
+  ];
+  for (const [slot, part] of wanted) if (part !== undefined) await checkOptions(registry.find(slot, part.id), part);
+}
+
+/**
  * Makes the trackers that a recipe names, for a training without other parts.
  * @throws MetaapoError as {@link composeRun} does
  */

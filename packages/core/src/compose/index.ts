@@ -1,5 +1,6 @@
 export {
   type ComposeOptions,
+  checkParts,
   composeRun,
   composeTrackers,
   type PartRecipe,

@@ -15,3 +15,4 @@ export * from './text-model.js';
 export * from './tokenizer.js';
 export * from './tracker.js';
 export * from './trainable-model.js';
+export * from './yield-to-events.js';

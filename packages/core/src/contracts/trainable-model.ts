@@ -84,7 +84,7 @@ export interface RequestGenerations {
  * affair; token ids go in and log-probabilities come out.
  */
 export interface TrainableModel {
-  /** Key of the weights it started from: equal keys mean equal log-probabilities. Used to cache a reference's. */
+  /** Key of the configuration and weights it started from: equal keys mean equal log-probabilities. Used to cache a reference's. */
   readonly fingerprint: string;
   /** Log-probabilities of every response, keeping what `backward` needs. */
   forward(groups: readonly PromptGroup[]): Promise<ForwardTicket>;

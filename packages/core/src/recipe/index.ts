@@ -1,5 +1,5 @@
 export { nearest, suggestion } from './nearest.js';
 export { parseRewardRecipe, parseTrainingRecipe, parseWith } from './parse-recipe.js';
-export { parseRunRecipe, type RunRecipe, runRecipe } from './run-recipe.js';
+export { isRunRecipe, parseRunRecipe, type RunRecipe, runRecipe } from './run-recipe.js';
 export { parseSftRecipe, type SftRecipe, sftRecipe } from './sft-recipe.js';
 export { commonSections, type TrainingRecipe, trainingRecipe } from './training-recipe.js';

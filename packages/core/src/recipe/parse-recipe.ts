@@ -74,10 +74,11 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly strin
   return Object.keys(shapeOf(inner) ?? {});
 }
 
-/** Shape of an object schema, inside defaults, options and choices. */
+/** Shape of an object schema, inside defaults, options, transformations and choices. */
 function shapeOf(schema: unknown): Record<string, unknown> | undefined {
   if (schema instanceof z.ZodObject) return schema.shape;
   if (schema instanceof z.ZodUnion) return Object.assign({}, ...schema.options.map(shapeOf));
-  const def = (schema as { def?: { innerType?: unknown } } | undefined)?.def;
-  return def?.innerType === undefined ? undefined : shapeOf(def.innerType);
+  const def = (schema as { def?: { innerType?: unknown; in?: unknown } } | undefined)?.def;
+  const inner = def?.innerType ?? def?.in;
+  return inner === undefined ? undefined : shapeOf(inner);
 }

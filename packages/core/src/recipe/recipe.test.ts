@@ -8,12 +8,26 @@ describe('recipes', () => {
   it('fill in every default', () => {
     expect(parseTrainingRecipe(training, 'recipe.yaml')).toMatchObject({
       loss: { id: 'dpo' },
-      training: { batchSize: 128, learningRate: 5e-7, schedule: 'constant', adamBetas: [0.9, 0.95] },
+      training: {
+        batchSize: 128,
+        learningRate: 5e-7,
+        schedule: 'constant',
+        warmupRatio: 0.03,
+        adamBetas: [0.9, 0.95],
+      },
       data: { maxLength: 4096, truncate: 'response-tail' },
       executor: 'auto',
       precision: 'float32',
     });
+    expect(parseTrainingRecipe(training, 'recipe.yaml').unselected).toBeUndefined();
+    expect(parseTrainingRecipe({ ...training, metaLearner: {} }, 'recipe.yaml').unselected).toBe('keep');
+    const cosine = { ...training, training: { schedule: 'cosine_with_min_lr' } };
+    expect(parseTrainingRecipe(cosine, 'r').training).toMatchObject({ minLrRatio: 0.1, warmupRatio: 0.03 });
+    const constant = { ...training, training: { warmupSteps: 0 } };
+    expect(parseTrainingRecipe(constant, 'r').training).not.toHaveProperty('minLrRatio');
+    expect(parseTrainingRecipe(constant, 'r').training).not.toHaveProperty('warmupRatio');
     expect(parseRunRecipe(run, 'recipe.yaml')).toMatchObject({
+      unselected: 'keep',
       metaLearner: { id: 'mlp', updateEvery: 8 },
       iterations: 3,
       responsesPerPrompt: 8,
@@ -21,6 +35,8 @@ describe('recipes', () => {
       referencePolicy: 'previous',
     });
     expect(parseRewardRecipe(training, 'recipe.yaml').loss).toEqual({ id: 'bradley-terry' });
+    expect(parseTrainingRecipe({ ...training, loss: { beta: 0.2 } }, 'r').loss).toEqual({ id: 'dpo', beta: 0.2 });
+    expect(parseRunRecipe({ ...run, sampler: { topP: 0.9 } }, 'r').sampler).toEqual({ id: 'local', topP: 0.9 });
     expect(parseSftRecipe(training, 'recipe.yaml')).toMatchObject({
       training: { batchSize: 128, learningRate: 2e-5 },
       data: { maxLength: 4096, turns: 'all' },
@@ -52,9 +68,24 @@ describe('recipes', () => {
     expect(() => parseTrainingRecipe(warmup, 'r')).toThrow('not both');
     expect(() => parseSftRecipe(warmup, 'r')).toThrow('not both');
     expect(() => parseRewardRecipe({ ...training, reference: 'm' }, 'r')).toThrow('reference');
-    expect(() => parseRunRecipe({ ...run, evaluateRewards: 8 }, 'r')).toThrow(/evaluateRewards .*give data\.eval/);
+    expect(() => parseRunRecipe({ ...run, evaluateRewards: 8 }, 'r')).toThrow(/evaluateRewards.*without data\.eval/);
     expect(parseRunRecipe({ ...run, data: { train: 'x', eval: 'y' }, evaluateRewards: 8 }, 'r').evaluateRewards).toBe(
       8,
     );
+  });
+
+  it.each([
+    ['unselected', { unselected: 'drop' }, /unselected.*without metaLearner/],
+    ['data.evalSplit', { data: { train: 'x', evalSplit: 'test' } }, /data\.evalSplit.*without data\.eval/],
+    ['training.evaluateEvery', { training: { evaluateEvery: 2 } }, /training\.evaluateEvery.*without data\.eval/],
+  ])('refuse what would do nothing: %s', (_, change, message) => {
+    expect(() => parseTrainingRecipe({ ...training, ...change }, 'r')).toThrow(message);
+  });
+
+  it('refuse held-out rewards without held-out rows, and fine-tuning and rewards alike', () => {
+    expect(() => parseRunRecipe({ ...run, evaluateRewards: 4 }, 'r')).toThrow(/evaluateRewards.*without data\.eval/);
+    const every = { ...training, training: { evaluateEvery: 2 } };
+    expect(() => parseSftRecipe(every, 'r')).toThrow('without data.eval');
+    expect(() => parseRewardRecipe(every, 'r')).toThrow('without data.eval');
   });
 });

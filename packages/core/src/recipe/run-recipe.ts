@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseWith } from './parse-recipe.js';
-import { ADAPTER_CONFLICT, commonSections, isOneAdapter, metaLearnerSection, part } from './training-recipe.js';
+import { checkConflicts, commonSections, metaLearnerSection, part, partOr } from './training-recipe.js';
 
 const count = z.int().positive();
 
@@ -10,15 +10,16 @@ export const runRecipe = z
     ...commonSections,
     /** What weighs the pairs; a run always has one. */
     metaLearner: metaLearnerSection.prefault({}),
+    unselected: z.enum(['keep', 'drop']).default('keep'),
     iterations: count.default(3),
     /** Rows of an iteration; default an equal share of all. */
     promptsPerIteration: count.optional(),
     /** New responses a selected prompt, K. */
     responsesPerPrompt: z.int().min(2).default(8),
-    selection: part.default({ id: 'meta' }),
-    sampler: part.default({ id: 'local' }),
+    selection: partOr('meta'),
+    sampler: partOr('local'),
     rewardModel: part,
-    pairs: part.default({ id: 'best-worst' }),
+    pairs: partOr('best-worst'),
     /** Responses cut at the limit: kept without an end-of-sequence token, or left out. */
     truncated: z.enum(['keep', 'drop']).default('keep'),
     /** `previous`: the policy as it was before the last iteration; `fixed`: the first reference for ever. */
@@ -32,11 +33,14 @@ export const runRecipe = z
     /** Tokens, prompts and responses in flight together, whose keys and values are kept while generating. */
     cachedTokens: count.default(16_384),
   })
-  .refine(isOneAdapter, ADAPTER_CONFLICT)
-  .refine(({ evaluateRewards, data }) => evaluateRewards === undefined || data.eval !== undefined, {
-    message: 'it needs held-out prompts: give data.eval',
-    path: ['evaluateRewards'],
-  });
+  .superRefine(checkConflicts);
+
+const RUN_KEYS = Object.keys(runRecipe.shape).filter((key) => !Object.hasOwn(commonSections, key));
+
+/** True for a recipe, checked or not, that speaks of a whole run and not of one training alone. */
+export function isRunRecipe(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && RUN_KEYS.some((key) => Object.hasOwn(value, key));
+}
 
 /** A checked recipe of a whole run with every default filled in. */
 export type RunRecipe = z.output<typeof runRecipe>;

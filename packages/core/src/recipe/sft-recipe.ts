@@ -1,9 +1,17 @@
 import { z } from 'zod';
 import { parseWith } from './parse-recipe.js';
-import { ADAPTER_CONFLICT, commonSections, dataSection, isOneAdapter, trainingSection } from './training-recipe.js';
+import {
+  checkConflicts,
+  commonSections,
+  dataSection,
+  trainingFields,
+  withScheduleDefaults,
+} from './training-recipe.js';
 
 /** How a model is trained on demonstrations: with a larger learning rate than on preferences. */
-const fineTuningSection = trainingSection.safeExtend({ learningRate: z.number().positive().default(2e-5) });
+const fineTuningSection = trainingFields
+  .safeExtend({ learningRate: z.number().positive().default(2e-5) })
+  .transform(withScheduleDefaults);
 
 /** Which demonstrations, and how long they may be. */
 const demonstrationSection = dataSection.extend({
@@ -29,7 +37,7 @@ export const sftRecipe = z
     revision: commonSections.revision,
     output: commonSections.output,
   })
-  .refine(isOneAdapter, ADAPTER_CONFLICT);
+  .superRefine(checkConflicts);
 
 /** A checked recipe of supervised fine-tuning with every default filled in. */
 export type SftRecipe = z.output<typeof sftRecipe>;

@@ -8,8 +8,11 @@ const share = z.number().min(0).max(1);
 /** A part by id, with its own options beside it; the part checks them. */
 export const part = z.looseObject({ id: z.string() });
 
-/** AdamW, schedule, batches: how a model is trained. */
-export const trainingSection = z
+/** The same, of a slot that has a usual part: its options may be given alone. */
+export const partOr = (id: string) => z.looseObject({ id: z.string().default(id) }).prefault({});
+
+/** AdamW, schedule, batches: how a model is trained, before defaults that depend on other settings are filled in. */
+export const trainingFields = z
   .strictObject({
     /** Rows an optimizer step: pairs, or in fine-tuning demonstrations. */
     batchSize: count.default(128),
@@ -18,11 +21,12 @@ export const trainingSection = z
     epochs: count.default(1),
     shuffle: z.boolean().default(true),
     learningRate: positive.default(5e-7),
+    /** Of the learning rate after the warm-up. The built-in recipes name the paper's, cosine_with_min_lr. */
     schedule: z.enum(SCHEDULES).default('constant'),
-    /** Lowest learning rate as a share of the peak; for cosine_with_min_lr. */
+    /** Lowest learning rate as a share of the peak, default 0.1; for cosine_with_min_lr. */
     minLrRatio: share.optional(),
     warmupSteps: z.int().min(0).optional(),
-    /** Share of all steps that warm up; default 0.03. Excludes warmupSteps. */
+    /** Share of all steps that warm up, rounded up; default 0.03. Excludes warmupSteps. */
     warmupRatio: share.optional(),
     adamBetas: z.tuple([share, share]).default([0.9, 0.95]),
     adamEpsilon: positive.default(1e-8),
@@ -46,6 +50,19 @@ export const trainingSection = z
     message: 'only the schedule cosine_with_min_lr has a lowest learning rate',
     path: ['minLrRatio'],
   });
+
+/** The section with the defaults that depend on other settings. */
+export function withScheduleDefaults<Fields extends z.output<typeof trainingFields>>(fields: Fields): Fields {
+  const { warmupSteps, warmupRatio = 0.03, schedule, minLrRatio = 0.1 } = fields;
+  return {
+    ...fields,
+    ...(warmupSteps === undefined && { warmupRatio }),
+    ...(schedule === 'cosine_with_min_lr' && { minLrRatio }),
+  };
+}
+
+/** {@link trainingFields} with every default filled in. */
+export const trainingSection = trainingFields.transform(withScheduleDefaults);
 
 /** Which rows, and how long they may be. */
 export const dataSection = z.strictObject({
@@ -94,12 +111,12 @@ export const commonSections = {
   /** A PEFT adapter directory to go on from. */
   adapter: z.string().optional(),
   lora: loraSection.optional(),
-  loss: part.default({ id: 'dpo' }),
+  loss: partOr('dpo'),
   metaLearner: metaLearnerSection.optional(),
   training: trainingSection.prefault({}),
   data: dataSection,
-  /** Rows without an online pair in a meta-weighted training: trained offline with weight 1, or left out. */
-  unselected: z.enum(['keep', 'drop']).default('keep'),
+  /** Rows without an online pair in a meta-weighted training: trained offline with weight 1, or left out; default keep. */
+  unselected: z.enum(['keep', 'drop']).optional(),
   backend: z.enum(['tensorflow-gpu', 'tensorflow', 'wasm']).optional(),
   executor: z.enum(['auto', 'compiled', 'eager']).default('auto'),
   precision: z.enum(['float32', 'bfloat16']).default('float32'),
@@ -112,19 +129,40 @@ export const commonSections = {
   output: z.string(),
 };
 
-/** True unless a recipe names an adapter and a new one. */
-export function isOneAdapter({ adapter, lora }: { readonly adapter?: unknown; readonly lora?: unknown }): boolean {
-  return adapter === undefined || lora === undefined;
+/** What {@link checkConflicts} reads of a recipe. */
+interface Conflicting {
+  readonly adapter?: unknown;
+  readonly lora?: unknown;
+  readonly metaLearner?: unknown;
+  readonly unselected?: unknown;
+  readonly evaluateRewards?: unknown;
+  readonly data: { readonly eval?: unknown; readonly evalSplit?: unknown };
+  readonly training: { readonly evaluateEvery?: unknown };
 }
 
-/** What is said of a recipe that names both. */
-export const ADAPTER_CONFLICT = {
-  message: 'give adapter, to go on with one, or lora, to begin one, not both',
-  path: ['lora'],
-};
+/** Refuses settings that exclude each other, and those that would do nothing. */
+export function checkConflicts(recipe: Conflicting, context: z.core.$RefinementCtx): void {
+  const { adapter, lora, metaLearner, unselected, evaluateRewards, data, training } = recipe;
+  const refuse = (message: string, ...path: string[]): void => context.addIssue({ code: 'custom', message, path });
+  if (adapter !== undefined && lora !== undefined) {
+    refuse('give adapter, to go on with one, or lora, to begin one, not both', 'lora');
+  }
+  if (unselected !== undefined && metaLearner === undefined)
+    refuse('it does nothing without metaLearner', 'unselected');
+  if (data.eval !== undefined) return;
+  const message = 'it does nothing without data.eval';
+  if (data.evalSplit !== undefined) refuse(message, 'data', 'evalSplit');
+  if (training.evaluateEvery !== undefined) refuse(message, 'training', 'evaluateEvery');
+  if (evaluateRewards !== undefined) refuse(message, 'evaluateRewards');
+}
 
 /** A recipe of `metaapo train`. */
-export const trainingRecipe = z.strictObject(commonSections).refine(isOneAdapter, ADAPTER_CONFLICT);
+export const trainingRecipe = z
+  .strictObject(commonSections)
+  .superRefine(checkConflicts)
+  .transform((recipe) =>
+    recipe.metaLearner === undefined ? recipe : { ...recipe, unselected: recipe.unselected ?? 'keep' },
+  );
 
 /** A checked recipe with every default filled in. */
 export type TrainingRecipe = z.output<typeof trainingRecipe>;
@@ -133,7 +171,7 @@ export type TrainingRecipe = z.output<typeof trainingRecipe>;
 export const rewardRecipe = z
   .strictObject({
     model: commonSections.model,
-    loss: part.default({ id: 'bradley-terry' }),
+    loss: partOr('bradley-terry'),
     training: commonSections.training,
     data: commonSections.data,
     backend: commonSections.backend,
@@ -144,4 +182,4 @@ export const rewardRecipe = z
     revision: commonSections.revision,
     output: commonSections.output,
   })
-  .transform((recipe): TrainingRecipe => ({ ...recipe, unselected: 'keep' }));
+  .superRefine(checkConflicts);

@@ -1,4 +1,4 @@
-import type { PromptGroup, TokenizedPreference, TrainableModel } from '../contracts/index.js';
+import { type PromptGroup, type TokenizedPreference, type TrainableModel, yieldToEvents } from '../contracts/index.js';
 import { packByTokens } from '../numerics/index.js';
 import { tokensOf } from '../trainer/index.js';
 import type { IterationRecord } from './run-journal.js';
@@ -45,7 +45,7 @@ export async function klToReference(
   let nats = 0;
   options.progress?.(0, sample.length);
   for (const [start, end] of packByTokens(sample.map(tokensOf), options.microBatchTokens)) {
-    options.signal?.throwIfAborted();
+    await yieldToEvents(options.signal);
     const part = sample.slice(start, end);
     const own = (await policy.evaluate(part)).sumLogprobs;
     const other = (await reference.evaluate(part)).sumLogprobs;

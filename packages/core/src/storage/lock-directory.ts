@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
 
 const LOCK = 'run.lock';
 
 /**
  * Claims a directory for this process; a lock whose process has ended is taken over.
- * @returns a function that gives the directory back
+ * @returns a function that gives the directory back; one that was made here and is still empty goes away again
  * @throws MetaapoError with code `config` when another process holds it
  */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
-  await mkdir(directory, { recursive: true });
+  const made = await mkdir(directory, { recursive: true });
   const file = join(directory, LOCK);
   const own = JSON.stringify({ pid: process.pid, host: hostname() });
   while (!(await createWhole(file, own))) {
@@ -27,7 +27,22 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
     }
     await removeStale(file, holder);
   }
-  return () => rm(file, { force: true });
+  return async () => {
+    await rm(file, { force: true });
+    if (made !== undefined) await removeEmpty(directory, made);
+  };
+}
+
+/** Removes a directory and those above it, up to `last`, as far as they are empty. */
+async function removeEmpty(directory: string, last: string): Promise<void> {
+  for (let empty = resolve(directory); ; empty = dirname(empty)) {
+    try {
+      await rmdir(empty);
+    } catch {
+      return;
+    }
+    if (empty === resolve(last)) return;
+  }
 }
 
 /** Makes a file with its content in one step, so that nobody reads it half-written; false when there is one already. */

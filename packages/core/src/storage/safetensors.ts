@@ -29,12 +29,18 @@ export interface SafetensorsFile {
 }
 
 const HEADER_LIMIT = 100_000_000;
+const HEADER = 'an object of tensors by name';
+const ENTRY = '{dtype, shape, data_offsets}';
 
-function corrupt(file: string, summary: string, expected?: string, got?: string): MetaapoError {
+/** A value as a message can show it. */
+const shortened = (value: unknown): string => JSON.stringify(value).slice(0, 80);
+
+function corrupt(file: string, summary: string, expected: string, got: string, cause?: unknown): MetaapoError {
   return new MetaapoError('checkpoint', summary, {
     where: file,
-    ...(expected === undefined ? {} : { expected }),
-    ...(got === undefined ? {} : { got }),
+    expected,
+    got,
+    ...(cause !== undefined && { cause }),
     remedy: 'Download or save the file again',
   });
 }
@@ -44,9 +50,16 @@ function corrupt(file: string, summary: string, expected?: string, got?: string)
  * @throws MetaapoError with code `checkpoint` when the file is missing, truncated or inconsistent
  */
 export async function openSafetensors(file: string): Promise<SafetensorsFile> {
-  if (endianness() !== 'LE') throw corrupt(file, 'safetensors is read on little-endian machines only');
+  if (endianness() !== 'LE')
+    throw new MetaapoError('config', 'safetensors is read on little-endian machines only', { where: file });
   const handle = await open(file, 'r').catch((cause: unknown) => {
-    throw new MetaapoError('checkpoint', 'the file cannot be opened', { where: file, cause, remedy: 'Check the path' });
+    throw new MetaapoError('checkpoint', 'the file cannot be opened', {
+      where: file,
+      expected: 'a safetensors file that may be read',
+      got: (cause as NodeJS.ErrnoException).code ?? String(cause),
+      cause,
+      remedy: 'Check the path and its permissions',
+    });
   });
   try {
     const { tensors, metadata } = await readHeader(handle, file);
@@ -56,7 +69,7 @@ export async function openSafetensors(file: string): Promise<SafetensorsFile> {
       metadata,
       async read(name) {
         const tensor = tensors.get(name);
-        if (tensor === undefined) throw corrupt(file, `there is no tensor ${name}`);
+        if (tensor === undefined) throw corrupt(file, `there is no tensor ${name}`, name, `${tensors.size} others`);
         return toFloat32(await readBytes(handle, file, tensor.begin, tensor.end), tensor, `${file}, tensor ${name}`);
       },
       close: () => handle.close(),
@@ -89,9 +102,9 @@ async function readHeader(handle: FileHandle, file: string): Promise<Pick<Safete
   try {
     header = JSON.parse(new TextDecoder().decode(await readBytes(handle, file, 8, 8 + length)));
   } catch (cause) {
-    throw new MetaapoError('checkpoint', 'the header is no JSON', { where: file, cause, remedy: 'Get the file again' });
+    throw corrupt(file, 'the header is no JSON', HEADER, (cause as Error).message, cause);
   }
-  if (!isRecord(header)) throw corrupt(file, 'the header is no JSON object');
+  if (!isRecord(header)) throw corrupt(file, 'the header is no JSON object', HEADER, shortened(header));
   const { __metadata__: metadata = {}, ...entries } = header;
   const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of Object.entries(entries)) {
@@ -107,7 +120,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function checkEntry(file: string, name: string, entry: unknown, start: number, size: number): StoredTensor {
-  if (!isRecord(entry)) throw corrupt(file, `tensor ${name} is not described by an object`);
+  if (!isRecord(entry)) throw corrupt(file, `tensor ${name} is not described by an object`, ENTRY, shortened(entry));
   const {
     dtype,
     shape,
@@ -119,7 +132,7 @@ function checkEntry(file: string, name: string, entry: unknown, start: number, s
   }
   const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
   if (!Array.isArray(shape) || !shape.every(isCount) || !Array.isArray(offsets) || !offsets.every(isCount)) {
-    throw corrupt(file, `tensor ${name} has no shape or offsets`);
+    throw corrupt(file, `tensor ${name} has no shape or offsets`, ENTRY, shortened(entry));
   }
   const [begin, end] = offsets as [number, number];
   const expected = shape.reduce((product, dimension) => product * dimension, bytes);
@@ -134,7 +147,9 @@ function checkOverlap(file: string, tensors: ReadonlyMap<string, StoredTensor>):
   const sorted = [...tensors].sort(([, a], [, b]) => a.begin - b.begin);
   for (const [index, [name, tensor]] of sorted.entries()) {
     const next = sorted[index + 1];
-    if (next !== undefined && next[1].begin < tensor.end) throw corrupt(file, `tensors ${name} and ${next[0]} overlap`);
+    if (next !== undefined && next[1].begin < tensor.end) {
+      throw corrupt(file, `tensors ${name} and ${next[0]} overlap`, `${tensor.end} or later`, `${next[1].begin}`);
+    }
   }
 }
 

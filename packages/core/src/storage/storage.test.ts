@@ -183,4 +183,13 @@ describe('writing', () => {
     await unlock();
     await (await lockDirectory(file('run')))();
   });
+
+  it('leaves no empty directory behind, but one with something in it', async () => {
+    await (await lockDirectory(file('made/run')))();
+    expect(existsSync(file('made'))).toBe(false);
+    const unlock = await lockDirectory(file('made/run'));
+    await writeAtomically(file('made/run/metrics.jsonl'), '');
+    await unlock();
+    expect(existsSync(file('made/run/metrics.jsonl'))).toBe(true);
+  });
 });

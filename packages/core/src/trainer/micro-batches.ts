@@ -1,4 +1,4 @@
-import type { ForwardTicket, PromptGroup, TrainableModel } from '../contracts/index.js';
+import { type ForwardTicket, type PromptGroup, type TrainableModel, yieldToEvents } from '../contracts/index.js';
 import { packByTokens } from '../numerics/index.js';
 import { tokensOf } from './response-logprobs.js';
 
@@ -20,6 +20,7 @@ export async function backwardByMicroBatch(
   gradientOf: (ticket: ForwardTicket, part: MicroBatch) => Promise<Float32Array>,
 ): Promise<void> {
   for (const [start, end] of packByTokens(groups.map(tokensOf), microBatchTokens)) {
+    await yieldToEvents();
     const part = { groups: groups.slice(start, end), start, end };
     const ticket = await model.forward(part.groups);
     const gradient = await gradientOf(ticket, part).catch(async (error: unknown) => {

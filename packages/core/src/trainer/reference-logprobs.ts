@@ -18,11 +18,28 @@ export interface ReferenceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Rows of a file of the cache: what an interruption loses at most. */
+const CHUNK_ROWS = 512;
+
 /**
  * Log-probabilities of every response under the reference, from the cache where they are in it. The key is made of the
- * model's weights, the token ids (hence data, tokenizer and template) and what computed them.
+ * model's configuration and weights, the token ids (hence data, tokenizer and template) and what computed them.
+ * Rows are computed and kept in chunks, so that an interrupted pass goes on where it stopped.
  */
 export async function referenceLogprobs(options: ReferenceOptions): Promise<RowLogprobs[]> {
+  const { rows, progress } = options;
+  const results: RowLogprobs[] = [];
+  for (let start = 0; start < rows.length; start += CHUNK_ROWS) {
+    const chunk = rows.slice(start, start + CHUNK_ROWS);
+    results.push(
+      ...(await chunkLogprobs({ ...options, rows: chunk, progress: progress && ((done) => progress(start + done)) })),
+    );
+    progress?.(results.length);
+  }
+  return results;
+}
+
+async function chunkLogprobs(options: ReferenceOptions): Promise<RowLogprobs[]> {
   const { model, rows, cacheDirectory } = options;
   const compute = (): Promise<RowLogprobs[]> => evaluateRows(model, rows, options.microBatchTokens, options);
   if (cacheDirectory === undefined) return compute();

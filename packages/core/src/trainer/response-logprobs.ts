@@ -1,4 +1,10 @@
-import type { PromptGroup, TokenizedPreference, TokenizedTurn, TrainableModel } from '../contracts/index.js';
+import {
+  type PromptGroup,
+  type TokenizedPreference,
+  type TokenizedTurn,
+  type TrainableModel,
+  yieldToEvents,
+} from '../contracts/index.js';
 import { packByTokens } from '../numerics/index.js';
 
 /** Number of responses of a row: chosen, rejected, and the online pair where there is one. */
@@ -64,7 +70,7 @@ export async function evaluateGroups(
 ): Promise<Float32Array[]> {
   const results: Float32Array[] = [];
   for (const [start, end] of packByTokens(groups.map(tokensOf), microBatchTokens)) {
-    options.signal?.throwIfAborted();
+    await yieldToEvents(options.signal);
     const part = groups.slice(start, end);
     results.push(...splitByGroup((await model.evaluate(part)).sumLogprobs, part));
     options.progress?.(results.length);

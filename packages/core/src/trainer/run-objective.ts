@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { MetaapoError, type Metrics } from '../contracts/index.js';
+import { learningRateAt } from '../numerics/index.js';
 import { type Journal, type JournalEntry, type MetricsFile, openJournal, openMetrics } from '../storage/index.js';
 import { RUN_FILES, type RunDirectoryOptions } from './run-directory.js';
 import { createTrainer, type StepReport, type Trainer, type TrainerOptions } from './trainer.js';
@@ -25,7 +26,7 @@ export interface TrainingSummary {
  * loss or a gradient is not finite, `data` when there is no row outside of a run of iterations
  */
 export async function runObjective(options: ObjectiveRunOptions): Promise<TrainingSummary> {
-  const { model, objective, output, key, resume, observer } = options;
+  const { model, output, key, resume, observer } = options;
   if (options.plan.totalSteps === 0 && options.iteration === undefined) throw noRows(output);
   const start = resume ? await loadTrainerCheckpoint(checkpointOf(options), model, key) : options.start;
   const done = (options.earlierSteps ?? 0) + start.step;
@@ -33,12 +34,26 @@ export async function runObjective(options: ObjectiveRunOptions): Promise<Traini
   const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), isFirst ? -1 : done);
   const journal = options.journal ?? (await openJournal(join(output, RUN_FILES.journal), () => false));
   const trainer = createTrainer({ ...options, start });
-  if (done === 0) for (const warning of objective.warnings ?? []) observer.warning?.(warning);
+  if (done === 0) for (const warning of warningsOf(options)) observer.warning?.(warning);
   const before = done === 0 ? await evaluateAndLog(options, trainer, metricsFile, {}) : undefined;
   const after = await trainToEnd(options, trainer, metricsFile, journal);
   const modelDirectory = options.modelDirectory ?? join(output, RUN_FILES.model);
   await model.save(modelDirectory);
   return { steps: trainer.state.step, before, after, modelDirectory, state: trainer.state };
+}
+
+/** What the user should know before the first step. */
+function warningsOf({ objective, plan, schedule }: ObjectiveRunOptions): readonly string[] {
+  const { totalSteps } = plan;
+  const { peak, warmupSteps } = schedule;
+  if (totalSteps === 0 || warmupSteps < totalSteps) return objective.warnings ?? [];
+  const highest = learningRateAt(schedule, totalSteps - 1);
+  const effect = highest === 0 ? '0 throughout: nothing is trained' : `at most ${highest}, not ${peak}`;
+  const steps = `the ${totalSteps} optimizer step${totalSteps === 1 ? '' : 's'}`;
+  return [
+    ...(objective.warnings ?? []),
+    `the warm-up takes all of ${steps}, so the learning rate is ${effect}. Set training.warmupSteps to 0, or train longer`,
+  ];
 }
 
 function noRows(output: string): MetaapoError {

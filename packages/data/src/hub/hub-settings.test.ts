@@ -32,3 +32,12 @@ it('reads the ways to say offline', () => {
   for (const value of ['0', '', 'false']) expect(hubSettings({}, { HF_HUB_OFFLINE: value }).isOffline).toBe(false);
   expect(hubSettings({}, { TRANSFORMERS_OFFLINE: '1' }).isOffline).toBe(true);
 });
+
+it.each([
+  'https://me:hf_secret@hub.example',
+  'https://hf_secret@hub.example/x',
+  'hf_secret',
+  'ftp://hf_secret.example',
+])('refuses an endpoint like %s without showing it', (HF_ENDPOINT) => {
+  expect(() => hubSettings({}, { HF_TOKEN: 'x', HF_ENDPOINT })).toThrow(/^HF_ENDPOINT: (?!.*hf_secret)/);
+});

@@ -36,20 +36,37 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Settings from the options, then the environment, then the defaults of Python's huggingface_hub.
- * @throws MetaapoError with code `config` when the token cannot be sent; it is not shown
+ * @throws MetaapoError with code `config` when the token cannot be sent, or the endpoint is no address or holds a
+ * password; neither is shown
  */
 export function hubSettings(options: HubOptions, environment: Environment = process.env): HubSettings {
   const given = (...names: string[]): string | undefined => names.map((name) => environment[name]).find(Boolean);
   const home = given('HF_HOME') ?? join(given('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'huggingface');
   const tokenFile = given('HF_TOKEN_PATH') ?? join(expanded(home), 'token');
   return {
-    endpoint: (options.endpoint ?? given('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/, ''),
+    endpoint: address(options.endpoint ?? given('HF_ENDPOINT') ?? 'https://huggingface.co'),
     token: sendable(options.token ?? given('HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN') ?? contentOf(expanded(tokenFile))),
     cacheDirectory: expanded(
       options.cacheDirectory ?? given('HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE') ?? join(home, 'hub'),
     ),
     isOffline: isTrue(given('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE')),
   };
+}
+
+/** The address without a slash at its end. */
+function address(endpoint: string): string {
+  const refuse = (summary: string): never => {
+    throw new MetaapoError('config', summary, {
+      where: 'HF_ENDPOINT',
+      expected: 'an address such as https://huggingface.co, without user name and password',
+      got: 'another one, not shown here',
+      remedy: 'Correct it; give the access token in HF_TOKEN',
+    });
+  };
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : refuse('the address of the hub cannot be read');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') refuse('the address of the hub cannot be read');
+  if (url.username !== '' || url.password !== '') refuse('the address of the hub holds a user name or a password');
+  return endpoint.replace(/\/+$/, '');
 }
 
 function expanded(path: string): string {

@@ -52,6 +52,6 @@ function longPromptError(
   return rowError(origin, 'the prompt is longer than the limit', {
     expected: `at most ${most} tokens (${limit}, and a response needs at least one)`,
     got: `${length} tokens`,
-    remedy: 'Raise maxLength, or leave such rows out with longPrompt: drop',
+    remedy: 'Raise maxLength, or leave such rows out with longPrompt: drop (in flags --max-length, --long-prompt drop)',
   });
 }

@@ -35,6 +35,7 @@ export async function tokenizeDemonstrations(
     beyond += result.beyond;
     const groups = turns.map(({ prompt, response }) => ({ prompt, responses: [response] }));
     tally.keep(row, groups, result.truncated, tokenizer?.eosTokenId);
+    if (tokenized.length === options.maxRows) break;
   }
   const report = demonstrationReport(tally.report(), responses, beyond);
   if (tokenized.length > 0) return { rows: tokenized, report };

@@ -7,6 +7,8 @@ import { type DropReason, type LengthLimits, limitLength } from './length-limits
 export interface TokenizationOptions extends LengthLimits {
   /** Number of ids that the model knows; default the tokenizer's own number. */
   readonly vocabularySize?: number | undefined;
+  /** Most rows that are kept of a data set; reading ends there. Default all. */
+  readonly maxRows?: number | undefined;
 }
 
 /** A preference as token ids with the number of its responses that were cut, or the reason why it is left out. */

@@ -32,6 +32,7 @@ export async function tokenizePreferences(
     }
     tokenized.push(result.preference);
     tally.keep(row, [idsOf(result.preference)], result.truncated, tokenizer?.eosTokenId);
+    if (tokenized.length === options.maxRows) break;
   }
   const report = tokenizationReport(tally.report(), tokenized.filter(isIdentical).length);
   if (tokenized.length > 0) return { rows: tokenized, report };

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
@@ -36,6 +37,11 @@ const schema = z.looseObject({
   layer_replication: absent,
   trainable_token_indices: absent,
   target_parameters: absent,
+  exclude_modules: absent,
+  lora_bias: absent,
+  use_qalora: absent,
+  alora_invocation_tokens: absent,
+  arrow_config: absent,
 });
 
 /** The scale of an adapter's product. */
@@ -73,6 +79,25 @@ export async function openAdapter(
   const targetModules = targets === 'all-linear' ? ALL_LINEAR : targets;
   const weights = await openCheckpoint(directory, 'adapter_model');
   return { config: { rank, alpha, targetModules, useRslora }, weights };
+}
+
+/**
+ * The model that an adapter was made for, when a directory holds an adapter and no model of its own.
+ * @returns path or hub id; `undefined` for a directory with a model
+ * @throws MetaapoError with code `checkpoint` when the adapter names none
+ */
+export async function adapterBase(directory: string): Promise<string | undefined> {
+  const file = join(directory, 'adapter_config.json');
+  if (!existsSync(file) || existsSync(join(directory, 'config.json'))) return undefined;
+  const base = (parseJson(await readFile(file, 'utf8'), file) as { base_model_name_or_path?: unknown } | null)
+    ?.base_model_name_or_path;
+  if (typeof base === 'string' && base !== '') return base;
+  throw new MetaapoError('checkpoint', 'the adapter does not say which model it belongs to', {
+    where: file,
+    expected: 'base_model_name_or_path',
+    got: JSON.stringify(base) ?? 'nothing',
+    remedy: 'Give the model, and the adapter with --adapter or in the recipe',
+  });
 }
 
 function parseJson(text: string, file: string): unknown {

@@ -41,13 +41,14 @@ async function openShards(directory: string, index: string): Promise<Checkpoint>
   const weightMap = await readIndex(index);
   const files: SafetensorsFile[] = [];
   try {
-    for (const name of new Set(weightMap.values())) files.push(await openSafetensors(join(directory, name)));
+    for (const name of new Set(weightMap.values())) files.push(await openShard(join(directory, name), index));
     const checkpoint = viewOf(index, files);
     for (const [tensor, file] of weightMap) {
       if (!checkpoint.shapes.has(tensor)) {
         throw new MetaapoError('checkpoint', `tensor ${tensor} is missing`, {
           where: join(directory, file),
           expected: `the tensors that ${basename(index)} lists for it`,
+          got: `${checkpoint.shapes.size} others`,
           remedy: 'Download the shard and the index again, from the same revision',
         });
       }
@@ -59,22 +60,33 @@ async function openShards(directory: string, index: string): Promise<Checkpoint>
   }
 }
 
+async function openShard(file: string, index: string): Promise<SafetensorsFile> {
+  if (await exists(file)) return openSafetensors(file);
+  throw new MetaapoError('checkpoint', 'a shard of the weights is missing', {
+    where: file,
+    expected: `the file that ${basename(index)} lists`,
+    got: 'no such file',
+    remedy: 'Download it again, from the same revision as the index',
+  });
+}
+
 async function readIndex(index: string): Promise<ReadonlyMap<string, string>> {
-  const corrupt = (summary: string, got?: string): MetaapoError =>
+  const corrupt = (summary: string, got: string): MetaapoError =>
     new MetaapoError('checkpoint', summary, {
       where: index,
       expected: 'a weight_map from tensor names to file names in the same directory',
-      ...(got === undefined ? {} : { got }),
+      got,
       remedy: 'Download the index again',
     });
   let parsed: unknown;
   try {
     parsed = JSON.parse(await readFile(index, 'utf8'));
   } catch {
-    throw corrupt('the index is no JSON');
+    throw corrupt('the index is no JSON', 'something else');
   }
   const map = (parsed as { weight_map?: unknown } | null)?.weight_map;
-  if (typeof map !== 'object' || map === null) throw corrupt('there is no weight_map');
+  if (typeof map !== 'object' || map === null)
+    throw corrupt('there is no weight_map', JSON.stringify(map) ?? 'nothing');
   const entries = Object.entries(map);
   for (const [tensor, file] of entries) {
     const isPlain = typeof file === 'string' && /^[\w.-]+\.safetensors$/.test(file) && !file.startsWith('.');

@@ -1,6 +1,7 @@
 import { normalArray, seedOf } from '@metaapo/core/numerics';
 import { replaceDirectory } from '@metaapo/core/storage';
-import { expectedTensors, normalise } from './model-config.js';
+import { expectedTensors } from './expected-tensors.js';
+import { normalise } from './model-config.js';
 import { saveCheckpoint } from './save-checkpoint.js';
 
 /**

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { TrainableModel } from '@metaapo/core/contracts';
 import { normalArray, seedOf, uniformArray } from '@metaapo/core/numerics';
@@ -110,12 +111,10 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
   });
   const { session } = computation;
   try {
-    let fingerprint = await loadBase(directory, config, declared, session, head !== undefined);
+    const weights = [await loadBase(directory, config, declared, session, head !== undefined)];
     if (head !== undefined) await session.write(SCORE_WEIGHT, firstHead(config.hiddenSize, head.seed));
     if (adapter !== undefined) {
-      fingerprint += await readWeights(adapter.weights, declared.adapter, (name, values) =>
-        session.write(name, values),
-      );
+      weights.push(await readWeights(adapter.weights, declared.adapter, (name, values) => session.write(name, values)));
     } else if (options.lora !== undefined) {
       await initialiseAdapter(declared, options.lora.seed, session);
     }
@@ -127,7 +126,7 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
       declared,
       programOptions,
       computation,
-      fingerprint,
+      fingerprint: fingerprintOf({ config, adapter: adapter?.config, head, weights }),
       cachedTokens: options.cachedTokens,
     });
   } catch (error) {
@@ -136,6 +135,21 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
   } finally {
     await adapter?.weights.close();
   }
+}
+
+/** What log-probabilities and scores follow from. */
+interface FingerprintParts {
+  readonly config: LanguageModelConfig;
+  readonly adapter: LoraConfig | undefined;
+  readonly head: { readonly seed: number } | undefined;
+  /** Keys of the numbers read from files. */
+  readonly weights: readonly string[];
+}
+
+function fingerprintOf({ config: { raw: _, ...config }, ...parts }: FingerprintParts): string {
+  return createHash('sha256')
+    .update(JSON.stringify({ config, ...parts }))
+    .digest('hex');
 }
 
 async function loadBase(

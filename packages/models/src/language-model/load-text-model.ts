@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError, type TextModel } from '@metaapo/core/contracts';
-import { type LoadedTokenizer, loadTokenizer } from '../tokenizer/index.js';
+import { type LanguageModelConfig, readModelConfig } from '../checkpoint/model-config.js';
+import { type LoadedTokenizer, loadTokenizer, readJsonObject } from '../tokenizer/index.js';
 import { type LanguageModel, type LanguageModelOptions, loadLanguageModel } from './load-language-model.js';
 
 /** How to load a model with its tokenizer. */
@@ -26,28 +26,40 @@ export async function loadTextModel(directory: string, options: TextModelOptions
   const source = options.tokenizer ?? directory;
   const hasTokenizer = options.tokenizer !== undefined || existsSync(join(source, 'tokenizer.json'));
   const tokenizer = hasTokenizer ? await loadTokenizer(source) : undefined;
-  const model = await loadLanguageModel(directory, options);
-  if (tokenizer !== undefined && tokenizer.vocabularySize > model.config.vocabularySize) {
-    model.dispose();
+  const config = await readModelConfig(directory);
+  if (tokenizer !== undefined && tokenizer.vocabularySize > config.vocabularySize) {
     throw new MetaapoError('checkpoint', 'the tokenizer has more ids than the model has rows', {
       where: source,
-      expected: `at most ${model.config.vocabularySize} ids`,
+      expected: `at most ${config.vocabularySize} ids`,
       got: `${tokenizer.vocabularySize}`,
       remedy: 'Give the tokenizer that the model was made with',
     });
   }
-  return { model, tokenizer, directory: model.directory, eosTokenIds: await eosIds(directory, model, tokenizer) };
+  const eosTokenIds = await eosIds(directory, config, tokenizer);
+  const model = await loadLanguageModel(directory, options);
+  return { model, tokenizer, directory: model.directory, eosTokenIds };
 }
 
 /** generation_config.json has the last word on what ends a response, then config.json, then the tokenizer. */
 async function eosIds(
   directory: string,
-  model: LanguageModel,
+  config: LanguageModelConfig,
   tokenizer: LoadedTokenizer | undefined,
 ): Promise<readonly number[]> {
-  const text = await readFile(join(directory, 'generation_config.json'), 'utf8').catch(() => '{}');
-  const stated = (JSON.parse(text) as { eos_token_id?: number | number[] }).eos_token_id;
-  const ids = new Set(stated === undefined ? model.config.eosTokenIds : [stated].flat());
+  const ids = new Set((await statedEosIds(join(directory, 'generation_config.json'))) ?? config.eosTokenIds);
   if (tokenizer?.eosTokenId !== undefined) ids.add(tokenizer.eosTokenId);
   return [...ids];
+}
+
+/** What a generation_config.json says of it; `undefined` where it says nothing, or there is none. */
+async function statedEosIds(file: string): Promise<readonly number[] | undefined> {
+  const stated = (await readJsonObject(file)).eos_token_id ?? undefined;
+  const ids = stated === undefined ? undefined : [stated].flat();
+  if (ids === undefined || ids.every((id) => Number.isSafeInteger(id))) return ids as number[] | undefined;
+  throw new MetaapoError('checkpoint', 'eos_token_id is not supported', {
+    where: file,
+    expected: 'a token id or a list of them',
+    got: JSON.stringify(stated),
+    remedy: 'Correct the file, or remove it: config.json and the tokenizer say it too',
+  });
 }

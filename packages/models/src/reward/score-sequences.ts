@@ -1,4 +1,4 @@
-import { MetaapoError } from '@metaapo/core/contracts';
+import { MetaapoError, yieldToEvents } from '@metaapo/core/contracts';
 import { packByTokens } from '@metaapo/core/numerics';
 import { readModelConfig } from '../checkpoint/model-config.js';
 import type { LanguageModel } from '../language-model/load-language-model.js';
@@ -27,7 +27,7 @@ export async function scoreSequences(
   const order = sequences.map((_, index) => index).sort((a, b) => sequences[a]!.length - sequences[b]!.length);
   const lengths = order.map((index) => sequences[index]!.length);
   for (const [start, end] of packByTokens(lengths, batchTokens)) {
-    signal?.throwIfAborted();
+    await yieldToEvents(signal);
     const indices = order.slice(start, end);
     const part = await model.scores(indices.map((index) => sequences[index]!));
     for (const [at, index] of indices.entries()) scores[index] = part[at]!;

@@ -48,6 +48,7 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
     throw new MetaapoError('checkpoint', 'the file is missing', {
       where: file,
       expected: 'a fast tokenizer in one file',
+      got: 'no such file',
       remedy: 'Save it with Python: AutoTokenizer.from_pretrained(...).save_pretrained(...)',
     });
   }
@@ -56,11 +57,13 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
     throw new MetaapoError('checkpoint', 'it describes no tokenizer', {
       where: file,
       expected: 'a model with a vocabulary',
+      got: JSON.stringify(tokenizer.model) ?? 'no model',
+      remedy: 'Download it again, or save it with Python: AutoTokenizer.from_pretrained(...).save_pretrained(...)',
     });
   }
   const config = {
-    ...(await readJson(directory, 'special_tokens_map.json')),
-    ...(await readJson(directory, 'tokenizer_config.json')),
+    ...(await readJsonObject(join(directory, 'special_tokens_map.json'))),
+    ...(await readJsonObject(join(directory, 'tokenizer_config.json'))),
   };
   return { directory, tokenizer, config, text, chatTemplate: await readChatTemplate(directory, config) };
 }
@@ -69,14 +72,17 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
 async function readChatTemplate(directory: string, config: TokenizerFiles['config']): Promise<string | undefined> {
   const file = await readIfPresent(join(directory, 'chat_template.jinja'));
   if (file !== undefined) return file;
-  const stated = (await readJson(directory, 'chat_template.json')).chat_template ?? config.chat_template;
+  const stated = (await readJsonObject(join(directory, 'chat_template.json'))).chat_template ?? config.chat_template;
   if (!Array.isArray(stated)) return typeof stated === 'string' ? stated : undefined;
   const named = stated as readonly { readonly name: string; readonly template: string }[];
   return named.find(({ name }) => name === 'default')?.template;
 }
 
-async function readJson(directory: string, name: string): Promise<Record<string, unknown>> {
-  const file = join(directory, name);
+/**
+ * The object in a JSON file; empty where there is no file.
+ * @throws MetaapoError with code `checkpoint` when it holds something else
+ */
+export async function readJsonObject(file: string): Promise<Record<string, unknown>> {
   const text = await readIfPresent(file);
   return text === undefined ? {} : parse(text, file);
 }
@@ -93,9 +99,15 @@ async function readIfPresent(file: string): Promise<string | undefined> {
 function parse(text: string, file: string): Record<string, unknown> {
   try {
     const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === 'object' && parsed !== null) return parsed as Record<string, unknown>;
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+      return parsed as Record<string, unknown>;
   } catch {
     // The same paragraph as for JSON that is no object.
   }
-  throw new MetaapoError('checkpoint', 'the file is no JSON object', { where: file, remedy: 'Download it again' });
+  throw new MetaapoError('checkpoint', 'the file is no JSON object', {
+    where: file,
+    expected: 'an object in braces',
+    got: text.trim() === '' ? 'nothing' : `${text.trim().slice(0, 40)}`,
+    remedy: 'Download it again',
+  });
 }

@@ -10,10 +10,17 @@ it.each([
   [systemError('EROFS', 'read-only file system'), /^\/cache\/lib: This place cannot be written to/],
   [Object.assign(systemError('ENOENT', 'no such file'), { syscall: 'mkdir' }), /cannot be written to.*METAAPO_HOME/],
   [systemError('EACCES', 'permission denied'), /owner of this directory/],
-  [Object.assign(new Error('stopped'), { name: 'AbortError' }), /^package: The installation was interrupted/],
   [new Error('a\nb'), /^package: The backend could not be installed\. Got a\. Run/],
 ])('makes one paragraph of %s', (error, message) => {
   expect(explainFailure(error, 'package')).toMatchObject({ code: 'backend', message: expect.stringMatching(message) });
+});
+
+it('tells an interruption from a failure', () => {
+  const stopped = Object.assign(new Error('stopped'), { name: 'AbortError' });
+  expect(explainFailure(stopped, 'package')).toMatchObject({
+    code: 'interrupted',
+    message: expect.stringMatching(/^package: The installation was interrupted.*untouched/),
+  });
 });
 
 it('keeps an error that explains itself', () => {

@@ -12,7 +12,11 @@ export function explainFailure(error: unknown, where: string): MetaapoError {
   const { code, path, syscall } = (error ?? {}) as NodeJS.ErrnoException;
   const at = path ?? where;
   if (error instanceof Error && error.name === 'AbortError') {
-    return failure('The installation was interrupted', at, message, 'Run the command again', error);
+    return new MetaapoError('interrupted', 'The installation was interrupted', {
+      where: at,
+      remedy: `Run the command again. ${UNTOUCHED}`,
+      cause: error,
+    });
   }
   if (OUT_OF_SPACE.test(message)) {
     const remedy = 'Free some space (2 GB, with --gpu 12 GB), or let METAAPO_HOME name a directory on a larger disk';

@@ -168,7 +168,7 @@ describe.skipIf(!canInstall)('installBackend leaves the old installation and say
     machine.program('python3', `case "$*" in --version) exit 0 ;; esac; exec /bin/sleep 20`);
     const stop = new AbortController();
     const report = (): void => void setTimeout(() => stop.abort(), 200);
-    await fails({ signal: stop.signal, report }, /interrupted.*Run the command again/);
+    await fails({ signal: stop.signal, report }, /interrupted.*Run the command again/, 'interrupted');
   });
 
   it('its process is killed, and the next call completes the work and clears what was left', async () => {
@@ -184,12 +184,12 @@ describe.skipIf(!canInstall)('installBackend leaves the old installation and say
   }, 30_000);
 
   /** The installation fails with one paragraph, and neither package nor cache differs from before. */
-  async function fails(options: InstallOptions, message: RegExp): Promise<void> {
+  async function fails(options: InstallOptions, message: RegExp, code = 'backend'): Promise<void> {
     const before = machine.snapshot();
     const { env, project } = machine;
     const error = await installBackend({ env, searchFrom: [project], ...options }).catch((reason: unknown) => reason);
     if (!isMetaapoError(error)) throw new Error(`expected a MetaapoError, got ${JSON.stringify(error)}`);
-    expect(error.code).toBe('backend');
+    expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
     expect(error.message).not.toContain('\n');
     expect(error.message).toContain('untouched');

@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parsePartFlag } from './parse-part-flag.js';
+import { readRecipe } from './read-recipe.js';
+import { readTrainingRecipe } from './read-training-recipe.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'metaapo-recipe-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const file = join(directory, 'recipe.yaml');
+writeFileSync(file, 'model: m\ndata: { train: x.jsonl }\noutput: runs/x\n');
+
+describe('a recipe with overrides', () => {
+  it('takes values as YAML, makes sections, and removes keys', async () => {
+    const { value } = await readRecipe(file, ['loss.beta=0.2', 'training.adamBetas=[0.9, 0.99]', 'output=']);
+    expect(value).toEqual({
+      model: 'm',
+      data: { train: 'x.jsonl' },
+      loss: { beta: 0.2 },
+      training: { adamBetas: [0.9, 0.99] },
+    });
+    expect((await readTrainingRecipe(file, ['loss.beta=0.2'])).loss).toEqual({ id: 'dpo', beta: 0.2 });
+  });
+
+  it.each([
+    ['output={a', /--set output=\{a: the value is no YAML/],
+    ['model.x=3', /model holds one value and no keys/],
+    ['data.train.x.y=3', /data\.train holds one value/],
+    ['beta', /it sets no key/],
+  ])('refuses --set %s with a remedy', async (override, message) => {
+    await expect(readRecipe(file, [override])).rejects.toMatchObject({
+      code: 'config',
+      message: expect.stringMatching(message),
+      fault: { remedy: expect.any(String), expected: expect.any(String), got: expect.any(String) },
+    });
+  });
+
+  it('refuses a file that is one word', async () => {
+    const word = join(directory, 'word.yaml');
+    writeFileSync(word, 'dpo\n');
+    await expect(readRecipe(word, ['a=1'])).rejects.toThrow('the recipe holds one value and no keys');
+  });
+});
+
+it('says which command a recipe of a whole run is for', async () => {
+  await expect(readTrainingRecipe('metaapo', undefined)).rejects.toThrow(/metaapo run metaapo/);
+  expect((await readTrainingRecipe('dpo', undefined)).loss.id).toBe('dpo');
+});
+
+it.each(['{id: dpo', '[1, 2]', '{beta: 1}', '7', 'null'])('refuses %s as a part', (text) => {
+  expect(() => parsePartFlag('--loss', text)).toThrow(/^--loss: .*got/);
+});
