@@ -1,4 +1,4 @@
-import type { PairRule, ScoredResponse, TokenizedPreference } from '../contracts/index.js';
+import type { NoPairReason, PairRule, ScoredResponse, TokenizedPreference } from '../contracts/index.js';
 import { uniformOf } from '../numerics/index.js';
 import type { IterationRecord } from './run-journal.js';
 
@@ -9,6 +9,8 @@ export interface BuiltPairs {
   readonly counts: PairCounts;
   /** The online pairs as text, by data set number. */
   readonly texts: ReadonlyMap<number, OnlinePairText>;
+  /** Why selected rows have no pair, by data set number. */
+  readonly withoutPair: ReadonlyMap<number, NoPairReason>;
   /** Mean reward of the chosen and of the rejected online responses; absent without pairs. */
   readonly chosenReward?: number | undefined;
   readonly rejectedReward?: number | undefined;
@@ -54,6 +56,7 @@ export function buildPairs(
   const counts = { pairs: 0, responses: 0, truncated: 0, empty: 0, unreadable: 0, tie: 0, twins: 0, 'too-few': 0 };
   const rewards = { chosen: 0, rejected: 0 };
   const texts = new Map<number, OnlinePairText>();
+  const withoutPair = new Map<number, NoPairReason>();
   const built = rows.map((row) => {
     const sampled = record.responses.get(row.row);
     if (sampled === undefined) return row;
@@ -71,6 +74,7 @@ export function buildPairs(
     const outcome = rule.pair(usable, uniformOf(['pair', seed, iteration, row.row]));
     if ('reason' in outcome) {
       counts[outcome.reason] += 1;
+      withoutPair.set(row.row, outcome.reason);
       return row;
     }
     counts.pairs += 1;
@@ -79,9 +83,10 @@ export function buildPairs(
     texts.set(row.row, { chosen: textOf(outcome.chosen), rejected: textOf(outcome.rejected) });
     return { ...row, onlineChosen: outcome.chosen.tokens, onlineRejected: outcome.rejected.tokens };
   });
-  if (counts.pairs === 0) return { rows: built, counts, texts };
+  if (counts.pairs === 0) return { rows: built, counts, texts, withoutPair };
   const mean = (sum: number): number => sum / counts.pairs;
-  return { rows: built, counts, texts, chosenReward: mean(rewards.chosen), rejectedReward: mean(rewards.rejected) };
+  const [chosenReward, rejectedReward] = [mean(rewards.chosen), mean(rewards.rejected)];
+  return { rows: built, counts, texts, withoutPair, chosenReward, rejectedReward };
 }
 
 const textOf = ({ text, reward }: ScoredResponse): OnlinePairText['chosen'] => ({ text, reward });

@@ -1,8 +1,8 @@
-import type { MetaLearner, MetaLearnerState, TokenizedPreference } from '../contracts/index.js';
-import type { BuiltPairs, OnlinePairText, PairCounts } from './build-pairs.js';
+import type { MetaLearner, MetaLearnerState } from '../contracts/index.js';
+import type { PairCounts } from './build-pairs.js';
 import type { KlEstimate } from './kl-to-reference.js';
+import { type RowSample, rowSamples, type SampleInput } from './row-samples.js';
 import type { Stage } from './run-options.js';
-import type { RunPrompt } from './run-prompt.js';
 
 /** What an iteration did, for journals and reports. */
 export interface IterationSummary {
@@ -34,23 +34,11 @@ export interface IterationSummary {
     readonly before: readonly number[];
     readonly after: readonly number[];
   };
-  /** A few rows of the slice as people read them, spread evenly over it. */
+  /** A few rows of the slice as people read them: with an online pair, without one, and not selected. */
   readonly samples: readonly RowSample[];
   /** Seconds by stage. */
   readonly seconds: Readonly<Partial<Record<Stage, number>>>;
 }
-
-/** A row with its offline and its online pair. */
-export interface RowSample {
-  readonly row: number;
-  readonly prompt: string;
-  readonly offline?: RunPrompt['offline'];
-  readonly online: OnlinePairText;
-  /** Weight w of the offline pair when the row was selected. */
-  readonly weight: number;
-}
-
-const SAMPLES = 20;
 
 /** Scores at which the meta-learner's curve is drawn. */
 const CURVE_SCORES = Array.from({ length: 41 }, (_, index) => -10 + index / 2);
@@ -68,15 +56,10 @@ function neutralFeatures(count: number) {
 }
 
 /** What {@link summarize} is made of. */
-export interface SummaryInput {
+export interface SummaryInput extends SampleInput {
   readonly iteration: number;
-  readonly rows: readonly TokenizedPreference[];
   readonly selected: number;
   readonly steps: number;
-  /** `[rows]` */
-  readonly weights: Float32Array;
-  readonly promptOf: (row: TokenizedPreference) => RunPrompt;
-  readonly built: BuiltPairs;
   readonly rewards: Iterable<Float32Array>;
   readonly responsesPerPrompt: number;
   readonly learner: MetaLearner;
@@ -110,22 +93,7 @@ export function summarize(input: SummaryInput): IterationSummary {
       before: weightCurve(learner, input.stateBefore),
       after: weightCurve(learner, input.stateAfter),
     },
-    samples: samplesOf(input),
+    samples: rowSamples(input),
     seconds,
   };
-}
-
-function samplesOf({ rows, weights, built, promptOf }: SummaryInput): readonly RowSample[] {
-  const paired = rows.flatMap((row, index) => {
-    const online = built.texts.get(row.row);
-    return online === undefined ? [] : [{ row, online, weight: weights[index]! }];
-  });
-  const every = Math.max(1, Math.floor(paired.length / SAMPLES));
-  return paired
-    .filter((_, index) => index % every === 0)
-    .slice(0, SAMPLES)
-    .map(({ row, online, weight }) => {
-      const { text, offline } = promptOf(row);
-      return { row: row.row, prompt: text, offline, online, weight };
-    });
 }

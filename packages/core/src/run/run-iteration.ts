@@ -102,6 +102,7 @@ export async function runIteration(
     steps: trained.steps,
     weights,
     built,
+    record,
     rewards: record.rewards.values(),
     responsesPerPrompt: options.responsesPerPrompt,
     learner: parts.metaLearner,
