@@ -61,8 +61,8 @@
     return figures.map((one) => {
       const value = read(one);
       return value !== undefined && values.length > 1 && value === most
-        ? element('strong', {}, text(value))
-        : text(value);
+        ? element('strong', {}, text(value, one))
+        : text(value, one);
     });
   };
 
@@ -72,7 +72,7 @@
     const after = best(
       figures,
       ({ rewardAfter }) => rewardAfter,
-      (value) => fixed(value),
+      (value, { rewardBefore }) => (value === undefined ? '–' : `${fixed(rewardBefore)} → ${fixed(value)}`),
     );
     const accuracy = best(
       figures,
@@ -83,11 +83,6 @@
       ['run', runs.map(({ name }) => name)],
       ['kind', runs.map(kindOf)],
       ['loss', runs.map(({ settings }) => settings?.loss?.id ?? '–')],
-      [
-        'reward before',
-        figures.map(({ rewardBefore }) => fixed(rewardBefore)),
-        figures.some(({ rewardBefore }) => rewardBefore !== undefined),
-      ],
       ['held-out reward', after, figures.some(({ rewardAfter }) => rewardAfter !== undefined)],
       ['annotated', figures.map(({ share }) => percent(share)), figures.some(({ share }) => share !== undefined)],
       ['reward calls', figures.map(({ calls }) => whole(calls)), figures.some(({ calls }) => calls !== undefined)],
