@@ -1,28 +1,35 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { writePreferences } from '../examples/quickstart/write-preferences.js';
 import { metaapo, root, temporaryDirectory } from './support/metaapo.js';
 
 const directory = temporaryDirectory();
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const browser = process.env.CHROMIUM ?? BROWSERS.find(existsSync);
+const data = join(directory, 'train.jsonl');
 
-async function makeRun(name: string): Promise<string> {
-  const output = join(directory, name);
-  await writePreferences(join(directory, 'train.jsonl'), 40, 1);
-  const settings = {
-    'data.train': join(directory, 'train.jsonl'),
-    'data.eval': join(directory, 'train.jsonl'),
-    rewardModel: { id: 'function', path: join(root, 'examples/quickstart/reward.mjs') },
-    evaluateRewards: 4,
-    output,
-  };
-  const sets = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`]);
-  const result = metaapo(['run', join(root, 'examples/quickstart/recipe.yaml'), ...sets], { METAAPO_HOME: directory });
+function train(command: string, recipe: string, output: string, settings: Readonly<Record<string, unknown>>): string {
+  const all = { 'data.train': data, 'data.eval': data, output: join(directory, output), ...settings };
+  const sets = Object.entries(all).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`]);
+  const result = metaapo([command, recipe, ...sets], { METAAPO_HOME: directory });
   expect(result.status, result.stderr).toBe(0);
-  return output;
+  return all.output;
+}
+
+function makeRun(output: string, settings: Readonly<Record<string, unknown>> = {}): string {
+  const reward = { id: 'function', path: join(root, 'examples/quickstart/reward.mjs') };
+  const recipe = join(root, 'examples/quickstart/recipe.yaml');
+  return train('run', recipe, output, { rewardModel: reward, evaluateRewards: 4, ...settings });
+}
+
+function makeReport(name: string, ...runs: readonly string[]): string {
+  const page = join(directory, `${name}.html`);
+  const made = metaapo(['report', ...runs, '--output', page]);
+  expect(made.status, made.stderr).toBe(0);
+  expect(readFileSync(page, 'utf8')).not.toMatch(/(src|href)="?https?:/);
+  return page;
 }
 
 function inBrowser(page: string, ...flags: readonly string[]) {
@@ -32,27 +39,92 @@ function inBrowser(page: string, ...flags: readonly string[]) {
   return spawnSync(browser!, args, { encoding: 'utf8', maxBuffer: 2 ** 26, timeout: 120_000 });
 }
 
-it('a report draws in a browser without an error and without the network', async (context) => {
-  const output = await makeRun('one');
-  const page = join(output, 'report.html');
-  expect(readFileSync(page, 'utf8')).not.toMatch(/(src|href)="?https?:/);
-  if (browser === undefined) return context.skip('there is no Chromium; set CHROMIUM to one');
-  const { stdout, stderr } = inBrowser(page, '--dump-dom', '--virtual-time-budget=5000');
+/** The page as it was drawn, without an error; `script` acts on it before. */
+function drawn(page: string, script?: string): string {
+  const acted = join(directory, 'acted.html');
+  const html = readFileSync(page, 'utf8');
+  writeFileSync(
+    acted,
+    script === undefined ? html : html.replace('</body>', () => `<script>${script}</script></body>`),
+  );
+  const { stdout, stderr } = inBrowser(acted, '--dump-dom', '--virtual-time-budget=5000');
   expect(stderr).not.toMatch(/CONSOLE/);
-  expect(stdout.match(/class="uplot/g)?.length).toBeGreaterThanOrEqual(8);
-  for (const title of ['Iterations', 'Training', 'Meta-learner', 'Time', 'Samples', 'Recipe']) {
-    expect(stdout).toContain(`<h2>${title}</h2>`);
+  const body = stdout.slice(stdout.indexOf('<body'));
+  return body.replaceAll(/<script[\s\S]*?<\/script>/g, '');
+}
+
+const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
+const figure = (page: string, name: string): string | undefined =>
+  page.match(new RegExp(`<dt>${name}</dt><dd>([^<]*)`))?.[1];
+
+let one: string;
+beforeAll(async () => {
+  await writePreferences(data, 40, 1);
+  one = makeRun('first/run');
+});
+
+it('the report of a run draws its figures, curves and samples without an error or the network', (context) => {
+  const page = makeReport('one', one);
+  if (browser === undefined) return context.skip('there is no Chromium; set CHROMIUM to one');
+  const html = drawn(page);
+  for (const title of ['Iterations', 'Meta-learner', 'Training', 'Time', 'Samples', 'Recipe']) {
+    expect(html).toContain(`<h2>${title}</h2>`);
   }
+  expect(figure(html, 'Held-out reward')).toMatch(/^-?\d\.\d{3} → -?\d\.\d{3}$/);
+  expect(figure(html, 'Prompts annotated')).toMatch(/^\d+\.\d %$/);
+  expect(figure(html, 'Reward calls saved')).toMatch(/^\d+\.\d %$/);
+  expect(count(html, /class="uplot/g)).toBe(12);
+  expect(count(html, /class="histogram"/g)).toBe(2);
+  expect(html).toContain('<b>user</b><p>sort ');
+  expect(html).not.toMatch(/im_start|NaN|undefined|-0\.0*[^\d.]/);
   const picture = join(directory, 'report.png');
   inBrowser(page, `--screenshot=${picture}`, '--window-size=1180,3000', '--hide-scrollbars');
   expect(statSync(picture).size).toBeGreaterThan(50_000);
 });
 
-it('two runs are compared on one page, and what is no run is refused', async () => {
-  const page = join(directory, 'both.html');
-  const both = metaapo(['report', join(directory, 'one'), await makeRun('two'), '--output', page]);
-  expect(both.status, both.stderr).toBe(0);
-  expect(readFileSync(page, 'utf8')).toContain('<title>one, two</title>');
+it('samples show rows that were not selected, and are searched and filtered', (context) => {
+  if (browser === undefined) return context.skip('there is no Chromium; set CHROMIUM to one');
+  const page = makeReport('filtered', one);
+  const choose = (value: string): string =>
+    `const form = document.querySelector('form.filters'); form.elements.group.value = '${value}';`;
+  const told = `form.dispatchEvent(new Event('input', { bubbles: true }));`;
+  const unselected = drawn(page, `${choose('unselected')}${told}`);
+  const shown = unselected.match(/<article class="sample">[\s\S]*?<\/article>/g)!;
+  expect(shown.length).toBeGreaterThan(0);
+  for (const card of shown) expect(card).toContain('Not selected: no new responses');
+  const searched = drawn(page, `${choose('all')} form.elements[0].value = 'nowhere'; ${told}`);
+  expect(searched).toMatch(/0 of \d+ rows/);
+  expect(searched).not.toMatch(/<article class="sample">/);
+});
+
+it('runs are compared in a table and by their recipes, and told apart where their directories have one name', (context) => {
+  const other = makeRun('second/run', { responsesPerPrompt: 3 });
+  const page = makeReport('both', one, other);
+  expect(readFileSync(page, 'utf8')).toContain('<title>first/run, second/run</title>');
+  if (browser === undefined) return context.skip('there is no Chromium; set CHROMIUM to one');
+  const html = drawn(page);
+  expect(html).toContain('<h1>2 runs compared</h1>');
+  const differences = html.slice(html.indexOf('<h2>Recipes</h2>'));
+  expect(differences).toContain('<td class="text">4</td><td class="text">3</td>');
+  expect(differences).toMatch(/2 of \d+ keys differ/);
+});
+
+it('the reports of fine-tuning and of a reward model draw without an error', (context) => {
+  const model = join(root, 'fixtures/quickstart/model');
+  const recipe = join(directory, 'recipe.yaml');
+  writeFileSync(recipe, `model: ${model}\ndata: { maxLength: 64 }\ntraining: { batchSize: 16 }\n`);
+  const sft = train('sft', recipe, 'sft', { 'data.column': 'chosen' });
+  const reward = train('train-reward', recipe, 'reward', {});
+  if (browser === undefined) return context.skip('there is no Chromium; set CHROMIUM to one');
+  const tuned = drawn(makeReport('sft', sft));
+  expect(tuned).toContain('Fine-tuning, ');
+  expect(figure(tuned, 'Held-out perplexity')).toMatch(/^\d/);
+  const rewarded = drawn(makeReport('reward', reward));
+  expect(rewarded).toContain('Reward model, ');
+  expect(figure(rewarded, 'Held-out accuracy')).toMatch(/%$/);
+});
+
+it('what is no run is refused', () => {
   const refused = metaapo(['report', directory]);
   expect(refused.status).toBe(2);
   expect(refused.stderr).toContain('this is no run directory');

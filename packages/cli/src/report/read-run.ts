@@ -1,12 +1,16 @@
-import { readFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type IterationSummary, RUN_FILES } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { type JournalEntry, readJournal } from '@metaapo/core/storage';
+import { parse } from 'yaml';
 
 /** What a report shows of a run. */
 export interface ReportedRun {
+  /** What tells the run from the others of the report. */
   readonly name: string;
+  /** When its last metric was written, ISO 8601. */
+  readonly date: string;
   /** Lines of metrics.jsonl. */
   readonly metrics: readonly Readonly<Record<string, number>>[];
   /** Summaries of finished iterations; none for a training. */
@@ -15,30 +19,36 @@ export interface ReportedRun {
   readonly rewardBefore?: number | undefined;
   /** The resolved recipe, YAML. */
   readonly recipe: string;
+  /** The same as data; `undefined` where there is none. */
+  readonly settings?: unknown;
 }
 
 /**
  * Reads a run directory, finished or not.
  * @throws MetaapoError with code `data` when it is no run directory
  */
-export async function readRun(directory: string): Promise<ReportedRun> {
-  const metrics = await readFile(join(directory, RUN_FILES.metrics), 'utf8').catch((cause: unknown) => {
+export async function readRun(directory: string, name: string): Promise<ReportedRun> {
+  const file = join(directory, RUN_FILES.metrics);
+  const metrics = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new MetaapoError('data', 'this is no run directory', {
       where: directory,
       expected: `a directory with ${RUN_FILES.metrics}`,
       cause,
-      remedy: 'Give the output directory of `metaapo run` or `metaapo train`',
+      remedy: 'Give the output directory of `metaapo run`, `train`, `sft` or `train-reward`',
     });
   });
   const isShown = ({ kind }: JournalEntry): boolean => kind === 'baseline' || kind === 'iteration';
   const entries = await readJournal(join(directory, RUN_FILES.journal), isShown);
   const baseline = entries.find(({ kind }) => kind === 'baseline');
+  const recipe = await readFile(join(directory, RUN_FILES.recipe), 'utf8').catch(() => '');
   return {
-    name: basename(resolve(directory)),
+    name,
+    date: (await stat(file)).mtime.toISOString(),
     metrics: wholeLines(metrics),
     iterations: entries.flatMap(({ kind, summary }) => (kind === 'iteration' ? [summary as IterationSummary] : [])),
     rewardBefore: baseline?.heldOutReward as number | undefined,
-    recipe: await readFile(join(directory, RUN_FILES.recipe), 'utf8').catch(() => ''),
+    recipe,
+    settings: recipe === '' ? undefined : parse(recipe),
   };
 }
 

@@ -1,4 +1,5 @@
 import type {
+  NoPairReason,
   PairOutcome,
   PairRule,
   SampledResponse,
@@ -16,6 +17,8 @@ export interface BuiltPairs {
   readonly counts: PairCounts;
   /** The online pairs as text, by data set number. */
   readonly texts: ReadonlyMap<number, OnlinePairText>;
+  /** Why selected rows have no pair, by data set number. */
+  readonly withoutPair: ReadonlyMap<number, NoPairReason>;
   /** Mean reward of the chosen and of the rejected online responses; absent without pairs. */
   readonly chosenReward?: number | undefined;
   readonly rejectedReward?: number | undefined;
@@ -48,12 +51,14 @@ export function buildPairs(
 ): BuiltPairs {
   const counts = noCounts();
   const texts = new Map<number, OnlinePairText>();
+  const withoutPair = new Map<number, NoPairReason>();
   const built = rows.map((row) => {
     const sampled = responses.get(row.row);
     if (sampled === undefined) return row;
     const outcome = pairOf(row, sampled, rewards.get(row.row)!, counts, options);
     if ('reason' in outcome) {
       counts[outcome.reason] += 1;
+      withoutPair.set(row.row, outcome.reason);
       return row;
     }
     counts.pairs += 1;
@@ -63,7 +68,8 @@ export function buildPairs(
   const pairs = [...texts.values()];
   const mean = (side: keyof OnlinePairText): number | undefined =>
     pairs.length === 0 ? undefined : pairs.reduce((sum, pair) => sum + pair[side].reward, 0) / pairs.length;
-  return { rows: built, counts, texts, chosenReward: mean('chosen'), rejectedReward: mean('rejected') };
+  const [chosenReward, rejectedReward] = [mean('chosen'), mean('rejected')];
+  return { rows: built, counts, texts, withoutPair, chosenReward, rejectedReward };
 }
 
 function pairOf(

@@ -5,6 +5,7 @@ export { type IterationSlice, iterationSlices, type SliceOptions } from './itera
 export type { IterationSummary } from './iteration-summary.js';
 export type { KlEstimate } from './kl-to-reference.js';
 export type { PairCounts } from './pair-counts.js';
+export type { RowFate, RowSample } from './row-samples.js';
 export { type RunSummary, runIterations } from './run-iterations.js';
 export type { IterationParts, ReferenceSource, RunObserver, RunOptions, Stage } from './run-options.js';
 export type { RunPrompt } from './run-prompt.js';

@@ -1,10 +1,8 @@
-import type { MetaLearner, MetaLearnerState, TokenizedPreference } from '../contracts/index.js';
+import type { MetaLearner, MetaLearnerState } from '../contracts/index.js';
 import { logSigmoid } from '../numerics/index.js';
-import type { BuiltPairs, OnlinePairText } from './build-pairs.js';
 import type { KlEstimate } from './kl-to-reference.js';
 import type { PairCounts } from './pair-counts.js';
-import type { RowRewards } from './row-rewards.js';
-import type { RunPrompt } from './run-prompt.js';
+import { type RowSample, rowSamples, type SampleInput } from './row-samples.js';
 import type { StageSeconds } from './stage-clock.js';
 import type { StageTokens } from './stage-tokens.js';
 
@@ -38,25 +36,13 @@ export interface IterationSummary {
     readonly before: readonly number[];
     readonly after: readonly number[];
   };
-  /** A few rows of the slice as people read them, spread evenly over it. */
+  /** A few rows of the slice as people read them: with an online pair, without one, and not selected. */
   readonly samples: readonly RowSample[];
   /** Seconds by stage, of all processes that worked on it; stages may overlap. */
   readonly seconds: StageSeconds;
   /** Tokens by stage. */
   readonly tokens: StageTokens;
 }
-
-/** A row with its offline and its online pair. */
-export interface RowSample {
-  readonly row: number;
-  readonly prompt: string;
-  readonly offline?: RunPrompt['offline'];
-  readonly online: OnlinePairText;
-  /** Weight w of the offline pair when the row was selected, where it was scored. */
-  readonly weight?: number | undefined;
-}
-
-const SAMPLES = 20;
 
 /** Scores at which the meta-learner's curve is drawn. */
 const CURVE_SCORES = Array.from({ length: 41 }, (_, index) => -10 + index / 2);
@@ -74,17 +60,10 @@ function neutralFeatures(count: number) {
 }
 
 /** What {@link summarize} is made of. */
-export interface SummaryInput {
+export interface SummaryInput extends SampleInput {
   readonly iteration: number;
-  readonly rows: readonly TokenizedPreference[];
   readonly selected: number;
   readonly steps: number;
-  /** `[rows]`; absent where the rows were not scored. */
-  readonly weights: Float32Array | undefined;
-  readonly promptOf: (row: TokenizedPreference) => RunPrompt;
-  readonly built: BuiltPairs;
-  /** Of the selected rows. */
-  readonly rewards: readonly RowRewards[];
   /** Most responses of a row that are scored. */
   readonly callsPerPrompt: number;
   readonly learner: MetaLearner;
@@ -99,7 +78,8 @@ export interface SummaryInput {
 /** The summary of an iteration. */
 export function summarize(input: SummaryInput): IterationSummary {
   const { iteration, rows, selected, steps, built, callsPerPrompt, learner, seconds, tokens } = input;
-  const readable = input.rewards.flatMap(({ rewards }) => [...rewards]).filter((value) => !Number.isNaN(value));
+  const annotated = [...input.given.rewards.values()];
+  const readable = annotated.flatMap(({ rewards }) => [...rewards]).filter((value) => !Number.isNaN(value));
   const mean = readable.length === 0 ? undefined : readable.reduce((sum, value) => sum + value, 0) / readable.length;
   return {
     iteration,
@@ -107,7 +87,7 @@ export function summarize(input: SummaryInput): IterationSummary {
     selected,
     steps,
     annotations: {
-      done: input.rewards.reduce((sum, { scored }) => sum + scored, 0),
+      done: annotated.reduce((sum, { scored }) => sum + scored, 0),
       ofAll: rows.length * callsPerPrompt,
     },
     pairs: built.counts,
@@ -120,7 +100,7 @@ export function summarize(input: SummaryInput): IterationSummary {
       before: weightCurve(learner, input.stateBefore),
       after: weightCurve(learner, input.stateAfter),
     },
-    samples: samplesOf(input),
+    samples: rowSamples(input),
     seconds,
     tokens,
   };
@@ -131,19 +111,4 @@ function histogramOf(weights: Float32Array | undefined): readonly number[] {
   const counts = new Array<number>(10).fill(0);
   for (const weight of weights) counts[Math.min(9, Math.floor(weight * 10))]! += 1;
   return counts;
-}
-
-function samplesOf({ rows, weights, built, promptOf }: SummaryInput): readonly RowSample[] {
-  const paired = rows.flatMap((row, index) => {
-    const online = built.texts.get(row.row);
-    return online === undefined ? [] : [{ row, online, weight: weights?.[index] }];
-  });
-  const every = Math.max(1, Math.floor(paired.length / SAMPLES));
-  return paired
-    .filter((_, index) => index % every === 0)
-    .slice(0, SAMPLES)
-    .map(({ row, online, weight }) => {
-      const { text, offline } = promptOf(row);
-      return { row: row.row, prompt: text, offline, online, weight };
-    });
 }

@@ -84,7 +84,8 @@ async function runStages(options: RunOptions, context: IterationContext, clock: 
     steps: trained.steps,
     weights,
     built,
-    rewards: [...rewards.values()],
+    scores,
+    given,
     tokens: stageTokens({
       rows,
       responses: record.responses,
