@@ -1,4 +1,11 @@
-import { type Generation, type GenerationRequest, MetaapoError, type Tokenizer } from '@metaapo/core/contracts';
+import {
+  beforeStop,
+  endsWithStop,
+  type Generation,
+  type GenerationRequest,
+  MetaapoError,
+  type Tokenizer,
+} from '@metaapo/core/contracts';
 import { seedOf } from '@metaapo/core/numerics';
 import { type PromptRow, readPrompts, resolveDataFiles, tokenizePrompt } from '@metaapo/data';
 import { type BackendId, selectBackend } from '@metaapo/engine';
@@ -6,7 +13,6 @@ import type { LoadedTextModel } from '@metaapo/models';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { openTextModel, type Sources } from '../training/open-models.js';
-import { beforeStop, holdsStop } from './before-stop.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
 /** Flags of `metaapo generate`. */
@@ -82,7 +88,7 @@ function requestOf(
 
 /** Tells whether a response holds a stop text. */
 function stopReader(stop: readonly string[], tokenizer: Tokenizer | undefined) {
-  if (tokenizer !== undefined) return (tokens: readonly number[]) => holdsStop(tokens, stop, tokenizer);
+  if (tokenizer !== undefined) return (tokens: readonly number[]) => endsWithStop(tokens, stop, tokenizer);
   throw new MetaapoError('config', 'stop texts need a tokenizer', {
     where: '--stop',
     got: 'a model directory without tokenizer.json',

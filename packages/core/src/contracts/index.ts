@@ -11,6 +11,7 @@ export * from './reward-model.js';
 export * from './selection-rule.js';
 export * from './slots.js';
 export * from './standard-schema.js';
+export * from './stop-texts.js';
 export * from './text-model.js';
 export * from './tokenizer.js';
 export * from './tracker.js';

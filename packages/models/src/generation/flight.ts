@@ -1,5 +1,5 @@
-import type { GenerationRequest } from '@metaapo/core/contracts';
 import type { FedTensor } from '@metaapo/engine';
+import type * as tf from '@tensorflow/tfjs';
 import { maskName } from '../network/decode.js';
 import type { NetworkConfig } from '../network/network-config.js';
 import { inverseFrequencies, rotaryAngles } from '../network/rotary.js';
@@ -9,9 +9,10 @@ const HIDDEN = -1e9;
 
 /** A prompt whose keys are in the store. */
 export interface StoredPrompt {
-  readonly request: GenerationRequest;
   /** Store rows of its tokens. */
   readonly rows: Int32Array;
+  /** `[1, V]` float32 logits after it; owned. */
+  readonly logits: tf.Tensor2D;
 }
 
 /** A sequence that is being written. */

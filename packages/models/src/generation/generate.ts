@@ -4,6 +4,7 @@ import {
   MetaapoError,
   type RequestGenerations,
   type TokenChoice,
+  yieldToEvents,
 } from '@metaapo/core/contracts';
 import { uniformOf } from '@metaapo/core/numerics';
 import type { FedTensor, Session } from '@metaapo/engine';
@@ -11,8 +12,9 @@ import * as tf from '@tensorflow/tfjs';
 import { feedsOf } from '../network/feeds.js';
 import { layoutGroups } from '../network/layout.js';
 import type { NetworkConfig, PassConfig } from '../network/network-config.js';
-import { flightFeeds, type Sequence, type StoredPrompt, spreadRows } from './flight.js';
+import { flightFeeds, spreadRows } from './flight.js';
 import { drawTokens, penalizeRepetition } from './next-tokens.js';
+import { type Admission, createSchedule, type Flying, type PendingRequest, type Schedule } from './schedule.js';
 import { createTokenStore, type TokenStore } from './token-store.js';
 
 /** What generation needs of a model. */
@@ -23,15 +25,9 @@ export interface GenerationOptions {
   readonly capacity: number;
 }
 
-interface PendingRequest {
-  readonly index: number;
-  readonly request: GenerationRequest;
-  readonly done: (Generation | undefined)[];
-}
-
 /**
- * Responses to requests, continuously batched: a finished sequence leaves, and the next prompt enters when the store has
- * room for it. Prompts are computed once for all of their responses.
+ * Responses to requests, continuously batched: a finished sequence leaves, and the next one enters when the store has
+ * room for it. Prompts are computed once for the responses that are in flight together.
  * @throws MetaapoError with code `config` when a request alone is larger than the store
  */
 export async function* generate(
@@ -41,47 +37,31 @@ export async function* generate(
 ): AsyncGenerator<RequestGenerations> {
   const { session, config, capacity } = options;
   const store = createTokenStore(capacity);
-  const waiting = requests.map((request, index): PendingRequest => {
-    checkRoom(request, capacity);
-    return { index, request, done: Array.from({ length: request.count }) };
-  });
-  const next = waiting.flatMap((pending) => admissionsOf(pending, capacity));
-  let flight: Flying[] = [];
+  for (const request of requests) checkRoom(request, capacity);
+  const pending = requests.map(
+    (request, index): PendingRequest => ({ index, request, done: Array.from({ length: request.count }) }),
+  );
+  const schedule = createSchedule(pending, store);
   try {
-    while (next.length > 0 || flight.length > 0) {
-      signal?.throwIfAborted();
-      const entering = admit(next, store);
-      const finished: Flying[] = [];
+    while (!schedule.isDone) {
+      await yieldToEvents(signal);
+      const entering = schedule.admit();
       if (entering.length > 0) {
-        await releaseUsed(session, store, config);
-        const started = await prefill(options, entering, store);
-        flight.push(...started.flight);
-        finished.push(...started.finished);
-      } else if (flight.length > 0) {
-        finished.push(...(await decode(options, flight, store)));
+        schedule.enter(await prefill(options, entering, store));
+      } else {
+        schedule.makeRoom();
+        await decode(options, schedule.flight, store);
       }
-      flight = flight.filter((flying) => !finished.includes(flying));
-      for (const pending of settle(finished, flight, store)) yield resultOf(pending);
+      for (const finished of settle(schedule))
+        yield { request: finished.index, generations: finished.done as Generation[] };
     }
   } finally {
     // Also when the caller stops or a step fails: the session's store has to be zero for the next one.
+    for (const { stored } of pending) stored?.logits.dispose();
     store.giveBackAll();
     await releaseUsed(session, store, config);
   }
 }
-
-/** A part of a request that fits into the store at once. */
-interface Admission {
-  readonly pending: PendingRequest;
-  readonly samples: readonly number[];
-}
-
-interface Flying extends Sequence {
-  readonly pending: PendingRequest;
-}
-
-const roomOf = ({ pending: { request }, samples }: Admission): number =>
-  request.prompt.length + samples.length * request.maxNewTokens;
 
 function checkRoom({ prompt, maxNewTokens }: GenerationRequest, capacity: number): void {
   if (prompt.length + maxNewTokens <= capacity) return;
@@ -93,108 +73,97 @@ function checkRoom({ prompt, maxNewTokens }: GenerationRequest, capacity: number
   });
 }
 
-function admissionsOf(pending: PendingRequest, capacity: number): Admission[] {
-  const { prompt, maxNewTokens, count } = pending.request;
-  const atOnce = Math.max(1, Math.floor((capacity - prompt.length) / maxNewTokens));
-  const admissions: Admission[] = [];
-  for (let start = 0; start < count; start += atOnce) {
-    const samples = Array.from({ length: Math.min(atOnce, count - start) }, (_, at) => start + at);
-    admissions.push({ pending, samples });
-  }
-  return admissions;
-}
-
-/** Takes from the front of the queue what the store has room for. */
-function admit(next: Admission[], store: TokenStore): Admission[] {
-  const entering: Admission[] = [];
-  while (next.length > 0 && roomOf(next[0]!) <= store.free) {
-    store.reserve(roomOf(next[0]!));
-    entering.push(next.shift()!);
-  }
-  return entering;
-}
-
-/** Computes the prompts that enter, and draws the first token of each of their sequences. */
+/** Computes the prompts that are not there yet, and draws the first token of each sequence that enters. */
 async function prefill(
-  { session, config }: GenerationOptions,
+  options: GenerationOptions,
   entering: readonly Admission[],
   store: TokenStore,
-): Promise<{ readonly flight: Flying[]; readonly finished: Flying[] }> {
+): Promise<readonly Flying[]> {
+  const wanting = [...new Set(entering.map(({ pending }) => pending))].filter(({ stored }) => stored === undefined);
+  if (wanting.length > 0) await storePrompts(options, wanting, store);
+  const sequences = entering.map(({ pending, sample, reserved }): Flying => {
+    return { pending, prompt: pending.stored!, sample, reserved, tokens: [], logprobs: [], rows: [] };
+  });
+  await appendDrawn(
+    sequences,
+    tf.concat(
+      sequences.map(({ prompt }) => prompt.logits),
+      0,
+    ),
+  );
+  return sequences;
+}
+
+/** Computes prompts and puts their keys and values into the store. */
+async function storePrompts(
+  { session, config }: GenerationOptions,
+  pending: readonly PendingRequest[],
+  store: TokenStore,
+): Promise<void> {
+  await releaseUsed(session, store, config);
+  const rows = pending.map(({ request }) => store.take(request.prompt.length));
   const layout = layoutGroups(
-    entering.map(({ pending }) => ({ prompt: pending.request.prompt, responses: [] })),
+    pending.map(({ request }) => ({ prompt: request.prompt, responses: [] })),
     config,
     // Every token has its row in the store.
     (count) => count,
   );
-  const stored = entering.map(
-    ({ pending: { request } }): StoredPrompt => ({ request, rows: store.take(request.prompt.length) }),
-  );
-  const rows = stored.flatMap((prompt) => [...prompt.rows]);
   const groups = config.keyValueHeads;
-  const { logits } = await session.run('prefill', {
-    ...feedsOf({ ...layout, predictingRows: lastRows(stored) }, config),
-    storeRows: {
-      data: spreadRows(
-        rows.map((row) => [row]),
-        groups,
-        1,
-      ),
-      shape: [rows.length, groups],
-    },
-  });
-  const sequences = entering.flatMap(({ pending, samples }, index) =>
-    samples.map((sample): Flying => ({ pending, prompt: stored[index]!, sample, tokens: [], logprobs: [], rows: [] })),
+  const all = rows.flatMap((own) => [...own]);
+  const storeRows = spreadRows(
+    all.map((row) => [row]),
+    groups,
+    1,
   );
-  const prompts = Int32Array.from(entering.flatMap(({ samples }, index) => samples.map(() => index)));
-  const repeated = tf.tidy(() => tf.gather(logits as tf.Tensor2D, tf.tensor1d(prompts, 'int32')));
+  const { logits } = await session.run('prefill', {
+    ...feedsOf({ ...layout, predictingRows: lastRows(rows) }, config),
+    storeRows: { data: storeRows, shape: [all.length, groups] },
+  });
+  for (const [index, own] of pending.entries()) {
+    own.stored = { rows: rows[index]!, logits: tf.slice(logits as tf.Tensor2D, [index, 0], [1, -1]) };
+  }
   logits!.dispose();
-  await appendDrawn(sequences, repeated);
-  const finished = sequences.filter((sequence) => finishReason(sequence) !== undefined);
-  return { flight: sequences, finished };
 }
 
-function lastRows(prompts: readonly StoredPrompt[]): { data: Int32Array; shape: readonly number[] } {
+function lastRows(prompts: readonly Int32Array[]): { data: Int32Array; shape: readonly number[] } {
   let end = 0;
-  const data = Int32Array.from(prompts, ({ rows }) => {
-    end += rows.length;
+  const data = Int32Array.from(prompts, ({ length }) => {
+    end += length;
     return end - 1;
   });
   return { data, shape: [data.length] };
 }
 
-/** One more token for every sequence in flight; returns those that are complete. */
+/** One more token for every sequence in flight. */
 async function decode(
   { session, config }: GenerationOptions,
   flight: readonly Flying[],
   store: TokenStore,
-): Promise<Flying[]> {
+): Promise<void> {
+  if (store.clean < flight.length) await releaseUsed(session, store, config);
   const rows = store.take(flight.length);
   for (const [index, sequence] of flight.entries()) sequence.rows.push(rows[index]!);
   const feeds: Readonly<Record<string, FedTensor>> = flightFeeds(flight, config);
   const { logits } = await session.run('decode', feeds);
   await appendDrawn(flight, logits as tf.Tensor2D);
-  return flight.filter((sequence) => finishReason(sequence) !== undefined);
 }
 
 /** Draws a token for each row of the logits and appends it; the logits are disposed. */
 async function appendDrawn(sequences: readonly Flying[], logits: tf.Tensor2D): Promise<void> {
   for (const { choice, indices } of byChoice(sequences)) {
     const isAll = indices.length === sequences.length;
-    let part = isAll ? logits : tf.tidy(() => tf.gather(logits, tf.tensor1d(indices, 'int32')));
-    if (choice.repetitionPenalty !== undefined && choice.repetitionPenalty !== 1) {
-      const present = indices.map((index) => [
-        ...sequences[index]!.pending.request.prompt,
-        ...sequences[index]!.tokens,
-      ]);
-      const penalized = await penalizeRepetition(part, present, choice.repetitionPenalty);
-      if (!isAll) part.dispose();
-      part = penalized;
-    }
+    const part = isAll ? logits : tf.tidy(() => tf.gather(logits, tf.tensor1d(indices, 'int32')));
+    const penalized = await penalizedOf(
+      part,
+      indices.map((index) => sequences[index]!),
+      choice,
+    );
     const uniforms = Float32Array.from(indices, (index) => {
       const { pending, sample, tokens } = sequences[index]!;
       return uniformOf(['token', pending.request.seed, sample, tokens.length]);
     });
-    const drawn = await drawTokens(part, choice, uniforms);
+    const drawn = await drawTokens(part, choice, uniforms, penalized);
+    penalized?.dispose();
     if (part !== logits) part.dispose();
     for (const [at, index] of indices.entries()) {
       sequences[index]!.tokens.push(drawn.tokens[at]!);
@@ -202,6 +171,17 @@ async function appendDrawn(sequences: readonly Flying[], logits: tf.Tensor2D): P
     }
   }
   logits.dispose();
+}
+
+/** Logits with the penalty on tokens that are there already; none where nothing is penalised. */
+async function penalizedOf(
+  logits: tf.Tensor2D,
+  sequences: readonly Flying[],
+  { repetitionPenalty }: TokenChoice,
+): Promise<tf.Tensor2D | undefined> {
+  if (repetitionPenalty === undefined || repetitionPenalty === 1) return undefined;
+  const present = sequences.map(({ pending, tokens }) => [...pending.request.prompt, ...tokens]);
+  return penalizeRepetition(logits, present, repetitionPenalty);
 }
 
 /** The sequences of each way to draw. */
@@ -223,27 +203,22 @@ function finishReason({ tokens, pending }: Flying): Generation['finishReason'] |
   return tokens.length >= maxNewTokens ? 'length' : undefined;
 }
 
-/** Notes finished sequences and gives their rows back; returns the requests that are complete now. */
-function settle(finished: readonly Flying[], flight: readonly Flying[], store: TokenStore): PendingRequest[] {
+/** Takes finished sequences out of flight; returns the requests that are complete now. */
+function settle(schedule: Schedule): readonly PendingRequest[] {
   const complete: PendingRequest[] = [];
-  for (const sequence of finished) {
-    const { pending, sample, tokens, logprobs, rows } = sequence;
+  for (const sequence of schedule.flight) {
+    const reason = finishReason(sequence);
+    if (reason === undefined) continue;
+    const { pending, sample, tokens, logprobs } = sequence;
     pending.done[sample] = {
       tokens: Int32Array.from(tokens),
       logprobs: Float32Array.from(logprobs),
-      finishReason: finishReason(sequence)!,
+      finishReason: reason,
     };
-    store.giveBack(rows, pending.request.maxNewTokens - rows.length);
+    schedule.leave(sequence);
     if (pending.done.every((generation) => generation !== undefined)) complete.push(pending);
   }
-  const alive = new Set(flight.map(({ prompt }) => prompt));
-  const left = new Set(finished.map(({ prompt }) => prompt).filter((prompt) => !alive.has(prompt)));
-  for (const { rows } of left) store.giveBack(rows, 0);
   return complete;
-}
-
-function resultOf({ index, done }: PendingRequest): RequestGenerations {
-  return { request: index, generations: done as Generation[] };
 }
 
 async function releaseUsed(session: Session, store: TokenStore, { keyValueHeads }: NetworkConfig): Promise<void> {

@@ -54,16 +54,19 @@ export interface DrawnTokens {
 
 /**
  * Draws one token a row, by the inverse of the cumulative distribution at the given uniforms; greedy at temperature 0.
- * @param logits `[B, V]` float32, borrowed
- * @param uniforms `[B]` in [0, 1)
+ * @param logits `[B, V]` float32 of the model, borrowed
+ * @param uniforms `[B]` in [0, 1]
+ * @param penalized `[B, V]` float32 logits to draw from in place of the model's, borrowed
  */
 export async function drawTokens(
   logits: tf.Tensor2D,
   choice: TokenChoice,
   uniforms: Float32Array,
+  penalized: tf.Tensor2D = logits,
 ): Promise<DrawnTokens> {
   const [tokens, logprobs] = tf.tidy(() => {
-    const drawn = choice.temperature === 0 ? tf.argMax(logits, 1) : drawAt(filterLogits(logits, choice), uniforms);
+    const drawn =
+      choice.temperature === 0 ? tf.argMax(penalized, 1) : drawAt(filterLogits(penalized, choice), uniforms);
     const ids = tf.cast(drawn, 'int32') as tf.Tensor1D;
     const [rows, vocabulary] = logits.shape;
     const flat = tf.add(tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(vocabulary, 'int32')), ids) as tf.Tensor1D;
@@ -74,15 +77,18 @@ export async function drawTokens(
   return result;
 }
 
+/** Below 1 by so much that its product with a float32 of at least a half is below that. */
+const LARGEST_UNIFORM = 1 - 2 ** -23;
+
 /** Number of tokens whose cumulative probability is at most the uniform: the inverse of the distribution. */
 function drawAt(scores: tf.Tensor2D, uniforms: Float32Array): tf.Tensor1D {
   const cumulative = tf.cumsum(tf.softmax(scores, 1), 1) as tf.Tensor2D;
   const vocabulary = scores.shape[1];
   // The last sum is 1 up to rounding; the uniform is scaled by it, so that the draw always falls inside.
   const total = tf.slice(cumulative, [0, vocabulary - 1], [-1, 1]);
-  const level = tf.mul(tf.tensor2d(uniforms, [uniforms.length, 1]), total);
-  const passed = tf.sum(tf.cast(tf.lessEqual(cumulative, level), 'int32'), 1);
-  return tf.minimum(passed, vocabulary - 1) as tf.Tensor1D;
+  const inside = uniforms.map((uniform) => Math.min(uniform, LARGEST_UNIFORM));
+  const level = tf.mul(tf.tensor2d(inside, [inside.length, 1]), total);
+  return tf.sum(tf.cast(tf.lessEqual(cumulative, level), 'int32'), 1);
 }
 
 /**

@@ -5,6 +5,8 @@ export interface TokenStore {
   readonly capacity: number;
   /** Rows that can be reserved now, used ones included once they are zero. */
   readonly free: number;
+  /** Rows that are zero. */
+  readonly clean: number;
   /** Sets rows aside without naming them. */
   reserve(count: number): void;
   /** Names rows that were reserved. */
@@ -26,6 +28,9 @@ export function createTokenStore(capacity: number): TokenStore {
     capacity,
     get free() {
       return free;
+    },
+    get clean() {
+      return clean.length;
     },
     reserve(count) {
       free -= count;

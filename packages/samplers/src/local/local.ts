@@ -7,7 +7,7 @@ import type {
   TextModel,
   Tokenizer,
 } from '@metaapo/core/contracts';
-import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
+import { beforeStop, definePart, endsWithStop, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
 import { z } from 'zod';
 
 /** Options of {@link local}. */
@@ -24,7 +24,7 @@ export interface LocalOptions {
   readonly minP?: number | undefined;
   /** Above 1 makes tokens less likely that are there already; default 1. */
   readonly repetitionPenalty?: number | undefined;
-  /** Texts that end a response; they stay part of it. */
+  /** Texts that end a response; they are left out of it. */
   readonly stop?: readonly string[] | undefined;
 }
 
@@ -54,7 +54,7 @@ export function local(options: LocalOptions, policy: TextModel): ResponseSampler
     });
   }
   const { stop, ...choice } = settings;
-  const endsWithStop = stop && ((tokens: readonly number[]) => containsStop(tokenizer, tokens, stop));
+  const isComplete = stop && ((tokens: readonly number[]) => endsWithStop(tokens, stop, tokenizer));
   return {
     id: 'local',
     options: settings,
@@ -65,25 +65,28 @@ export function local(options: LocalOptions, policy: TextModel): ResponseSampler
         count,
         seed,
         stopTokenIds: eosTokenIds,
-        isComplete: endsWithStop,
+        isComplete,
       }));
       for await (const { request, generations } of model.generate!(generationRequests, signal)) {
         yield {
           row: requests[request]!.row,
-          responses: generations.map((generation) => toResponse(generation, tokenizer)),
+          responses: generations.map((generation) => toResponse(generation, policy, tokenizer, stop)),
         };
       }
     },
   };
 }
 
-function containsStop(tokenizer: Tokenizer, tokens: readonly number[], stop: readonly string[]): boolean {
-  const text = tokenizer.decode(tokens, { keepSpecialTokens: true });
-  return stop.some((ending) => text.includes(ending));
-}
-
-function toResponse({ tokens, finishReason }: Generation, tokenizer: Tokenizer): SampledResponse {
-  return { text: tokenizer.decode(tokens), tokens, finishReason };
+function toResponse(
+  { tokens, finishReason }: Generation,
+  { eosTokenIds }: TextModel,
+  tokenizer: Tokenizer,
+  stop: readonly string[] = [],
+): SampledResponse {
+  const before = beforeStop(tokens, stop, tokenizer);
+  if (before === tokens) return { text: tokenizer.decode(tokens), tokens, finishReason };
+  const ended = Int32Array.of(...before, ...eosTokenIds.slice(0, 1));
+  return { text: tokenizer.decode(before), tokens: ended, finishReason: 'stop' };
 }
 
 /** {@link local} as a part. */

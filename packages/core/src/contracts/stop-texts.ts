@@ -1,4 +1,4 @@
-import type { Tokenizer } from '@metaapo/core/contracts';
+import type { Tokenizer } from './tokenizer.js';
 
 /** Text of a response without its end, and where in it a stop text begins; -1 for nowhere. */
 function placeOfStop(tokens: ArrayLike<number>, stop: readonly string[], tokenizer: Tokenizer) {
@@ -7,10 +7,17 @@ function placeOfStop(tokens: ArrayLike<number>, stop: readonly string[], tokeniz
   return { text, place: places.length === 0 ? -1 : Math.min(...places) };
 }
 
-/** True for a response that holds a stop text. */
-export function holdsStop(tokens: ArrayLike<number>, stop: readonly string[], tokenizer: Tokenizer): boolean {
-  return placeOfStop(tokens, stop, tokenizer).place >= 0;
+/**
+ * True for a response that its last token made hold a stop text. Only the last tokens are looked at, as many as may have
+ * written the longest of them.
+ */
+export function endsWithStop(tokens: readonly number[], stop: readonly string[], tokenizer: Tokenizer): boolean {
+  const longest = Math.max(...stop.map((ending) => Buffer.byteLength(ending)));
+  return placeOfStop(tokens.slice(-longest - MOST_BYTES_OF_A_CHARACTER), stop, tokenizer).place >= 0;
 }
+
+/** A token may hold a part of a character. */
+const MOST_BYTES_OF_A_CHARACTER = 4;
 
 /** The ids up to the token with which the first stop text begins; all of them where there is none. */
 export function beforeStop(tokens: Int32Array, stop: readonly string[], tokenizer: Tokenizer): Int32Array {
