@@ -97,8 +97,7 @@ describe('the recipes of the ablation', () => {
     const small = {
       model: 'fixtures/quickstart/model',
       'data.train': output('sorting.jsonl'),
-      'data.eval': undefined,
-      evaluateRewards: undefined,
+      reference: undefined,
       'training.batchSize': 4,
       iterations: 1,
     };
