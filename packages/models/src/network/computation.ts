@@ -17,6 +17,7 @@ import * as tf from '@tensorflow/tfjs';
 import { generationPrograms } from './decode.js';
 import { feedsOf } from './feeds.js';
 import { layoutGroups, type PackedLayout } from './layout.js';
+import { createOpenPass } from './open-pass.js';
 import { optimizerPrograms, optimizerSteps } from './optimizer-steps.js';
 import {
   type AdamWConstants,
@@ -67,8 +68,7 @@ export interface Computation {
   dispose(): void;
 }
 
-interface OpenPass {
-  readonly id: number;
+interface Pass {
   readonly layout: PackedLayout;
   readonly feeds: Readonly<Record<string, FedTensor>>;
   readonly hidden: tf.Tensor2D;
@@ -79,8 +79,7 @@ export function createComputation(options: ComputationOptions): Computation {
   const { config, optimizer } = options;
   const session = openSession(programsFor(options), options.executor, options.profile);
   const chunkRows = Math.max(1, Math.floor((options.logitsBytes ?? 2 ** 27) / (4 * config.vocabularySize)));
-  let open: OpenPass | undefined;
-  let passes = 0;
+  const open = createOpenPass<Pass>(session);
 
   const hiddenOf = async (
     program: string,
@@ -114,48 +113,10 @@ export function createComputation(options: ComputationOptions): Computation {
     }
   };
 
-  const claim = (ticket: ForwardTicket): OpenPass => {
-    if (open?.id !== ticket.id) {
-      throw new MetaapoError('internal', 'the forward pass is not open', { where: `ticket ${ticket.id}` });
-    }
-    const pass = open;
-    open = undefined;
-    return pass;
-  };
-
-  return {
-    session,
-    tokenLogprobs,
-    async logits(groups) {
-      const layout = layoutGroups(groups, config);
-      const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
-      const { logits } = await session.run('logits', { hidden });
-      hidden.dispose();
-      return logits as tf.Tensor2D;
-    },
-    async evaluate(groups) {
-      const { logprobs, tokenCounts } = await tokenLogprobs(groups);
-      return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
-    },
-    async scores() {
-      throw new MetaapoError('internal', 'a language model has no scores', { where: 'scores' });
-    },
-    async forward(groups) {
-      if (open !== undefined) {
-        throw new MetaapoError('internal', 'a forward pass is still open', { where: `ticket ${open.id}` });
-      }
-      const layout = layoutGroups(groups, config);
-      const feeds = feedsOf(layout, config);
-      const hidden = await hiddenOf('forward', layout, feeds);
-      const id = ++passes;
-      open = { id, layout, feeds, hidden };
-      const logprobs = await logprobsOf(hidden, layout.targets);
-      return { id, sumLogprobs: sumsOf(logprobs, layout.tokenCounts), tokenCounts: layout.tokenCounts };
-    },
-    async backward(ticket, gradient) {
-      const { layout, feeds, hidden } = claim(ticket);
-      const perToken = repeat(gradient, layout.tokenCounts);
-      const parts: tf.Tensor[] = [];
+  const hiddenGradientOf = async ({ hidden, layout }: Pass, gradient: Float32Array): Promise<tf.Tensor> => {
+    const perToken = repeat(gradient, layout.tokenCounts);
+    const parts: tf.Tensor[] = [];
+    try {
       await inChunks(hidden, chunkRows, async (chunk, start, rows) => {
         const { hiddenGradient } = await session.run('headBackward', {
           hidden: chunk,
@@ -164,19 +125,56 @@ export function createComputation(options: ComputationOptions): Computation {
         });
         parts.push(hiddenGradient!);
       });
-      hidden.dispose();
-      const hiddenGradient = parts.length === 1 ? parts[0]! : tf.concat(parts, 0);
-      if (parts.length > 1) tf.dispose(parts);
-      await session.run('backward', { ...feeds, hiddenGradient });
-      hiddenGradient.dispose();
+      return parts.length === 1 ? parts[0]!.clone() : tf.concat(parts, 0);
+    } finally {
+      tf.dispose(parts);
+    }
+  };
+
+  return {
+    session,
+    tokenLogprobs,
+    async logits(groups) {
+      const layout = layoutGroups(groups, config);
+      const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
+      try {
+        return (await session.run('logits', { hidden })).logits as tf.Tensor2D;
+      } finally {
+        hidden.dispose();
+      }
     },
-    async discard(ticket) {
-      claim(ticket).hidden.dispose();
+    async evaluate(groups) {
+      const { logprobs, tokenCounts } = await tokenLogprobs(groups);
+      return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
     },
+    async scores() {
+      throw new MetaapoError('internal', 'a language model has no scores', { where: 'scores' });
+    },
+    forward(groups) {
+      const begin = async (): Promise<Pass> => {
+        const layout = layoutGroups(groups, config);
+        const feeds = feedsOf(layout, config);
+        return { layout, feeds, hidden: await hiddenOf('forward', layout, feeds) };
+      };
+      return open.forward(begin, async ({ hidden, layout: { targets, tokenCounts } }) => {
+        const logprobs = await logprobsOf(hidden, targets);
+        return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
+      });
+    },
+    backward(ticket, gradient) {
+      return open.backward(ticket, async (pass) => {
+        const hiddenGradient = await hiddenGradientOf(pass, gradient);
+        try {
+          await session.run('backward', { ...pass.feeds, hiddenGradient });
+        } finally {
+          hiddenGradient.dispose();
+        }
+      });
+    },
+    discard: open.discard,
     ...optimizerSteps(session, optimizer),
     dispose() {
-      open?.hidden.dispose();
-      open = undefined;
+      open.dispose();
       session.dispose();
     },
   };
