@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { isMetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
@@ -36,7 +37,7 @@ function native(name: string, run: () => Promise<void>): void {
     const before = tf.memory().numTensors;
     await run();
     expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
-  });
+  }, 60_000);
 }
 
 type Inputs = Readonly<Record<string, FedTensor>>;
@@ -229,6 +230,15 @@ describe('the compiled executor', () => {
     await expect(session.run('nothing', {})).rejects.toThrow('no such program');
     await expect(session.run('look', { table: inputs.table })).rejects.toThrow('input indices is missing');
     session.dispose();
+  });
+
+  native('removes what killed processes of this machine left behind, and nothing of others', async () => {
+    // No process has this id: it is beyond the largest that Linux gives.
+    const killed = mkdtempSync(join(tmpdir(), `metaapo-compiled-${2 ** 22 + 1}-${hostname()}-`));
+    const elsewhere = mkdtempSync(join(tmpdir(), `metaapo-compiled-${2 ** 22 + 1}-elsewhere-`));
+    openCompiledSession({ nothing: program((graph) => ({ one: ops.scalar(graph, 1) })) }).dispose();
+    expect([existsSync(killed), existsSync(elsewhere)]).toEqual([false, true]);
+    rmSync(elsewhere, { recursive: true });
   });
 
   native('leaves no files behind', async () => {
