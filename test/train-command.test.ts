@@ -32,6 +32,11 @@ describe('metaapo train', () => {
   it('trains, writes a line of metrics a step, and saves a model that scores like the one in memory', () => {
     const trained = metaapo(['train', recipe], env);
     expect(trained.stderr).toContain('Backend: ');
+    const [, peak, estimated] = /^Peak memory (.*) GiB, estimated (.*) GiB$/m.exec(trained.stdout) ?? [];
+    // The estimate is one of the compiled executor.
+    if (trained.stderr.includes('Executor: compiled'))
+      expect(Math.abs(Number(estimated) / Number(peak) - 1)).toBeLessThan(0.35);
+    expect(trained.stderr).toMatch(/^Executor: (compiled|eager) \(/m);
     expect(trained.status, trained.stderr).toBe(0);
     const lines = linesOf(join(output('straight'), 'metrics.jsonl'));
     expect(lines.map(({ step }) => step)).toEqual(Array.from({ length: 13 }, (_, step) => step));

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type SftRecipe, tokensOf } from '@metaapo/core';
 import type { PromptGroup } from '@metaapo/core/contracts';
-import { estimateTrainingMemory, loadTokenizer, readModelConfig } from '@metaapo/models';
+import { loadTokenizer, readModelConfig, type TrainingMemory } from '@metaapo/models';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import type { TextCoding } from '../training/load-preferences.js';
 import { modelDirectory, type PolicyRecipe, type Sources } from '../training/open-models.js';
+import { gib, trainingMemory } from '../training/training-memory.js';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -17,7 +18,7 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
  */
 export async function planData<Row extends { readonly row: number }>(
   recipe: PolicyRecipe & Pick<SftRecipe, 'plugins' | 'revision'>,
-  cachedTokens: number,
+  cachedTokens: number | undefined,
   load: (coding: TextCoding, sources: Sources) => Promise<readonly Row[]>,
   groupsOf: (row: Row) => readonly PromptGroup[],
 ): Promise<readonly Row[]> {
@@ -33,16 +34,11 @@ export async function planData<Row extends { readonly row: number }>(
     .sort((a, b) => b.tokens - a.tokens)
     .slice(0, 3);
   print(`Longest rows, in tokens: ${longest.map(({ row, tokens }) => `row ${row} with ${tokens}`).join(', ')}`);
-  const all = costs.reduce((sum, { groups }) => groups.reduce((inner, tokens) => inner + tokens, sum), 0);
-  const tokens = Math.max(longest[0]?.tokens ?? 0, Math.min(recipe.training.microBatchTokens, all));
-  printMemory(
-    estimateTrainingMemory({ ...recipe, config, checkpoint: recipe.training.checkpoint, tokens, cachedTokens }),
-  );
+  printMemory(trainingMemory(recipe, config, rows.flatMap(groupsOf), cachedTokens));
   return rows;
 }
 
-function printMemory({ parameters, total, ...parts }: ReturnType<typeof estimateTrainingMemory>): void {
-  const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+function printMemory({ parameters, total, ...parts }: TrainingMemory): void {
   const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
   print(`Parameters: ${millions(parameters.all)}, ${millions(parameters.trained)} of them trained`);
   const list = Object.entries(parts).map(([name, bytes]) => `${name} ${gib(bytes)}`);

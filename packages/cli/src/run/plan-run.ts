@@ -8,13 +8,14 @@ import {
   type RunRecipe,
   type TrainingRecipe,
 } from '@metaapo/core';
-import type { TokenizedPreference } from '@metaapo/core/contracts';
+import type { PromptGroup, TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
 import { readRecipe } from '../recipe/read-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { loadDemonstrations } from '../training/load-demonstrations.js';
 import { loadPreferences, type TextCoding } from '../training/load-preferences.js';
 import type { Sources } from '../training/open-models.js';
+import { withOnlineResponses } from '../training/training-memory.js';
 import { planData } from './plan-data.js';
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -23,7 +24,7 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 export async function planRun(name: string, { set }: RunFlags): Promise<void> {
   const { where, value } = await readRecipe(name, set);
   const recipe = parseRunRecipe(value, where);
-  const train = await planPreferences(recipe, recipe.cachedTokens);
+  const train = await planPreferences(recipe, recipe.cachedTokens, withOnlineResponses);
   printIterations(recipe, train.length);
   printDefaults(recipe);
 }
@@ -32,7 +33,7 @@ export async function planRun(name: string, { set }: RunFlags): Promise<void> {
 export async function planTraining(name: string, { set }: RunFlags): Promise<void> {
   const { where, value } = await readRecipe(name, set);
   const recipe = parseTrainingRecipe(value, where);
-  printTraining(recipe, (await planPreferences(recipe, 0)).length, 'pairs');
+  printTraining(recipe, (await planPreferences(recipe)).length, 'pairs');
 }
 
 /** `metaapo sft --dry-run`. */
@@ -41,13 +42,17 @@ export async function planFineTuning(name: string, { set }: RunFlags): Promise<v
   const recipe = parseSftRecipe(value, where);
   const load = async (coding: TextCoding, sources: Sources) =>
     (await loadDemonstrations(recipe, coding, sources)).train;
-  const rows = await planData(recipe, 0, load, ({ turns }) => turns.map(groupOfTurn));
+  const rows = await planData(recipe, undefined, load, ({ turns }) => turns.map(groupOfTurn));
   printTraining(recipe, rows.length, 'demonstrations');
 }
 
-function planPreferences(recipe: TrainingRecipe, cachedTokens: number): Promise<readonly TokenizedPreference[]> {
+function planPreferences(
+  recipe: TrainingRecipe,
+  cachedTokens?: number,
+  complete = (group: PromptGroup): PromptGroup => group,
+): Promise<readonly TokenizedPreference[]> {
   const load = async (coding: TextCoding, sources: Sources) => (await loadPreferences(recipe, coding, sources)).train;
-  return planData(recipe, cachedTokens, load, (row) => [groupOf(row)]);
+  return planData(recipe, cachedTokens, load, (row) => [complete(groupOf(row))]);
 }
 
 function printTraining(recipe: Pick<TrainingRecipe, 'training'>, rows: number, what: string): void {

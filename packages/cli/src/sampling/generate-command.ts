@@ -1,10 +1,11 @@
 import { type Generation, type GenerationRequest, MetaapoError, type Tokenizer } from '@metaapo/core/contracts';
 import { seedOf } from '@metaapo/core/numerics';
 import { type PromptRow, readPrompts, resolveDataFiles, tokenizePrompt } from '@metaapo/data';
-import { type BackendId, selectBackend } from '@metaapo/engine';
+import type { BackendId } from '@metaapo/engine';
 import { type LoadedTextModel, loadTextModel } from '@metaapo/models';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
+import { chooseBackend } from '../training/choose-backend.js';
 import { modelDirectory, type Sources } from '../training/open-models.js';
 import { beforeStop, holdsStop } from './before-stop.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
@@ -38,7 +39,7 @@ export async function generateCommand(flags: GenerateFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
   const sources: Sources = { revision: flags.revision, report, signal };
-  report(`Backend: ${(await selectBackend(flags.backend === undefined ? {} : { prefer: flags.backend })).reason}`);
+  await chooseBackend(flags, report);
   const { cachedTokens, adapter, output } = flags;
   const loaded = await loadTextModel(await modelDirectory(flags.model, sources), { cachedTokens, adapter });
   try {

@@ -2,13 +2,13 @@ import { join } from 'node:path';
 import { RUN_FILES, type SftRecipe } from '@metaapo/core';
 import { MetaapoError, type Tracker } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
-import { selectBackend } from '@metaapo/engine';
 import type { LanguageModelOptions, LoadedTextModel } from '@metaapo/models';
 import { stringify } from 'yaml';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { writeReport } from '../report/write-report.js';
 import { onInterruption } from '../terminal/interruption.js';
+import { chooseBackend } from './choose-backend.js';
 import { claimOutput } from './claim-output.js';
 import { openPolicy, type PolicyRecipe, type Sources } from './open-models.js';
 
@@ -50,8 +50,7 @@ export async function inRunDirectory(
   const { signal, release } = onInterruption();
   let policy: LoadedTextModel | undefined;
   try {
-    const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
-    say(`Backend: ${backend.reason}`);
+    const backend = await chooseBackend(recipe, say);
     const sources: Sources = { revision: recipe.revision, report: say, signal };
     policy = await openPolicy(recipe, sources, newHead === undefined ? {} : { newHead });
     await train({ policy, backendId: backend.id, sources, signal });

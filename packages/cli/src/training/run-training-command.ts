@@ -17,6 +17,7 @@ import { codingOf, loadPreferences } from './load-preferences.js';
 import { metaLearnerPart, metaLearnerStart } from './meta-training.js';
 import { printAccuracy, printSummary } from './print-summary.js';
 import { referencesOf } from './reference-sets.js';
+import { printPeakMemory, trainingMemory } from './training-memory.js';
 import { trainingObserver } from './training-observer.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 
@@ -64,6 +65,7 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
     });
     printSummary(summary);
     if (kind === 'reward') printAccuracy(summary, held.length);
+    await printPeakMemory(trainingMemory(recipe, policy.model.config, rows.map(groupOf)));
   });
 }
 

@@ -29,6 +29,9 @@ import {
   type ProgramOptions,
 } from './programs.js';
 
+/** Bytes of one chunk of logits where nothing else is asked for: 128 MiB. */
+export const DEFAULT_LOGITS_BYTES = 2 ** 27;
+
 /** What {@link createComputation} needs. */
 export interface ComputationOptions extends ProgramOptions {
   /** Present when the model is trained. */
@@ -77,8 +80,11 @@ interface Pass {
 /** Writes the programs of a model and opens them. The session's parameters have to be written before the first pass. */
 export function createComputation(options: ComputationOptions): Computation {
   const { config, optimizer } = options;
-  const session = openSession(programsFor(options), options.executor, options.profile);
-  const chunkRows = Math.max(1, Math.floor((options.logitsBytes ?? 2 ** 27) / (4 * config.vocabularySize)));
+  const session = openSession(languageModelPrograms(options), options.executor, options.profile);
+  const chunkRows = Math.max(
+    1,
+    Math.floor((options.logitsBytes ?? DEFAULT_LOGITS_BYTES) / (4 * config.vocabularySize)),
+  );
   const open = createOpenPass<Pass>(session);
 
   const hiddenOf = async (
@@ -180,7 +186,11 @@ export function createComputation(options: ComputationOptions): Computation {
   };
 }
 
-function programsFor(options: ComputationOptions): ProgramSet {
+/** What the programs of a model are written from, for training and generation too. */
+export type ModelProgramOptions = ProgramOptions & Pick<ComputationOptions, 'optimizer' | 'cachedTokens'>;
+
+/** All programs of a language model. */
+export function languageModelPrograms(options: ModelProgramOptions): ProgramSet {
   const evaluate = evaluateProgram(options);
   const inference = {
     evaluate,

@@ -1,7 +1,7 @@
 import { MetaapoError, type PromptGroup, type ResponseLogprobs } from '@metaapo/core/contracts';
 import { type FedTensor, openSession, type ProgramSet } from '@metaapo/engine';
 import type * as tf from '@tensorflow/tfjs';
-import type { Computation, ComputationOptions } from './computation.js';
+import type { Computation, ComputationOptions, ModelProgramOptions } from './computation.js';
 import { feedsOf } from './feeds.js';
 import { layoutGroups, type PackedLayout } from './layout.js';
 import { createOpenPass } from './open-pass.js';
@@ -16,7 +16,7 @@ type Feeds = Readonly<Record<string, FedTensor>>;
  */
 export function createScoreComputation(options: ComputationOptions): Computation {
   const { config, optimizer } = options;
-  const session = openSession(programsFor(options), options.executor, options.profile);
+  const session = openSession(rewardModelPrograms(options), options.executor, options.profile);
   const open = createOpenPass<{ readonly feeds: Feeds; readonly hidden: tf.Tensor }>(session);
 
   const scoresOf = async (hidden: tf.Tensor): Promise<Float32Array> => {
@@ -82,7 +82,8 @@ export function createScoreComputation(options: ComputationOptions): Computation
   };
 }
 
-function programsFor(options: ComputationOptions): ProgramSet {
+/** All programs of a model with a classification head. */
+export function rewardModelPrograms(options: ModelProgramOptions): ProgramSet {
   const inference = { evaluate: evaluateProgram(options), score: scoreProgram(options) };
   if (options.optimizer === undefined) return inference;
   return {
