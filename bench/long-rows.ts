@@ -1,12 +1,11 @@
 // Trains on rows of 8192 tokens, and with a vocabulary of 152 064, and prints the peak of memory:
 //   pnpm bench long-rows [--steps 1] [--precisions float32,bfloat16]
 // Exit code 1 when a peak is above its bound.
-import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { compileSide, runSide } from './run-side.js';
 import { type Measurement, median } from './train/measurement.js';
 import { prepareRandom } from './train/prepare.js';
 
@@ -18,8 +17,7 @@ const { values: flags } = parseArgs({
 });
 /** Most GiB that a shape may take. */
 const BOUNDS: Readonly<Record<string, number>> = { L: 8, V: 6 };
-const here = fileURLToPath(new URL('.', import.meta.url));
-const tsx = join(here, '..', 'node_modules', '.bin', 'tsx');
+const ours = compileSide('train/ours.ts');
 
 const directory = await mkdtemp(join(tmpdir(), 'metaapo-long-'));
 try {
@@ -37,9 +35,7 @@ try {
         microBatchTokens: 16_384,
         longestRow: 8192,
       };
-      const result = spawnSync(tsx, [join(here, 'train', 'ours.ts'), JSON.stringify(request)], { encoding: 'utf8' });
-      if (result.status !== 0) throw new Error(`${shape} failed:\n${result.stderr.slice(-2000)}`);
-      const measured = JSON.parse(result.stdout.trim().split('\n').at(-1)!) as Measurement;
+      const measured = runSide<Measurement>(process.execPath, ours, request);
       const peak = measured.peakBytes / 2 ** 30;
       if (peak > BOUNDS[shape]!) process.exitCode = 1;
       const numbers = [peak.toFixed(2), BOUNDS[shape], median(measured.seconds).toFixed(1), measured.loss.toFixed(4)];

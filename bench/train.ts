@@ -1,26 +1,27 @@
 // Times a training step, ours and PyTorch's, one after the other on the same rows:
 //   pnpm bench train [--shapes S,M,Q,R] [--workloads pairs,quadruples,lora] [--precisions float32,bfloat16]
-//                    [--executors eager,compiled] [--steps 5] [--python python3] [--model DIR --data FILE]
-// R is a real model on real rows and needs --model and --data.
-import { spawnSync } from 'node:child_process';
+//                    [--executors eager,compiled] [--steps 5] [--python python3] [--compile] [--model DIR --data FILE]
+// R is a real model on real rows: it needs --model and --data, and is measured by default where they are given. --compile
+// adds a row for torch.compile.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { inspectSystem } from '@metaapo/engine';
+import { compileSide, runSide } from './run-side.js';
 import { type Measurement, median } from './train/measurement.js';
 import { type BenchRows, prepareRandom, prepareReal, type Workload } from './train/prepare.js';
 import { type Work, workOf } from './train/work.js';
 
 const { values: flags } = parseArgs({
   options: {
-    shapes: { type: 'string', default: 'S,M' },
+    shapes: { type: 'string' },
     workloads: { type: 'string', default: 'pairs' },
     precisions: { type: 'string', default: 'float32,bfloat16' },
     executors: { type: 'string', default: 'compiled' },
     steps: { type: 'string', default: '5' },
     python: { type: 'string', default: 'python3' },
+    compile: { type: 'boolean', default: false },
     model: { type: 'string' },
     data: { type: 'string' },
   },
@@ -32,24 +33,28 @@ PyTorch's, and our peak over its peak; the peak is the largest resident set of t
 We compute a prompt once for all its responses, logits of response tokens only, and no padding; PyTorch (transformers,
 AdamW fused, autocast for bfloat16) pads, repeats the prompt and computes all logits, as trainers built on it do.
 equal work: the ratio of floating-point operations a second, each side's own matrix products counted.
+torch.compile: the same model compiled; its speed and memory are over those of PyTorch without it.
 of peak: share of the rate that a large product reaches on this machine. lora: rank 16 on all linear modules.
 quadruples: four responses on one prompt, half of the offline and half of the online pair's loss.
 start s: from the process' start to the end of its first step, references included.`;
 
-const here = fileURLToPath(new URL('.', import.meta.url));
-const tsx = join(here, '..', 'node_modules', '.bin', 'tsx');
 const LORA_RANK = 16;
-/** Shapes that have no other workload: Q takes minutes, R has its own rows. */
-const PAIRS_ONLY: ReadonlySet<string> = new Set(['Q', 'R']);
+const ours = compileSide('train/ours.ts');
+/** What could not be measured, and why. */
+const failures: string[] = [];
 
-function measure(command: string, script: string, request: Readonly<Record<string, unknown>>): Measurement {
-  const result = spawnSync(command, [join(here, script), JSON.stringify(request)], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const line = result.stdout.trim().split('\n').at(-1);
-  if (result.status !== 0 || !line) throw new Error(`${command} ${script} failed:\n${result.stderr.slice(-2000)}`);
-  return JSON.parse(line) as Measurement;
+/** R has two responses a row. */
+const workloadsOf = (shape: string): readonly string[] =>
+  flags.workloads.split(',').filter((kind) => shape !== 'R' || kind !== 'quadruples');
+
+/** PyTorch's side with torch.compile; undefined, and a note, where it does not work. */
+function measureCompiledPeer(name: string, request: Readonly<Record<string, unknown>>): Measurement | undefined {
+  try {
+    return runSide(flags.python, 'peers/torch_train.py', { ...request, compile: true });
+  } catch (error) {
+    failures.push(`torch.compile failed for ${name}: ${(error as Error).message.trim().split('\n').at(-1)}`);
+    return undefined;
+  }
 }
 
 /** Tokens of a padded batch without its padding: the prompt once a response. */
@@ -127,14 +132,19 @@ async function runWorkload(
   };
   for (const precision of flags.precisions.split(',')) {
     const shared = { name: `${shape} ${kind} ${precision}`, tokens: tokensOf(rows), peakRate: peaks[precision]! };
-    const measurement = measure(flags.python, 'peers/torch_train.py', { ...common, precision, micro_pairs: 8 });
+    const request = { ...common, precision, micro_pairs: 8 };
+    const measurement = runSide<Measurement>(flags.python, 'peers/torch_train.py', request);
     const peer = { measurement, flops: work.peer };
     print(cellsOf({ ...shared, ...peer, side: 'PyTorch' }));
+    const compiled = flags.compile ? measureCompiledPeer(shared.name, request) : undefined;
+    if (compiled !== undefined) {
+      print(cellsOf({ ...shared, side: 'torch.compile', measurement: compiled, flops: work.peer, peer }));
+    }
     for (const executor of flags.executors.split(',')) {
       if (executor === 'eager' && precision === 'bfloat16') continue;
-      const request = { ...common, precision, executor, microBatchTokens: 8 * 384 };
-      const ours = measure(tsx, 'train/ours.ts', request);
-      print(cellsOf({ ...shared, side: `ours, ${executor}`, measurement: ours, flops: work.ours, peer }));
+      const own = { ...common, precision, executor, microBatchTokens: 8 * 384 };
+      const measured = runSide<Measurement>(process.execPath, ours, own);
+      print(cellsOf({ ...shared, side: `ours, ${executor}`, measurement: measured, flops: work.ours, peer }));
     }
   }
 }
@@ -147,11 +157,11 @@ try {
   const titles = ['workload', 'side', 's/step', 'tokens/s', 'peak GiB', 'GFLOP/s', 'of peak', 'start s', 'loss'];
   print([...titles, 'grad norm', 'speed', 'memory', 'equal work']);
   print(Array.from({ length: 13 }, () => '---'));
-  for (const shape of flags.shapes.split(',')) {
-    const kinds = PAIRS_ONLY.has(shape) ? ['pairs'] : flags.workloads.split(',');
-    for (const kind of kinds) await runWorkload(shape, kind, directory, peaks);
+  const isReal = flags.model !== undefined && flags.data !== undefined;
+  for (const shape of (flags.shapes ?? (isReal ? 'S,M,R' : 'S,M')).split(',')) {
+    for (const kind of workloadsOf(shape)) await runWorkload(shape, kind, directory, peaks);
   }
-  process.stdout.write(`${NOTES}\n`);
+  process.stdout.write(`${[NOTES, ...failures].join('\n')}\n`);
 } finally {
   await rm(directory, { recursive: true, force: true });
 }

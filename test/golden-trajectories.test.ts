@@ -43,8 +43,14 @@ function referenceDirectory({ name, training, start }: GoldenSet): string {
   return reference;
 }
 
-function train(set: GoldenSet, method: string, golden: Golden, [executor, backend]: (typeof WAYS)[number]): string {
-  const output = join(directory, `${set.name}-${method}-${executor}-${backend}`);
+function train(
+  set: GoldenSet,
+  method: string,
+  golden: Golden,
+  [executor, backend]: (typeof WAYS)[number],
+  precision: 'float32' | 'bfloat16' = 'float32',
+): string {
+  const output = join(directory, `${set.name}-${method}-${executor}-${backend}-${precision}`);
   const loss = { id: golden.loss, beta: golden.beta, ...(golden.loss === 'simpo' ? { gamma: golden.gamma } : {}) };
   const recipe = {
     model: set.start,
@@ -68,7 +74,7 @@ function train(set: GoldenSet, method: string, golden: Golden, [executor, backen
   };
   const sets = Object.entries(recipe).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`]);
   const env = { METAAPO_HOME: join(directory, 'home'), METAAPO_BACKEND: backend };
-  const result = metaapo(['train', 'dpo', ...sets, '--set', 'precision=float32'], env);
+  const result = metaapo(['train', 'dpo', ...sets, '--set', `precision=${precision}`], env);
   expect(result.status, result.stderr).toBe(0);
   return output;
 }
@@ -107,6 +113,25 @@ describe('metaapo train reproduces the PyTorch trajectory', () => {
       );
     });
   }
+});
+
+describe('metaapo train in bfloat16', () => {
+  it('has the losses of the float32 trajectory to 1e-2, its rewards to 5e-3, and its accuracies to a pair', () => {
+    const [set] = goldenSets();
+    const golden = JSON.parse(readFileSync(join(set!.training, 'dpo.json'), 'utf8')) as Golden;
+    const output = train(set!, 'dpo', golden, ['compiled', 'tensorflow'], 'bfloat16');
+    const lines = readFileSync(join(output, 'metrics.jsonl'), 'utf8').trim().split('\n');
+    for (const [index, expected] of golden.history.entries()) {
+      const got = JSON.parse(lines[index]!) as Record<string, number>;
+      expect(Math.abs(got.loss! - expected.loss!), `loss of step ${index + 1}`).toBeLessThan(1e-2);
+      // A pair whose rewards are nearer to one another than the rounding may change its order.
+      const accuracies = Math.abs(got['rewards/accuracies']! - expected['rewards/accuracies']!);
+      expect(accuracies, `accuracies of step ${index + 1}`).toBeLessThanOrEqual(1 / 8);
+      for (const name of ['rewards/chosen', 'rewards/rejected']) {
+        expect(Math.abs(got[name]! - expected[name]!), `${name} of step ${index + 1}`).toBeLessThan(5e-3);
+      }
+    }
+  });
 });
 
 async function expectWeights(file: string, golden: string): Promise<void> {

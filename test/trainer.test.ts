@@ -83,6 +83,7 @@ function trainerOf(
   microBatchTokens: number,
   batchSize: number,
   meta?: MetaTraining,
+  from = initialTrainerState(),
 ) {
   const plan = planBatches({ rowCount: rows.length, batchSize, epochs: 1, shuffle: false, seed: 0 });
   return createPreferenceTrainer({
@@ -95,7 +96,7 @@ function trainerOf(
     optimizer: { ...optimizer, maxGradNorm: 1 },
     microBatchTokens,
     meta,
-    start: initialTrainerState(),
+    start: from,
   });
 }
 
@@ -186,6 +187,39 @@ describe('a training step', () => {
       expect((await model.evaluate(groups)).sumLogprobs).toEqual(before.sumLogprobs);
       expect(await model.gradientNorm()).toBe(0);
       model.dispose();
+    }
+  });
+
+  it('ends within 1e-5 of the straight run when it is resumed on the other executor', async (context) => {
+    if (missing !== undefined) return context.skip(missing);
+    const straight = await train('compiled', { steps: 4 });
+    const directory = await mkdtemp(join(tmpdir(), 'metaapo-resumed-'));
+    const rows = makeRows(32);
+    const key = { recipe: 'r', data: 'd' };
+    const losses: number[] = [];
+    const go = async (executor: Executor, until: number, isResumed: boolean): Promise<Float32Array> => {
+      const model = await loadLanguageModel(start, { optimizer, executor });
+      try {
+        const reference = await referenceLogprobs({ model, rows, microBatchTokens: 4096, computedBy: 'test' });
+        const from = isResumed ? await loadTrainerCheckpoint(directory, model, key) : undefined;
+        const trainer = trainerOf(model, rows, reference, dpo({ beta: 0.1 }), 4096, 8, undefined, from);
+        while (trainer.state.step < until) losses.push((await trainer.step()).metrics.loss!);
+        await saveTrainerCheckpoint(directory, model, trainer.state, key);
+        const groups = rows.map(({ prompt, chosen }) => ({ prompt, responses: [chosen] }));
+        return (await model.tokenLogprobs(groups)).logprobs;
+      } finally {
+        model.dispose();
+      }
+    };
+    try {
+      await go('compiled', 2, false);
+      const resumed = await go('eager', 4, true);
+      for (const [step, { metrics }] of straight.reports.entries()) {
+        expect(Math.abs(losses[step]! - metrics.loss!), `loss of step ${step + 1}`).toBeLessThan(1e-5);
+      }
+      expect(worst(resumed, straight.weights)).toBeLessThan(1e-5);
+    } finally {
+      await rm(directory, { recursive: true });
     }
   });
 

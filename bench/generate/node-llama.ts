@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { peakMemory } from '../peak-memory.js';
+// Not from @metaapo/engine, whose libraries would count as this side's memory.
+import { peakMemory } from '../../packages/engine/src/peak-memory.js';
 import type { GenerationMeasurement, GenerationWork } from './prepare-prompts.js';
 
 /** What is used of node-llama-cpp's interface. */

@@ -1,9 +1,8 @@
 // One side of `pnpm bench generate`: takes a GenerationWork as JSON, prints a GenerationMeasurement as its last line.
 import { readFile } from 'node:fs/promises';
 import type { Generation, GenerationRequest } from '@metaapo/core/contracts';
-import { selectBackend } from '@metaapo/engine';
+import { peakMemory, selectBackend } from '@metaapo/engine';
 import { loadLanguageModel } from '@metaapo/models';
-import { peakMemory } from '../peak-memory.js';
 import type { GenerationMeasurement, GenerationWork } from './prepare-prompts.js';
 
 const work = JSON.parse(process.argv[2]!) as GenerationWork;

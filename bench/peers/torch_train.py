@@ -46,6 +46,8 @@ if request["loraRank"]:
     linear = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     rank = request["loraRank"]
     model = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear, task_type="CAUSAL_LM"))
+if request.get("compile"):
+    model = torch.compile(model)
 trained = [weight for weight in model.parameters() if weight.requires_grad]
 optimizer = torch.optim.AdamW(trained, lr=5e-7, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
 parts = torch.arange(len(rows)).split(micro)

@@ -1,7 +1,7 @@
 // One side of `pnpm bench train`: takes a request as JSON, prints a Measurement as its last line.
 import { readFile } from 'node:fs/promises';
 import { createPreferenceTrainer, initialTrainerState, referenceLogprobs } from '@metaapo/core';
-import { type Executor, selectBackend } from '@metaapo/engine';
+import { type Executor, peakMemory, selectBackend } from '@metaapo/engine';
 import { dpo } from '@metaapo/losses';
 import { constant } from '@metaapo/meta-learners';
 import { ALL_LINEAR, loadLanguageModel } from '@metaapo/models';
@@ -69,12 +69,10 @@ while (!trainer.isDone) {
   last = await trainer.step();
   seconds.push(last.metrics['time/step_s']!);
 }
-const status = await readFile('/proc/self/status', 'utf8').catch(() => '');
-const peak = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024 || process.resourceUsage().maxRSS * 1024;
 const measurement: Measurement = {
   seconds,
   startup,
-  peakBytes: peak,
+  peakBytes: await peakMemory(),
   loss: last.metrics.loss!,
   gradNorm: last.metrics.grad_norm!,
 };

@@ -1,14 +1,18 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPreferenceTrainer, initialTrainerState, planBatches, referenceLogprobs } from '@metaapo/core';
 import type { TokenizedPreference } from '@metaapo/core/contracts';
 import { uniformOf } from '@metaapo/core/numerics';
+import { readArrays } from '@metaapo/core/storage';
 import { dpo } from '@metaapo/losses';
 import { ALL_LINEAR, type LanguageModelOptions, loadLanguageModel } from '@metaapo/models';
 import { describe, expect, it } from 'vitest';
 import { prepareBackend } from '../support/backends.js';
 import { root } from '../support/metaapo.js';
 
-const directory = join(root, 'fixtures', 'models', 'qwen2-bf16');
+const models = join(root, 'fixtures', 'models');
+const directory = join(models, 'qwen2-bf16');
 const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
 const lora = { rank: 4, alpha: 8, targetModules: ALL_LINEAR, useRslora: false, seed: 3 };
 const ids = (key: number, length: number): Int32Array =>
@@ -63,15 +67,30 @@ describe('bfloat16', () => {
     for (const [at, value] of narrow.entries()) expect(Math.abs(value - wide[at]!)).toBeLessThan(at < 2 ? 1e-2 : 0.1);
   });
 
-  native(
-    'stores frozen matrices of a bfloat16 checkpoint in bfloat16, and computes the same bits with them',
-    async () => {
-      const frozen = await loadLanguageModel(directory, { precision: 'bfloat16' });
-      const trained = await loadLanguageModel(directory, { precision: 'bfloat16', optimizer });
+  native('stores frozen matrices in bfloat16, and computes the same bits with them', async () => {
+    for (const name of ['qwen2-bf16', 'qwen2', 'llama']) {
+      const frozen = await loadLanguageModel(join(models, name), { precision: 'bfloat16' });
+      const trained = await loadLanguageModel(join(models, name), { precision: 'bfloat16', optimizer });
       const [a, b] = [await frozen.evaluate(groups), await trained.evaluate(groups)];
-      expect([...a.sumLogprobs]).toEqual([...b.sumLogprobs]);
+      expect([...a.sumLogprobs], name).toEqual([...b.sumLogprobs]);
       frozen.dispose();
       trained.dispose();
-    },
-  );
+    }
+  });
+
+  native('saves every digit of a float32 checkpoint, merged with an adapter too', async () => {
+    const base = join(models, 'qwen2');
+    const expected = await readArrays(join(base, 'model.safetensors'));
+    const temporary = await mkdtemp(join(tmpdir(), 'metaapo-bfloat16-'));
+    // B of a new adapter is zero, so that the merged weights are those of the base.
+    for (const [name, options] of Object.entries({ evaluated: {}, adapted: { lora, optimizer } })) {
+      const model = await loadLanguageModel(base, { precision: 'bfloat16', ...options });
+      await model.saveMerged(join(temporary, name));
+      model.dispose();
+      const saved = await readArrays(join(temporary, name, 'model.safetensors'));
+      for (const [tensor, { values }] of Object.entries(saved))
+        expect(values, tensor).toEqual(expected[tensor]!.values);
+    }
+    await rm(temporary, { recursive: true });
+  });
 });

@@ -1,11 +1,11 @@
 import { checkParts, composeRun, type PartsRecipe, type TrainingRecipe } from '@metaapo/core';
-import { MetaapoError, type Plugin } from '@metaapo/core/contracts';
+import type { Plugin } from '@metaapo/core/contracts';
 import { metaLearnerPart } from '../training/meta-training.js';
 
 /**
  * Checks everything that a recipe says of its parts, before a model is opened or a directory made.
- * @throws MetaapoError with code `plugin` for an unknown id, `config` for an option that a part does not take, or a
- * reference that the loss would not read
+ * A reference that the loss does not read is warned of: recipes of losses with and without one may share it.
+ * @throws MetaapoError with code `plugin` for an unknown id, `config` for an option that a part does not take
  */
 export async function checkRecipeParts(
   recipe: Pick<TrainingRecipe, 'loss' | 'metaLearner' | 'trackers' | 'reference'> & Partial<PartsRecipe>,
@@ -14,10 +14,5 @@ export async function checkRecipeParts(
   await checkParts(plugins, { ...recipe, metaLearner: metaLearnerPart(recipe.metaLearner) });
   const { loss } = await composeRun({ plugins, recipe: { loss: recipe.loss } });
   if (recipe.reference === undefined || !loss.isReferenceFree) return;
-  throw new MetaapoError('config', `loss ${loss.id} reads no reference`, {
-    where: 'recipe reference',
-    expected: 'no reference beside a reference-free loss',
-    got: recipe.reference,
-    remedy: 'Leave reference out of the recipe, or choose a loss that compares with it, such as dpo',
-  });
+  process.stderr.write(`Warning: the recipe's reference is not opened, since loss ${loss.id} reads none\n`);
 }

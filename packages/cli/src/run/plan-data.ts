@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type SftRecipe, tokensOf } from '@metaapo/core';
 import type { PromptGroup } from '@metaapo/core/contracts';
-import { estimateTrainingMemory, loadTokenizer, readModelConfig } from '@metaapo/models';
+import { estimateTrainingMemory, loadTokenizer, readModelConfig, type TrainingMemory } from '@metaapo/models';
 import type { TextCoding } from '../training/load-preferences.js';
 import { findModel, type PolicyRecipe, type Sources } from '../training/open-models.js';
+import { gib, trainingMemory } from '../training/training-memory.js';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -24,7 +25,7 @@ export interface PlannedData<Row> {
  */
 export async function planData<Row extends { readonly row: number }>(
   recipe: PolicyRecipe & Pick<SftRecipe, 'revision'>,
-  cachedTokens: number,
+  cachedTokens: number | undefined,
   load: (coding: TextCoding, sources: Sources) => Promise<readonly Row[]>,
   groupsOf: (row: Row) => readonly PromptGroup[],
 ): Promise<PlannedData<Row>> {
@@ -43,17 +44,13 @@ export async function planData<Row extends { readonly row: number }>(
   const all = costs.reduce((sum, { groups }) => groups.reduce((inner, tokens) => inner + tokens, sum), 0);
   print(`Tokens: ${all} in ${rows.length} rows, ${(all / rows.length).toFixed(0)} a row; a prompt counts once`);
   print(`Longest rows, in tokens: ${longest.map(({ row, tokens }) => `row ${row} with ${tokens}`).join(', ')}`);
-  const tokens = Math.max(longest[0]?.tokens ?? 0, Math.min(recipe.training.microBatchTokens, all));
-  const memory = estimateTrainingMemory({
-    ...recipe,
-    config,
-    checkpoint: recipe.training.checkpoint,
-    tokens,
-    cachedTokens,
-  });
+  const memory = trainingMemory(recipe, config, rows.flatMap(groupsOf), cachedTokens);
   printMemory(memory);
   return { rows, parameters: memory.parameters.all, memory: memory.total };
 }
+
+/** The weights of a model alone are asked for: any micro-batch will do. */
+const ANY_GROUP = { prompt: Int32Array.of(0), responses: [Int32Array.of(0)] };
 
 /** Prints what models beside the policy take, and the sum. */
 export async function printOtherModels(
@@ -67,19 +64,16 @@ export async function printOtherModels(
   for (const [name, model] of Object.entries(models)) {
     if (model === undefined) continue;
     const config = await readModelConfig((await findModel(model, sources)).directory);
-    const none = { checkpoint: 'none', tokens: 0, cachedTokens: 0 } as const;
-    const { weights } = estimateTrainingMemory({ config, precision, ...none });
+    const { weights } = estimateTrainingMemory({ config, precision, checkpoint: 'block-inputs', groups: [ANY_GROUP] });
     all += weights;
-    parts.push(`${name} ${gibibytes(weights)}`);
+    parts.push(`${name} ${gib(weights)}`);
   }
-  if (parts.length > 0) print(`With the weights of other models: ${gibibytes(all)} (${parts.join(', ')})`);
+  if (parts.length > 0) print(`With the weights of other models: ${gib(all)} (${parts.join(', ')})`);
 }
 
-const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
-
-function printMemory({ parameters, total, ...parts }: ReturnType<typeof estimateTrainingMemory>): void {
+function printMemory({ parameters, total, ...parts }: TrainingMemory): void {
   const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
   print(`Parameters: ${millions(parameters.all)}, ${millions(parameters.trained)} of them trained`);
-  const list = Object.entries(parts).map(([name, bytes]) => `${name} ${gibibytes(bytes)}`);
-  print(`Memory, estimated: ${gibibytes(total)} (${list.join(', ')})`);
+  const list = Object.entries(parts).map(([name, bytes]) => `${name} ${gib(bytes)}`);
+  print(`Memory, estimated: ${gib(total)} (${list.join(', ')})`);
 }

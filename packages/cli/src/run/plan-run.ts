@@ -11,7 +11,7 @@ import {
   type TrainingRecipe,
   tokensOf,
 } from '@metaapo/core';
-import type { TokenizedPreference } from '@metaapo/core/contracts';
+import type { PromptGroup, TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
 import { checkRecipeParts } from '../recipe/check-recipe-parts.js';
 import { loadPlugins } from '../recipe/load-plugins.js';
@@ -22,6 +22,7 @@ import { loadDemonstrations } from '../training/load-demonstrations.js';
 import { loadPreferences, type TextCoding } from '../training/load-preferences.js';
 import type { Sources } from '../training/open-models.js';
 import { rowsToTrain } from '../training/rows-to-train.js';
+import { withOnlineResponses } from '../training/training-memory.js';
 import { type PlannedData, planData, printOtherModels } from './plan-data.js';
 import { type PlannedIteration, planSelection } from './plan-selection.js';
 import { estimateTime, type PlannedTokens } from './plan-time.js';
@@ -34,7 +35,7 @@ export async function planRun(name: string, flags: RunFlags): Promise<void> {
   if (!isRunRecipe(value)) return planTraining(name, flags);
   const recipe = parseRunRecipe(value, where);
   await checkRecipeParts(recipe, await loadPlugins(recipe.plugins));
-  const planned = await planPreferences(recipe, recipe.cachedTokens);
+  const planned = await planPreferences(recipe, recipe.cachedTokens, withOnlineResponses);
   const { rows, parameters, memory } = planned;
   const isFree = await isReferenceFree(recipe);
   const { id, model: rewardModel } = recipe.rewardModel;
@@ -57,7 +58,7 @@ export async function planRun(name: string, flags: RunFlags): Promise<void> {
 export async function planTraining(name: string, { set }: RunFlags): Promise<void> {
   const recipe = await readTrainingRecipe(name, set);
   await checkRecipeParts(recipe, await loadPlugins(recipe.plugins));
-  const { rows } = await planPreferences(recipe, 0);
+  const { rows } = await planPreferences(recipe);
   printTraining(recipe, rowsToTrain(recipe, rows).length, 'pairs');
 }
 
@@ -68,13 +69,17 @@ export async function planFineTuning(name: string, { set }: RunFlags): Promise<v
   await checkParts(await loadPlugins(recipe.plugins), { trackers: recipe.trackers });
   const load = async (coding: TextCoding, sources: Sources) =>
     (await loadDemonstrations(recipe, coding, sources)).train;
-  const { rows } = await planData(recipe, 0, load, ({ turns }) => turns.map(groupOfTurn));
+  const { rows } = await planData(recipe, undefined, load, ({ turns }) => turns.map(groupOfTurn));
   printTraining(recipe, rows.length, 'demonstrations');
 }
 
-function planPreferences(recipe: TrainingRecipe, cachedTokens: number): Promise<PlannedData<TokenizedPreference>> {
+function planPreferences(
+  recipe: TrainingRecipe,
+  cachedTokens?: number,
+  complete = (group: PromptGroup): PromptGroup => group,
+): Promise<PlannedData<TokenizedPreference>> {
   const load = async (coding: TextCoding, sources: Sources) => (await loadPreferences(recipe, coding, sources)).train;
-  return planData(recipe, cachedTokens, load, (row) => [groupOf(row)]);
+  return planData(recipe, cachedTokens, load, (row) => [complete(groupOf(row))]);
 }
 
 function printTraining(recipe: Pick<TrainingRecipe, 'training'>, rows: number, what: string): void {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import {
   checkLossReads,
   composeRun,
+  groupOf,
   type IterationParts,
   isRunRecipe,
   parseRunRecipe,
@@ -12,7 +13,6 @@ import {
 } from '@metaapo/core';
 import type { PartContext } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
-import { selectBackend } from '@metaapo/engine';
 import type { LanguageModel, LoadedTextModel } from '@metaapo/models';
 import { stringify } from 'yaml';
 import { checkRecipeParts } from '../recipe/check-recipe-parts.js';
@@ -23,12 +23,14 @@ import type { RunFlags } from '../recipe/run-flags.js';
 import { writeReport } from '../report/write-report.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { checkpointKey } from '../training/checkpoint-key.js';
+import { chooseBackend } from '../training/choose-backend.js';
 import { claimOutput } from '../training/claim-output.js';
 import { codingOf, loadPreferences } from '../training/load-preferences.js';
 import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
 import { modelDirectory, openPolicy, openReference, type Sources } from '../training/open-models.js';
 import { referencesOf } from '../training/reference-sets.js';
 import { runTrainingCommand } from '../training/run-training-command.js';
+import { printPeakMemory, trainingMemory, withOnlineResponses } from '../training/training-memory.js';
 import { optimizerOf, scheduleOf } from '../training/training-settings.js';
 import { printRunSummary } from './print-run-summary.js';
 import { runObserver } from './run-observer.js';
@@ -50,8 +52,7 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
   let policy: LoadedTextModel | undefined;
   let parts: IterationParts | undefined;
   try {
-    const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
-    say(`Backend: ${backend.reason}`);
+    const backend = await chooseBackend(recipe, say);
     policy = await openPolicy(recipe, sources, { cachedTokens: recipe.cachedTokens });
     const context: PartContext = {
       baseDirectory: process.cwd(),
@@ -99,6 +100,8 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
       signal: interruption.signal,
     });
     printRunSummary(summary);
+    const groups = train.map((row) => withOnlineResponses(groupOf(row)));
+    await printPeakMemory(trainingMemory(recipe, policy.model.config, groups, recipe.cachedTokens));
     process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
     for (const tracker of parts?.trackers ?? []) await tracker.close();

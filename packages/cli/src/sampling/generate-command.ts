@@ -8,10 +8,11 @@ import {
 } from '@metaapo/core/contracts';
 import { seedOf } from '@metaapo/core/numerics';
 import { type PromptRow, readPrompts, resolveDataFiles, tokenizePrompt } from '@metaapo/data';
-import { type BackendId, selectBackend } from '@metaapo/engine';
+import type { BackendId } from '@metaapo/engine';
 import type { LoadedTextModel } from '@metaapo/models';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
+import { chooseBackend } from '../training/choose-backend.js';
 import { openTextModel, type Sources } from '../training/open-models.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
@@ -44,7 +45,7 @@ export async function generateCommand(flags: GenerateFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
   const sources: Sources = { revision: flags.revision, report, signal };
-  report(`Backend: ${(await selectBackend(flags.backend === undefined ? {} : { prefer: flags.backend })).reason}`);
+  await chooseBackend(flags, report);
   const { cachedTokens, adapter, output } = flags;
   const loaded = await openTextModel(flags.model, sources, { cachedTokens, adapter });
   try {

@@ -1,8 +1,9 @@
 import { type ResponseRow, readResponses, resolveDataFiles, tokenizeResponse } from '@metaapo/data';
-import { type BackendId, selectBackend } from '@metaapo/engine';
+import type { BackendId } from '@metaapo/engine';
 import { type LoadedTextModel, refuseLanguageModel, scoreSequences } from '@metaapo/models';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
+import { chooseBackend } from '../training/choose-backend.js';
 import { findModel, openTextModel, type Sources } from '../training/open-models.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
@@ -25,7 +26,7 @@ export async function rewardCommand(flags: RewardFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
   const sources: Sources = { revision: flags.revision, report, signal };
-  report(`Backend: ${(await selectBackend(flags.backend === undefined ? {} : { prefer: flags.backend })).reason}`);
+  await chooseBackend(flags, report);
   await refuseLanguageModel((await findModel(flags.model, sources)).directory);
   const loaded = await openTextModel(flags.model, sources);
   try {

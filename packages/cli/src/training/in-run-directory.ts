@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { composeTrackers, RUN_FILES, type SftRecipe } from '@metaapo/core';
 import { MetaapoError, type Plugin, type Tracker } from '@metaapo/core/contracts';
 import { recoverDirectory, writeAtomically } from '@metaapo/core/storage';
-import { selectBackend } from '@metaapo/engine';
 import type { LanguageModelOptions, LoadedTextModel } from '@metaapo/models';
 import { stringify } from 'yaml';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { writeReport } from '../report/write-report.js';
 import { onInterruption } from '../terminal/interruption.js';
+import { chooseBackend } from './choose-backend.js';
 import { claimOutput } from './claim-output.js';
 import { openPolicy, type PolicyRecipe, type Sources } from './open-models.js';
 
@@ -54,8 +54,7 @@ export async function inRunDirectory(
   let policy: LoadedTextModel | undefined;
   let trackers: readonly Tracker[] = [];
   try {
-    const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
-    say(`Backend: ${backend.reason}`);
+    const backend = await chooseBackend(recipe, say);
     const sources: Sources = { revision: recipe.revision, report: say, signal };
     policy = await openPolicy(recipe, sources, newHead === undefined ? {} : { newHead });
     trackers = await composeTrackers(plugins, recipe.trackers);

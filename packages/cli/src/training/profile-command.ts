@@ -1,18 +1,23 @@
 import { groupOf } from '@metaapo/core';
 import type { OptimizerStep, TokenizedPreference, TrainableModel } from '@metaapo/core/contracts';
-import { chooseExecutor, createProfile, type PrimitiveCost, selectBackend } from '@metaapo/engine';
+import { type BackendId, chooseExecutor, createProfile, inspectSystem, selectBackend } from '@metaapo/engine';
 import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
 import { codingOf, loadPreferences } from './load-preferences.js';
 import { openPolicy, type Sources } from './open-models.js';
+import { type PeakRate, printCosts, rateOf } from './print-costs.js';
 import { optimizerOf } from './training-settings.js';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** Runs `metaapo profile`: what a training step costs, primitive by primitive. */
+/**
+ * Runs `metaapo profile`: what a training step costs, primitive by primitive, and as compiled programs: in float32, and in
+ * bfloat16 too where the recipe asks for it.
+ */
 export async function profileCommand(name: string, overrides?: readonly string[]): Promise<void> {
   const recipe = await readTrainingRecipe(name, overrides);
   const backend = await selectBackend(recipe.backend === undefined ? {} : { prefer: recipe.backend });
   say(`Backend: ${backend.reason}`);
+  const peaks = await measurePeaks(backend.id);
   const sources: Sources = { revision: recipe.revision, report: say };
   const optimizer = { ...optimizerOf(recipe.training), learningRate: 0, step: 1 };
   const profile = createProfile();
@@ -25,17 +30,26 @@ export async function profileCommand(name: string, overrides?: readonly string[]
   profile.reset();
   const eagerSeconds = await step(eager.model, rows, optimizer);
   eager.model.dispose();
-  printCosts(profile.costs());
+  printCosts(profile.costs(), peaks.float32);
   process.stdout.write(`${rows.length} rows, ${tokens} tokens; eager ${eagerSeconds.toFixed(3)} s\n`);
   if (chooseExecutor(recipe.executor).executor === 'eager') return;
-  const compiled = await openPolicy(recipe, sources);
-  const first = await step(compiled.model, rows, optimizer);
-  const seconds = await step(compiled.model, rows, optimizer);
-  compiled.model.dispose();
   const flops = profile.costs().reduce((sum, cost) => sum + cost.flops, 0);
-  const rate = (flops / seconds / 1e9).toFixed(0);
-  const times = `${seconds.toFixed(3)} s (${rate} GFLOP/s), the first time ${first.toFixed(1)} s`;
-  process.stdout.write(`compiled, ${recipe.precision}: ${times}\n`);
+  for (const precision of new Set(['float32', recipe.precision] as const)) {
+    const compiled = await openPolicy({ ...recipe, precision }, sources);
+    const first = await step(compiled.model, rows, optimizer);
+    const seconds = await step(compiled.model, rows, optimizer);
+    compiled.model.dispose();
+    const rate = rateOf(flops, seconds, peaks[precision]);
+    const times = `${seconds.toFixed(3)} s (${rate}), the first time ${first.toFixed(1)} s`;
+    process.stdout.write(`compiled, ${precision}: ${times}\n`);
+  }
+}
+
+/** What a large product reaches on this machine, measured in a process of its own. */
+async function measurePeaks(backend: BackendId): Promise<Readonly<Record<'float32' | 'bfloat16', PeakRate>>> {
+  const { backends } = await inspectSystem();
+  const rates = backends.find(({ id }) => id === backend)?.measured?.matmulGflops;
+  return { float32: rates?.float32, bfloat16: rates?.bfloat16 };
 }
 
 function firstMicroBatch(
@@ -67,22 +81,4 @@ async function step(
   await model.backward(ticket, new Float32Array(ticket.sumLogprobs.length).fill(1 / rows.length));
   await model.apply(optimizer, await model.gradientNorm());
   return (performance.now() - started) / 1000;
-}
-
-function printCosts(costs: readonly PrimitiveCost[]): void {
-  const total = costs.reduce((sum, { seconds }) => sum + seconds, 0);
-  const lines = [['primitive', 'runs', 'ms', 'share', 'MB moved', 'GFLOP/s']];
-  for (const { primitive, runs, seconds, bytes, flops } of costs) {
-    if (seconds < total / 500) continue;
-    const rate = flops === 0 ? '' : (flops / seconds / 1e9).toFixed(0);
-    const share = `${((100 * seconds) / total).toFixed(1)} %`;
-    lines.push([primitive, String(runs), (1000 * seconds).toFixed(1), share, (bytes / 1e6).toFixed(0), rate]);
-  }
-  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  for (const line of lines) {
-    const [first, ...rest] = line.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!),
-    );
-    process.stdout.write(`${[first, ...rest].join('  ')}\n`);
-  }
 }

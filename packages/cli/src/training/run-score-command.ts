@@ -2,12 +2,13 @@ import { checkLossReads, composeRun, evaluateRows, type PartRecipe, pairScores, 
 import { MetaapoError, type TokenizedPreference } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
-import { type BackendId, selectBackend } from '@metaapo/engine';
+import type { BackendId } from '@metaapo/engine';
 import { type LanguageModel, loadLanguageModel, type Precision } from '@metaapo/models';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
+import { chooseBackend } from './choose-backend.js';
 import { reportRows } from './load-preferences.js';
 import { findModel, openTextModel, type Sources } from './open-models.js';
 import { requireOutputFile } from './require-output-file.js';
@@ -44,7 +45,7 @@ export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
   const sources: Sources = { revision: flags.revision, report, signal };
-  report(`Backend: ${(await selectBackend(flags.backend === undefined ? {} : { prefer: flags.backend })).reason}`);
+  await chooseBackend(flags, report);
   try {
     const policy = await openTextModel(flags.model, sources, { precision: flags.precision });
     const { rows, report: counted } = await tokenizePreferences(

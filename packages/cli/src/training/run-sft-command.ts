@@ -1,4 +1,11 @@
-import { checkParts, initialTrainerState, parseSftRecipe, planBatches, runFineTuning } from '@metaapo/core';
+import {
+  checkParts,
+  groupOfTurn,
+  initialTrainerState,
+  parseSftRecipe,
+  planBatches,
+  runFineTuning,
+} from '@metaapo/core';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
@@ -7,6 +14,7 @@ import { inRunDirectory, keepRecipe, refuseRewardModel } from './in-run-director
 import { loadDemonstrations } from './load-demonstrations.js';
 import { codingOf } from './load-preferences.js';
 import { printSummary } from './print-summary.js';
+import { printPeakMemory, trainingMemory } from './training-memory.js';
 import { trainingObserver } from './training-observer.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 
@@ -39,5 +47,7 @@ export async function runSftCommand(name: string, flags: RunFlags): Promise<void
       signal,
     });
     printSummary(summary);
+    const groups = train.flatMap(({ turns }) => turns.map(groupOfTurn));
+    await printPeakMemory(trainingMemory(recipe, policy.model.config, groups));
   });
 }

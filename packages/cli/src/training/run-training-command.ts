@@ -1,4 +1,4 @@
-import { checkLossReads, composeRun, initialTrainerState, planBatches, runTraining } from '@metaapo/core';
+import { checkLossReads, composeRun, groupOf, initialTrainerState, planBatches, runTraining } from '@metaapo/core';
 import { checkRecipeParts } from '../recipe/check-recipe-parts.js';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
@@ -10,6 +10,7 @@ import { metaLearnerPart, metaLearnerStart } from './meta-training.js';
 import { printAccuracy, printSummary } from './print-summary.js';
 import { referencesOf } from './reference-sets.js';
 import { rowsToTrain } from './rows-to-train.js';
+import { printPeakMemory, trainingMemory } from './training-memory.js';
 import { trainingObserver } from './training-observer.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 
@@ -63,6 +64,7 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
       });
       printSummary(summary);
       if (kind === 'reward') printAccuracy(summary, held.length);
+      await printPeakMemory(trainingMemory(recipe, policy.model.config, rows.map(groupOf)));
     },
   );
 }

@@ -13,9 +13,9 @@ import {
 
 /**
  * What is kept between forward and backward; the rest is computed again.
- * `none`: every value that backward reads (fastest, largest). `matmul-outputs`: values marked `matmul` or `block`
- * (elementwise work and attention weights are repeated). `block-inputs`: values marked `block` (smallest; the whole
- * forward is repeated).
+ * `none`: every value that a gradient reads (largest; only what gradient rules themselves compute again is repeated, as
+ * that of attention does with its weights). `matmul-outputs`: values marked `matmul` or `block` (elementwise work is
+ * repeated too). `block-inputs`: values marked `block` (smallest; the whole forward is repeated).
  */
 export type CheckpointPolicy = 'none' | 'matmul-outputs' | 'block-inputs';
 
@@ -49,6 +49,8 @@ export function splitAtCheckpoint(source: DifferentiatedGraph, policy: Checkpoin
   const needed = neededByBackward(source);
   const stashed = new Map<Value, StateDeclaration>();
   const backward = graphWithStates(`${graph.name}-backward`, graph);
+  // Kept values may have sizes that no input of their gradients has.
+  for (const [name, { shape, dtype }] of graph.inputs) input(backward, name, shape, dtype as 'float32' | 'int32');
   const copies = new Map<Value, Value>();
   let latestGradient: Value | undefined;
 

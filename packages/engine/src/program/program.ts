@@ -1,4 +1,4 @@
-import type { Dimension, Shape } from './shape.js';
+import { type Dimension, type Shape, symbolsOf } from './shape.js';
 
 /** Element type of a value. `bfloat16` exists inside programs only: inputs and outputs are float32 or int32. */
 export type DataType = 'float32' | 'bfloat16' | 'int32' | 'bool';
@@ -250,7 +250,10 @@ export function isEffect(node: Node): boolean {
   return EFFECTS.has(node.operation);
 }
 
-/** The graph as a program with the given outputs; nodes that lead to no output and no effect are left out. */
+/**
+ * The graph as a program with the given outputs; nodes that lead to no output and no effect are left out, but for the
+ * inputs that bind sizes of others.
+ */
 export function finishProgram(graph: Graph, outputs: Readonly<Record<string, Value>>): Program {
   const needed = new Set<Node>(Object.values(outputs).map((value) => value.node));
   for (let id = graph.nodes.length - 1; id >= 0; id--) {
@@ -260,6 +263,7 @@ export function finishProgram(graph: Graph, outputs: Readonly<Record<string, Val
     for (const input of node.inputs) needed.add(input.node);
     if (node.after !== undefined) needed.add(node.after.node);
   }
+  for (const node of bindingInputs(graph, needed)) needed.add(node);
   const nodes = graph.nodes.filter((node) => needed.has(node));
   return {
     name: graph.name,
@@ -268,6 +272,18 @@ export function finishProgram(graph: Graph, outputs: Readonly<Record<string, Val
     outputs: new Map(Object.entries(outputs)),
     states: graph.states,
   };
+}
+
+/** Inputs that no node reads, and from which alone a run learns the size of a needed value. */
+function bindingInputs(graph: Graph, needed: ReadonlySet<Node>): readonly Node[] {
+  const symbolsIn = (values: readonly Value[]): string[] => values.flatMap(({ shape }) => shape.flatMap(symbolsOf));
+  const inputs = [...graph.inputs.values()];
+  const bound = new Set(symbolsIn(inputs.filter(({ node }) => needed.has(node))));
+  const used = symbolsIn([...needed].flatMap(({ outputs }) => outputs));
+  const unbound = new Set(used.filter((symbol) => !bound.has(symbol)));
+  return inputs
+    .filter((value) => !needed.has(value.node) && symbolsIn([value]).some((symbol) => unbound.has(symbol)))
+    .map(({ node }) => node);
 }
 
 /** Symbol-free size in bytes of one element. */

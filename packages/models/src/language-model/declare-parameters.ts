@@ -23,18 +23,21 @@ export interface ParameterUse {
 }
 
 /**
- * Declares all weights of a model: everything is trained, or with an adapter only the adapter. Matrices of a bfloat16
- * checkpoint that no training changes stay in bfloat16 where products are computed in it: nothing is lost.
+ * Declares all weights of a model: everything is trained, or with an adapter only the adapter. Where products are computed
+ * in bfloat16, matrices that no training changes are stored in it: those of linear maps, which every product would round
+ * again, and of a bfloat16 checkpoint the embeddings too.
  * @throws MetaapoError with code `config` when a target module does not exist
  */
 export function declareParameters(config: LanguageModelConfig, use: ParameterUse): DeclaredParameters {
   const { lora } = use;
   const isFrozen = lora !== undefined || !use.isTrained;
-  const isNarrow = isFrozen && use.precision === 'bfloat16' && config.dtype === 'bfloat16';
+  const isNarrow = isFrozen && use.precision === 'bfloat16';
+  const isLossless = config.dtype === 'bfloat16';
   const base = expectedTensors(config);
   const parameters = new Map<string, ParameterDeclaration>();
   for (const [name, shape] of base) {
-    const dtype = isNarrow && shape.length === 2 ? 'bfloat16' : 'float32';
+    const isStoredNarrow = isNarrow && shape.length === 2 && (isLossless || LINEAR.test(name));
+    const dtype = isStoredNarrow ? 'bfloat16' : 'float32';
     parameters.set(name, { name, shape, isTrainable: lora === undefined, dtype });
   }
   const adapter = new Map<string, readonly number[]>();
@@ -49,6 +52,9 @@ export function declareParameters(config: LanguageModelConfig, use: ParameterUse
   for (const [name, shape] of adapter) parameters.set(name, { name, shape, isTrainable: true, dtype: 'float32' });
   return { base, adapter, parameters, adapters };
 }
+
+/** Matrices that are read by products alone. */
+const LINEAR = /^(model\.layers\..*_proj|lm_head)\.weight$/;
 
 function targetedModules(base: ReadonlyMap<string, readonly number[]>, { targetModules }: LoraConfig): string[] {
   const linear = [...base.keys()]

@@ -1,7 +1,24 @@
-import type { CheckpointPolicy } from '@metaapo/engine';
+import type { PromptGroup } from '@metaapo/core/contracts';
+import {
+  bytesOf,
+  type CheckpointPolicy,
+  type ProgramSet,
+  programMemory,
+  type StateDeclaration,
+  statesOf,
+} from '@metaapo/engine';
 import type { LoraConfig } from '../checkpoint/adapter.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
-import type { Precision } from '../network/index.js';
+import { feedsOf } from '../network/feeds.js';
+import {
+  attentionPartsFor,
+  DEFAULT_LOGITS_BYTES,
+  languageModelPrograms,
+  type PassConfig,
+  type Precision,
+  rewardModelPrograms,
+} from '../network/index.js';
+import { layoutGroups } from '../network/layout.js';
 import { declareParameters } from './declare-parameters.js';
 
 /** What the memory of a training depends on. */
@@ -10,10 +27,12 @@ export interface TrainingMemoryInput {
   readonly lora?: LoraConfig | undefined;
   readonly precision: Precision;
   readonly checkpoint: CheckpointPolicy;
-  /** Tokens of a micro-batch. */
-  readonly tokens: number;
-  /** Tokens whose keys and values are kept while generating; 0 when nothing is generated. */
-  readonly cachedTokens: number;
+  /** The largest micro-batch. */
+  readonly groups: readonly PromptGroup[];
+  /** See `LanguageModelOptions`. */
+  readonly longestRow?: number | undefined;
+  /** Tokens whose keys and values are kept while generating; absent when nothing is generated. */
+  readonly cachedTokens?: number | undefined;
 }
 
 /** Bytes by what takes them, and parameters. */
@@ -22,52 +41,83 @@ export interface TrainingMemory {
   readonly weights: number;
   readonly gradients: number;
   readonly moments: number;
-  /** What the forward pass keeps for the backward one. */
-  readonly activations: number;
-  /** One chunk of logits with its gradient and softmax. */
-  readonly logits: number;
   /** Keys and values while generating. */
   readonly cache: number;
-  /** The runtime itself, with its graphs and the libraries' scratch space. */
+  /** What the forward pass keeps for the backward one. */
+  readonly activations: number;
+  /** Most that a pass, or a chunk of logits, holds beside them. */
+  readonly working: number;
+  /** Node and TensorFlow with their libraries, and the graphs of the programs. */
   readonly runtime: number;
   readonly total: number;
 }
 
-const LOGITS_CHUNK = 2 ** 27;
-const RUNTIME = 0.6 * 2 ** 30;
+/** Node with TensorFlow and what oneDNN keeps, as measured. */
+const RUNTIME = 0.48 * 2 ** 30;
+/** A node of a program as JavaScript and in the runtime's graphs, as measured. */
+const BYTES_PER_NODE = 20_000;
 
-/** Peak memory of a training, from the sizes of its programs' states. */
+/** AdamW's constants change no size. */
+const ANY_OPTIMIZER = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+
+/**
+ * Peak memory of a compiled training: its states, and the lifetimes of its programs' values in one micro-batch. The
+ * kept activations are exact; the runtime may compute in another order, and reuse memory that is counted twice here.
+ */
 export function estimateTrainingMemory(input: TrainingMemoryInput): TrainingMemory {
-  const { config, lora, checkpoint, tokens, cachedTokens } = input;
-  const { parameters } = declareParameters(config, { lora, precision: input.precision, isTrained: true });
-  const sizes = [...parameters.values()].map(({ shape, isTrainable, dtype }) => ({
-    size: shape.reduce((product, dimension) => product * dimension, 1),
-    isTrainable,
-    bytes: dtype === 'bfloat16' ? 2 : 4,
-  }));
-  const count = (counted: typeof sizes): number => counted.reduce((sum, { size }) => sum + size, 0);
-  const all = count(sizes);
-  const trained = count(sizes.filter(({ isTrainable }) => isTrainable));
+  const { config, lora, precision, checkpoint, cachedTokens } = input;
+  const { parameters, adapters } = declareParameters(config, { lora, precision, isTrained: true });
+  const passConfig = { ...config, attentionParts: attentionPartsFor(input.longestRow ?? 4096) };
+  const isReward = config.task === 'sequence-classification';
+  const programs = (isReward ? rewardModelPrograms : languageModelPrograms)({
+    ...{ config: passConfig, parameters, adapters, precision, checkpoint, cachedTokens },
+    optimizer: ANY_OPTIMIZER,
+  });
+  const states = [...statesOf(programs).values()];
+  const sumOf = (chosen: (name: string) => boolean): number =>
+    states.reduce((sum, state) => (chosen(state.name) ? sum + fixedBytes(state) : sum), 0);
+  const sizes = [...parameters.values()].map(({ shape, isTrainable }) => ({ size: count(shape), isTrainable }));
+  const passes = passMemory(programs, input.groups, passConfig);
   const parts = {
-    weights: sizes.reduce((sum, { size, bytes }) => sum + size * bytes, 0),
-    gradients: 4 * trained,
-    moments: 8 * trained,
-    activations: tokens * config.layers * keptBytesPerToken(config, input.precision, checkpoint),
-    logits: 3 * Math.min(LOGITS_CHUNK, 4 * tokens * config.vocabularySize),
-    cache: cachedTokens * 8 * config.layers * config.keyValueHeads * config.headDim,
-    runtime: RUNTIME,
+    weights: sumOf((name) => parameters.has(name)),
+    gradients: sumOf((name) => name.startsWith('gradient/')),
+    moments: sumOf((name) => name.startsWith('moment')),
+    cache: sumOf((name) => name.startsWith('keys/') || name.startsWith('values/')),
+    activations: passes.kept,
+    working: passes.peak - passes.kept,
+    runtime: RUNTIME + BYTES_PER_NODE * Object.values(programs).reduce((sum, { nodes }) => sum + nodes.length, 0),
   };
-  const total = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
-  return { parameters: { all, trained }, ...parts, total };
+  const sum = (counted: typeof sizes): number => counted.reduce((total, { size }) => total + size, 0);
+  return {
+    parameters: { all: sum(sizes), trained: sum(sizes.filter(({ isTrainable }) => isTrainable)) },
+    ...parts,
+    total: Object.values(parts).reduce((total, bytes) => total + bytes, 0),
+  };
 }
 
-/** Bytes that a block keeps a token. */
-function keptBytesPerToken(config: LanguageModelConfig, precision: Precision, checkpoint: CheckpointPolicy): number {
-  const { hiddenSize, intermediateSize, heads, keyValueHeads, headDim, biases } = config;
-  if (checkpoint === 'block-inputs') return 4 * hiddenSize;
-  const product = precision === 'bfloat16' ? 2 : 4;
-  const projections = (heads + 2 * keyValueHeads) * headDim * (biases.query ? 4 : product);
-  const outputs = 4 * (2 * hiddenSize + heads * headDim) + projections + product * 2 * intermediateSize;
-  // Without recomputation, elementwise results and attention weights are kept as well.
-  return checkpoint === 'none' ? 3 * outputs : outputs;
+/** Most bytes of the passes of one micro-batch, and what the forward one keeps. */
+function passMemory(programs: ProgramSet, groups: readonly PromptGroup[], config: PassConfig) {
+  const layout = layoutGroups(groups, config);
+  const feeds = feedsOf(layout, config);
+  const predicted = layout.targets.length;
+  const hidden = { shape: [predicted, config.hiddenSize] };
+  const forward = programMemory(programs.forward!, feeds);
+  const backward = programMemory(programs.backward!, { ...feeds, hiddenGradient: hidden }, forward.kept);
+  const rows = Math.min(predicted, Math.ceil(DEFAULT_LOGITS_BYTES / (4 * config.vocabularySize)));
+  const head = programMemory((programs.headBackward ?? programs.scoreBackward)!, {
+    hidden: { shape: [rows, config.hiddenSize] },
+    targets: { shape: [rows] },
+    logprobGradient: { shape: [rows] },
+    scoreGradient: { shape: [rows] },
+  });
+  const bothHidden = 2 * 4 * count(hidden.shape);
+  return { kept: forward.kept, peak: Math.max(forward.peak, backward.peak, forward.kept + bothHidden + head.peak) };
+}
+
+const count = (shape: readonly number[]): number => shape.reduce((product, dimension) => product * dimension, 1);
+
+/** Bytes of a state whose size no run changes; 0 for others. */
+function fixedBytes({ shape, dtype }: StateDeclaration): number {
+  const sizes = shape.filter((dimension) => typeof dimension === 'number');
+  return sizes.length < shape.length ? 0 : count(sizes) * bytesOf(dtype);
 }

@@ -23,7 +23,7 @@ import {
 } from '../network/index.js';
 import { copyTokenizerFiles } from '../tokenizer/index.js';
 import { type DeclaredParameters, declareParameters } from './declare-parameters.js';
-import { mergedWeights } from './merged-weights.js';
+import { mergedWeights, withExactWeights } from './merged-weights.js';
 
 /** How to load a language model. */
 export interface LanguageModelOptions {
@@ -213,11 +213,14 @@ function createModel(parts: ModelParts): LanguageModel {
     const type = dtype === 'bfloat16' ? 'BF16' : 'F32';
     return [...tensors].map(([name, shape]) => ({ name, shape, dtype: type, read: () => readOne(name) }));
   };
-  const saveFull = (target: string, readOne: typeof read, dtype?: Precision): Promise<void> =>
-    replaceDirectory(target, async (fresh) => {
-      await saveCheckpoint(fresh, config, stored(declared.base, readOne, dtype));
-      await copyTokenizerFiles(directory, fresh);
-    });
+  const saveFull = (target: string, dtype?: Precision): Promise<void> =>
+    replaceDirectory(target, (fresh) =>
+      withExactWeights(directory, declared, read, async (readExact) => {
+        const weights = mergedWeights(declared, readExact);
+        await saveCheckpoint(fresh, config, stored(declared.base, weights, dtype));
+        await copyTokenizerFiles(directory, fresh);
+      }),
+    );
   return {
     ...computation,
     directory,
@@ -232,13 +235,13 @@ function createModel(parts: ModelParts): LanguageModel {
             generate({ session, config: programOptions.config, capacity: cachedTokens }, requests, signal),
         }),
     async save(target) {
-      if (lora === undefined) return saveFull(target, read);
+      if (lora === undefined) return saveFull(target);
       return replaceDirectory(target, async (fresh) => {
         await writeAdapterConfig(fresh, lora, directory);
         await writeSafetensors(join(fresh, 'adapter_model.safetensors'), stored(declared.adapter));
       });
     },
-    saveMerged: (target, dtype) => saveFull(target, mergedWeights(declared, read), dtype),
+    saveMerged: saveFull,
     async saveState(file) {
       const states = new Map(continuedStates(programOptions).map(({ name, shape }) => [name, shape as number[]]));
       await writeSafetensors(file, stored(states), { format: 'metaapo-state' });

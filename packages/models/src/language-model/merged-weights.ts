@@ -1,8 +1,28 @@
 import * as tf from '@tensorflow/tfjs';
+import { openCheckpoint } from '../checkpoint/open-checkpoint.js';
 import { adapterNames } from '../network/index.js';
 import type { DeclaredParameters } from './declare-parameters.js';
 
 type ReadParameter = (name: string) => Promise<Float32Array>;
+
+/**
+ * Gives `use` a reader of parameters with all their digits: those that the session stores in bfloat16 are read from the
+ * checkpoint again.
+ */
+export async function withExactWeights(
+  directory: string,
+  { parameters }: DeclaredParameters,
+  read: ReadParameter,
+  use: (read: ReadParameter) => Promise<void>,
+): Promise<void> {
+  if ([...parameters.values()].every(({ dtype }) => dtype === 'float32')) return use(read);
+  const checkpoint = await openCheckpoint(directory);
+  try {
+    await use((name) => (parameters.get(name)?.dtype === 'bfloat16' ? checkpoint.read(name) : read(name)));
+  } finally {
+    await checkpoint.close();
+  }
+}
 
 /** A reader of base weights in which every adapted matrix is W + scaling * B A. */
 export function mergedWeights({ adapters, parameters }: DeclaredParameters, read: ReadParameter): ReadParameter {

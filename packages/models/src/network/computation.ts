@@ -17,6 +17,7 @@ import * as tf from '@tensorflow/tfjs';
 import { generationPrograms } from './decode.js';
 import { feedsOf } from './feeds.js';
 import { layoutGroups, type PackedLayout } from './layout.js';
+import { createOpenPass } from './open-pass.js';
 import { optimizerPrograms, optimizerSteps } from './optimizer-steps.js';
 import {
   type AdamWConstants,
@@ -27,6 +28,9 @@ import {
   logitsProgram,
   type ProgramOptions,
 } from './programs.js';
+
+/** Bytes of one chunk of logits where nothing else is asked for: 128 MiB. */
+export const DEFAULT_LOGITS_BYTES = 2 ** 27;
 
 /** What {@link createComputation} needs. */
 export interface ComputationOptions extends ProgramOptions {
@@ -67,8 +71,7 @@ export interface Computation {
   dispose(): void;
 }
 
-interface OpenPass {
-  readonly id: number;
+interface Pass {
   readonly layout: PackedLayout;
   readonly feeds: Readonly<Record<string, FedTensor>>;
   readonly hidden: tf.Tensor2D;
@@ -77,10 +80,9 @@ interface OpenPass {
 /** Writes the programs of a model and opens them. The session's parameters have to be written before the first pass. */
 export function createComputation(options: ComputationOptions): Computation {
   const { config, optimizer } = options;
-  const session = openSession(programsFor(options), options.executor, options.profile);
+  const session = openSession(languageModelPrograms(options), options.executor, options.profile);
   const chunkRows = rowsOfChunk(options);
-  let open: OpenPass | undefined;
-  let passes = 0;
+  const open = createOpenPass<Pass>(session);
 
   const hiddenOf = async (
     program: string,
@@ -115,50 +117,10 @@ export function createComputation(options: ComputationOptions): Computation {
     }
   };
 
-  const claim = (ticket: ForwardTicket): OpenPass => {
-    if (open?.id !== ticket.id) {
-      throw new MetaapoError('internal', 'the forward pass is not open', { where: `ticket ${ticket.id}` });
-    }
-    const pass = open;
-    open = undefined;
-    return pass;
-  };
-
-  return {
-    session,
-    tokenLogprobs,
-    async logits(groups) {
-      const layout = layoutGroups(groups, config);
-      const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
-      const { logits } = await session.run('logits', { hidden });
-      hidden.dispose();
-      const predicted = tf.slice(logits as tf.Tensor2D, [0, 0], [sumOf(layout.tokenCounts), -1]);
-      logits!.dispose();
-      return predicted;
-    },
-    async evaluate(groups) {
-      const { logprobs, tokenCounts } = await tokenLogprobs(groups);
-      return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
-    },
-    async scores() {
-      throw new MetaapoError('internal', 'a language model has no scores', { where: 'scores' });
-    },
-    async forward(groups) {
-      if (open !== undefined) {
-        throw new MetaapoError('internal', 'a forward pass is still open', { where: `ticket ${open.id}` });
-      }
-      const layout = layoutGroups(groups, config);
-      const feeds = feedsOf(layout, config);
-      const hidden = await hiddenOf('forward', layout, feeds);
-      const id = ++passes;
-      open = { id, layout, feeds, hidden };
-      const logprobs = await logprobsOf(hidden, layout.targets);
-      return { id, sumLogprobs: sumsOf(logprobs, layout.tokenCounts), tokenCounts: layout.tokenCounts };
-    },
-    async backward(ticket, gradient) {
-      const { layout, feeds, hidden } = claim(ticket);
-      const perToken = repeat(gradient, layout.tokenCounts, layout.targets.length);
-      const parts: tf.Tensor[] = [];
+  const hiddenGradientOf = async ({ hidden, layout }: Pass, gradient: Float32Array): Promise<tf.Tensor> => {
+    const perToken = repeat(gradient, layout.tokenCounts, layout.targets.length);
+    const parts: tf.Tensor[] = [];
+    try {
       await inChunks(hidden, chunkRows, async (chunk, start, rows) => {
         const { hiddenGradient } = await session.run('headBackward', {
           hidden: chunk,
@@ -167,25 +129,69 @@ export function createComputation(options: ComputationOptions): Computation {
         });
         parts.push(hiddenGradient!);
       });
-      hidden.dispose();
-      const hiddenGradient = parts.length === 1 ? parts[0]! : tf.concat(parts, 0);
-      if (parts.length > 1) tf.dispose(parts);
-      await session.run('backward', { ...feeds, hiddenGradient });
-      hiddenGradient.dispose();
+      return parts.length === 1 ? parts[0]!.clone() : tf.concat(parts, 0);
+    } finally {
+      tf.dispose(parts);
+    }
+  };
+
+  return {
+    session,
+    tokenLogprobs,
+    async logits(groups) {
+      const layout = layoutGroups(groups, config);
+      const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
+      try {
+        const { logits } = await session.run('logits', { hidden });
+        const predicted = tf.slice(logits as tf.Tensor2D, [0, 0], [sumOf(layout.tokenCounts), -1]);
+        logits!.dispose();
+        return predicted;
+      } finally {
+        hidden.dispose();
+      }
     },
-    async discard(ticket) {
-      claim(ticket).hidden.dispose();
+    async evaluate(groups) {
+      const { logprobs, tokenCounts } = await tokenLogprobs(groups);
+      return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
     },
+    async scores() {
+      throw new MetaapoError('internal', 'a language model has no scores', { where: 'scores' });
+    },
+    forward(groups) {
+      const begin = async (): Promise<Pass> => {
+        const layout = layoutGroups(groups, config);
+        const feeds = feedsOf(layout, config);
+        return { layout, feeds, hidden: await hiddenOf('forward', layout, feeds) };
+      };
+      return open.forward(begin, async ({ hidden, layout: { targets, tokenCounts } }) => {
+        const logprobs = await logprobsOf(hidden, targets);
+        return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
+      });
+    },
+    backward(ticket, gradient) {
+      return open.backward(ticket, async (pass) => {
+        const hiddenGradient = await hiddenGradientOf(pass, gradient);
+        try {
+          await session.run('backward', { ...pass.feeds, hiddenGradient });
+        } finally {
+          hiddenGradient.dispose();
+        }
+      });
+    },
+    discard: open.discard,
     ...optimizerSteps(session, optimizer),
     dispose() {
-      open?.hidden.dispose();
-      open = undefined;
+      open.dispose();
       session.dispose();
     },
   };
 }
 
-function programsFor(options: ComputationOptions): ProgramSet {
+/** What the programs of a model are written from, for training and generation too. */
+export type ModelProgramOptions = ProgramOptions & Pick<ComputationOptions, 'optimizer' | 'cachedTokens'>;
+
+/** All programs of a language model. */
+export function languageModelPrograms(options: ModelProgramOptions): ProgramSet {
   const evaluate = evaluateProgram(options);
   const inference = {
     evaluate,
@@ -232,7 +238,7 @@ export function sumsOf(values: Float32Array, counts: Int32Array): Float32Array {
 const sumOf = (counts: Int32Array): number => counts.reduce((sum, count) => sum + count, 0);
 
 /** Rows of logits in a chunk: a multiple of 64 where more than that fit, so that few sizes of chunks come up. */
-function rowsOfChunk({ logitsBytes = 2 ** 27, config: { vocabularySize } }: ComputationOptions): number {
+function rowsOfChunk({ logitsBytes = DEFAULT_LOGITS_BYTES, config: { vocabularySize } }: ComputationOptions): number {
   const rows = Math.max(1, Math.floor(logitsBytes / (4 * vocabularySize)));
   return rows > 64 ? rows - (rows % 64) : rows;
 }

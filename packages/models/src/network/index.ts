@@ -5,4 +5,4 @@ export * from './network-config.js';
 export * from './parameters.js';
 export * from './programs.js';
 export * from './rotary.js';
-export { createScoreComputation } from './score-computation.js';
+export { createScoreComputation, rewardModelPrograms } from './score-computation.js';

@@ -7,7 +7,7 @@ export interface ParameterDeclaration {
   readonly shape: readonly number[];
   /** Whether training changes it. */
   readonly isTrainable: boolean;
-  /** How it is stored; `bfloat16` only where the checkpoint has no more digits. */
+  /** How it is stored; `bfloat16` only where no product reads more digits. */
   readonly dtype: 'float32' | 'bfloat16';
 }
 

@@ -47,8 +47,16 @@ export function evaluateProgram(options: ProgramOptions): Program {
   return finishProgram(graph, { hidden: hiddenStates(graph, options.config, parameters, options.precision) });
 }
 
+/** The programs of the body; see {@link bodyPrograms}. */
+export interface BodyPrograms {
+  readonly forward: Program;
+  readonly backward: Program;
+  /** Frees what `forward` kept, where no `backward` will take it. */
+  readonly clearKept: Program;
+}
+
 /** The body's forward and backward: hidden states out, their gradient in. */
-export function bodyPrograms(options: ProgramOptions): { readonly forward: Program; readonly backward: Program } {
+export function bodyPrograms(options: ProgramOptions): BodyPrograms {
   const graph = createGraph('body');
   const parameters = parametersIn(graph, options.parameters, options.adapters);
   const hidden = hiddenStates(graph, options.config, parameters, options.precision);
@@ -56,7 +64,13 @@ export function bodyPrograms(options: ProgramOptions): { readonly forward: Progr
   const cotangent = ops.input(graph, 'hiddenGradient', hidden.shape);
   accumulateAll(graph, hidden, cotangent, options);
   const parts = splitAtCheckpoint({ graph, forwardNodes, forwardOutputs: { hidden } }, options.checkpoint);
-  return { forward: parts.forward, backward: parts.backward };
+  return { forward: parts.forward, backward: parts.backward, clearKept: clearProgram('clear-kept', parts.stash) };
+}
+
+function clearProgram(name: string, states: readonly StateDeclaration[]): Program {
+  const graph = createGraph(name);
+  for (const state of states) ops.clearState(graph, state);
+  return finishProgram(graph, {});
 }
 
 /** A chunk of hidden states to log-probabilities of its targets. */
@@ -163,9 +177,10 @@ const sizeOf = ({ shape }: ParameterDeclaration): number =>
 
 /** Sets every accumulated gradient to zero. */
 export function zeroGradientsProgram(options: ProgramOptions): Program {
-  const graph = createGraph('zero-gradients');
-  for (const parameter of trainable(options)) ops.clearState(graph, trainingStates(parameter).gradient);
-  return finishProgram(graph, {});
+  return clearProgram(
+    'zero-gradients',
+    trainable(options).map((parameter) => trainingStates(parameter).gradient),
+  );
 }
 
 /** All states that continue a training: parameters and moments. */

@@ -1,9 +1,10 @@
-import { type ForwardTicket, MetaapoError, type PromptGroup, type ResponseLogprobs } from '@metaapo/core/contracts';
+import { MetaapoError, type PromptGroup, type ResponseLogprobs } from '@metaapo/core/contracts';
 import { type FedTensor, openSession, type ProgramSet } from '@metaapo/engine';
-import * as tf from '@tensorflow/tfjs';
-import type { Computation, ComputationOptions } from './computation.js';
+import type * as tf from '@tensorflow/tfjs';
+import type { Computation, ComputationOptions, ModelProgramOptions } from './computation.js';
 import { feedsOf } from './feeds.js';
 import { layoutGroups, type PackedLayout } from './layout.js';
+import { createOpenPass } from './open-pass.js';
 import { optimizerPrograms, optimizerSteps } from './optimizer-steps.js';
 import { bodyPrograms, evaluateProgram, scoreBackwardProgram, scoreProgram } from './programs.js';
 
@@ -15,9 +16,8 @@ type Feeds = Readonly<Record<string, FedTensor>>;
  */
 export function createScoreComputation(options: ComputationOptions): Computation {
   const { config, optimizer } = options;
-  const session = openSession(programsFor(options), options.executor, options.profile);
-  let open: { readonly id: number; readonly feeds: Feeds; readonly hidden: tf.Tensor } | undefined;
-  let passes = 0;
+  const session = openSession(rewardModelPrograms(options), options.executor, options.profile);
+  const open = createOpenPass<{ readonly feeds: Feeds; readonly hidden: tf.Tensor }>(session);
 
   const scoresOf = async (hidden: tf.Tensor): Promise<Float32Array> => {
     const { scores } = await session.run('score', { hidden });
@@ -37,14 +37,6 @@ export function createScoreComputation(options: ComputationOptions): Computation
       hidden!.dispose();
     }
   };
-  const claim = (ticket: ForwardTicket): NonNullable<typeof open> => {
-    if (open?.id !== ticket.id) {
-      throw new MetaapoError('internal', 'the forward pass is not open', { where: `ticket ${ticket.id}` });
-    }
-    const pass = open;
-    open = undefined;
-    return pass;
-  };
   const noLanguageHead = async (): Promise<never> => {
     throw new MetaapoError('internal', 'a model with a classification head predicts no tokens', {
       where: 'log-probabilities',
@@ -63,37 +55,35 @@ export function createScoreComputation(options: ComputationOptions): Computation
       return { sumLogprobs: await evaluateAt(feedsAtEnds(layout, ends)), tokenCounts };
     },
     async forward(groups) {
-      if (open !== undefined) {
-        throw new MetaapoError('internal', 'a forward pass is still open', { where: `ticket ${open.id}` });
-      }
       const { layout, ends, tokenCounts } = layoutWithEnds(groups, config);
-      const feeds = feedsAtEnds(layout, ends);
-      const { hidden } = await session.run('forward', feeds);
-      const id = ++passes;
-      open = { id, feeds, hidden: hidden! };
-      return { id, sumLogprobs: await scoresOf(hidden!), tokenCounts };
+      const begin = async () => {
+        const feeds = feedsAtEnds(layout, ends);
+        return { feeds, hidden: (await session.run('forward', feeds)).hidden! };
+      };
+      return open.forward(begin, async ({ hidden }) => ({ sumLogprobs: await scoresOf(hidden), tokenCounts }));
     },
-    async backward(ticket, gradient) {
-      const { feeds, hidden } = claim(ticket);
-      const scoreGradient = { data: gradient, shape: [gradient.length] };
-      const { hiddenGradient } = await session.run('scoreBackward', { hidden, scoreGradient });
-      hidden.dispose();
-      await session.run('backward', { ...feeds, hiddenGradient: hiddenGradient! });
-      hiddenGradient!.dispose();
+    backward(ticket, gradient) {
+      return open.backward(ticket, async ({ feeds, hidden }) => {
+        const scoreGradient = { data: gradient, shape: [gradient.length] };
+        const { hiddenGradient } = await session.run('scoreBackward', { hidden, scoreGradient });
+        try {
+          await session.run('backward', { ...feeds, hiddenGradient: hiddenGradient! });
+        } finally {
+          hiddenGradient!.dispose();
+        }
+      });
     },
-    async discard(ticket) {
-      claim(ticket).hidden.dispose();
-    },
+    discard: open.discard,
     ...optimizerSteps(session, optimizer),
     dispose() {
-      if (open !== undefined) tf.dispose(open.hidden);
-      open = undefined;
+      open.dispose();
       session.dispose();
     },
   };
 }
 
-function programsFor(options: ComputationOptions): ProgramSet {
+/** All programs of a model with a classification head. */
+export function rewardModelPrograms(options: ModelProgramOptions): ProgramSet {
   const inference = { evaluate: evaluateProgram(options), score: scoreProgram(options) };
   if (options.optimizer === undefined) return inference;
   return {

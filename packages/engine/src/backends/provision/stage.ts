@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, copyFile, link, mkdir, mkdtemp, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { isLeftBehind, ownedName } from '../../owned-directory.js';
 
 const PREFIX = '.metaapo-stage-';
 const REPLACED = 'replaced';
@@ -14,13 +14,9 @@ const REPLACED = 'replaced';
 export async function createStage(parent: string): Promise<string> {
   await mkdir(parent, { recursive: true });
   for (const name of await readdir(parent)) {
-    const [pid, ...host] = name.startsWith(PREFIX) ? name.slice(PREFIX.length).split('-').slice(0, -1) : [];
-    // Other machines, and other containers, may share the directory: their process ids say nothing here.
-    if (pid !== undefined && host.join('-') === hostname() && !isRunning(Number(pid))) {
-      await removeStale(parent, join(parent, name));
-    }
+    if (isLeftBehind(name, PREFIX)) await removeStale(parent, join(parent, name));
   }
-  return mkdtemp(join(parent, `${PREFIX}${process.pid}-${hostname()}-`));
+  return mkdtemp(join(parent, ownedName(PREFIX)));
 }
 
 /** Removes a stage with all that is in it. */
@@ -38,15 +34,6 @@ async function removeStale(parent: string, stage: string): Promise<void> {
     if (isGone) await rename(join(stage, REPLACED, name), join(parent, name));
   }
   await discard(stage);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /**

@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { isMetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
@@ -12,7 +13,9 @@ import {
   type Graph,
   operations as ops,
   type Program,
+  type StateDeclaration,
 } from '../../program/index.js';
+import { collectGarbage } from '../collect-garbage.js';
 import { openEagerSession } from '../eager/session.js';
 import { chooseExecutor, openSession } from '../open-session.js';
 import type { FedTensor, Session } from '../session.js';
@@ -36,7 +39,7 @@ function native(name: string, run: () => Promise<void>): void {
     const before = tf.memory().numTensors;
     await run();
     expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
-  });
+  }, 60_000);
 }
 
 type Inputs = Readonly<Record<string, FedTensor>>;
@@ -229,6 +232,37 @@ describe('the compiled executor', () => {
     await expect(session.run('nothing', {})).rejects.toThrow('no such program');
     await expect(session.run('look', { table: inputs.table })).rejects.toThrow('input indices is missing');
     session.dispose();
+  });
+
+  native('can be opened and disposed again and again', async () => {
+    // 16 MiB: twenty lost sessions would take 320.
+    const state: StateDeclaration = { name: 'large', shape: [2 ** 22], dtype: 'float32', initially: 'zeros' };
+    const declared = {
+      sum: program((graph) => ({ total: ops.sumOfSquares(ops.readState(graph, state)) })),
+    };
+    const once = async (): Promise<void> => {
+      const session = openCompiledSession(declared);
+      await session.write('large', new Float32Array(2 ** 22).fill(1));
+      expect(await outputsOf(session, 'sum')).toEqual({ total: [2 ** 22] });
+      session.dispose();
+    };
+    const tensors = tf.memory().numTensors;
+    for (let time = 0; time < 5; time++) await once();
+    collectGarbage();
+    const before = process.memoryUsage().rss;
+    for (let time = 0; time < 20; time++) await once();
+    collectGarbage();
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect(process.memoryUsage().rss - before).toBeLessThan(96 * 2 ** 20);
+  });
+
+  native('removes what killed processes of this machine left behind, and nothing of others', async () => {
+    // No process has this id: it is beyond the largest that Linux gives.
+    const killed = mkdtempSync(join(tmpdir(), `metaapo-compiled-${2 ** 22 + 1}-${hostname()}-`));
+    const elsewhere = mkdtempSync(join(tmpdir(), `metaapo-compiled-${2 ** 22 + 1}-elsewhere-`));
+    openCompiledSession({ nothing: program((graph) => ({ one: ops.scalar(graph, 1) })) }).dispose();
+    expect([existsSync(killed), existsSync(elsewhere)]).toEqual([false, true]);
+    rmSync(elsewhere, { recursive: true });
   });
 
   native('leaves no files behind', async () => {

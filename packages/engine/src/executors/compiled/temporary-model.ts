@@ -1,16 +1,17 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isLeftBehind, ownedName } from '../../owned-directory.js';
 
 const PREFIX = 'metaapo-compiled-';
 
 /**
  * What `use` makes of a directory that holds a SavedModel; the directory is gone afterwards. Directories that processes
- * left behind when they were killed are removed first.
+ * of this machine left behind when they were killed are removed first.
  */
 export function withTemporaryModel<Result>(savedModel: Uint8Array, use: (directory: string) => Result): Result {
   removeLeftovers();
-  const directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+  const directory = mkdtempSync(join(tmpdir(), ownedName(PREFIX)));
   try {
     writeFileSync(join(directory, 'saved_model.pb'), savedModel);
     return use(directory);
@@ -21,17 +22,6 @@ export function withTemporaryModel<Result>(savedModel: Uint8Array, use: (directo
 
 function removeLeftovers(): void {
   for (const name of readdirSync(tmpdir())) {
-    const owner = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : Number.NaN;
-    if (Number.isNaN(owner) || isRunning(owner)) continue;
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
-  }
-}
-
-function isRunning(processId: number): boolean {
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+    if (isLeftBehind(name, PREFIX)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }

@@ -6,7 +6,7 @@ export interface PrimitiveCost {
   readonly primitive: string;
   readonly runs: number;
   readonly seconds: number;
-  /** Bytes read and written. */
+  /** Bytes of the tensors that are read and written. */
   readonly bytes: number;
   /** Floating-point operations of matrix products; 0 for other primitives. */
   readonly flops: number;
@@ -31,7 +31,8 @@ export function createProfile(): Profile {
       cost.runs += 1;
       cost.seconds += seconds;
       cost.flops += flopsOf(node, inputs, outputs);
-      for (const tensor of [...inputs, ...outputs]) cost.bytes += tensor.size * bytesOf('float32');
+      for (const tensor of [...inputs, ...outputs])
+        cost.bytes += tensor.size * bytesOf(tensor.dtype === 'bool' ? 'bool' : 'float32');
     },
     reset: () => costs.clear(),
     costs: () => [...costs].map(([primitive, cost]) => ({ primitive, ...cost })).sort((a, b) => b.seconds - a.seconds),
