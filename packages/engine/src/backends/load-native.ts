@@ -12,17 +12,6 @@ export interface NativeBackendObject {
   readonly binding: { readonly TF_Version: string; readonly loadSavedModel?: unknown };
 }
 
-/** What TensorFlow reads from the environment when it is loaded, where the user has not set it. 2 hides its notes and warnings. */
-const GPU_SETTINGS = { TF_CPP_MIN_LOG_LEVEL: '2' };
-const CPU_SETTINGS = {
-  // Also hides the errors about a missing GPU.
-  TF_CPP_MIN_LOG_LEVEL: '3',
-  // Rows that are added to one row (gradients of an embedding) are added in order: same bits in every run.
-  TF_DETERMINISTIC_OPS: '1',
-  // Freed memory goes back to the C library; oneDNN's own allocator would keep the largest amount ever used.
-  TF_ONEDNN_USE_SYSTEM_ALLOCATOR: '1',
-};
-
 /** The native backend that this process has loaded, if any. */
 export function loadedNative(): NativeBackendObject | undefined {
   return isRegistered() ? (tf.findBackend('tensorflow') as unknown as NativeBackendObject) : undefined;
@@ -35,8 +24,8 @@ export function loadedNative(): NativeBackendObject | undefined {
  */
 export async function loadNative(found: NativePackage): Promise<NativeBackendObject> {
   restoreRemovedUtil();
-  const onGpu = found.id === 'tensorflow-gpu' && isGpuPresent();
-  for (const [name, value] of Object.entries(onGpu ? GPU_SETTINGS : CPU_SETTINGS)) process.env[name] ??= value;
+  // TensorFlow reads it once, when it is loaded: 2 hides notes and warnings, 3 also the errors about a missing GPU.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= found.id === 'tensorflow-gpu' && !isGpuPresent() ? '3' : '2';
   await quietly(() => createRequire(import.meta.url)(found.directory));
   if (!isRegistered()) {
     throw new Error(`${found.directory} uses another copy of @tensorflow/tfjs than @metaapo/engine does`);

@@ -77,10 +77,19 @@ export function addToState(graph: Graph, declaration: StateDeclaration, value: V
   addNode(graph, 'addToState', { state: declaration.name }, [value], []);
 }
 
-/** Effect: rows `[n, ...]` are added to those rows of the state that `indices` `[n]` name. */
-export function addRowsToState(graph: Graph, declaration: StateDeclaration, rows: Value, indices: Value): void {
+/**
+ * Effect: rows `[n, ...]` are added to those rows of the state that `indices` `[n]` name.
+ * @param areDistinct the promise that no row is named twice, which saves adding up what goes to one row
+ */
+export function addRowsToState(
+  graph: Graph,
+  declaration: StateDeclaration,
+  rows: Value,
+  indices: Value,
+  { areDistinct = false }: { readonly areDistinct?: boolean } = {},
+): void {
   declareState(graph, declaration);
-  addNode(graph, 'addRowsToState', { state: declaration.name }, [rows, indices], []);
+  addNode(graph, 'addRowsToState', { state: declaration.name, areDistinct }, [rows, indices], []);
 }
 
 /** Effect: the state becomes zero. */

@@ -40,8 +40,11 @@ export type OperationAttributes = Record<UnaryOperation | BinaryOperation | Comp
   assignState: { readonly state: string };
   /** Effect: the input is added to the state. */
   addToState: { readonly state: string };
-  /** Effect: rows (input 0, `[n, ...]`) are added to the state's rows that input 1 (`[n]` int32) names. */
-  addRowsToState: { readonly state: string };
+  /**
+   * Effect: rows (input 0, `[n, ...]`) are added to the state's rows that input 1 (`[n]` int32) names; `areDistinct`: none
+   * of them twice.
+   */
+  addRowsToState: { readonly state: string; readonly areDistinct: boolean };
   /** Effect: the state becomes zero. */
   clearState: { readonly state: string };
   /**

@@ -75,7 +75,8 @@ function releaseProgram(config: NetworkConfig, capacity: number): Program {
   for (let layer = 0; layer < config.layers; layer++) {
     for (const kind of ['keys', 'values'] as const) {
       const state = store(kind, layer, capacity, config);
-      ops.addRowsToState(graph, state, ops.negate(ops.gather(ops.readState(graph, state), rows)), rows);
+      const used = ops.gather(ops.readState(graph, state), rows);
+      ops.addRowsToState(graph, state, ops.negate(used), rows, { areDistinct: true });
     }
   }
   return finishProgram(graph, {});
@@ -89,8 +90,8 @@ function keepInStore(
   config: NetworkConfig,
   capacity: number,
 ): void {
-  ops.addRowsToState(graph, store('keys', layer, capacity, config), key, rows);
-  ops.addRowsToState(graph, store('values', layer, capacity, config), value, rows);
+  ops.addRowsToState(graph, store('keys', layer, capacity, config), key, rows, { areDistinct: true });
+  ops.addRowsToState(graph, store('values', layer, capacity, config), value, rows, { areDistinct: true });
 }
 
 /**

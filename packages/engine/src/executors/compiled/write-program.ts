@@ -78,8 +78,10 @@ function writeNode(node: Node, context: Context): readonly (Output | undefined)[
       states.add(node.attributes.state, ownedBySession(writer, node.inputs[0]!));
       return [];
     case 'addRowsToState': {
-      const [rows, indices] = node.inputs as readonly [Value, Value];
-      states.addRows(node.attributes.state, writer.get(rows), writer.get(indices));
+      const { state, areDistinct } = node.attributes;
+      const [rows, indices] = node.inputs.map((value) => writer.get(value)) as [Output, Output];
+      if (areDistinct) states.addRows(state, rows, indices);
+      else states.addRows(state, ...sumsByRow(writer, rows, indices));
       return [];
     }
     case 'clearState':
@@ -96,6 +98,19 @@ function writeNode(node: Node, context: Context): readonly (Output | undefined)[
     }
   }
   return TRANSLATIONS[node.operation]!(writer, node);
+}
+
+/**
+ * What is to be added to each row once, and these rows: TensorFlow adds many rows to one in no certain order, but sums
+ * them up in a certain one.
+ */
+function sumsByRow(writer: ProgramWriter, rows: Output, indices: Output): [Output, Output] {
+  const int32 = attribute.type('int32');
+  const float32 = attribute.type('float32');
+  const distinct = writer.add('Unique', [indices], { T: int32, out_idx: int32 });
+  const count = writer.add('Size', [distinct], { T: int32, out_type: int32 });
+  const attributes = { T: float32, Tindices: int32, Tnumsegments: int32 };
+  return [writer.add('UnsortedSegmentSum', [rows, `${distinct}:1`, count], attributes), distinct];
 }
 
 /** Operations whose result may be the very memory of their input. */
