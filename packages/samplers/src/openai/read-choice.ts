@@ -1,5 +1,5 @@
 import type { SampledResponse, Tokenizer } from '@metaapo/core/contracts';
-import { MetaapoError } from '@metaapo/core/contracts';
+import { MetaapoError, textBeforeStop } from '@metaapo/core/contracts';
 
 /** What reading a choice needs. */
 export interface ChoiceReader {
@@ -40,7 +40,8 @@ export function readResponse(value: unknown, reader: ChoiceReader): ReadResponse
   const choice = (value ?? {}) as Choice;
   const stated = finishReasonOf(choice, reader);
   const whole = textOf(choice, reader);
-  const text = beforeStop(whole, reader.stop);
+  // Some servers leave the stop text in.
+  const text = textBeforeStop(whole, reader.stop ?? []);
   const isCutAtStop = text.length < whole.length;
   const finishReason = isCutAtStop ? 'stop' : stated;
   const sent = isCutAtStop ? undefined : sentIds(choice, reader);
@@ -57,12 +58,6 @@ export function readResponse(value: unknown, reader: ChoiceReader): ReadResponse
 export function readChoice(value: unknown, reader: ChoiceReader): SampledResponse {
   const { text, tokens, finishReason } = readResponse(value, reader);
   return { text, tokens, finishReason };
-}
-
-/** The text up to the first stop text in it: some servers leave that in. */
-function beforeStop(text: string, stop: readonly string[] = []): string {
-  const places = stop.map((ending) => text.indexOf(ending)).filter((at) => at >= 0);
-  return text.slice(0, Math.min(text.length, ...places));
 }
 
 function finishReasonOf({ finish_reason: reason }: Choice, reader: ChoiceReader): 'stop' | 'length' {
