@@ -1,6 +1,6 @@
-// Times sampling of K responses a prompt, ours and transformers' `generate`, one after the other with the same weights:
-//   pnpm bench generate [--shapes S,M] [--precisions f32,bf16] [--prompts 32] [--samples 8] [--new-tokens 128] [--runs 3]
-//                       [--sequences 256,128,64] [--caches static,dynamic] [--python python3] [--quick]
+// Times sampling of K responses a prompt, ours and transformers' `generate`, by turns with the same weights:
+//   pnpm bench generate [--shapes S,M] [--precisions f32,bf16] [--prompts 32] [--samples 8] [--new-tokens 128] [--runs 2]
+//                       [--rounds 2] [--sequences 256,128,64] [--caches static,dynamic] [--python python3] [--quick]
 //                       [--node-llama-cpp DIR] [--llama-sequences 64]
 // --sequences and --caches are what the peer tries first, one batch each; it goes on with its fastest.
 // --node-llama-cpp: a directory into which `npm i node-llama-cpp` was done, for one more row.
@@ -11,8 +11,8 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type GenerationMeasurement, type GenerationWork, preparePrompts } from './generate/prepare-prompts.js';
 import { writeGguf } from './generate/write-gguf.js';
-import { runSide, tsx } from './run-side.js';
-import { median } from './train/measurement.js';
+import { compileSide, runByTurns, runSide } from './run-side.js';
+import { fastest } from './train/measurement.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -21,7 +21,8 @@ const { values: flags } = parseArgs({
     prompts: { type: 'string', default: '32' },
     samples: { type: 'string', default: '8' },
     'new-tokens': { type: 'string', default: '128' },
-    runs: { type: 'string', default: '3' },
+    runs: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '2' },
     sequences: { type: 'string', default: '256,128,64' },
     caches: { type: 'string', default: 'static,dynamic' },
     python: { type: 'string', default: 'python3' },
@@ -31,12 +32,13 @@ const { values: flags } = parseArgs({
   },
 });
 const size = flags.quick
-  ? { prompts: 4, samples: 2, newTokens: 16, runs: 1, sequences: '8', caches: 'dynamic', llamaSequences: 8 }
+  ? { prompts: 4, samples: 2, newTokens: 16, runs: 1, rounds: 1, sequences: '8', caches: 'dynamic', llamaSequences: 8 }
   : {
       prompts: Number(flags.prompts),
       samples: Number(flags.samples),
       newTokens: Number(flags['new-tokens']),
       runs: Number(flags.runs),
+      rounds: Number(flags.rounds),
       sequences: flags.sequences,
       caches: flags.caches,
       llamaSequences: Number(flags['llama-sequences']),
@@ -45,7 +47,8 @@ const PRECISIONS: Readonly<Record<string, GenerationWork['precision']>> = { f32:
 
 const NOTES = `
 ${size.prompts} prompts of 64 to 128 random tokens, ${size.samples} responses each, exactly ${size.newTokens} new tokens a response, temperature 1, no filter.
-Random weights, the same files for both. s: one run over all prompts, prefill included, the median of ${size.runs} after a warm-up.
+Random weights, the same files for both. s: one run over all prompts, prefill included: the fastest of ${size.runs} after a warm-up,
+in each of ${size.rounds} rounds, a process each; the sides take turns. Other work on the machine only ever adds time, to both sides.
 tokens/s: new tokens. peak: the largest resident set of the whole process, loading included. start s: from the process'
 start to the end of the warm-up. log p: mean log-probability of the new tokens under the model, in nats (PyTorch: of one
 response a prompt, computed afterwards in float32 sums); it tells that both sides draw from the same distribution.
@@ -65,10 +68,23 @@ interface Peer {
   readonly cache: string;
 }
 
+const ours = compileSide('generate/ours.ts');
+const nodeLlama = compileSide('generate/node-llama.ts');
+
 /** Says on the standard error what runs now: a whole table takes an hour. */
 const say = (line: string): void => void process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
 
-const rateOf = ({ tokens, seconds }: GenerationMeasurement): number => tokens / median(seconds);
+const rateOf = ({ tokens, seconds }: GenerationMeasurement): number => tokens / fastest(seconds);
+
+/** One measurement of several rounds: all their runs, the quickest start and the highest peak. */
+function mergeRounds(rounds: readonly GenerationMeasurement[]): GenerationMeasurement {
+  return {
+    ...rounds.at(-1)!,
+    seconds: rounds.flatMap(({ seconds }) => seconds),
+    startup: fastest(rounds.map(({ startup }) => startup)),
+    peakBytes: Math.max(...rounds.map(({ peakBytes }) => peakBytes)),
+  };
+}
 
 function measurePeer(work: GenerationWork, { sequences, cache }: Peer, probe: boolean): GenerationMeasurement {
   say(`${work.model} ${work.precision}: PyTorch, ${sequences} at once, ${cache} cache${probe ? ', one batch' : ''}`);
@@ -87,16 +103,25 @@ function bestPeer(work: GenerationWork): { readonly best: Peer; readonly tried: 
   return { best, tried };
 }
 
-/** The same weights in llama.cpp's format through node-llama-cpp. */
-async function measureLlama(
-  work: GenerationWork,
-  directory: string,
-  sequences: number,
-): Promise<GenerationMeasurement> {
-  const gguf = join(work.model, `${work.precision}.gguf`);
-  await writeGguf(work.model, gguf, work.precision);
-  say(`${work.model} ${work.precision}: node-llama-cpp, ${sequences} at once`);
-  return runSide(tsx, 'generate/node-llama.ts', { ...work, gguf, package: resolve(directory), sequences });
+/** What is measured of a workload, by the name in the table; the peer first. */
+async function sidesOf(work: GenerationWork, best: Peer): Promise<ReadonlyMap<string, () => GenerationMeasurement>> {
+  const sides = new Map([
+    [`PyTorch, ${best.sequences} at once, ${best.cache} cache`, () => measurePeer(work, best, false)],
+  ]);
+  const llama = flags['node-llama-cpp'];
+  if (llama !== undefined) {
+    const [gguf, sequences] = [join(work.model, `${work.precision}.gguf`), size.llamaSequences];
+    await writeGguf(work.model, gguf, work.precision);
+    const request = { ...work, gguf, package: resolve(llama), sequences };
+    sides.set(`node-llama-cpp, ${sequences} at once`, () => measureOurs('node-llama-cpp', nodeLlama, request));
+  }
+  sides.set('ours', () => measureOurs('ours', ours, { ...work }));
+  return sides;
+}
+
+function measureOurs(name: string, script: string, request: Readonly<Record<string, unknown>>): GenerationMeasurement {
+  say(`${request.model} ${request.precision}: ${name}`);
+  return runSide(process.execPath, script, request);
 }
 
 const print = (cells: readonly string[]): void => void process.stdout.write(`| ${cells.join(' | ')} |\n`);
@@ -110,7 +135,7 @@ function cellsOf(name: string, side: string, measured: GenerationMeasurement, pe
   return [
     name,
     side,
-    median(seconds).toFixed(2),
+    fastest(seconds).toFixed(2),
     `${Math.min(...seconds).toFixed(2)} to ${Math.max(...seconds).toFixed(2)}`,
     rateOf(measured).toFixed(0),
     (peakBytes / 2 ** 30).toFixed(2),
@@ -136,15 +161,11 @@ try {
       const name = `${shape} ${short}`;
       const { best, tried } = bestPeer(work);
       if (tried !== '') trials.push(`${name}: ${tried}`);
-      const peer = measurePeer(work, best, false);
-      print(cellsOf(name, `PyTorch, ${best.sequences} at once, ${best.cache} cache`, peer));
-      const llama = flags['node-llama-cpp'];
-      if (llama !== undefined) {
-        const measured = await measureLlama(work, llama, size.llamaSequences);
-        print(cellsOf(name, `node-llama-cpp, ${size.llamaSequences} at once`, measured, peer));
+      const measured = [...runByTurns(await sidesOf(work, best), size.rounds)];
+      const [peer] = measured.map(([, rounds]) => mergeRounds(rounds));
+      for (const [index, [side, rounds]] of measured.entries()) {
+        print(cellsOf(name, side, mergeRounds(rounds), index === 0 ? undefined : peer));
       }
-      say(`${work.model} ${work.precision}: ours`);
-      print(cellsOf(name, 'ours', runSide(tsx, 'generate/ours.ts', { ...work }), peer));
     }
   }
   process.stdout.write(`${NOTES}\n${flags['node-llama-cpp'] === undefined ? '' : LLAMA_NOTE}`);

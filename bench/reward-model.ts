@@ -1,6 +1,6 @@
-// Trains a Bradley-Terry reward model from a language model, with `metaapo train-reward` and with PyTorch, one after the
-// other from the same weights on the same batches, and compares held-out accuracy and time:
-//   pnpm bench reward-model --model DIR --data DIR [--seeds 0] [--batch 16] [--max-length 384] [--lr 3e-4]
+// Fine-tunes a language model with `metaapo sft`, trains a Bradley-Terry reward model from it, with `metaapo train-reward`
+// and with PyTorch, one after the other from the same weights on the same batches, and compares held-out accuracy and time:
+//   pnpm bench reward-model --model DIR --data DIR [--seeds 0] [--batch 16] [--max-length 384] [--lr 3e-4] [--sft-lr 1e-4]
 //                           [--micro-pairs 16] [--python python3] [--quick]
 // --data holds train_prefs.parquet and test_prefs.parquet. --micro-pairs: pairs that the peer computes at a time.
 // --quick: 64 training rows, to see that everything works.
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { selectBackend } from '@metaapo/engine';
 import { bradleyTerry, catalogue } from '@metaapo/losses';
-import { trainOurs } from './reward-model/ours.js';
+import { fineTune, trainOurs } from './reward-model/ours.js';
 import { trainPeer } from './reward-model/peer.js';
 import { FIXED, type Outcome, tokenize, type Workload, writeStart } from './reward-model/workload.js';
 
@@ -22,6 +22,7 @@ const { values: flags } = parseArgs({
     batch: { type: 'string', default: '16' },
     'max-length': { type: 'string', default: '384' },
     lr: { type: 'string', default: '3e-4' },
+    'sft-lr': { type: 'string', default: '1e-4' },
     'micro-pairs': { type: 'string', default: '16' },
     python: { type: 'string', default: 'python3' },
     quick: { type: 'boolean', default: false },
@@ -59,6 +60,7 @@ function intervalOf(share: number, count: number): string {
   return `${(centre - half).toFixed(3)} to ${(centre + half).toFixed(3)}`;
 }
 
+const tunings: string[] = [];
 const print = (cells: readonly string[]): void => void process.stdout.write(`| ${cells.join(' | ')} |\n`);
 
 function cellsOf(seed: number, side: string, outcome: Outcome, pairs: number, other?: Outcome): readonly string[] {
@@ -89,7 +91,9 @@ try {
   print([...titles, 'train s', 'whole s', 'train speed', 'whole speed']);
   print(Array.from({ length: 12 }, () => '---'));
   for (const seed of flags.seeds.split(',').map(Number)) {
-    const workload = { ...common, seed };
+    const tuned = await fineTune({ ...common, seed }, Number(flags['sft-lr']), join(directory, `sft-${seed}`));
+    tunings.push(`seed ${seed}: ${tuned.before.toFixed(3)} before, ${tuned.after.toFixed(3)} after`);
+    const workload = { ...common, model: tuned.model, seed };
     const start = join(directory, `start-${seed}`);
     await writeStart(workload, start);
     const microPairs = Number(flags['micro-pairs']);
@@ -99,6 +103,7 @@ try {
     print(cellsOf(seed, 'ours', us, heldRows.length, them));
   }
   process.stdout.write(`\n${trainRows.length} training and ${heldRows.length} held-out pairs; ${NOTES}`);
+  process.stdout.write(`metaapo sft on the chosen responses, held-out loss a token: ${tunings.join('; ')}\n`);
 } finally {
   await rm(directory, { recursive: true, force: true });
 }

@@ -37,3 +37,23 @@ export function runSide<Report>(command: string, script: string, request: Readon
   const reason = result.error?.message ?? (result.signal === null ? '' : `ended by ${result.signal}`);
   throw new Error(`${command} ${script} failed: ${reason}\n${result.stderr?.slice(-2000) ?? ''}`);
 }
+
+/**
+ * Runs sides by turns, so that all of them meet the machine as it is at one time.
+ * @param sides by name; one that gives undefined cannot be measured, and is left out
+ * @returns the reports of each side, a round each
+ */
+export function runByTurns<Report>(
+  sides: ReadonlyMap<string, () => Report | undefined>,
+  rounds: number,
+): ReadonlyMap<string, readonly Report[]> {
+  const reports = new Map([...sides.keys()].map((name): [string, Report[]] => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, past] of reports) {
+      const report = sides.get(name)!();
+      if (report === undefined) reports.delete(name);
+      else past.push(report);
+    }
+  }
+  return reports;
+}

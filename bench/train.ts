@@ -1,5 +1,5 @@
-// Times a training step, ours and PyTorch's, one after the other on the same rows:
-//   pnpm bench train [--shapes S,M,Q,R] [--workloads pairs,quadruples,lora] [--precisions float32,bfloat16]
+// Times a training step, ours and PyTorch's, by turns on the same rows:
+//   pnpm bench train [--shapes S,M,Q,R] [--workloads pairs,quadruples,lora] [--precisions float32,bfloat16] [--rounds 2]
 //                    [--executors eager,compiled] [--steps 5] [--python python3] [--compile] [--model DIR --data FILE]
 // R is a real model on real rows: it needs --model and --data, and is measured by default where they are given. --compile
 // adds a row for torch.compile.
@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { inspectSystem } from '@metaapo/engine';
-import { compileSide, runSide } from './run-side.js';
-import { type Measurement, median } from './train/measurement.js';
+import { compileSide, runByTurns, runSide } from './run-side.js';
+import { fastest, type Measurement, mergeRounds } from './train/measurement.js';
 import { type BenchRows, prepareRandom, prepareReal, type Workload } from './train/prepare.js';
 import { type Work, workOf } from './train/work.js';
 
@@ -20,6 +20,7 @@ const { values: flags } = parseArgs({
     precisions: { type: 'string', default: 'float32,bfloat16' },
     executors: { type: 'string', default: 'compiled' },
     steps: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '2' },
     python: { type: 'string', default: 'python3' },
     compile: { type: 'boolean', default: false },
     model: { type: 'string' },
@@ -28,7 +29,8 @@ const { values: flags } = parseArgs({
 });
 
 const NOTES = `
-tokens/s: tokens as the peer counts them, a prompt once a response, without padding. speed and memory: ours over
+s/step: the fastest of ${flags.steps} steps in each of ${flags.rounds} rounds, a process each; the sides take turns. Other work on the machine only
+ever adds time, to both sides. tokens/s: tokens as the peer counts them, a prompt once a response, without padding. speed and memory: ours over
 PyTorch's, and our peak over its peak; the peak is the largest resident set of the whole process, loading included.
 We compute a prompt once for all its responses, logits of response tokens only, and no padding; PyTorch (transformers,
 AdamW fused, autocast for bfloat16) pads, repeats the prompt and computes all logits, as trainers built on it do.
@@ -40,22 +42,10 @@ start s: from the process' start to the end of its first step, references includ
 
 const LORA_RANK = 16;
 const ours = compileSide('train/ours.ts');
-/** What could not be measured, and why. */
-const failures: string[] = [];
 
 /** R has two responses a row. */
 const workloadsOf = (shape: string): readonly string[] =>
   flags.workloads.split(',').filter((kind) => shape !== 'R' || kind !== 'quadruples');
-
-/** PyTorch's side with torch.compile; undefined, and a note, where it does not work. */
-function measureCompiledPeer(name: string, request: Readonly<Record<string, unknown>>): Measurement | undefined {
-  try {
-    return runSide(flags.python, 'peers/torch_train.py', { ...request, compile: true });
-  } catch (error) {
-    failures.push(`torch.compile failed for ${name}: ${(error as Error).message.trim().split('\n').at(-1)}`);
-    return undefined;
-  }
-}
 
 /** Tokens of a padded batch without its padding: the prompt once a response. */
 function tokensOf(rows: BenchRows): number {
@@ -74,7 +64,7 @@ async function prepare(shape: string, responses: number, directory: string): Pro
 
 /** The rate of a large matrix product on this machine, in FLOP/s, by precision. */
 async function measurePeak(): Promise<Readonly<Record<string, number>>> {
-  const { backends } = await inspectSystem();
+  const { backends } = await inspectSystem({ budgetMs: 3000 });
   const rates = backends.map(({ measured }) => measured?.matmulGflops);
   const best = (precision: 'float32' | 'bfloat16'): number =>
     1e9 * Math.max(0, ...rates.map((rate) => rate?.[precision] ?? 0));
@@ -92,9 +82,9 @@ interface Line {
 }
 
 function cellsOf({ name, side, measurement, flops, tokens, peakRate, peer }: Line): readonly string[] {
-  const step = median(measurement.seconds);
+  const step = fastest(measurement.seconds);
   const ratios = (against: NonNullable<typeof peer>): readonly string[] => {
-    const speed = median(against.measurement.seconds) / step;
+    const speed = fastest(against.measurement.seconds) / step;
     const memory = measurement.peakBytes / against.measurement.peakBytes;
     return [speed.toFixed(2), memory.toFixed(2), ((speed * flops) / against.flops).toFixed(2)];
   };
@@ -115,6 +105,29 @@ function cellsOf({ name, side, measurement, flops, tokens, peakRate, peer }: Lin
 
 const print = (cells: readonly string[]): void => void process.stdout.write(`| ${cells.join(' | ')} |\n`);
 
+/** What is measured of a workload, by the name in the table; undefined where torch.compile does not work. */
+function sidesOf(request: Readonly<Record<string, unknown>>): ReadonlyMap<string, () => Measurement | undefined> {
+  const askPeer = (compile: boolean): Measurement =>
+    runSide(flags.python, 'peers/torch_train.py', { ...request, micro_pairs: 8, compile });
+  const sides = new Map<string, () => Measurement | undefined>([['PyTorch', () => askPeer(false)]]);
+  if (flags.compile) sides.set('torch.compile', () => unlessItFails(() => askPeer(true)));
+  for (const executor of flags.executors.split(',')) {
+    if (executor === 'eager' && request.precision === 'bfloat16') continue;
+    const own = { ...request, executor, microBatchTokens: 8 * 384 };
+    sides.set(`ours, ${executor}`, () => runSide(process.execPath, ours, own));
+  }
+  return sides;
+}
+
+function unlessItFails(measure: () => Measurement): Measurement | undefined {
+  try {
+    return measure();
+  } catch (error) {
+    process.stderr.write(`torch.compile failed: ${(error as Error).message.trim()}\n`);
+    return undefined;
+  }
+}
+
 async function runWorkload(
   shape: string,
   kind: string,
@@ -131,20 +144,14 @@ async function runWorkload(
     loraRank: kind === 'lora' ? LORA_RANK : 0,
   };
   for (const precision of flags.precisions.split(',')) {
-    const shared = { name: `${shape} ${kind} ${precision}`, tokens: tokensOf(rows), peakRate: peaks[precision]! };
-    const request = { ...common, precision, micro_pairs: 8 };
-    const measurement = runSide<Measurement>(flags.python, 'peers/torch_train.py', request);
-    const peer = { measurement, flops: work.peer };
-    print(cellsOf({ ...shared, ...peer, side: 'PyTorch' }));
-    const compiled = flags.compile ? measureCompiledPeer(shared.name, request) : undefined;
-    if (compiled !== undefined) {
-      print(cellsOf({ ...shared, side: 'torch.compile', measurement: compiled, flops: work.peer, peer }));
-    }
-    for (const executor of flags.executors.split(',')) {
-      if (executor === 'eager' && precision === 'bfloat16') continue;
-      const own = { ...common, precision, executor, microBatchTokens: 8 * 384 };
-      const measured = runSide<Measurement>(process.execPath, ours, own);
-      print(cellsOf({ ...shared, side: `ours, ${executor}`, measurement: measured, flops: work.ours, peer }));
+    const name = `${shape} ${kind} ${precision}`;
+    const shared = { name, tokens: tokensOf(rows), peakRate: peaks[precision]! };
+    const measured = runByTurns(sidesOf({ ...common, precision }), Number(flags.rounds));
+    const peer = { measurement: mergeRounds(measured.get('PyTorch')!), flops: work.peer };
+    for (const [side, measurements] of measured) {
+      const isOurs = side.startsWith('ours');
+      const line = { ...shared, side, measurement: mergeRounds(measurements), flops: isOurs ? work.ours : work.peer };
+      print(cellsOf(side === 'PyTorch' ? line : { ...line, peer }));
     }
   }
 }
@@ -161,7 +168,7 @@ try {
   for (const shape of (flags.shapes ?? (isReal ? 'S,M,R' : 'S,M')).split(',')) {
     for (const kind of workloadsOf(shape)) await runWorkload(shape, kind, directory, peaks);
   }
-  process.stdout.write(`${[NOTES, ...failures].join('\n')}\n`);
+  process.stdout.write(`${NOTES}\n`);
 } finally {
   await rm(directory, { recursive: true, force: true });
 }

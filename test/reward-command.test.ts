@@ -56,6 +56,14 @@ describe('metaapo train-reward', () => {
     expect(config.architectures).toEqual([expect.stringMatching(/ForSequenceClassification$/)]);
   });
 
+  it('says what it would do, and with which defaults', () => {
+    const planned = metaapo(['train-reward', at('recipe.yaml'), '--dry-run', '--set', `output=${at('planned')}`], env);
+    expect(planned.status, planned.stderr).toBe(0);
+    expect(planned.stdout).toMatch(/Training: \d+ pairs, \d+ steps of 16/);
+    expect(planned.stdout).toContain('id: bradley-terry');
+    expect(existsSync(at('planned'))).toBe(false);
+  });
+
   it('takes no reference and no adapter', () => {
     const refused = metaapo(
       ['train-reward', at('recipe.yaml'), '--set', 'reference=x', '--set', `output=${at('x')}`],
@@ -113,6 +121,16 @@ describe('metaapo reward', () => {
       stderr: expect.stringContaining('no classification head'),
     });
     expect(existsSync(at('none.jsonl'))).toBe(false);
+    for (const command of [
+      ['reward', '--model', model],
+      ['generate', '--model', quickstartModel],
+    ]) {
+      const nowhere = metaapo([...command, '--data', at('held-out.jsonl'), '--output', at('trained')], env);
+      expect([nowhere.status, nowhere.stderr]).toEqual([
+        2,
+        expect.stringContaining('a directory where a file should be'),
+      ]);
+    }
   });
 });
 

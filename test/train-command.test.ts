@@ -148,7 +148,9 @@ describe('bad input', () => {
   it('refuses a loss of rewards for a policy, and one of log-probabilities for a reward model', () => {
     expect(train('loss={id: bradley-terry}')).toMatch(/loss bradley-terry: it compares rewards.*metaapo train-reward/);
     const sets = [`output=${output('refused')}`, 'loss={id: dpo}'].flatMap((set) => ['--set', set]);
-    expect(refused('train-reward', recipe, ...sets)).toMatch(/loss dpo: it compares log-probabilities.*bradley-terry/);
+    expect(refused('train-reward', recipe, '--dry-run', ...sets)).toMatch(
+      /loss dpo: it compares log-probabilities.*bradley-terry/,
+    );
   });
 
   it('says what is missing of a model, and leaves no run directory', () => {

@@ -17,3 +17,18 @@ export function median(values: readonly number[]): number {
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
+
+/** The least value: on a shared machine, the one that the least other work was added to. */
+export function fastest(seconds: readonly number[]): number {
+  return Math.min(...seconds);
+}
+
+/** One measurement of several rounds: all their steps, the quickest start and the highest peak. */
+export function mergeRounds(rounds: readonly Measurement[]): Measurement {
+  return {
+    ...rounds.at(-1)!,
+    seconds: rounds.flatMap(({ seconds }) => seconds),
+    startup: fastest(rounds.map(({ startup }) => startup)),
+    peakBytes: Math.max(...rounds.map(({ peakBytes }) => peakBytes)),
+  };
+}

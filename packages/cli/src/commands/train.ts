@@ -30,11 +30,11 @@ export function addTrainReward(program: Command): void {
     .argument('[recipe]', 'YAML file');
   addExamples(
     command,
-    'train-reward reward.yaml',
+    'train-reward reward.yaml --dry-run',
     'train-reward reward.yaml --set training.epochs=2 --set output=runs/reward',
   );
-  addRunFlags(command, { dryRun: false }).action((name: string | undefined, given: GivenFlags) => {
+  addRunFlags(command).action((name: string | undefined, given: GivenFlags) => {
     const { recipe, flags } = recipeOfCommand(name, given);
-    return runTrainingCommand(recipe, flags, 'reward');
+    return flags.dryRun === true ? planTraining(recipe, flags, 'reward') : runTrainingCommand(recipe, flags, 'reward');
   });
 }

@@ -17,8 +17,8 @@ export interface GivenFlags extends Omit<RunFlags, 'resume'> {
 }
 
 /** Adds the flags of a recipe to a command. */
-export function addRunFlags(command: Command, { dryRun = true } = {}): Command {
-  command
+export function addRunFlags(command: Command): Command {
+  return command
     .option(
       '--set <key=value>',
       'override a key of the recipe, e.g. training.learningRate=1e-6; key= removes it',
@@ -28,6 +28,6 @@ export function addRunFlags(command: Command, { dryRun = true } = {}): Command {
       '--resume [directory]',
       "go on with the run in a directory, by default the recipe's output; needs no recipe",
     )
-    .option('--allow-changes', 'with --resume: accept a recipe, data or a backend that the run was not started with');
-  return dryRun ? command.option('--dry-run', 'print what would be done, and every default in force') : command;
+    .option('--allow-changes', 'with --resume: accept a recipe, data or a backend that the run was not started with')
+    .option('--dry-run', 'print what would be done, and every default in force');
 }

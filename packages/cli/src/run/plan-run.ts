@@ -54,10 +54,15 @@ export async function planRun(name: string, flags: RunFlags): Promise<void> {
   printDefaults(recipe);
 }
 
-/** `metaapo train --dry-run`. */
-export async function planTraining(name: string, { set }: RunFlags): Promise<void> {
-  const recipe = await readTrainingRecipe(name, set);
-  await checkRecipeParts(recipe, await loadPlugins(recipe.plugins));
+/** `metaapo train --dry-run`, and that of `train-reward`. */
+export async function planTraining(
+  name: string,
+  { set }: RunFlags,
+  kind: 'policy' | 'reward' = 'policy',
+): Promise<void> {
+  const recipe = await readTrainingRecipe(name, set, kind);
+  const modelGives = kind === 'reward' ? 'rewards' : 'logprobs';
+  await checkRecipeParts(recipe, await loadPlugins(recipe.plugins), modelGives);
   const { rows } = await planPreferences(recipe);
   printTraining(recipe, rowsToTrain(recipe, rows).length, 'pairs');
 }

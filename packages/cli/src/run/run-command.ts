@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import {
-  checkLossReads,
   composeRun,
   groupOf,
   type IterationParts,
@@ -68,7 +67,6 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
       context,
     });
     parts = composed as IterationParts;
-    checkLossReads(parts.loss, 'logprobs');
     const { train, held, promptOf, heldPromptOf } = await loadPreferences(recipe, codingOf(policy), sources);
     const isFree = parts.loss.isReferenceFree;
     const [heldReference] = await referencesOf(recipe, policy, [held], isFree, sources, backend.id);

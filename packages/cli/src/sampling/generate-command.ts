@@ -14,6 +14,7 @@ import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { chooseBackend } from '../training/choose-backend.js';
 import { openTextModel, type Sources } from '../training/open-models.js';
+import { requireOutputFile } from '../training/require-output-file.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
 /** Flags of `metaapo generate`. */
@@ -45,6 +46,7 @@ export async function generateCommand(flags: GenerateFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
   const sources: Sources = { revision: flags.revision, report, signal };
+  await requireOutputFile(flags.output);
   await chooseBackend(flags, report);
   const { cachedTokens, adapter, output } = flags;
   const loaded = await openTextModel(flags.model, sources, { cachedTokens, adapter });

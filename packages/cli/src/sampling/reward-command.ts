@@ -5,6 +5,7 @@ import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { chooseBackend } from '../training/choose-backend.js';
 import { findModel, openTextModel, type Sources } from '../training/open-models.js';
+import { requireOutputFile } from '../training/require-output-file.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
 /** Flags of `metaapo reward`. */
@@ -26,6 +27,7 @@ export async function rewardCommand(flags: RewardFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const report = (line: string): void => void process.stderr.write(`${line}\n`);
   const sources: Sources = { revision: flags.revision, report, signal };
+  await requireOutputFile(flags.output);
   await chooseBackend(flags, report);
   await refuseLanguageModel((await findModel(flags.model, sources)).directory);
   const loaded = await openTextModel(flags.model, sources);

@@ -1,4 +1,4 @@
-import { checkLossReads, composeRun, groupOf, initialTrainerState, planBatches, runTraining } from '@metaapo/core';
+import { composeRun, groupOf, initialTrainerState, planBatches, runTraining } from '@metaapo/core';
 import { checkRecipeParts } from '../recipe/check-recipe-parts.js';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
@@ -18,11 +18,10 @@ import { optimizerOf, scheduleOf } from './training-settings.js';
 export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'policy' | 'reward'): Promise<void> {
   const recipe = await readTrainingRecipe(name, flags.set, kind);
   const plugins = await loadPlugins(recipe.plugins);
-  await checkRecipeParts(recipe, plugins);
+  const modelGives = kind === 'reward' ? 'rewards' : 'logprobs';
+  await checkRecipeParts(recipe, plugins, modelGives);
   const metaLearner = metaLearnerPart(recipe.metaLearner);
   const parts = await composeRun({ plugins, recipe: { loss: recipe.loss, metaLearner } });
-  const modelGives = kind === 'reward' ? 'rewards' : 'logprobs';
-  checkLossReads(parts.loss, modelGives);
   const { training, output } = recipe;
   const newHead = kind === 'reward' ? { seed: training.seed } : undefined;
   await inRunDirectory(

@@ -78,7 +78,8 @@ export function addToState(graph: Graph, declaration: StateDeclaration, value: V
 }
 
 /**
- * Effect: rows `[n, ...]` are added to those rows of the state that `indices` `[n]` name.
+ * Effect: rows `[n, ...]` are added to those rows of the state that `indices` name: `[n]`, or `[n, 2]` where a row is
+ * named by its place in the state's first two axes; those must be distinct.
  * @param areDistinct the promise that no row is named twice, which saves adding up what goes to one row
  */
 export function addRowsToState(
@@ -89,6 +90,9 @@ export function addRowsToState(
   { areDistinct = false }: { readonly areDistinct?: boolean } = {},
 ): void {
   declareState(graph, declaration);
+  if (indices.shape.length > 1 && !areDistinct) {
+    throw new MetaapoError('internal', 'rows named by two indices must be distinct', { where: declaration.name });
+  }
   addNode(graph, 'addRowsToState', { state: declaration.name, areDistinct }, [rows, indices], []);
 }
 

@@ -41,8 +41,8 @@ export type OperationAttributes = Record<UnaryOperation | BinaryOperation | Comp
   /** Effect: the input is added to the state. */
   addToState: { readonly state: string };
   /**
-   * Effect: rows (input 0, `[n, ...]`) are added to the state's rows that input 1 (`[n]` int32) names; `areDistinct`: none
-   * of them twice.
+   * Effect: rows (input 0, `[n, ...]`) are added to the state's rows that input 1 (int32) names: `[n]`, or `[n, 2]` in the
+   * state's first two axes; `areDistinct`: none of them twice.
    */
   addRowsToState: { readonly state: string; readonly areDistinct: boolean };
   /** Effect: the state becomes zero. */

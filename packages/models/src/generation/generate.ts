@@ -9,13 +9,14 @@ import {
 import { uniformOf } from '@metaapo/core/numerics';
 import type { FedTensor, Session } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
+import { PAGE_TOKENS, pagesOf } from '../network/decode.js';
 import { feedsOf } from '../network/feeds.js';
 import { layoutGroups } from '../network/layout.js';
 import type { NetworkConfig, PassConfig } from '../network/network-config.js';
-import { flightFeeds, spreadRows } from './flight.js';
+import { flightFeeds, spreadRows, storePlaces } from './flight.js';
 import { drawTokens, penalizeRepetition } from './next-tokens.js';
+import { createPageStore, type PageStore } from './page-store.js';
 import { type Admission, createSchedule, type Flying, type PendingRequest, type Schedule } from './schedule.js';
-import { createTokenStore, type TokenStore } from './token-store.js';
 
 /** What generation needs of a model. */
 export interface GenerationOptions {
@@ -36,8 +37,8 @@ export async function* generate(
   signal?: AbortSignal,
 ): AsyncGenerator<RequestGenerations> {
   const { session, config, capacity } = options;
-  const store = createTokenStore(capacity);
-  for (const request of requests) checkRoom(request, capacity);
+  const store = createPageStore(pagesOf(capacity));
+  for (const request of requests) checkRoom(request, store.capacity);
   const pending = requests.map(
     (request, index): PendingRequest => ({ index, request, done: Array.from({ length: request.count }) }),
   );
@@ -63,11 +64,11 @@ export async function* generate(
   }
 }
 
-function checkRoom({ prompt, maxNewTokens }: GenerationRequest, capacity: number): void {
-  if (prompt.length + maxNewTokens <= capacity) return;
+function checkRoom({ prompt, maxNewTokens }: GenerationRequest, pages: number): void {
+  if (pagesOf(prompt.length) + pagesOf(maxNewTokens) <= pages) return;
   throw new MetaapoError('config', 'a request is larger than the store of keys and values', {
     where: 'generation',
-    expected: `at most ${capacity} tokens`,
+    expected: `at most ${pages} pages of ${PAGE_TOKENS} tokens`,
     got: `${prompt.length} of the prompt and ${maxNewTokens} new ones`,
     remedy: 'Lower maxNewTokens, or raise the number of cached tokens',
   });
@@ -77,12 +78,12 @@ function checkRoom({ prompt, maxNewTokens }: GenerationRequest, capacity: number
 async function prefill(
   options: GenerationOptions,
   entering: readonly Admission[],
-  store: TokenStore,
+  store: PageStore,
 ): Promise<readonly Flying[]> {
   const wanting = [...new Set(entering.map(({ pending }) => pending))].filter(({ stored }) => stored === undefined);
   if (wanting.length > 0) await storePrompts(options, wanting, store);
   const sequences = entering.map(({ pending, sample, reserved }): Flying => {
-    return { pending, prompt: pending.stored!, sample, reserved, tokens: [], logprobs: [], rows: [] };
+    return { pending, prompt: pending.stored!, sample, reserved, tokens: [], logprobs: [], pages: [], stored: 0 };
   });
   await appendDrawn(
     sequences,
@@ -98,36 +99,34 @@ async function prefill(
 async function storePrompts(
   { session, config }: GenerationOptions,
   pending: readonly PendingRequest[],
-  store: TokenStore,
+  store: PageStore,
 ): Promise<void> {
   await releaseUsed(session, store, config);
-  const rows = pending.map(({ request }) => store.take(request.prompt.length));
+  const pages = pending.map(({ request }) => store.take(pagesOf(request.prompt.length)));
   const layout = layoutGroups(
     pending.map(({ request }) => ({ prompt: request.prompt, responses: [] })),
     config,
     // Every token has its row in the store.
     (count) => count,
   );
-  const groups = config.keyValueHeads;
-  const all = rows.flatMap((own) => [...own]);
-  const storeRows = spreadRows(
-    all.map((row) => [row]),
-    groups,
-    1,
+  const lengths = pending.map(({ request }) => request.prompt.length);
+  const tokens = lengths.flatMap((length, index) =>
+    Array.from({ length }, (_, token) => ({ pages: pages[index]!, token })),
   );
   const { logits } = await session.run('prefill', {
-    ...feedsOf({ ...layout, predictingRows: lastRows(rows) }, config),
-    storeRows: { data: storeRows, shape: [all.length, groups] },
+    ...feedsOf({ ...layout, predictingRows: lastRows(lengths) }, config),
+    storePlaces: storePlaces(tokens, config.keyValueHeads),
   });
   for (const [index, own] of pending.entries()) {
-    own.stored = { rows: rows[index]!, logits: tf.slice(logits as tf.Tensor2D, [index, 0], [1, -1]) };
+    const after = tf.slice(logits as tf.Tensor2D, [index, 0], [1, -1]);
+    own.stored = { pages: pages[index]!, length: lengths[index]!, logits: after };
   }
   logits!.dispose();
 }
 
-function lastRows(prompts: readonly Int32Array[]): { data: Int32Array; shape: readonly number[] } {
+function lastRows(lengths: readonly number[]): { data: Int32Array; shape: readonly number[] } {
   let end = 0;
-  const data = Int32Array.from(prompts, ({ length }) => {
+  const data = Int32Array.from(lengths, (length) => {
     end += length;
     return end - 1;
   });
@@ -138,11 +137,12 @@ function lastRows(prompts: readonly Int32Array[]): { data: Int32Array; shape: re
 async function decode(
   { session, config }: GenerationOptions,
   flight: readonly Flying[],
-  store: TokenStore,
+  store: PageStore,
 ): Promise<void> {
-  if (store.clean < flight.length) await releaseUsed(session, store, config);
-  const rows = store.take(flight.length);
-  for (const [index, sequence] of flight.entries()) sequence.rows.push(rows[index]!);
+  const full = flight.filter(({ pages, stored }) => stored === pages.length * PAGE_TOKENS);
+  if (store.clean < full.length) await releaseUsed(session, store, config);
+  for (const sequence of full) sequence.pages.push(...store.take(1));
+  for (const sequence of flight) sequence.stored += 1;
   const feeds: Readonly<Record<string, FedTensor>> = flightFeeds(flight, config);
   const { logits } = await session.run('decode', feeds);
   await appendDrawn(flight, logits as tf.Tensor2D);
@@ -221,11 +221,11 @@ function settle(schedule: Schedule): readonly PendingRequest[] {
   return complete;
 }
 
-async function releaseUsed(session: Session, store: TokenStore, { keyValueHeads }: NetworkConfig): Promise<void> {
+async function releaseUsed(session: Session, store: PageStore, { keyValueHeads }: NetworkConfig): Promise<void> {
   const used = store.takeUsed();
   if (used.length === 0) return;
   const rows = spreadRows(
-    [...used].map((row) => [row]),
+    [...used].map((page) => [page]),
     keyValueHeads,
     1,
   );

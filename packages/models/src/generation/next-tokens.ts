@@ -65,30 +65,80 @@ export async function drawTokens(
   penalized: tf.Tensor2D = logits,
 ): Promise<DrawnTokens> {
   const [tokens, logprobs] = tf.tidy(() => {
-    const drawn =
-      choice.temperature === 0 ? tf.argMax(penalized, 1) : drawAt(filterLogits(penalized, choice), uniforms);
-    const ids = tf.cast(drawn, 'int32') as tf.Tensor1D;
-    const [rows, vocabulary] = logits.shape;
-    const flat = tf.add(tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(vocabulary, 'int32')), ids) as tf.Tensor1D;
-    return [ids, tf.sub(tf.gather(tf.reshape(logits, [-1]), flat), tf.logSumExp(logits, 1))] as const;
+    const probabilities = tf.softmax(logits, 1);
+    const isPlain = penalized === logits && isUnfiltered(choice);
+    const ids =
+      choice.temperature === 0
+        ? (tf.argMax(penalized, 1) as tf.Tensor1D)
+        : drawAt(isPlain ? probabilities : tf.softmax(filterLogits(penalized, choice), 1), uniforms);
+    // The largest probability is exp(largest logit) over the sum of exponentials: no pass over the logits but two maxima.
+    const logOfSum = tf.sub(tf.max(logits, 1), tf.log(tf.max(probabilities, 1)));
+    const drawn = tf.gather(tf.reshape(logits, [-1]), placesIn(logits, ids));
+    return [ids, tf.sub(drawn, logOfSum)] as const;
   });
   const result = { tokens: Int32Array.from(await tokens.data()), logprobs: Float32Array.from(await logprobs.data()) };
   tf.dispose([tokens, logprobs]);
   return result;
 }
 
+function isUnfiltered({ temperature, topK, topP, minP }: TokenChoice): boolean {
+  return temperature === 1 && topK === undefined && (topP ?? 1) >= 1 && (minP ?? 0) <= 0;
+}
+
+/** Positions in `[B * n]` of one column `[B]` int32 of each row of `[B, n]`. */
+function placesIn(table: tf.Tensor2D, columns: tf.Tensor1D): tf.Tensor1D {
+  const [rows, width] = table.shape;
+  return tf.add(tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(width, 'int32')), columns);
+}
+
+/** Probabilities that are added up one by one; the blocks of so many are found by their sums. */
+const BLOCK = 128;
 /** Below 1 by so much that its product with a float32 of at least a half is below that. */
 const LARGEST_UNIFORM = 1 - 2 ** -23;
 
-/** Number of tokens whose cumulative probability is at most the uniform: the inverse of the distribution. */
-function drawAt(scores: tf.Tensor2D, uniforms: Float32Array): tf.Tensor1D {
-  const cumulative = tf.cumsum(tf.softmax(scores, 1), 1) as tf.Tensor2D;
-  const vocabulary = scores.shape[1];
-  // The last sum is 1 up to rounding; the uniform is scaled by it, so that the draw always falls inside.
-  const total = tf.slice(cumulative, [0, vocabulary - 1], [-1, 1]);
-  const inside = uniforms.map((uniform) => Math.min(uniform, LARGEST_UNIFORM));
-  const level = tf.mul(tf.tensor2d(inside, [inside.length, 1]), total);
-  return tf.sum(tf.cast(tf.lessEqual(cumulative, level), 'int32'), 1);
+/**
+ * The inverse of the cumulative distribution: first among sums of blocks, then in the block that was found.
+ * @param probabilities `[B, V]`, borrowed
+ * @returns `[B]` int32: tokens whose probability is above zero
+ */
+function drawAt(probabilities: tf.Tensor2D, uniforms: Float32Array): tf.Tensor1D {
+  const [rows, vocabulary] = probabilities.shape;
+  const blocks = Math.ceil(vocabulary / BLOCK);
+  const missing = blocks * BLOCK - vocabulary;
+  const whole =
+    missing === 0
+      ? probabilities
+      : tf.pad(probabilities, [
+          [0, 0],
+          [0, missing],
+        ]);
+  const blockRows = tf.reshape(whole, [rows * blocks, BLOCK]) as tf.Tensor2D;
+  const sums = tf.reshape(tf.sum(blockRows, 1), [rows, blocks]) as tf.Tensor2D;
+  const first = drawIn(sums, tf.tensor1d(uniforms));
+  const second = drawIn(tf.gather(blockRows, placesIn(sums, first.index)), first.rest);
+  return tf.add(tf.mul(first.index, tf.scalar(BLOCK, 'int32')), second.index);
+}
+
+/**
+ * Where shares `[B]` in [0, 1] of the sums of rows `[B, n]` fall: the entries `[B]` int32, each above zero, and what is left
+ * of the share in them, as a share of the entry.
+ */
+function drawIn(
+  weights: tf.Tensor2D,
+  shares: tf.Tensor1D,
+): { readonly index: tf.Tensor1D; readonly rest: tf.Tensor1D } {
+  const [rows, count] = weights.shape;
+  const after = tf.cumsum(weights, 1) as tf.Tensor2D;
+  const total = tf.slice(after, [0, count - 1], [-1, 1]);
+  // Scaled by the sum as it was rounded, so that it always falls inside.
+  const level = tf.mul(tf.reshape(tf.minimum(shares, LARGEST_UNIFORM), [rows, 1]), total);
+  const index = tf.sum(tf.cast(tf.lessEqual(after, level), 'int32'), 1) as tf.Tensor1D;
+  const places = placesIn(weights, index);
+  const at = (table: tf.Tensor): tf.Tensor1D => tf.gather(tf.reshape(table, [-1]), places) as tf.Tensor1D;
+  const entry = at(weights);
+  const before = tf.sub(at(after), entry);
+  const rest = tf.div(tf.sub(tf.reshape(level, [rows]), before), entry) as tf.Tensor1D;
+  return { index, rest: tf.maximum(rest, 0) };
 }
 
 /**

@@ -14,7 +14,7 @@ import {
   type Session,
 } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
-import { generationPrograms } from './decode.js';
+import { generationPrograms, pagesOf } from './decode.js';
 import { feedsOf } from './feeds.js';
 import { layoutGroups, type PackedLayout } from './layout.js';
 import { createOpenPass } from './open-pass.js';
@@ -197,7 +197,7 @@ export function languageModelPrograms(options: ModelProgramOptions): ProgramSet 
     evaluate,
     head: headProgram(options),
     logits: logitsProgram(options),
-    ...(options.cachedTokens === undefined ? {} : generationPrograms(options, options.cachedTokens)),
+    ...(options.cachedTokens === undefined ? {} : generationPrograms(options, pagesOf(options.cachedTokens))),
   };
   if (options.optimizer === undefined) return inference;
   return {

@@ -14,67 +14,73 @@ import type { NetworkConfig } from './network-config.js';
 import { parametersIn } from './parameters.js';
 import type { ProgramOptions } from './programs.js';
 
-/** The store of one layer's keys or values: a row for each token and group, `[capacity * g, d]`; free rows are zero. */
-function store(kind: 'keys' | 'values', layer: number, rows: number, config: NetworkConfig): StateDeclaration {
+/** Tokens of a page, whose keys lie side by side: they are read together. */
+export const PAGE_TOKENS = 16;
+
+/** Pages that so many tokens of one prompt or response take. */
+export const pagesOf = (tokens: number): number => Math.ceil(tokens / PAGE_TOKENS);
+
+/** The store of one layer's keys or values: `[pages * g, PAGE_TOKENS, d]`, row = page * g + group; free pages are zero. */
+function store(kind: 'keys' | 'values', layer: number, pages: number, config: NetworkConfig): StateDeclaration {
   return {
     name: `${kind}/${layer}`,
-    shape: [rows * config.keyValueHeads, config.headDim],
+    shape: [pages * config.keyValueHeads, PAGE_TOKENS, config.headDim],
     dtype: 'float32',
     initially: 'zeros',
   };
 }
 
 /**
- * The programs of generation, on a store of keys and values with room for `capacity` tokens:
- * - `prefill` computes prompts, puts their keys and values into the rows that `storeRows` `[N, g]` names, and gives the
- *   logits `[predicted, V]` after them;
+ * The programs of generation, on a store of keys and values of so many pages:
+ * - `prefill` computes prompts, puts their keys and values where `storePlaces` `[N, g, 2]` (row of the store, token in the page)
+ *   says, and gives the logits `[predicted, V]` after them;
  * - `decode` computes one token for each of N sequences in flight (see {@link attendToStore}) and gives the logits after it;
  * - `release` makes the rows `[rows]` zero again.
  */
 export function generationPrograms(
   options: ProgramOptions,
-  capacity: number,
+  pages: number,
 ): { readonly prefill: Program; readonly decode: Program; readonly release: Program } {
   return {
-    prefill: prefillProgram(options, capacity),
-    decode: decodeProgram(options, capacity),
-    release: releaseProgram(options.config, capacity),
+    prefill: prefillProgram(options, pages),
+    decode: decodeProgram(options, pages),
+    release: releaseProgram(options.config, pages),
   };
 }
 
-function prefillProgram({ config, parameters, adapters, precision }: ProgramOptions, capacity: number): Program {
+function prefillProgram({ config, parameters, adapters, precision }: ProgramOptions, pages: number): Program {
   const graph = createGraph('prefill');
   const read = parametersIn(graph, parameters, adapters);
-  const rows = storeRows(graph, config);
+  const places = storePlaces(graph, config);
   const hidden = hiddenStates(graph, config, read, precision, (heads, layer) =>
-    keepInStore(graph, heads, layer, rows, config, capacity),
+    keepInStore(graph, heads, layer, places, config, pages),
   );
   return finishProgram(graph, { logits: logitsOf(hidden, config, read, precision) });
 }
 
-function storeRows(graph: Graph, { keyValueHeads }: NetworkConfig): Value {
-  const rows = ops.input(graph, 'storeRows', ['tokens', keyValueHeads], 'int32');
-  return ops.reshape(rows, [product(keyValueHeads, 'tokens')]);
+function storePlaces(graph: Graph, { keyValueHeads }: NetworkConfig): Value {
+  const places = ops.input(graph, 'storePlaces', ['tokens', keyValueHeads, 2], 'int32');
+  return ops.reshape(places, [product(keyValueHeads, 'tokens'), 2]);
 }
 
-function decodeProgram({ config, parameters, adapters, precision }: ProgramOptions, capacity: number): Program {
+function decodeProgram({ config, parameters, adapters, precision }: ProgramOptions, pages: number): Program {
   const graph = createGraph('decode');
   const read = parametersIn(graph, parameters, adapters);
-  const rows = storeRows(graph, config);
+  const places = storePlaces(graph, config);
   const flight = flightInputs(graph, config);
   const x = decoderBlocks(graph, config, read, precision, tokenInputs(graph, config), (heads, layer) => {
-    keepInStore(graph, heads, layer, rows, config, capacity);
-    return attendToStore(graph, heads.query, layer, flight, config, capacity);
+    keepInStore(graph, heads, layer, places, config, pages);
+    return attendToStore(graph, heads.query, layer, flight, config, pages);
   });
   return finishProgram(graph, { logits: logitsOf(finalNorm(graph, x, config, read), config, read, precision) });
 }
 
-function releaseProgram(config: NetworkConfig, capacity: number): Program {
+function releaseProgram(config: NetworkConfig, pages: number): Program {
   const graph = createGraph('release');
   const rows = ops.input(graph, 'rows', ['rows'], 'int32');
   for (let layer = 0; layer < config.layers; layer++) {
     for (const kind of ['keys', 'values'] as const) {
-      const state = store(kind, layer, capacity, config);
+      const state = store(kind, layer, pages, config);
       const used = ops.gather(ops.readState(graph, state), rows);
       ops.addRowsToState(graph, state, ops.negate(used), rows, { areDistinct: true });
     }
@@ -86,12 +92,12 @@ function keepInStore(
   graph: Graph,
   { key, value }: ProjectedHeads,
   layer: number,
-  rows: Value,
+  places: Value,
   config: NetworkConfig,
-  capacity: number,
+  pages: number,
 ): void {
-  ops.addRowsToState(graph, store('keys', layer, capacity, config), key, rows, { areDistinct: true });
-  ops.addRowsToState(graph, store('values', layer, capacity, config), value, rows, { areDistinct: true });
+  ops.addRowsToState(graph, store('keys', layer, pages, config), key, places, { areDistinct: true });
+  ops.addRowsToState(graph, store('values', layer, pages, config), value, places, { areDistinct: true });
 }
 
 /**
@@ -99,15 +105,15 @@ function keepInStore(
  * each; a prompt's keys are read once for all of its sequences.
  */
 interface FlightInputs {
-  /** `[P*g*L]` int32: store rows of each prompt's tokens, group by group; any row for padding. */
+  /** `[P*g*L]` int32: store rows of each prompt's pages, group by group; any row for padding. */
   readonly promptRows: Value;
-  /** `[N*g*T]` int32: store rows of each sequence's own tokens, group by group; any row for padding. */
+  /** `[N*g*T]` int32: store rows of each sequence's own pages, group by group; any row for padding. */
   readonly ownRows: Value;
   /** `[P*K]` int32: the sequence in each place of the prompts; any sequence for an empty place. */
   readonly places: Value;
   /** `[N]` int32: the place of each sequence. */
   readonly placeOf: Value;
-  /** One `[N, L+T]` float32 for each window of the layers: 0 where a key is seen, -1e9 where it is not. */
+  /** One `[N, 16 (L+T)]` float32 for each window of the layers: 0 where a key is seen, -1e9 where it is not. */
   readonly maskOf: (window: number | undefined) => Value;
 }
 
@@ -124,8 +130,8 @@ function flightInputs(graph: Graph, { keyValueHeads: g, slidingWindows }: Networ
     masks.set(window, ops.input(graph, maskName(window), ['tokens', 'seen']));
   }
   return {
-    promptRows: flat('promptRows', ['prompts', g, 'context']),
-    ownRows: flat('ownRows', ['tokens', g, 'own']),
+    promptRows: flat('promptRows', ['prompts', g, 'contextPages']),
+    ownRows: flat('ownRows', ['tokens', g, 'ownPages']),
     places: flat('places', ['prompts', 'places']),
     placeOf: ops.input(graph, 'placeOf', ['tokens'], 'int32'),
     maskOf: (window) => masks.get(window)!,
@@ -143,12 +149,13 @@ function attendToStore(
   layer: number,
   flight: FlightInputs,
   config: NetworkConfig,
-  capacity: number,
+  pages: number,
 ): Value {
   const { heads: h, keyValueHeads: g, headDim: d } = config;
   const r = h / g;
-  const read = (kind: 'keys' | 'values', rows: Value, batch: number | string, count: string): Value => {
-    const all = ops.readState(graph, store(kind, layer, capacity, config));
+  const [context, own] = [product(PAGE_TOKENS, 'contextPages'), product(PAGE_TOKENS, 'ownPages')];
+  const read = (kind: 'keys' | 'values', rows: Value, batch: number | string, count: number | string): Value => {
+    const all = ops.readState(graph, store(kind, layer, pages, config));
     return ops.reshape(ops.gather(all, rows), [batch, count, d]);
   };
   const prompts = product('prompts', g);
@@ -164,14 +171,14 @@ function attendToStore(
     const placed = ops.reshape(ops.transpose(split, [0, 2, 1, 3]), [product('prompts', 'places'), product(h, width)]);
     return ops.reshape(ops.gather(placed, flight.placeOf), [product('tokens', h), width]);
   };
-  const promptKeys = read('keys', flight.promptRows, prompts, 'context');
-  const ownKeys = read('keys', flight.ownRows, sequences, 'own');
+  const promptKeys = read('keys', flight.promptRows, prompts, context);
+  const ownKeys = read('keys', flight.ownRows, sequences, own);
   const scores = ops.concat(
     [
-      toSequences(ops.batchMatmul(toPrompts(query, d), promptKeys, { transposeB: true }), 'context'),
+      toSequences(ops.batchMatmul(toPrompts(query, d), promptKeys, { transposeB: true }), context),
       ops.reshape(ops.batchMatmul(ops.reshape(query, [sequences, r, d]), ownKeys, { transposeB: true }), [
         product('tokens', h),
-        'own',
+        own,
       ]),
     ],
     1,
@@ -180,14 +187,11 @@ function attendToStore(
   const mask = ops.reshape(flight.maskOf(config.slidingWindows[layer]), ['tokens', 1, 'seen']);
   const masked = ops.add(ops.reshape(scores, ['tokens', h, 'seen']), mask);
   const weights = ops.softmax(ops.reshape(masked, [product('tokens', h), 'seen']));
-  const [onPrompt, onOwn] = ops.split(weights, ['context', 'own'], 1) as readonly [Value, Value];
-  const fromPrompt = ops.batchMatmul(
-    toPrompts(onPrompt, 'context'),
-    read('values', flight.promptRows, prompts, 'context'),
-  );
+  const [onPrompt, onOwn] = ops.split(weights, [context, own], 1) as readonly [Value, Value];
+  const fromPrompt = ops.batchMatmul(toPrompts(onPrompt, context), read('values', flight.promptRows, prompts, context));
   const fromOwn = ops.batchMatmul(
-    ops.reshape(onOwn, [sequences, r, 'own']),
-    read('values', flight.ownRows, sequences, 'own'),
+    ops.reshape(onOwn, [sequences, r, own]),
+    read('values', flight.ownRows, sequences, own),
   );
   return ops.add(toSequences(fromPrompt, d), ops.reshape(fromOwn, [product('tokens', h), d]));
 }

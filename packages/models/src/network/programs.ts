@@ -83,20 +83,23 @@ export function headProgram({ config, parameters, adapters, precision }: Program
 
 /**
  * The gradient of a chunk: computes its logits again, adds to the head's gradient where that is trained, and gives
- * d loss / d hidden.
+ * d loss / d hidden. With c = d loss / d logprob of each row, d loss / d logits = -c * (softmax - onehot): c multiplies
+ * the hidden side of both products, which is narrower than the vocabulary.
  */
 export function headBackwardProgram(options: ProgramOptions): Program {
   const { config, precision } = options;
   const graph = createGraph('head-backward');
   const { hidden, targets } = chunkInputs(graph, config);
   const logits = logitsOf(hidden, config, parametersIn(graph, options.parameters, options.adapters), precision);
-  const logprobs = ops.negate(ops.crossEntropy(logits, targets).losses);
-  const cotangent = ops.input(graph, 'logprobGradient', ['rows']);
+  const slope = ops.cast(ops.crossEntropy(logits, targets).residual, precision);
+  const scale = ops.negate(ops.reshape(ops.input(graph, 'logprobGradient', ['rows']), ['rows', 1]));
   const weight = options.parameters.get(headWeightName(config))!;
-  const weightValue = ops.readState(graph, parameterState(weight));
-  const gradients = differentiate([{ value: logprobs, cotangent }], [hidden, weightValue]);
-  if (weight.isTrainable) accumulateGradient(trainingStates(weight).gradient, gradients.get(weightValue)!);
-  return finishProgram(graph, { hiddenGradient: gradients.get(hidden)![0]! });
+  if (weight.isTrainable) {
+    const scaled = ops.cast(ops.multiply(hidden, scale), precision);
+    accumulateGradient(trainingStates(weight).gradient, [ops.matmul(slope, scaled, { transposeA: true })]);
+  }
+  const weightValue = ops.cast(ops.readState(graph, parameterState(weight)), precision);
+  return finishProgram(graph, { hiddenGradient: ops.multiply(ops.matmul(slope, weightValue), scale) });
 }
 
 /** A chunk of hidden states to logits. */

@@ -51,7 +51,8 @@ export interface StateWriter {
   take(name: string, after?: readonly ControlEdge[]): Output;
   assign(name: string, value: Output): void;
   add(name: string, value: Output): void;
-  addRows(name: string, rows: Output, indices: Output): void;
+  /** @param axes how many of the variable's first axes an index names a row in */
+  addRows(name: string, rows: Output, indices: Output, axes: number): void;
   /** Frees the variable, which counts as zeros. */
   clear(name: string): void;
   /** Makes sure that a state which begins as zeros has a value. */
@@ -124,12 +125,11 @@ export function createStateWriter(writer: ProgramWriter, variables: Variables): 
       else wrote(access, addOrAssign(writer, variables, name, value, before(access)));
       access.hasValue = true;
     },
-    addRows(name, rows, indices) {
+    addRows(name, rows, indices, axes) {
       states.ensure(name);
-      states.change(name, 'ResourceScatterAdd', [indices, rows], {
-        dtype: dtypeOf(name),
-        Tindices: attribute.type('int32'),
-      });
+      const Tindices = attribute.type('int32');
+      if (axes === 1) states.change(name, 'ResourceScatterAdd', [indices, rows], { dtype: dtypeOf(name), Tindices });
+      else states.change(name, 'ResourceScatterNdAdd', [indices, rows], { T: dtypeOf(name), Tindices });
     },
     clear(name) {
       states.change(name, 'DestroyResourceOp', [], { ignore_lookup_error: attribute.boolean(true) });

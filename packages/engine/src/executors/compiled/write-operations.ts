@@ -50,6 +50,30 @@ function reshapeSizes(writer: ProgramWriter, shape: Shape): Output {
 const int32 = type('int32');
 const typed = (node: Node): { readonly T: ReturnType<typeof type> } => ({ T: type(first(node).dtype) });
 
+/**
+ * With m the largest logit of a row, p its softmax and t its target: the loss is (m - logit_t) - log(max p), since max p is
+ * exp(m) over the sum of exponentials, and never small; its gradient is p with 1 taken off at t, in p's own memory where
+ * nothing else reads it. A program that wants only one of the two computes only that one, which TensorFlow's own operation
+ * does not.
+ */
+function writeCrossEntropy(writer: ProgramWriter, node: Node, logits: Output, targets: Output): readonly Output[] {
+  const [rows] = node.inputs[1]!.shape;
+  const float = type('float32');
+  const largest = (x: Output): Output =>
+    writer.add('Max', [x, writer.integers([1])], { T: float, Tidx: int32, keep_dims: boolean(false) });
+  const probabilities = writer.add('Softmax', [logits], { T: float });
+  const counts = writer.add('Range', [writer.integer(0), writer.dimension(rows!), writer.integer(1)], { Tidx: int32 });
+  const places = writer.add('Pack', [counts, targets], { T: int32, N: integer(2), axis: integer(1) });
+  const atTarget = writer.add('GatherNd', [logits, places], { Tparams: float, Tindices: int32 });
+  const distance = writer.add('Sub', [largest(logits), atTarget], { T: float });
+  const logOfLargest = writer.add('Log', [largest(probabilities)], { T: float });
+  const losses = writer.add('Sub', [distance, logOfLargest], { T: float });
+  const ones = writer.add('Fill', [writer.shape([rows!]), writer.float(1)], { T: float, index_type: int32 });
+  const subtract = [probabilities, places, ones];
+  const residual = writer.add('TensorScatterSub', subtract, { T: float, Tindices: int32 });
+  return [losses, residual];
+}
+
 /** Every primitive that touches no state. */
 export const TRANSLATIONS: { readonly [Name in OperationName]?: Translation } = {
   constant: (writer, node) => {
@@ -137,9 +161,6 @@ export const TRANSLATIONS: { readonly [Name in OperationName]?: Translation } = 
   },
   crossEntropy: (writer, node) => {
     const [logits, targets] = operands(writer, node) as [Output, Output];
-    const inputs = [writer.cast(logits, first(node).dtype, 'float32'), targets];
-    const attributes = { T: type('float32'), Tlabels: int32 };
-    const losses = writer.add('SparseSoftmaxCrossEntropyWithLogits', inputs, attributes);
-    return [losses, `${losses}:1`];
+    return writeCrossEntropy(writer, node, writer.cast(logits, first(node).dtype, 'float32'), targets);
   },
 };

@@ -80,8 +80,9 @@ function writeNode(node: Node, context: Context): readonly (Output | undefined)[
     case 'addRowsToState': {
       const { state, areDistinct } = node.attributes;
       const [rows, indices] = node.inputs.map((value) => writer.get(value)) as [Output, Output];
-      if (areDistinct) states.addRows(state, rows, indices);
-      else states.addRows(state, ...sumsByRow(writer, rows, indices));
+      const axes = node.inputs[1]!.shape.length;
+      if (areDistinct) states.addRows(state, rows, indices, axes);
+      else states.addRows(state, ...sumsByRow(writer, rows, indices), 1);
       return [];
     }
     case 'clearState':

@@ -190,9 +190,11 @@ function apply(
     case 'addRowsToState': {
       const { state } = node.attributes;
       const target = states.get(state, bindings);
-      const [dense] = kernels.segmentSum!([inputs[0]!, inputs[1]!], node, { outputShapes: [target.shape] });
-      states.set(state, addOwned(target, dense!));
-      dense!.dispose();
+      const { rows, shape } = rowsNamed(inputs[1]!, target.shape);
+      const [dense] = kernels.segmentSum!([inputs[0]!, rows], node, { outputShapes: [shape] });
+      const added = tf.reshape(dense!, target.shape);
+      states.set(state, addOwned(target, added));
+      tf.dispose([rows, dense!, added]);
       return [];
     }
     case 'updateAdamW':
@@ -207,6 +209,14 @@ function apply(
       return kernels[node.operation]!(inputs, node, { outputShapes });
     }
   }
+}
+
+/** Rows named in one axis, and the shape of a state of `shape` in which they lie in it. */
+function rowsNamed(indices: tf.Tensor, shape: readonly number[]): { rows: tf.Tensor; shape: readonly number[] } {
+  if (indices.rank === 1) return { rows: indices.clone(), shape };
+  const [first, second, ...rest] = shape as [number, number, ...number[]];
+  const rows = tf.tidy(() => tf.sum(tf.mul(indices, tf.tensor1d([second, 1], 'int32')), 1));
+  return { rows, shape: [first * second, ...rest] };
 }
 
 /** The sum; `owned` is disposed. */
