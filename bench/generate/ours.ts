@@ -12,8 +12,10 @@ const backend = await selectBackend();
 process.stderr.write(`${backend.reason}\n`);
 const prompts = (JSON.parse(await readFile(work.prompts, 'utf8')) as number[][]).map((ids) => Int32Array.from(ids));
 const newTokens = prompts.length * work.samples * work.newTokens;
-// Room for every sequence at once: prompts once, and the new tokens of all of their responses.
-const cachedTokens = prompts.reduce((sum, { length }) => sum + length, newTokens);
+// Room for every sequence at once, prompts once; keys and values are kept in pages of 16 tokens.
+const whole = (tokens: number): number => 16 * Math.ceil(tokens / 16);
+const responses = prompts.length * work.samples * whole(work.newTokens);
+const cachedTokens = prompts.reduce((sum, { length }) => sum + whole(length), responses);
 const model = await loadLanguageModel(work.model, { precision: work.precision, cachedTokens });
 
 const requestsOf = (run: number, maxNewTokens: number): GenerationRequest[] =>

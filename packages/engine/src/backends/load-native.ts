@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs';
+import { GPU_ENVIRONMENT } from './gpu-environment.js';
 import { isGpuPresent } from './gpu-present.js';
 import type { NativePackage } from './native-package.js';
 import { quietly } from './quietly.js';
@@ -26,6 +27,9 @@ export async function loadNative(found: NativePackage): Promise<NativeBackendObj
   restoreRemovedUtil();
   // TensorFlow reads it once, when it is loaded: 2 hides notes and warnings, 3 also the errors about a missing GPU.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= found.id === 'tensorflow-gpu' && !isGpuPresent() ? '3' : '2';
+  if (found.id === 'tensorflow-gpu') {
+    for (const [name, value] of Object.entries(GPU_ENVIRONMENT)) process.env[name] ??= value;
+  }
   await quietly(() => createRequire(import.meta.url)(found.directory));
   if (!isRegistered()) {
     throw new Error(`${found.directory} uses another copy of @tensorflow/tfjs than @metaapo/engine does`);

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { CHILD_PROGRAM } from './child-program.js';
+import { GPU_ENVIRONMENT } from './gpu-environment.js';
 import { wasmDirectory } from './load-portable.js';
 
 /** What a fresh process found out about a backend. */
@@ -58,7 +59,7 @@ function locate(subject: Subject): Record<string, string> {
 function run(request: string, options: MeasureOptions): Promise<{ output: string; errors: string; end: string }> {
   return new Promise((fulfil, reject) => {
     const child = spawn(process.execPath, ['-e', CHILD_PROGRAM, request], {
-      env: { TF_CPP_MIN_LOG_LEVEL: '2', ...(options.env ?? process.env) },
+      env: { TF_CPP_MIN_LOG_LEVEL: '2', ...GPU_ENVIRONMENT, ...(options.env ?? process.env) },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: LIMIT_MS,
       ...(options.signal && { signal: options.signal }),

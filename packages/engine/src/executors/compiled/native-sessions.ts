@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 /** The part of tfjs-node's backend that loads SavedModels and runs them. */
 interface SessionBackend {
   readonly binding: { readonly loadSavedModel?: unknown };
+  readonly isUsingGpuDevice?: boolean;
   loadSavedModelMetaGraph(directory: string, tags: string): number;
   runSavedModel(
     id: number,
@@ -31,6 +32,11 @@ export interface NativeSession {
 export function backendHasSessions(): boolean {
   const backend = tf.backend() as unknown as Partial<SessionBackend>;
   return typeof backend.binding?.loadSavedModel === 'function';
+}
+
+/** True when the current TensorFlow.js backend computes on a GPU. */
+export function backendUsesGpu(): boolean {
+  return (tf.backend() as unknown as Partial<SessionBackend>).isUsingGpuDevice === true;
 }
 
 /**

@@ -101,28 +101,37 @@ describe('the compiled executor', () => {
     session.dispose();
   });
 
-  native('keeps states between runs and programs', async () => {
+  for (const usesGpu of [false, true]) {
+    native(`keeps states between runs and programs${usesGpu ? ', chosen as on a GPU' : ''}`, () =>
+      keepsStates(usesGpu),
+    );
+  }
+
+  async function keepsStates(usesGpu: boolean): Promise<void> {
     const total = { name: 'total, with "any" name', shape: [2], dtype: 'float32', initially: 'zeros' } as const;
     const table = { name: 'table', shape: [3, 1], dtype: 'float32', initially: 'zeros' } as const;
-    const session = openCompiledSession({
-      add: program((graph) => {
-        ops.addToState(graph, total, ops.input(graph, 'x', [2]));
-        return {};
-      }),
-      double: program((graph) => {
-        ops.assignState(graph, total, ops.multiply(ops.readState(graph, total), 2));
-        return {};
-      }),
-      clear: program((graph) => {
-        ops.clearState(graph, total);
-        return {};
-      }),
-      rows: program((graph) => {
-        const indices = ops.constant(graph, Int32Array.of(2, 0, 2), [3]);
-        ops.addRowsToState(graph, table, ops.input(graph, 'rows', [3, 1]), indices);
-        return {};
-      }),
-    });
+    const session = openCompiledSession(
+      {
+        add: program((graph) => {
+          ops.addToState(graph, total, ops.input(graph, 'x', [2]));
+          return {};
+        }),
+        double: program((graph) => {
+          ops.assignState(graph, total, ops.multiply(ops.readState(graph, total), 2));
+          return {};
+        }),
+        clear: program((graph) => {
+          ops.clearState(graph, total);
+          return {};
+        }),
+        rows: program((graph) => {
+          const indices = ops.constant(graph, Int32Array.of(2, 0, 2), [3]);
+          ops.addRowsToState(graph, table, ops.input(graph, 'rows', [3, 1]), indices);
+          return {};
+        }),
+      },
+      usesGpu,
+    );
     expect(Array.from(await session.read(total.name))).toEqual([0, 0]);
     await outputsOf(session, 'add', { x: row(1, 2) });
     await outputsOf(session, 'add', { x: row(1, 2) });
@@ -138,7 +147,7 @@ describe('the compiled executor', () => {
     }
     expect(Array.from(await session.read('table'))).toEqual([4, 0, 8]);
     session.dispose();
-  });
+  }
 
   native('hands a kept value of unknown size from one program to the next', async () => {
     const kept = { name: 'kept', shape: ['n'], dtype: 'float32', initially: 'empty' } as const;

@@ -5,7 +5,7 @@ import { collectGarbage } from '../collect-garbage.js';
 import { bindDimensions } from '../eager/session.js';
 import { carrierOf, type FedTensor, type ProgramSet, type Session, statesOf } from '../session.js';
 import { createGraphWriter, type Output } from './graph-writer.js';
-import { loadNativeSession, type NativeSession } from './native-sessions.js';
+import { backendUsesGpu, loadNativeSession, type NativeSession } from './native-sessions.js';
 import { runtimeError } from './runtime-error.js';
 import { type StateAccess, writeStateAccess } from './state-access.js';
 import { writeVariables } from './state-writer.js';
@@ -15,15 +15,16 @@ import { type WrittenProgram, writeProgram } from './write-program.js';
 /**
  * Runs programs as one TensorFlow graph in a session of its own: states are variables updated in place, and buffers are
  * reused. The first run of each program takes longer, since the runtime optimises its part of the graph.
+ * @param usesGpu whether variables are to lie on a GPU
  * @throws MetaapoError with code `backend` when the current backend has no sessions
  */
-export function openCompiledSession(programs: ProgramSet): Session {
+export function openCompiledSession(programs: ProgramSet, usesGpu = backendUsesGpu()): Session {
   const declarations = statesOf(programs);
   const graph = createGraphWriter();
   const variables = writeVariables(graph, declarations);
   const dtypes = new Set([...declarations.values()].map(({ dtype }) => dtype));
   const handles = [...declarations.keys()].map(variables.handle);
-  const access = handles.length === 0 ? undefined : writeStateAccess(graph, handles, dtypes);
+  const access = handles.length === 0 ? undefined : writeStateAccess(graph, handles, dtypes, usesGpu);
   const written = new Map<string, WrittenProgram>();
   for (const [name, program] of Object.entries(programs)) {
     written.set(name, writeProgram(graph, variables, name, program));

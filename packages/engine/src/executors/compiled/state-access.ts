@@ -30,20 +30,44 @@ export function writeStateAccess(
   graph: GraphWriter,
   handles: readonly Output[],
   dtypes: ReadonlySet<DataType>,
+  usesGpu: boolean,
 ): StateAccess {
   const int32 = attribute.type('int32');
-  const resource = attribute.type('resource');
   const position = graph.add('Placeholder', [], { dtype: int32, shape: attribute.shape([]) }, 'access/position');
   const shape = graph.add('Placeholder', [], { dtype: int32, shape: attribute.shape([-1]) }, 'access/shape');
-  const packed = { T: resource, N: attribute.integer(handles.length), axis: attribute.integer(0) };
-  const all = graph.add('Pack', handles, packed, 'access/handles');
-  const axis = graph.constant(Int32Array.of(0), [], 'access');
-  const chosen = { Tparams: resource, Tindices: int32, Taxis: int32 };
-  const handle = graph.add('GatherV2', [all, position, axis], chosen, 'access/handle');
+  const handle = (usesGpu ? mergedHandle : gatheredHandle)(graph, handles, position);
   const hasValue = graph.add('VarIsInitializedOp', [handle], {}, 'access/hasValue');
   const values = new Map<DataType, ValueAccess>();
   for (const dtype of dtypes) values.set(dtype, writeValueAccess(graph, handle, shape, dtype));
   return { position, shape, hasValue, values };
+}
+
+/** The handle at a position, looked up among all. */
+function gatheredHandle(graph: GraphWriter, handles: readonly Output[], position: Output): Output {
+  const [int32, resource] = [attribute.type('int32'), attribute.type('resource')];
+  const packed = { T: resource, N: attribute.integer(handles.length), axis: attribute.integer(0) };
+  const all = graph.add('Pack', handles, packed, 'access/handles');
+  const axis = graph.constant(Int32Array.of(0), [], 'access');
+  return graph.add(
+    'GatherV2',
+    [all, position, axis],
+    { Tparams: resource, Tindices: int32, Taxis: int32 },
+    'access/handle',
+  );
+}
+
+/**
+ * The same out of operations that a GPU has for handles: a variable is where every operation that takes its handle can be,
+ * and a lookup can be on the CPU only. It takes longer, with three operations a state in every run.
+ */
+function mergedHandle(graph: GraphWriter, handles: readonly Output[], position: Output): Output {
+  const [int32, resource] = [attribute.type('int32'), attribute.type('resource')];
+  const candidates = handles.map((handle, index): Output => {
+    const own = graph.constant(Int32Array.of(index), [], 'access');
+    const isIt = graph.add('Equal', [position, own], { T: int32 }, 'access/isIt');
+    return `${graph.add('Switch', [handle, isIt], { T: resource }, 'access/candidate')}:1`;
+  });
+  return graph.add('Merge', candidates, { T: resource, N: attribute.integer(handles.length) }, 'access/handle');
 }
 
 function writeValueAccess(graph: GraphWriter, handle: Output, shape: Output, dtype: DataType): ValueAccess {
