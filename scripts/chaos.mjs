@@ -1,7 +1,8 @@
 // Kills a run (kill -9) at random moments, resumes it to its end, and compares: `pnpm chaos [--kills 100]
 // [--executors compiled,eager] [--seed 1]`. A resumed run must give the same weights, byte for byte, journal no response
 // and no reward twice, and ask for no reward again that was in the journal when it was killed: besides the undisturbed
-// run's calls only those that were in flight are made, held-out ones included. Exit code 1 when one does not.
+// run's calls only those that were in flight are made, held-out ones included. A kill that comes after the run's end does
+// not count. Exit code 1 when one does not hold.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -112,18 +113,20 @@ async function undisturbed(executor) {
   return { duration: performance.now() - began, result: resultOf(output), calls: callsSoFar() };
 }
 
-/** Kills a run, resumes it, and tells what was wrong. */
-async function killOnce(executor, kill, expected) {
-  const output = join(directory, `killed-${executor}-${kill}`);
+/** Kills a run, resumes it, and tells what was wrong; undefined when the run had ended before. */
+async function killOnce(executor, attempt, expected) {
+  const output = join(directory, `killed-${executor}-${attempt}`);
   rmSync(calls, { force: true });
   const args = argumentsFor(output, executor);
-  const killed = await start(args, uniform(kill) * expected.duration);
-  const stage = killed.isKilled ? stageOf(killed.errors) : 'finished';
+  const killed = await start(args, uniform(attempt) * expected.duration);
+  if (!killed.isKilled && killed.status === 0) {
+    rmSync(output, { recursive: true, force: true });
+    return undefined;
+  }
+  const stage = stageOf(killed.errors);
   // Asked for, and not in the journal when the process died: nobody can know these answers any more.
-  const inFlight = killed.isKilled ? callsSoFar() - rewardsIn(entriesOf(output)) : 0;
-  const resumed = killed.isKilled
-    ? await start([...args, '--resume'])
-    : { status: killed.status, errors: killed.errors };
+  const inFlight = callsSoFar() - rewardsIn(entriesOf(output));
+  const resumed = killed.isKilled ? await start([...args, '--resume']) : killed;
   const faults = [];
   const again = callsSoFar() - expected.calls;
   if (resumed.status !== 0) faults.push(`the resumed run failed:\n${resumed.errors.slice(-1500)}`);
@@ -141,9 +144,12 @@ async function killOnce(executor, kill, expected) {
 async function torment(executor) {
   const expected = await undisturbed(executor);
   const stages = {};
-  let [different, again] = [0, 0];
-  for (let kill = 0; kill < kills; kill++) {
-    const { stage, faults, again: more } = await killOnce(executor, kill, expected);
+  let [different, again, kill] = [0, 0, 0];
+  for (let attempt = 0; kill < kills; attempt++) {
+    const killed = await killOnce(executor, attempt, expected);
+    if (killed === undefined) continue;
+    kill += 1;
+    const { stage, faults, again: more } = killed;
     stages[stage] = (stages[stage] ?? 0) + 1;
     again += more;
     if (faults.length > 0) different += 1;

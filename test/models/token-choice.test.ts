@@ -50,6 +50,29 @@ function chiSquare(seen: readonly number[], probabilities: readonly number[]): {
 
 for (const backend of ['tensorflow', 'wasm'] as const) {
   describe(`the choice of a token on ${backend}`, () => {
+    it('refuses logits that are no numbers', async (context) => {
+      const missing = await prepareBackend(backend);
+      if (missing !== undefined) context.skip(missing);
+      const logits = tf.tensor2d([0, Number.NaN, 1, 2], [1, 4]);
+      await expect(drawTokens(logits, { temperature: 1 }, Float32Array.of(0.5))).rejects.toThrow(/no numbers/);
+      logits.dispose();
+    });
+
+    it('draws in the last block of a vocabulary that blocks do not fill, and none that is left out', async (context) => {
+      const missing = await prepareBackend(backend);
+      if (missing !== undefined) context.skip(missing);
+      // All that is likely are tokens 2, 130 and 299 of 300.
+      const scores = new Float32Array(300).fill(-200);
+      for (const token of [2, 130, 299]) scores[token] = 1;
+      const logits = tf.tensor2d(scores, [1, 300]);
+      const drawn: number[] = [];
+      for (const uniform of [0, 0.3, 0.34, 0.66, 0.67, 0.9999999, 1]) {
+        drawn.push((await drawTokens(logits, { temperature: 1 }, Float32Array.of(uniform))).tokens[0]!);
+      }
+      expect(drawn).toEqual([2, 2, 130, 130, 299, 299, 299]);
+      logits.dispose();
+    });
+
     it.for(golden.cases)(
       '$name leaves the probabilities of transformers',
       async ({ choice, probabilities }, context) => {

@@ -1,4 +1,4 @@
-import type { TokenChoice } from '@metaapo/core/contracts';
+import { MetaapoError, type TokenChoice } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
 
 /** What is added to the logit of a token that is left out. */
@@ -57,6 +57,7 @@ export interface DrawnTokens {
  * @param logits `[B, V]` float32 of the model, borrowed
  * @param uniforms `[B]` in [0, 1]
  * @param penalized `[B, V]` float32 logits to draw from in place of the model's, borrowed
+ * @throws MetaapoError with code `numerics` where logits are not finite
  */
 export async function drawTokens(
   logits: tf.Tensor2D,
@@ -78,6 +79,12 @@ export async function drawTokens(
   });
   const result = { tokens: Int32Array.from(await tokens.data()), logprobs: Float32Array.from(await logprobs.data()) };
   tf.dispose([tokens, logprobs]);
+  if (!result.logprobs.every(Number.isFinite)) {
+    throw new MetaapoError('numerics', 'the model gives logits that are no numbers', {
+      where: 'generation',
+      remedy: 'Its weights are broken, perhaps by a training that diverged: take an earlier checkpoint',
+    });
+  }
   return result;
 }
 
@@ -93,7 +100,7 @@ function placesIn(table: tf.Tensor2D, columns: tf.Tensor1D): tf.Tensor1D {
 
 /** Probabilities that are added up one by one; the blocks of so many are found by their sums. */
 const BLOCK = 128;
-/** Below 1 by so much that its product with a float32 of at least a half is below that. */
+/** Below 1 by so much that its product with a float32 is below that one. */
 const LARGEST_UNIFORM = 1 - 2 ** -23;
 
 /**
