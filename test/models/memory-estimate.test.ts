@@ -55,9 +55,10 @@ describe('the estimate of a training', () => {
     const { weights, gradients, moments, cache, parameters } = estimateTrainingMemory({
       ...none,
       config,
+      // Seven pages of 16.
       cachedTokens: 100,
     });
     expect([weights, gradients, moments]).toEqual([4, 4, 8].map((factor) => factor * parameters.all));
-    expect(cache).toBe(100 * 8 * config.layers * config.keyValueHeads * config.headDim);
+    expect(cache).toBe(112 * 8 * config.layers * config.keyValueHeads * config.headDim);
   });
 });
