@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { type GenerationMeasurement, type GenerationWork, preparePrompts } from './generate/prepare-prompts.js';
 import { writeGguf } from './generate/write-gguf.js';
 import { compileSide, runByTurns, runSide } from './run-side.js';
-import { fastest } from './train/measurement.js';
+import { fastest, mergeRounds } from './train/measurement.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -75,16 +75,6 @@ const nodeLlama = compileSide('generate/node-llama.ts');
 const say = (line: string): void => void process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
 
 const rateOf = ({ tokens, seconds }: GenerationMeasurement): number => tokens / fastest(seconds);
-
-/** One measurement of several rounds: all their runs, the quickest start and the highest peak. */
-function mergeRounds(rounds: readonly GenerationMeasurement[]): GenerationMeasurement {
-  return {
-    ...rounds.at(-1)!,
-    seconds: rounds.flatMap(({ seconds }) => seconds),
-    startup: fastest(rounds.map(({ startup }) => startup)),
-    peakBytes: Math.max(...rounds.map(({ peakBytes }) => peakBytes)),
-  };
-}
 
 function measurePeer(work: GenerationWork, { sequences, cache }: Peer, probe: boolean): GenerationMeasurement {
   say(`${work.model} ${work.precision}: PyTorch, ${sequences} at once, ${cache} cache${probe ? ', one batch' : ''}`);

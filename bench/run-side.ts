@@ -5,9 +5,6 @@ import { buildSync } from 'esbuild';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 
-/** The command that runs a TypeScript side of a bench. */
-export const tsx = join(here, '..', 'node_modules', '.bin', 'tsx');
-
 /**
  * Compiles a TypeScript side, so that plain node runs it on the built packages: tsx would count as its time and memory.
  * @param script relative to this directory

@@ -23,8 +23,10 @@ export function fastest(seconds: readonly number[]): number {
   return Math.min(...seconds);
 }
 
-/** One measurement of several rounds: all their steps, the quickest start and the highest peak. */
-export function mergeRounds(rounds: readonly Measurement[]): Measurement {
+/** One measurement of several rounds: all their times, the quickest start and the highest peak; the rest of the last one. */
+export function mergeRounds<Side extends Pick<Measurement, 'seconds' | 'startup' | 'peakBytes'>>(
+  rounds: readonly Side[],
+): Side {
   return {
     ...rounds.at(-1)!,
     seconds: rounds.flatMap(({ seconds }) => seconds),

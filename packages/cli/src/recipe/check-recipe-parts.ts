@@ -9,6 +9,9 @@ import {
 import type { Plugin } from '@metaapo/core/contracts';
 import { metaLearnerPart } from '../training/meta-training.js';
 
+/** What the model of a training gives its loss. */
+export const outputOf = (kind: 'policy' | 'reward'): ModelOutput => (kind === 'reward' ? 'rewards' : 'logprobs');
+
 /**
  * Checks everything that a recipe says of its parts, before a model is opened or a directory made.
  * A reference that the loss does not read is warned of: recipes of losses with and without one may share it.

@@ -13,7 +13,7 @@ import {
 } from '@metaapo/core';
 import type { PromptGroup, TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
-import { checkRecipeParts } from '../recipe/check-recipe-parts.js';
+import { checkRecipeParts, outputOf } from '../recipe/check-recipe-parts.js';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
@@ -61,8 +61,7 @@ export async function planTraining(
   kind: 'policy' | 'reward' = 'policy',
 ): Promise<void> {
   const recipe = await readTrainingRecipe(name, set, kind);
-  const modelGives = kind === 'reward' ? 'rewards' : 'logprobs';
-  await checkRecipeParts(recipe, await loadPlugins(recipe.plugins), modelGives);
+  await checkRecipeParts(recipe, await loadPlugins(recipe.plugins), outputOf(kind));
   const { rows } = await planPreferences(recipe);
   printTraining(recipe, rowsToTrain(recipe, rows).length, 'pairs');
 }

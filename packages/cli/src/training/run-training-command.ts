@@ -1,5 +1,5 @@
 import { composeRun, groupOf, initialTrainerState, planBatches, runTraining } from '@metaapo/core';
-import { checkRecipeParts } from '../recipe/check-recipe-parts.js';
+import { checkRecipeParts, outputOf } from '../recipe/check-recipe-parts.js';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
@@ -18,7 +18,7 @@ import { optimizerOf, scheduleOf } from './training-settings.js';
 export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'policy' | 'reward'): Promise<void> {
   const recipe = await readTrainingRecipe(name, flags.set, kind);
   const plugins = await loadPlugins(recipe.plugins);
-  const modelGives = kind === 'reward' ? 'rewards' : 'logprobs';
+  const modelGives = outputOf(kind);
   await checkRecipeParts(recipe, plugins, modelGives);
   const metaLearner = metaLearnerPart(recipe.metaLearner);
   const parts = await composeRun({ plugins, recipe: { loss: recipe.loss, metaLearner } });
