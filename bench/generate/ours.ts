@@ -7,15 +7,17 @@ import type { GenerationMeasurement, GenerationWork } from './prepare-prompts.js
 
 const work = JSON.parse(process.argv[2]!) as GenerationWork;
 const WARM_UP_TOKENS = 4;
+/** Places in the store of keys and values are given out by so many tokens. */
+const PAGE_TOKENS = 16;
 
 const backend = await selectBackend();
 process.stderr.write(`${backend.reason}\n`);
 const prompts = (JSON.parse(await readFile(work.prompts, 'utf8')) as number[][]).map((ids) => Int32Array.from(ids));
 const newTokens = prompts.length * work.samples * work.newTokens;
-// Room for every sequence at once, prompts once; keys and values are kept in pages of 16 tokens.
-const whole = (tokens: number): number => 16 * Math.ceil(tokens / 16);
-const responses = prompts.length * work.samples * whole(work.newTokens);
-const cachedTokens = prompts.reduce((sum, { length }) => sum + whole(length), responses);
+// Room for every sequence at once: each prompt once, with a place as long as the longest one's.
+const place = (tokens: number): number => PAGE_TOKENS * Math.ceil(tokens / PAGE_TOKENS);
+const longest = Math.max(...prompts.map(({ length }) => length));
+const cachedTokens = prompts.length * (place(longest) + work.samples * place(work.newTokens));
 const model = await loadLanguageModel(work.model, { precision: work.precision, cachedTokens });
 
 const requestsOf = (run: number, maxNewTokens: number): GenerationRequest[] =>

@@ -58,6 +58,16 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
       logits.dispose();
     });
 
+    it('gives the log-probability of a token that the model all but excludes', async (context) => {
+      const missing = await prepareBackend(backend);
+      if (missing !== undefined) context.skip(missing);
+      const logits = tf.tensor2d([0, -200, 0, -90], [2, 2]);
+      const { tokens, logprobs } = await drawTokens(logits, { temperature: 100 }, Float32Array.of(0.99, 0.99));
+      logits.dispose();
+      expect([...tokens]).toEqual([1, 1]);
+      expect([...logprobs]).toEqual([-200, -90]);
+    });
+
     it('draws in the last block of a vocabulary that blocks do not fill, and none that is left out', async (context) => {
       const missing = await prepareBackend(backend);
       if (missing !== undefined) context.skip(missing);

@@ -106,7 +106,8 @@ const RULES: { readonly [Name in Node['operation']]?: GradientRule } = {
   },
   split: (node, cotangents) => {
     if (cotangents.every((cotangent) => cotangent === undefined)) return [undefined];
-    const { axis } = node.attributes as { axis: number };
+    const { axis, dropsRest } = node.attributes as { axis: number; dropsRest: boolean };
+    if (dropsRest) throw new MetaapoError('internal', 'no gradient of what is left out', { where: 'split' });
     const graph = node.inputs[0]!.graph;
     const parts = cotangents.map(
       (cotangent, part) => cotangent ?? ops.broadcastTo(ops.scalar(graph, 0), node.outputs[part]!.shape),

@@ -77,23 +77,41 @@ export function addToState(graph: Graph, declaration: StateDeclaration, value: V
   addNode(graph, 'addToState', { state: declaration.name }, [value], []);
 }
 
+/** Effect: rows `[n, ...]` are added to those rows of the state that `indices` `[n]` name; some may be named twice. */
+export function addRowsToState(graph: Graph, declaration: StateDeclaration, rows: Value, indices: Value): void {
+  declareState(graph, declaration);
+  addNode(graph, 'addRowsToState', { state: declaration.name }, [rows, indices], []);
+}
+
 /**
- * Effect: rows `[n, ...]` are added to those rows of the state that `indices` name: `[n]`, or `[n, 2]` where a row is
- * named by its place in the state's first two axes; those must be distinct.
- * @param areDistinct the promise that no row is named twice, which saves adding up what goes to one row
+ * Effect: rows `[n, w]` take the place of those rows of the state that `indices` `[n]` name, each once at most. The state,
+ * whatever its shape, is seen as rows of w numbers. They are written into its memory: it must not have been read in this
+ * program before, but may be afterwards, as a whole and without a copy.
  */
-export function addRowsToState(
+export function replaceRowsOfState(graph: Graph, declaration: StateDeclaration, rows: Value, indices: Value): void {
+  refuseAfterRead(graph, declaration);
+  addNode(graph, 'replaceRowsOfState', { state: declaration.name }, [rows, indices], []);
+}
+
+/**
+ * Effect: rows `from` `[n]` of the state, seen as rows of `width` numbers, are copied to the rows `to` `[n]`, all at one
+ * time; none is named twice in either. As for {@link replaceRowsOfState}, no read may come before.
+ */
+export function moveRowsOfState(
   graph: Graph,
   declaration: StateDeclaration,
-  rows: Value,
-  indices: Value,
-  { areDistinct = false }: { readonly areDistinct?: boolean } = {},
+  width: number,
+  from: Value,
+  to: Value,
 ): void {
+  refuseAfterRead(graph, declaration);
+  addNode(graph, 'moveRowsOfState', { state: declaration.name, width }, [from, to], []);
+}
+
+function refuseAfterRead(graph: Graph, declaration: StateDeclaration): void {
   declareState(graph, declaration);
-  if (indices.shape.length > 1 && !areDistinct) {
-    throw new MetaapoError('internal', 'rows named by two indices must be distinct', { where: declaration.name });
-  }
-  addNode(graph, 'addRowsToState', { state: declaration.name, areDistinct }, [rows, indices], []);
+  if (!graph.stateReads.has(declaration.name)) return;
+  throw new MetaapoError('internal', 'rows of a state are written after it was read', { where: declaration.name });
 }
 
 /** Effect: the state becomes zero. */
@@ -269,17 +287,25 @@ export function concat(values: readonly Value[], axis: number, size?: Dimension)
   return only(addNode(first.graph, 'concat', { axis }, values, [{ shape, dtype: first.dtype }]));
 }
 
-/** Parts of the given sizes along an axis; sizes that are no numbers have to add up when the program runs. */
-export function split(x: Value, sizes: readonly Dimension[], axis: number): readonly Value[] {
+/**
+ * Parts of the given sizes along an axis; sizes that are no numbers have to add up when the program runs.
+ * @param dropsRest what is left behind the parts is no part
+ */
+export function split(
+  x: Value,
+  sizes: readonly Dimension[],
+  axis: number,
+  { dropsRest = false }: { readonly dropsRest?: boolean } = {},
+): readonly Value[] {
   const isNumeric = sizes.every((size) => typeof size === 'number');
   const total = isNumeric ? sizes.reduce<number>((sum, size) => sum + Number(size), 0) : x.shape[axis];
-  if (x.shape[axis] !== total) refuse('split', `${describe(x)} into ${sizes}`);
+  if (!dropsRest && x.shape[axis] !== total) refuse('split', `${describe(x)} into ${sizes}`);
   if (sizes.length === 1 && sizes[0] === x.shape[axis]) return [x];
   const shapes = sizes.map((size) => x.shape.map((dimension, at): Dimension => (at === axis ? size : dimension)));
   return addNode(
     x.graph,
     'split',
-    { axis, sizes },
+    { axis, sizes, dropsRest },
     [x],
     shapes.map((shape) => ({ shape, dtype: x.dtype })),
   );

@@ -40,11 +40,12 @@ export type OperationAttributes = Record<UnaryOperation | BinaryOperation | Comp
   assignState: { readonly state: string };
   /** Effect: the input is added to the state. */
   addToState: { readonly state: string };
-  /**
-   * Effect: rows (input 0, `[n, ...]`) are added to the state's rows that input 1 (int32) names: `[n]`, or `[n, 2]` in the
-   * state's first two axes; `areDistinct`: none of them twice.
-   */
-  addRowsToState: { readonly state: string; readonly areDistinct: boolean };
+  /** Effect: rows (input 0, `[n, ...]`) are added to the state's rows that input 1 (`[n]` int32) names. */
+  addRowsToState: { readonly state: string };
+  /** Effect: rows (input 0, `[n, w]`) take the place of the state's rows that input 1 (`[n]` int32) names. */
+  replaceRowsOfState: { readonly state: string };
+  /** Effect: the state's rows of `width` numbers that input 0 (`[n]` int32) names are copied to those that input 1 names. */
+  moveRowsOfState: { readonly state: string; readonly width: number };
   /** Effect: the state becomes zero. */
   clearState: { readonly state: string };
   /**
@@ -76,8 +77,8 @@ export type OperationAttributes = Record<UnaryOperation | BinaryOperation | Comp
   broadcastTo: NoAttributes;
   transpose: { readonly permutation: readonly number[] };
   concat: { readonly axis: number };
-  /** Parts of static sizes along an axis. */
-  split: { readonly axis: number; readonly sizes: readonly Dimension[] };
+  /** Parts along an axis; `dropsRest`: there may be more, which is left out. */
+  split: { readonly axis: number; readonly sizes: readonly Dimension[]; readonly dropsRest: boolean };
   /** Rows of input 0 (`[n, ...]`) that input 1 (int32, `[m]`) names. */
   gather: NoAttributes;
   /** Row r of the result is the sum of the rows of input 0 whose entry in input 1 (`[n]` int32) is r. */
@@ -244,6 +245,8 @@ const EFFECTS: ReadonlySet<OperationName> = new Set([
   'assignState',
   'addToState',
   'addRowsToState',
+  'replaceRowsOfState',
+  'moveRowsOfState',
   'clearState',
   'updateAdamW',
 ]);

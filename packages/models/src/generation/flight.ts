@@ -1,20 +1,18 @@
 import type { FedTensor } from '@metaapo/engine';
 import type * as tf from '@tensorflow/tfjs';
-import { maskName, PAGE_TOKENS } from '../network/decode.js';
+import { maskName, PAGE_TOKENS, pagesOf } from '../network/decode.js';
 import type { NetworkConfig } from '../network/network-config.js';
 import { inverseFrequencies, rotaryAngles } from '../network/rotary.js';
-import { sizeClass } from '../network/size-class.js';
+import { placesIn, rowsOf, type StoreLayout } from './layout.js';
 
 const HIDDEN = -1e9;
 
-/** A prompt whose keys are in the store. */
+/** A prompt whose keys are in the store, or will be once it is computed. */
 export interface StoredPrompt {
-  /** Pages of the store that hold its tokens. */
-  readonly pages: Int32Array;
   /** Its tokens. */
   readonly length: number;
   /** `[1, V]` float32 logits after it; owned. */
-  readonly logits: tf.Tensor2D;
+  logits?: tf.Tensor2D;
 }
 
 /** A sequence that is being written. */
@@ -24,30 +22,26 @@ export interface Sequence {
   readonly sample: number;
   readonly tokens: number[];
   readonly logprobs: number[];
-  /** Pages of the store that hold the keys of its tokens. */
-  readonly pages: number[];
-  /** Tokens whose keys are there. */
+  /** Tokens whose keys are in the store. */
   stored: number;
 }
 
+/** Pages that a sequence needs for one more token. */
+export const pagesNeeded = ({ stored }: Sequence): number => pagesOf(stored + 1);
+
 /** The inputs of one `decode` run: each sequence's last token, whose place in the store counts as `stored` already. */
-export function flightFeeds(
-  sequences: readonly Sequence[],
-  config: NetworkConfig,
-): Readonly<Record<string, FedTensor>> {
+export function flightFeeds(layout: StoreLayout<Sequence>, config: NetworkConfig): Readonly<Record<string, FedTensor>> {
   const { keyValueHeads: groups, headDim } = config;
+  const { sequences, prompts, parts } = layout;
   const count = sequences.length;
-  const prompts = [...new Set(sequences.map(({ prompt }) => prompt))];
   const members = prompts.map((prompt) => indicesWhere(sequences, (sequence) => sequence.prompt === prompt));
-  const context = sizeClass(Math.max(...prompts.map(({ pages }) => pages.length)));
-  const own = sizeClass(Math.max(...sequences.map(({ pages }) => pages.length)));
   const places = Math.max(...members.map(({ length }) => length));
   const positions = Int32Array.from(sequences, ({ prompt, stored }) => prompt.length + stored - 1);
   const { cosines, sines } = rotaryAngles(positions, inverseFrequencies(config.rope, headDim));
-  const placeOf = new Int32Array(count);
-  for (const [prompt, indices] of members.entries()) {
-    for (const [place, index] of indices.entries()) placeOf[index] = prompt * places + place;
-  }
+  const inStore = placesIn(layout);
+  const newest = sequences.map((sequence) => ({ place: inStore.get(sequence)!, token: sequence.stored - 1 }));
+  const context = PAGE_TOKENS * layout.contextPages;
+  const own = parts.map(({ pages }) => PAGE_TOKENS * pages);
   const int = (data: Int32Array, shape: readonly number[]): FedTensor => ({ data, shape });
   return {
     tokens: int(
@@ -56,29 +50,10 @@ export function flightFeeds(
     ),
     cosines: { data: cosines, shape: [count, headDim / 2] },
     sines: { data: sines, shape: [count, headDim / 2] },
-    storePlaces: storePlaces(
-      sequences.map(({ pages, stored }) => ({ pages, token: stored - 1 })),
-      groups,
-    ),
-    promptRows: int(
-      spreadRows(
-        prompts.map(({ pages }) => pages),
-        groups,
-        context,
-      ),
-      [prompts.length, groups, context],
-    ),
-    ownRows: int(
-      spreadRows(
-        sequences.map(({ pages }) => pages),
-        groups,
-        own,
-      ),
-      [count, groups, own],
-    ),
-    places: int(placesOf(members, places), [prompts.length, places]),
-    placeOf: int(placeOf, [count]),
-    ...masksOf(sequences, config, PAGE_TOKENS * context, PAGE_TOKENS * own),
+    storeRows: int(rowsOf(newest, config), [count, groups]),
+    sizes: int(new Int32Array(0), [0, context, ...own]),
+    ...promptFeeds(members, places, count, groups),
+    ...Object.assign({}, ...parts.map((part, at) => masksOf(part.members, config, at, context, own[at]!))),
   };
 }
 
@@ -86,43 +61,35 @@ function indicesWhere<Item>(items: readonly Item[], accept: (item: Item) => bool
   return items.flatMap((item, index) => (accept(item) ? [index] : []));
 }
 
-function placesOf(members: readonly (readonly number[])[], places: number): Int32Array {
-  return Int32Array.from(
-    members.flatMap((indices) => Array.from({ length: places }, (_, at) => indices[at] ?? indices[0]!)),
-  );
-}
-
-/** Pages as rows of the store `[lists, groups, width]`: page * groups + group; padding repeats the first. */
-export function spreadRows(lists: readonly ArrayLike<number>[], groups: number, width: number): Int32Array {
-  const spread = new Int32Array(lists.length * groups * width);
-  for (const [index, pages] of lists.entries()) {
-    for (let group = 0; group < groups; group++) {
-      const start = (index * groups + group) * width;
-      for (let at = 0; at < width; at++) spread[start + at] = (pages[at] ?? pages[0]!) * groups + group;
-    }
-  }
-  return spread;
-}
-
-/** Where the keys of tokens go, `[tokens, groups, 2]`: row of the store, and token in the page. */
-export function storePlaces(
-  tokens: readonly { readonly pages: ArrayLike<number>; readonly token: number }[],
+/** Where the sequences of each prompt are among all, and where they are in the places of their prompts. */
+function promptFeeds(
+  members: readonly (readonly number[])[],
+  places: number,
+  count: number,
   groups: number,
-): FedTensor {
-  const data = new Int32Array(2 * tokens.length * groups);
-  for (const [index, { pages, token }] of tokens.entries()) {
-    const page = pages[Math.floor(token / PAGE_TOKENS)]!;
+): Readonly<Record<'inPrompts' | 'inSequences', FedTensor>> {
+  const inPrompts = new Int32Array(members.length * groups * places);
+  const inSequences = new Int32Array(count * groups);
+  for (const [prompt, indices] of members.entries()) {
     for (let group = 0; group < groups; group++) {
-      data.set([page * groups + group, token % PAGE_TOKENS], 2 * (index * groups + group));
+      const start = (prompt * groups + group) * places;
+      for (let place = 0; place < places; place++) {
+        inPrompts[start + place] = (indices[place] ?? indices[0]!) * groups + group;
+      }
+      for (const [place, index] of indices.entries()) inSequences[index * groups + group] = start + place;
     }
   }
-  return { data, shape: [tokens.length, groups, 2] };
+  return {
+    inPrompts: { data: inPrompts, shape: [members.length, groups, places] },
+    inSequences: { data: inSequences, shape: [count, groups] },
+  };
 }
 
-/** One mask `[N, context + own]` for each window. */
+/** One mask `[M, context + own]` of a part for each window. */
 function masksOf(
   sequences: readonly Sequence[],
   { slidingWindows }: NetworkConfig,
+  part: number,
   context: number,
   own: number,
 ): Record<string, FedTensor> {
@@ -138,7 +105,7 @@ function masksOf(
       const ownStart = start + context;
       mask.fill(0, ownStart + Math.max(0, oldest - length), ownStart + stored);
     }
-    masks[maskName(window)] = { data: mask, shape: [sequences.length, width] };
+    masks[maskName(window, part)] = { data: mask, shape: [sequences.length, width] };
   }
   return masks;
 }

@@ -7,16 +7,17 @@ import {
   yieldToEvents,
 } from '@metaapo/core/contracts';
 import { uniformOf } from '@metaapo/core/numerics';
-import type { FedTensor, Session } from '@metaapo/engine';
+import type { Session } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
 import { PAGE_TOKENS, pagesOf } from '../network/decode.js';
 import { feedsOf } from '../network/feeds.js';
 import { layoutGroups } from '../network/layout.js';
-import type { NetworkConfig, PassConfig } from '../network/network-config.js';
-import { flightFeeds, spreadRows, storePlaces } from './flight.js';
+import type { PassConfig } from '../network/network-config.js';
+import { flightFeeds } from './flight.js';
+import { layOut } from './layout.js';
 import { drawTokens, penalizeRepetition } from './next-tokens.js';
-import { createPageStore, type PageStore } from './page-store.js';
 import { type Admission, createSchedule, type Flying, type PendingRequest, type Schedule } from './schedule.js';
+import { openStore, type Store } from './store.js';
 
 /** What generation needs of a model. */
 export interface GenerationOptions {
@@ -37,18 +38,19 @@ export async function* generate(
   signal?: AbortSignal,
 ): AsyncGenerator<RequestGenerations> {
   const { session, config, capacity } = options;
-  const store = createPageStore(pagesOf(capacity));
-  for (const request of requests) checkRoom(request, store.capacity);
+  for (const request of requests) checkRoom(request, pagesOf(capacity));
   const pending = requests.map(
     (request, index): PendingRequest => ({ index, request, done: Array.from({ length: request.count }) }),
   );
-  const schedule = createSchedule(pending, store);
+  const schedule = createSchedule(pending, pagesOf(capacity));
+  const store = openStore(session, config);
+  let isComplete = false;
   try {
     while (!schedule.isDone) {
       await yieldToEvents(signal);
       const entering = schedule.admit();
       if (entering.length > 0) {
-        schedule.enter(await prefill(options, entering, store));
+        await prefill(options, entering, schedule, store);
       } else {
         schedule.makeRoom();
         await decode(options, schedule.flight, store);
@@ -56,16 +58,17 @@ export async function* generate(
       for (const finished of settle(schedule))
         yield { request: finished.index, generations: finished.done as Generation[] };
     }
+    isComplete = true;
   } finally {
-    // Also when the caller stops or a step fails: the session's store has to be zero for the next one.
-    for (const { stored } of pending) stored?.logits.dispose();
-    store.giveBackAll();
-    await releaseUsed(session, store, config);
+    for (const { stored } of pending) stored?.logits?.dispose();
+    // What broke off may have left numbers in the store that are none, and would reach what is computed next.
+    if (!isComplete) await session.run('clear', {});
   }
 }
 
 function checkRoom({ prompt, maxNewTokens }: GenerationRequest, pages: number): void {
-  if (pagesOf(prompt.length) + pagesOf(maxNewTokens) <= pages) return;
+  const alone = layOut([{ prompt }], () => pagesOf(maxNewTokens));
+  if (alone.pages <= pages) return;
   throw new MetaapoError('config', 'a request is larger than the store of keys and values', {
     where: 'generation',
     expected: `at most ${pages} pages of ${PAGE_TOKENS} tokens`,
@@ -78,31 +81,32 @@ function checkRoom({ prompt, maxNewTokens }: GenerationRequest, pages: number): 
 async function prefill(
   options: GenerationOptions,
   entering: readonly Admission[],
-  store: PageStore,
-): Promise<readonly Flying[]> {
+  schedule: Schedule,
+  store: Store,
+): Promise<void> {
   const wanting = [...new Set(entering.map(({ pending }) => pending))].filter(({ stored }) => stored === undefined);
-  if (wanting.length > 0) await storePrompts(options, wanting, store);
-  const sequences = entering.map(({ pending, sample, reserved }): Flying => {
-    return { pending, prompt: pending.stored!, sample, reserved, tokens: [], logprobs: [], pages: [], stored: 0 };
+  for (const own of wanting) own.stored = { length: own.request.prompt.length };
+  const sequences = entering.map(({ pending, sample, expected }): Flying => {
+    return { pending, prompt: pending.stored!, sample, expected, tokens: [], logprobs: [], stored: 0 };
   });
+  schedule.enter(sequences);
+  await store.arrange(schedule.flight);
+  if (wanting.length > 0) await storePrompts(options, wanting, store);
   await appendDrawn(
     sequences,
     tf.concat(
-      sequences.map(({ prompt }) => prompt.logits),
+      sequences.map(({ prompt }) => prompt.logits!),
       0,
     ),
   );
-  return sequences;
 }
 
-/** Computes prompts and puts their keys and values into the store. */
+/** Computes prompts and puts their keys and values into their places. */
 async function storePrompts(
   { session, config }: GenerationOptions,
   pending: readonly PendingRequest[],
-  store: PageStore,
+  store: Store,
 ): Promise<void> {
-  await releaseUsed(session, store, config);
-  const pages = pending.map(({ request }) => store.take(pagesOf(request.prompt.length)));
   const layout = layoutGroups(
     pending.map(({ request }) => ({ prompt: request.prompt, responses: [] })),
     config,
@@ -110,16 +114,13 @@ async function storePrompts(
     (count) => count,
   );
   const lengths = pending.map(({ request }) => request.prompt.length);
-  const tokens = lengths.flatMap((length, index) =>
-    Array.from({ length }, (_, token) => ({ pages: pages[index]!, token })),
-  );
+  const rows = store.rowsOf(pending.map(({ stored }) => stored!));
   const { logits } = await session.run('prefill', {
     ...feedsOf({ ...layout, predictingRows: lastRows(lengths) }, config),
-    storePlaces: storePlaces(tokens, config.keyValueHeads),
+    storeRows: { data: rows, shape: [rows.length / config.keyValueHeads, config.keyValueHeads] },
   });
-  for (const [index, own] of pending.entries()) {
-    const after = tf.slice(logits as tf.Tensor2D, [index, 0], [1, -1]);
-    own.stored = { pages: pages[index]!, length: lengths[index]!, logits: after };
+  for (const [index, { stored }] of pending.entries()) {
+    stored!.logits = tf.slice(logits as tf.Tensor2D, [index, 0], [1, -1]);
   }
   logits!.dispose();
 }
@@ -134,17 +135,10 @@ function lastRows(lengths: readonly number[]): { data: Int32Array; shape: readon
 }
 
 /** One more token for every sequence in flight. */
-async function decode(
-  { session, config }: GenerationOptions,
-  flight: readonly Flying[],
-  store: PageStore,
-): Promise<void> {
-  const full = flight.filter(({ pages, stored }) => stored === pages.length * PAGE_TOKENS);
-  if (store.clean < full.length) await releaseUsed(session, store, config);
-  for (const sequence of full) sequence.pages.push(...store.take(1));
+async function decode({ session, config }: GenerationOptions, flight: readonly Flying[], store: Store): Promise<void> {
+  await store.arrange(flight);
   for (const sequence of flight) sequence.stored += 1;
-  const feeds: Readonly<Record<string, FedTensor>> = flightFeeds(flight, config);
-  const { logits } = await session.run('decode', feeds);
+  const { logits } = await session.run('decode', flightFeeds(store.layout, config));
   await appendDrawn(flight, logits as tf.Tensor2D);
 }
 
@@ -219,15 +213,4 @@ function settle(schedule: Schedule): readonly PendingRequest[] {
     if (pending.done.every((generation) => generation !== undefined)) complete.push(pending);
   }
   return complete;
-}
-
-async function releaseUsed(session: Session, store: PageStore, { keyValueHeads }: NetworkConfig): Promise<void> {
-  const used = store.takeUsed();
-  if (used.length === 0) return;
-  const rows = spreadRows(
-    [...used].map((page) => [page]),
-    keyValueHeads,
-    1,
-  );
-  await session.run('release', { rows: { data: rows, shape: [rows.length] } });
 }

@@ -45,6 +45,9 @@ function topPFloor(scores: tf.Tensor2D, topP: number): tf.Tensor {
   }
 }
 
+/** Probabilities below this have fewer digits, or none. */
+const SMALLEST_EXACT = 2 ** -126;
+
 /** Tokens that were drawn, `[B]` each. */
 export interface DrawnTokens {
   readonly tokens: Int32Array;
@@ -65,20 +68,20 @@ export async function drawTokens(
   uniforms: Float32Array,
   penalized: tf.Tensor2D = logits,
 ): Promise<DrawnTokens> {
-  const [tokens, logprobs] = tf.tidy(() => {
-    const probabilities = tf.softmax(logits, 1);
-    const isPlain = penalized === logits && isUnfiltered(choice);
-    const ids =
-      choice.temperature === 0
-        ? (tf.argMax(penalized, 1) as tf.Tensor1D)
-        : drawAt(isPlain ? probabilities : tf.softmax(filterLogits(penalized, choice), 1), uniforms);
-    // The largest probability is exp(largest logit) over the sum of exponentials: no pass over the logits but two maxima.
-    const logOfSum = tf.sub(tf.max(logits, 1), tf.log(tf.max(probabilities, 1)));
-    const drawn = tf.gather(tf.reshape(logits, [-1]), placesIn(logits, ids));
-    return [ids, tf.sub(drawn, logOfSum)] as const;
-  });
-  const result = { tokens: Int32Array.from(await tokens.data()), logprobs: Float32Array.from(await logprobs.data()) };
-  tf.dispose([tokens, logprobs]);
+  const probabilities = tf.softmax(logits, 1);
+  const isPlain = penalized === logits && isUnfiltered(choice);
+  const tokens =
+    choice.temperature === 0
+      ? await dataOf(tf.argMax(penalized, 1))
+      : isPlain
+        ? await drawAt(probabilities, uniforms)
+        : await drawFiltered(penalized, choice, uniforms);
+  const drawn = Int32Array.from(tokens);
+  const likelihood = await dataOf(tf.tidy(() => atColumns(probabilities, drawn)));
+  probabilities.dispose();
+  const isTiny = likelihood.some((probability) => probability < SMALLEST_EXACT);
+  const logprobs = isTiny ? await logprobsOf(logits, drawn) : Float32Array.from(likelihood, Math.log);
+  const result = { tokens: drawn, logprobs };
   if (!result.logprobs.every(Number.isFinite)) {
     throw new MetaapoError('numerics', 'the model gives logits that are no numbers', {
       where: 'generation',
@@ -88,64 +91,84 @@ export async function drawTokens(
   return result;
 }
 
+/** The numbers of a tensor, which is disposed. */
+async function dataOf(owned: tf.Tensor): Promise<Float32Array | Int32Array> {
+  const data = (await owned.data()) as Float32Array | Int32Array;
+  owned.dispose();
+  return data;
+}
+
+/** Log-probabilities out of the logits, which are exact where the probability is no exact float32. */
+async function logprobsOf(logits: tf.Tensor2D, tokens: Int32Array): Promise<Float32Array> {
+  return Float32Array.from(await dataOf(tf.tidy(() => tf.sub(atColumns(logits, tokens), tf.logSumExp(logits, 1)))));
+}
+
+/** One entry of each row of `[B, n]`, `[B]`. */
+function atColumns(table: tf.Tensor2D, columns: Int32Array): tf.Tensor {
+  const [, width] = table.shape;
+  const places = columns.map((column, row) => row * width + column);
+  return tf.gather(tf.reshape(table, [-1]), tf.tensor1d(places, 'int32'));
+}
+
+async function drawFiltered(logits: tf.Tensor2D, choice: TokenChoice, uniforms: Float32Array): Promise<Int32Array> {
+  const probabilities = tf.tidy(() => tf.softmax(filterLogits(logits, choice), 1));
+  const tokens = await drawAt(probabilities, uniforms);
+  probabilities.dispose();
+  return tokens;
+}
+
 function isUnfiltered({ temperature, topK, topP, minP }: TokenChoice): boolean {
   return temperature === 1 && topK === undefined && (topP ?? 1) >= 1 && (minP ?? 0) <= 0;
 }
 
-/** Positions in `[B * n]` of one column `[B]` int32 of each row of `[B, n]`. */
-function placesIn(table: tf.Tensor2D, columns: tf.Tensor1D): tf.Tensor1D {
-  const [rows, width] = table.shape;
-  return tf.add(tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(width, 'int32')), columns);
-}
-
 /** Probabilities that are added up one by one; the blocks of so many are found by their sums. */
 const BLOCK = 128;
-/** Below 1 by so much that its product with a float32 is below that one. */
-const LARGEST_UNIFORM = 1 - 2 ** -23;
 
 /**
  * The inverse of the cumulative distribution: first among sums of blocks, then in the block that was found.
  * @param probabilities `[B, V]`, borrowed
- * @returns `[B]` int32: tokens whose probability is above zero
+ * @returns `[B]`: tokens whose probability is above zero
  */
-function drawAt(probabilities: tf.Tensor2D, uniforms: Float32Array): tf.Tensor1D {
+async function drawAt(probabilities: tf.Tensor2D, uniforms: Float32Array): Promise<Int32Array> {
   const [rows, vocabulary] = probabilities.shape;
-  const blocks = Math.ceil(vocabulary / BLOCK);
-  const missing = blocks * BLOCK - vocabulary;
-  const whole =
-    missing === 0
-      ? probabilities
-      : tf.pad(probabilities, [
-          [0, 0],
-          [0, missing],
-        ]);
-  const blockRows = tf.reshape(whole, [rows * blocks, BLOCK]) as tf.Tensor2D;
-  const sums = tf.reshape(tf.sum(blockRows, 1), [rows, blocks]) as tf.Tensor2D;
-  const first = drawIn(sums, tf.tensor1d(uniforms));
-  const second = drawIn(tf.gather(blockRows, placesIn(sums, first.index)), first.rest);
-  return tf.add(tf.mul(first.index, tf.scalar(BLOCK, 'int32')), second.index);
+  const count = Math.ceil(vocabulary / BLOCK);
+  const missing = count * BLOCK - vocabulary;
+  const blocks = tf.tidy(() => {
+    const filling: [number, number] = [0, missing];
+    const whole = missing === 0 ? probabilities : tf.pad2d(probabilities, [[0, 0], filling]);
+    return tf.reshape(whole, [rows * count, BLOCK]);
+  });
+  const sums = await dataOf(tf.sum(blocks, 1));
+  const found = Array.from(uniforms, (uniform, row) => entryAt(sums, row * count, count, uniform));
+  const places = found.map(({ entry }, row) => row * count + entry);
+  const inBlocks = await dataOf(tf.tidy(() => tf.gather(blocks, tf.tensor1d(places, 'int32'))));
+  blocks.dispose();
+  return Int32Array.from(
+    found,
+    ({ entry, rest }, row) => entry * BLOCK + entryAt(inBlocks, row * BLOCK, BLOCK, rest).entry,
+  );
 }
 
 /**
- * Where shares `[B]` in [0, 1] of the sums of rows `[B, n]` fall: the entries `[B]` int32, each above zero, and what is left
- * of the share in them, as a share of the entry.
+ * Where a share, in [0, 1], of the sum of `count` weights falls: an entry above zero (the last, where rounding leads beyond
+ * it), and the share of that entry which is left.
  */
-function drawIn(
-  weights: tf.Tensor2D,
-  shares: tf.Tensor1D,
-): { readonly index: tf.Tensor1D; readonly rest: tf.Tensor1D } {
-  const [rows, count] = weights.shape;
-  const after = tf.cumsum(weights, 1) as tf.Tensor2D;
-  const total = tf.slice(after, [0, count - 1], [-1, 1]);
-  // Scaled by the sum as it was rounded, so that it always falls inside.
-  const level = tf.mul(tf.reshape(tf.minimum(shares, LARGEST_UNIFORM), [rows, 1]), total);
-  const index = tf.sum(tf.cast(tf.lessEqual(after, level), 'int32'), 1) as tf.Tensor1D;
-  const places = placesIn(weights, index);
-  const at = (table: tf.Tensor): tf.Tensor1D => tf.gather(tf.reshape(table, [-1]), places) as tf.Tensor1D;
-  const entry = at(weights);
-  const before = tf.sub(at(after), entry);
-  const rest = tf.div(tf.sub(tf.reshape(level, [rows]), before), entry) as tf.Tensor1D;
-  return { index, rest: tf.maximum(rest, 0) };
+function entryAt(
+  weights: ArrayLike<number>,
+  start: number,
+  count: number,
+  share: number,
+): { readonly entry: number; readonly rest: number } {
+  let total = 0;
+  for (let at = 0; at < count; at++) total += weights[start + at]!;
+  let [left, last] = [share * total, 0];
+  for (let at = 0; at < count; at++) {
+    const weight = weights[start + at]!;
+    if (left < weight) return { entry: at, rest: left / weight };
+    if (weight > 0) last = at;
+    left -= weight;
+  }
+  return { entry: last, rest: 1 };
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Generation, GenerationRequest } from '@metaapo/core/contracts';
-import { PAGE_TOKENS, pagesOf } from '../network/decode.js';
-import type { Sequence, StoredPrompt } from './flight.js';
-import type { PageStore } from './page-store.js';
+import { pagesOf } from '../network/decode.js';
+import { pagesNeeded, type Sequence, type StoredPrompt } from './flight.js';
+import { layOut } from './layout.js';
 
 /** A request with the responses that it has so far. */
 export interface PendingRequest {
@@ -21,18 +21,18 @@ export interface WaitingSample {
 
 /** A waiting response for which there is room now. */
 export interface Admission extends WaitingSample {
-  /** Pages set aside for its tokens. */
-  readonly reserved: number;
+  /** Pages that it is expected to take. */
+  readonly expected: number;
 }
 
 /** A response that is being written. */
 export interface Flying extends Sequence {
   readonly pending: PendingRequest;
-  /** Pages set aside for its tokens so far. */
-  reserved: number;
+  /** Pages that it is expected to take. */
+  expected: number;
 }
 
-/** Pages that a response gets when it is longer than was expected. */
+/** Pages that a response is expected to take more than it has, when it is longer than was expected. */
 const MORE_PAGES = 4;
 
 /** Which responses are in flight: as many as the store has room for, by the length that responses turn out to have. */
@@ -40,39 +40,35 @@ export interface Schedule {
   /** Responses in flight, the longest there first. */
   readonly flight: readonly Flying[];
   readonly isDone: boolean;
-  /** Takes from the front of the queue what there is room for, and sets pages aside for it. */
+  /** Takes from the front of the queue what there is room for. */
   admit(): readonly Admission[];
   /** Puts responses in flight. */
   enter(entering: readonly Flying[]): void;
-  /** Sees to it that each response in flight has room for one more token; where there is none, the last one waits anew. */
+  /** Sees to it that there is room for one more token of each response in flight: while there is none, the last one waits anew. */
   makeRoom(): void;
-  /** Takes a response out of flight, and gives back its pages, and its prompt's where it was the last of them. */
+  /** Takes a response out of flight. */
   leave(sequence: Flying): void;
 }
 
 /**
- * A schedule over requests. A response is expected to be as long as those that have ended were on the mean, at first as
- * long as is allowed. One that has to wait anew is written again from its beginning: its seed gives the same tokens.
+ * A schedule over requests, for a store of so many pages. Prompts of like length are taken together. A response is expected
+ * to be as long as those that have ended were on the mean, at first as long as is allowed. One that has to wait anew is
+ * written again from its beginning: its seed gives the same tokens.
  */
-export function createSchedule(pending: readonly PendingRequest[], store: PageStore): Schedule {
-  const queue: WaitingSample[] = pending.flatMap((one) => one.done.map((_, sample) => ({ pending: one, sample })));
+export function createSchedule(pending: readonly PendingRequest[], capacity: number): Schedule {
+  const byLength = [...pending].sort((a, b) => b.request.prompt.length - a.request.prompt.length);
+  const queue: WaitingSample[] = byLength.flatMap((one) => one.done.map((_, sample) => ({ pending: one, sample })));
   let flight: Flying[] = [];
   let [ended, endedTokens] = [0, 0];
 
   const expectedPages = ({ maxNewTokens }: GenerationRequest): number =>
     pagesOf(ended === 0 ? maxNewTokens : Math.min(maxNewTokens, Math.ceil(endedTokens / ended)));
   const remove = (sequence: Flying): void => {
-    const { pending: own, prompt, pages } = sequence;
+    const { pending: own, prompt } = sequence;
     flight = flight.filter((flying) => flying !== sequence);
-    store.giveBack(pages, sequence.reserved - pages.length);
     if (flight.some((flying) => flying.prompt === prompt)) return;
-    store.giveBack(prompt.pages, 0);
-    prompt.logits.dispose();
+    prompt.logits?.dispose();
     if (own.stored === prompt) own.stored = undefined;
-  };
-  const waitAnew = (sequence: Flying): void => {
-    remove(sequence);
-    queue.unshift({ pending: sequence.pending, sample: sequence.sample });
   };
   return {
     get flight() {
@@ -83,17 +79,14 @@ export function createSchedule(pending: readonly PendingRequest[], store: PageSt
     },
     admit() {
       const entering: Admission[] = [];
-      const withPrompt = new Set<PendingRequest>();
+      const placed: { readonly prompt: { readonly length: number }; readonly expected: number }[] = [...flight];
       while (queue.length > 0) {
         const { pending: own, sample } = queue[0]!;
-        const isThere = own.stored !== undefined || withPrompt.has(own);
-        const reserved = expectedPages(own.request);
-        const room = reserved + (isThere ? 0 : pagesOf(own.request.prompt.length));
-        if (room > store.free) break;
-        store.reserve(room);
+        const expected = expectedPages(own.request);
+        placed.push({ prompt: own.stored ?? own.request.prompt, expected });
+        if (layOut(placed, (one) => one.expected).pages > capacity) break;
         queue.shift();
-        entering.push({ pending: own, sample, reserved });
-        withPrompt.add(own);
+        entering.push({ pending: own, sample, expected });
       }
       return entering;
     },
@@ -101,16 +94,15 @@ export function createSchedule(pending: readonly PendingRequest[], store: PageSt
       flight.push(...entering);
     },
     makeRoom() {
-      for (const sequence of [...flight]) {
-        while (flight.includes(sequence) && sequence.stored === sequence.reserved * PAGE_TOKENS) {
-          const more = Math.min(MORE_PAGES, pagesOf(sequence.pending.request.maxNewTokens) - sequence.reserved);
-          if (more > store.free) {
-            waitAnew(flight.at(-1)!);
-          } else {
-            store.reserve(more);
-            sequence.reserved += more;
-          }
-        }
+      while (layOut(flight, pagesNeeded).pages > capacity) {
+        const { pending: own, sample } = flight.at(-1)!;
+        remove(flight.at(-1)!);
+        queue.unshift({ pending: own, sample });
+      }
+      for (const sequence of flight) {
+        if (pagesNeeded(sequence) <= sequence.expected) continue;
+        const most = pagesOf(sequence.pending.request.maxNewTokens);
+        sequence.expected = Math.min(most, sequence.expected + MORE_PAGES);
       }
     },
     leave(sequence) {

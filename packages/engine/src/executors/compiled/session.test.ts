@@ -14,6 +14,7 @@ import {
   operations as ops,
   type Program,
   type StateDeclaration,
+  type Value,
 } from '../../program/index.js';
 import { collectGarbage } from '../collect-garbage.js';
 import { openEagerSession } from '../eager/session.js';
@@ -148,6 +149,42 @@ describe('the compiled executor', () => {
     expect(Array.from(await session.read('table'))).toEqual([4, 0, 8]);
     session.dispose();
   }
+
+  native('writes and moves rows of a state in its memory, like the eager one', async () => {
+    const table = { name: 'table', shape: [6, 2], dtype: 'float32', initially: 'zeros' } as const;
+    const indices = (graph: Graph, name: string): Value => ops.input(graph, name, ['n'], 'int32');
+    const programs = {
+      replace: program((graph) => {
+        ops.replaceRowsOfState(graph, table, ops.input(graph, 'rows', ['n', 2]), indices(graph, 'at'));
+        // Read after it was written, and in parts: what lies behind them is left out.
+        ops.input(graph, 'sizes', [0, 'first', 'second'], 'int32');
+        const [, second] = ops.split(ops.readState(graph, table), ['first', 'second'], 0, { dropsRest: true });
+        return { doubled: ops.multiply(second!, 2) };
+      }),
+      move: program((graph) => {
+        ops.moveRowsOfState(graph, table, 4, indices(graph, 'from'), indices(graph, 'to'));
+        return {};
+      }),
+    };
+    const int = (...data: number[]) => ({ data: Int32Array.from(data), shape: [data.length] });
+    for (const session of [openCompiledSession(programs), openEagerSession(programs)]) {
+      const rows = { data: Float32Array.of(1, 2, 3, 4), shape: [2, 2] };
+      const sizes = { data: new Int32Array(0), shape: [0, 1, 2] };
+      expect(await outputsOf(session, 'replace', { rows, at: int(4, 1), sizes })).toEqual({ doubled: [6, 8, 0, 0] });
+      // Rows of four numbers: the first and the third change places.
+      await outputsOf(session, 'move', { from: int(0, 2), to: int(2, 0) });
+      expect(Array.from(await session.read('table'))).toEqual([1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 3, 4]);
+      session.dispose();
+    }
+  });
+
+  it('refuses to write rows of a state into memory that was read', () => {
+    const table = { name: 'table', shape: [2, 1], dtype: 'float32', initially: 'zeros' } as const;
+    const graph = createGraph('late');
+    const all = ops.readState(graph, table);
+    const indices = ops.constant(graph, Int32Array.of(0, 1), [2]);
+    expect(() => ops.replaceRowsOfState(graph, table, all, indices)).toThrow('after it was read');
+  });
 
   native('hands a kept value of unknown size from one program to the next', async () => {
     const kept = { name: 'kept', shape: ['n'], dtype: 'float32', initially: 'empty' } as const;

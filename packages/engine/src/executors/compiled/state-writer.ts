@@ -51,8 +51,12 @@ export interface StateWriter {
   take(name: string, after?: readonly ControlEdge[]): Output;
   assign(name: string, value: Output): void;
   add(name: string, value: Output): void;
-  /** @param axes how many of the variable's first axes an index names a row in */
-  addRows(name: string, rows: Output, indices: Output, axes: number): void;
+  /** Adds to rows, each named once. */
+  addRows(name: string, rows: Output, indices: Output): void;
+  /** Writes rows of `width` numbers into the variable's memory. */
+  replaceRows(name: string, rows: Output, indices: Output, width: number): void;
+  /** Copies rows of `width` numbers within the variable's memory; returns what a later move may wait for. */
+  moveRows(name: string, from: Output, to: Output, width: number, after: readonly ControlEdge[]): ControlEdge;
   /** Frees the variable, which counts as zeros. */
   clear(name: string): void;
   /** Makes sure that a state which begins as zeros has a value. */
@@ -84,6 +88,19 @@ export function createStateWriter(writer: ProgramWriter, variables: Variables): 
   };
   const onVariable = (name: string, type: string, inputs: readonly (Output | ControlEdge)[], attributes?: Attributes) =>
     writer.add(type, [variables.handle(name), ...inputs], attributes ?? { dtype: dtypeOf(name) });
+  /** The variable's own memory, not a copy of it, as rows of `width` numbers. */
+  const rowsOf = (name: string, width: number, after: readonly ControlEdge[] = []): Output => {
+    states.ensure(name);
+    const access = accessOf(name);
+    const value = onVariable(name, 'ReadVariableOp', [...before(access), ...after]);
+    access.hasValue = true;
+    const attributes = { T: dtypeOf(name), Tshape: attribute.type('int32') };
+    return writer.add('Reshape', [value, writer.integers([-1, width])], attributes);
+  };
+  const writeInPlace = (name: string, all: Output, rows: Output, indices: Output): void => {
+    const written = writer.add('InplaceUpdate', [all, indices, rows], { T: dtypeOf(name) });
+    wrote(accessOf(name), controlEdge(written));
+  };
 
   const states: StateWriter = {
     read(name, type, inputs = [], attributes) {
@@ -125,11 +142,19 @@ export function createStateWriter(writer: ProgramWriter, variables: Variables): 
       else wrote(access, addOrAssign(writer, variables, name, value, before(access)));
       access.hasValue = true;
     },
-    addRows(name, rows, indices, axes) {
+    addRows(name, rows, indices) {
       states.ensure(name);
       const Tindices = attribute.type('int32');
-      if (axes === 1) states.change(name, 'ResourceScatterAdd', [indices, rows], { dtype: dtypeOf(name), Tindices });
-      else states.change(name, 'ResourceScatterNdAdd', [indices, rows], { T: dtypeOf(name), Tindices });
+      states.change(name, 'ResourceScatterAdd', [indices, rows], { dtype: dtypeOf(name), Tindices });
+    },
+    replaceRows(name, rows, indices, width) {
+      writeInPlace(name, rowsOf(name, width), rows, indices);
+    },
+    moveRows(name, from, to, width, after) {
+      const all = rowsOf(name, width, after);
+      const attributes = { Tparams: dtypeOf(name), Tindices: attribute.type('int32'), Taxis: attribute.type('int32') };
+      writeInPlace(name, all, writer.add('GatherV2', [all, from, writer.integer(0)], attributes), to);
+      return accessOf(name).written[0]!;
     },
     clear(name) {
       states.change(name, 'DestroyResourceOp', [], { ignore_lookup_error: attribute.boolean(true) });

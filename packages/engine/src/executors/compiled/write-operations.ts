@@ -139,9 +139,11 @@ export const TRANSLATIONS: { readonly [Name in OperationName]?: Translation } = 
     return [writer.add('ConcatV2', [...inputs, writer.integer(axis)], attributes)];
   },
   split: (writer, node) => {
-    const { axis, sizes } = node.attributes as AttributesOf<'split'>;
-    const attributes = { ...typed(node), Tlen: int32, num_split: integer(sizes.length) };
-    const inputs = [writer.get(first(node)), writer.shape(sizes), writer.integer(axis)];
+    const { axis, sizes, dropsRest } = node.attributes as AttributesOf<'split'>;
+    // -1: as much as is left.
+    const all = dropsRest ? [...sizes, -1] : sizes;
+    const attributes = { ...typed(node), Tlen: int32, num_split: integer(all.length) };
+    const inputs = [writer.get(first(node)), writer.shape(all), writer.integer(axis)];
     const parts = writer.add('SplitV', inputs, attributes);
     return sizes.map((_, part) => (part === 0 ? parts : `${parts}:${part}`));
   },

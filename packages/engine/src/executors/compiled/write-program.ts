@@ -55,7 +55,7 @@ interface Context {
   readonly writer: ProgramWriter;
   readonly states: StateWriter;
   readonly rowReads: ReadonlySet<Node>;
-  /** The last update of a parameter, for which the next one waits. */
+  /** The last update of a parameter or move of rows, for which the next one waits. */
   updates: readonly ControlEdge[];
 }
 
@@ -78,11 +78,19 @@ function writeNode(node: Node, context: Context): readonly (Output | undefined)[
       states.add(node.attributes.state, ownedBySession(writer, node.inputs[0]!));
       return [];
     case 'addRowsToState': {
-      const { state, areDistinct } = node.attributes;
       const [rows, indices] = node.inputs.map((value) => writer.get(value)) as [Output, Output];
-      const axes = node.inputs[1]!.shape.length;
-      if (areDistinct) states.addRows(state, rows, indices, axes);
-      else states.addRows(state, ...sumsByRow(writer, rows, indices), 1);
+      states.addRows(node.attributes.state, ...sumsByRow(writer, rows, indices));
+      return [];
+    }
+    case 'replaceRowsOfState': {
+      const [rows, indices] = node.inputs.map((value) => writer.get(value)) as [Output, Output];
+      states.replaceRows(node.attributes.state, rows, indices, node.inputs[0]!.shape[1] as number);
+      return [];
+    }
+    case 'moveRowsOfState': {
+      const { state, width } = node.attributes;
+      const [from, to] = node.inputs.map((value) => writer.get(value)) as [Output, Output];
+      context.updates = [states.moveRows(state, from, to, width, context.updates)];
       return [];
     }
     case 'clearState':

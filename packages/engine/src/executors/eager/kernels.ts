@@ -58,12 +58,15 @@ const PORTABLE_KERNELS: Readonly<Record<string, Kernel>> = {
   transpose: ([x], node) => [tf.transpose(x!, [...(node.attributes as AttributesOf<'transpose'>).permutation])],
   concat: (inputs, node) => [tf.concat([...inputs], (node.attributes as AttributesOf<'concat'>).axis)],
   split: ([x], node, { outputShapes }) => {
-    const { axis } = node.attributes as AttributesOf<'split'>;
-    return tf.split(
-      x!,
-      outputShapes.map((shape) => shape[axis]!),
-      axis,
-    );
+    const { axis, dropsRest } = node.attributes as AttributesOf<'split'>;
+    const sizes = outputShapes.map((shape) => shape[axis]!);
+    if (!dropsRest) return tf.split(x!, sizes, axis);
+    let end = 0;
+    return outputShapes.map((shape, part) => {
+      end += sizes[part]!;
+      const begin = shape.map((_, at) => (at === axis ? end - sizes[part]! : 0));
+      return tf.slice(x!, begin, [...shape]);
+    });
   },
   gather: ([x, indices]) => [tf.gather(x!, indices as tf.Tensor1D)],
   segmentSum: ([x, indices], _, { outputShapes }) => [segmentSum(x!, indices!, outputShapes[0]!)],

@@ -190,11 +190,21 @@ function apply(
     case 'addRowsToState': {
       const { state } = node.attributes;
       const target = states.get(state, bindings);
-      const { rows, shape } = rowsNamed(inputs[1]!, target.shape);
-      const [dense] = kernels.segmentSum!([inputs[0]!, rows], node, { outputShapes: [shape] });
-      const added = tf.reshape(dense!, target.shape);
-      states.set(state, addOwned(target, added));
-      tf.dispose([rows, dense!, added]);
+      const [dense] = kernels.segmentSum!([...inputs], node, { outputShapes: [target.shape] });
+      states.set(state, addOwned(target, dense!));
+      dense!.dispose();
+      return [];
+    }
+    case 'replaceRowsOfState': {
+      const { state } = node.attributes;
+      const [rows, indices] = inputs as [tf.Tensor2D, tf.Tensor1D];
+      replaceRows(states, state, bindings, rows.shape[1], () => ({ rows, indices }));
+      return [];
+    }
+    case 'moveRowsOfState': {
+      const { state, width } = node.attributes;
+      const [from, to] = inputs as [tf.Tensor1D, tf.Tensor1D];
+      replaceRows(states, state, bindings, width, (all) => ({ rows: tf.gather(all, from), indices: to }));
       return [];
     }
     case 'updateAdamW':
@@ -211,12 +221,22 @@ function apply(
   }
 }
 
-/** Rows named in one axis, and the shape of a state of `shape` in which they lie in it. */
-function rowsNamed(indices: tf.Tensor, shape: readonly number[]): { rows: tf.Tensor; shape: readonly number[] } {
-  if (indices.rank === 1) return { rows: indices.clone(), shape };
-  const [first, second, ...rest] = shape as [number, number, ...number[]];
-  const rows = tf.tidy(() => tf.sum(tf.mul(indices, tf.tensor1d([second, 1], 'int32')), 1));
-  return { rows, shape: [first * second, ...rest] };
+/** Writes rows of `width` numbers over those that `choose` names, given all of them. */
+function replaceRows(
+  states: States,
+  name: string,
+  bindings: DimensionBindings,
+  width: number,
+  choose: (all: tf.Tensor2D) => { readonly rows: tf.Tensor2D; readonly indices: tf.Tensor1D },
+): void {
+  const owned = states.get(name, bindings);
+  const replaced = tf.tidy(() => {
+    const all = tf.reshape(owned, [-1, width]) as tf.Tensor2D;
+    const { rows, indices } = choose(all);
+    return tf.reshape(tf.tensorScatterUpdate(all, tf.reshape(indices, [-1, 1]), rows), owned.shape);
+  });
+  owned.dispose();
+  states.set(name, replaced);
 }
 
 /** The sum; `owned` is disposed. */

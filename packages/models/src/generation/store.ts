@@ -1,0 +1,44 @@
+import type { Session } from '@metaapo/engine';
+import type { NetworkConfig } from '../network/network-config.js';
+import { pagesNeeded, type Sequence, type StoredPrompt } from './flight.js';
+import { layOut, movesBetween, placesIn, rowsOf, type StoreLayout } from './layout.js';
+
+/** The store of a session while one generation has it. */
+export interface Store {
+  /** Where everything lies now. */
+  readonly layout: StoreLayout<Sequence>;
+  /** Gives each sequence, in this order, a place for one token more than it has stored, and moves what is there already. */
+  arrange(flight: readonly Sequence[]): Promise<void>;
+  /** Rows `[tokens, g]` of the tokens of prompts, one prompt behind the other. */
+  rowsOf(prompts: readonly StoredPrompt[]): Int32Array;
+}
+
+/** An empty store. */
+export function openStore(session: Session, config: NetworkConfig): Store {
+  let layout = layOut<Sequence>([], pagesNeeded);
+  const fits = (flight: readonly Sequence[]): boolean =>
+    flight.length === layout.sequences.length &&
+    flight.every((sequence, at) => sequence === layout.sequences[at]) &&
+    layout.parts.every(({ members, pages }) => members.every((member) => pagesNeeded(member) <= pages));
+  return {
+    get layout() {
+      return layout;
+    },
+    async arrange(flight) {
+      if (fits(flight)) return;
+      const next = layOut(flight, pagesNeeded);
+      const storedOf = (owner: Sequence | StoredPrompt): number => ('length' in owner ? owner.length : owner.stored);
+      const { from, to } = movesBetween(layout, next, storedOf, config);
+      const shape = [from.length];
+      if (from.length > 0) await session.run('move', { from: { data: from, shape }, to: { data: to, shape } });
+      layout = next;
+    },
+    rowsOf(prompts) {
+      const places = placesIn(layout);
+      const tokens = prompts.flatMap((prompt) =>
+        Array.from({ length: prompt.length }, (_, token) => ({ place: places.get(prompt)!, token })),
+      );
+      return rowsOf(tokens, config);
+    },
+  };
+}
