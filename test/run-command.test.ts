@@ -74,6 +74,13 @@ describe('metaapo run', () => {
     expect(counted.map((line) => line['pairs/made'])).toEqual(summaries.map(({ pairs }) => pairs.pairs));
   });
 
+  it('asks the policy in the place of the reference that it begins as, and comes to the same weights', () => {
+    run('referred', { reference: quickstartModel });
+    expect(weightsOf('referred').equals(weightsOf('whole'))).toBe(true);
+    const scored = (name: string): unknown => journalOf(name).filter(({ kind }) => kind === 'scores');
+    expect(scored('referred')).toEqual(scored('whole'));
+  });
+
   it('goes on after Ctrl-C to the same weights', async () => {
     const stopped = await interruptedMetaapo(argumentsFor('stopped'), /Iteration 2/, env);
     expect(stopped.status, stopped.stderr).toBe(130);

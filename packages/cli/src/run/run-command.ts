@@ -78,6 +78,7 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
       parts,
       policy: policy.model,
       openReference: (source) => openReferenceOf(source, recipe, sources),
+      startsAsReference: recipe.reference === undefined,
       rows: train,
       promptOf,
       metaUpdateEvery: recipe.metaLearner.updateEvery,

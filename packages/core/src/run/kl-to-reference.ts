@@ -42,6 +42,7 @@ export async function klToReference(
   const every = Math.max(1, Math.floor(groups.length / MOST_RESPONSES));
   const sample = groups.filter((_, index) => index % every === 0).slice(0, MOST_RESPONSES);
   if (sample.length === 0) return undefined;
+  if (reference === policy) return { perResponse: 0, perToken: 0, responses: sample.length };
   let nats = 0;
   options.progress?.(0, sample.length);
   for (const [start, end] of packByTokens(sample.map(tokensOf), options.microBatchTokens)) {

@@ -3,12 +3,19 @@ import { evaluateRows, groupOf, type RowLogprobs } from '../trainer/index.js';
 import { iterationModel } from './iteration-files.js';
 import type { ReferenceSource, RunOptions } from './run-options.js';
 
-/** Opens the reference of an iteration, lends it and disposes it. */
+/** True while the policy is its own reference: nothing has trained it yet. */
+export function isOwnReference({ startsAsReference }: RunOptions, iteration: number): boolean {
+  return startsAsReference && iteration === 0;
+}
+
+/** Opens the reference of an iteration, lends it and disposes it; lends the policy while that is its own reference. */
 export async function withReference<Result>(
-  { openReference, referencePolicy, output }: RunOptions,
+  options: RunOptions,
   iteration: number,
   use: (model: TrainableModel) => Promise<Result>,
 ): Promise<Result> {
+  const { policy, openReference, referencePolicy, output } = options;
+  if (isOwnReference(options, iteration)) return use(policy);
   const isFirst = iteration === 0 || referencePolicy === 'fixed';
   const lagging: ReferenceSource = iteration === 1 ? 'start' : { directory: iterationModel(output, iteration - 2) };
   const model = await openReference(isFirst ? 'first' : lagging);

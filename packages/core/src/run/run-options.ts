@@ -58,6 +58,8 @@ export interface RunOptions {
   readonly policy: TrainableModel;
   /** Opens a reference for evaluation; the run disposes it. */
   readonly openReference: (source: ReferenceSource) => Promise<TrainableModel>;
+  /** The first reference is the policy as it starts: in the first iteration it is asked in the reference's place. */
+  readonly startsAsReference: boolean;
   /** `previous`: the policy as it was before the last iteration; `fixed`: the first reference for ever. */
   readonly referencePolicy: 'previous' | 'fixed';
   readonly rows: readonly TokenizedPreference[];

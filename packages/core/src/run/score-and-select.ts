@@ -1,4 +1,5 @@
 import { evaluateRows, pairScores, type RowLogprobs } from '../trainer/index.js';
+import { isOwnReference } from './reference-passes.js';
 import type { IterationContext } from './run-iteration.js';
 import type { RunOptions } from './run-options.js';
 import { selectPrompts } from './select-prompts.js';
@@ -14,7 +15,9 @@ export async function scoreSlice(
   if (record.scores !== undefined) return record.scores;
   const progress = (done: number): void => observer.stage?.('score', done, rows.length);
   progress(0);
-  const logprobs = await evaluateRows(policy, rows, microBatchTokens, { progress, signal });
+  const known = isOwnReference(options, iteration) ? reference : undefined;
+  if (known !== undefined) progress(rows.length);
+  const logprobs = known ?? (await evaluateRows(policy, rows, microBatchTokens, { progress, signal }));
   const scores = await pairScores(parts.loss, { rows, policy: logprobs, reference });
   await journal.append({ kind: 'scores', iteration, scores: [...scores] });
   record.scores = scores;

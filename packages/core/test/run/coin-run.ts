@@ -72,6 +72,7 @@ export function coinRun(output: string, policy: CoinPolicy, sampler: ResponseSam
     parts: { loss, metaLearner, selection, sampler, rewardModel, pairs, trackers: [] },
     policy,
     openReference: () => Promise.reject(new Error('there is no reference')),
+    startsAsReference: false,
     referencePolicy: 'fixed',
     rows: Array.from({ length: 12 }, (_, number) => row(number)),
     promptOf,

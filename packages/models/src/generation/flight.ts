@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { maskName, PAGE_TOKENS, pagesOf } from '../network/decode.js';
 import type { NetworkConfig } from '../network/network-config.js';
 import { inverseFrequencies, rotaryAngles } from '../network/rotary.js';
-import { placesIn, rowsOf, type StoreLayout } from './layout.js';
+import { placesIn, rowsOf, type StoreLayout, type StorePart } from './layout.js';
 
 const HIDDEN = -1e9;
 
@@ -32,16 +32,13 @@ export const pagesNeeded = ({ stored }: Sequence): number => pagesOf(stored + 1)
 /** The inputs of one `decode` run: each sequence's last token, whose place in the store counts as `stored` already. */
 export function flightFeeds(layout: StoreLayout<Sequence>, config: NetworkConfig): Readonly<Record<string, FedTensor>> {
   const { keyValueHeads: groups, headDim } = config;
-  const { sequences, prompts, parts } = layout;
+  const { sequences, parts } = layout;
   const count = sequences.length;
-  const members = prompts.map((prompt) => indicesWhere(sequences, (sequence) => sequence.prompt === prompt));
-  const places = Math.max(...members.map(({ length }) => length));
   const positions = Int32Array.from(sequences, ({ prompt, stored }) => prompt.length + stored - 1);
   const { cosines, sines } = rotaryAngles(positions, inverseFrequencies(config.rope, headDim));
   const inStore = placesIn(layout);
   const newest = sequences.map((sequence) => ({ place: inStore.get(sequence)!, token: sequence.stored - 1 }));
-  const context = PAGE_TOKENS * layout.contextPages;
-  const own = parts.map(({ pages }) => PAGE_TOKENS * pages);
+  const sizes = parts.flatMap(({ contextPages, pages }) => [PAGE_TOKENS * contextPages, PAGE_TOKENS * pages]);
   const int = (data: Int32Array, shape: readonly number[]): FedTensor => ({ data, shape });
   return {
     tokens: int(
@@ -51,26 +48,22 @@ export function flightFeeds(layout: StoreLayout<Sequence>, config: NetworkConfig
     cosines: { data: cosines, shape: [count, headDim / 2] },
     sines: { data: sines, shape: [count, headDim / 2] },
     storeRows: int(rowsOf(newest, config), [count, groups]),
-    sizes: int(new Int32Array(0), [0, context, ...own]),
-    ...promptFeeds(members, places, count, groups),
-    ...Object.assign({}, ...parts.map((part, at) => masksOf(part.members, config, at, context, own[at]!))),
+    sizes: int(new Int32Array(0), [0, ...sizes]),
+    ...Object.assign({}, ...parts.map((part, at) => partFeeds(part, at, config))),
   };
 }
 
-function indicesWhere<Item>(items: readonly Item[], accept: (item: Item) => boolean): readonly number[] {
-  return items.flatMap((item, index) => (accept(item) ? [index] : []));
-}
-
-/** Where the sequences of each prompt are among all, and where they are in the places of their prompts. */
-function promptFeeds(
-  members: readonly (readonly number[])[],
-  places: number,
-  count: number,
-  groups: number,
-): Readonly<Record<'inPrompts' | 'inSequences', FedTensor>> {
-  const inPrompts = new Int32Array(members.length * groups * places);
-  const inSequences = new Int32Array(count * groups);
-  for (const [prompt, indices] of members.entries()) {
+/** The inputs of one part. */
+function partFeeds(part: StorePart<Sequence>, at: number, config: NetworkConfig): Readonly<Record<string, FedTensor>> {
+  const { prompts, members } = part;
+  const { keyValueHeads: groups } = config;
+  const continuing = prompts.map((prompt) =>
+    members.flatMap((member, index) => (member.prompt === prompt ? [index] : [])),
+  );
+  const places = Math.max(1, ...continuing.map(({ length }) => length));
+  const inPrompts = new Int32Array(prompts.length * groups * places);
+  const inSequences = new Int32Array(members.length * groups);
+  for (const [prompt, indices] of continuing.entries()) {
     for (let group = 0; group < groups; group++) {
       const start = (prompt * groups + group) * places;
       for (let place = 0; place < places; place++) {
@@ -80,24 +73,24 @@ function promptFeeds(
     }
   }
   return {
-    inPrompts: { data: inPrompts, shape: [members.length, groups, places] },
-    inSequences: { data: inSequences, shape: [count, groups] },
+    [`inPrompts${at}`]: { data: inPrompts, shape: [prompts.length, groups, places] },
+    [`inSequences${at}`]: { data: inSequences, shape: [members.length, groups] },
+    ...masksOf(part, at, config),
   };
 }
 
 /** One mask `[M, context + own]` of a part for each window. */
 function masksOf(
-  sequences: readonly Sequence[],
+  { members, contextPages, pages }: StorePart<Sequence>,
+  at: number,
   { slidingWindows }: NetworkConfig,
-  part: number,
-  context: number,
-  own: number,
 ): Record<string, FedTensor> {
+  const [context, own] = [PAGE_TOKENS * contextPages, PAGE_TOKENS * pages];
   const width = context + own;
   const masks: Record<string, FedTensor> = {};
   for (const window of new Set(slidingWindows)) {
-    const mask = new Float32Array(sequences.length * width).fill(HIDDEN);
-    for (const [index, { prompt, stored }] of sequences.entries()) {
+    const mask = new Float32Array(members.length * width).fill(HIDDEN);
+    for (const [index, { prompt, stored }] of members.entries()) {
       const { length } = prompt;
       const start = index * width;
       const oldest = window === undefined ? 0 : Math.max(0, length + stored - window);
@@ -105,7 +98,7 @@ function masksOf(
       const ownStart = start + context;
       mask.fill(0, ownStart + Math.max(0, oldest - length), ownStart + stored);
     }
-    masks[maskName(window, part)] = { data: mask, shape: [sequences.length, width] };
+    masks[maskName(window, at)] = { data: mask, shape: [members.length, width] };
   }
   return masks;
 }

@@ -43,7 +43,7 @@ export async function* generate(
     (request, index): PendingRequest => ({ index, request, done: Array.from({ length: request.count }) }),
   );
   const schedule = createSchedule(pending, pagesOf(capacity));
-  const store = openStore(session, config);
+  const store = openStore<Flying>(session, config);
   let isComplete = false;
   try {
     while (!schedule.isDone) {
@@ -82,7 +82,7 @@ async function prefill(
   options: GenerationOptions,
   entering: readonly Admission[],
   schedule: Schedule,
-  store: Store,
+  store: Store<Flying>,
 ): Promise<void> {
   const wanting = [...new Set(entering.map(({ pending }) => pending))].filter(({ stored }) => stored === undefined);
   for (const own of wanting) own.stored = { length: own.request.prompt.length };
@@ -105,7 +105,7 @@ async function prefill(
 async function storePrompts(
   { session, config }: GenerationOptions,
   pending: readonly PendingRequest[],
-  store: Store,
+  store: Store<Flying>,
 ): Promise<void> {
   const layout = layoutGroups(
     pending.map(({ request }) => ({ prompt: request.prompt, responses: [] })),
@@ -135,11 +135,15 @@ function lastRows(lengths: readonly number[]): { data: Int32Array; shape: readon
 }
 
 /** One more token for every sequence in flight. */
-async function decode({ session, config }: GenerationOptions, flight: readonly Flying[], store: Store): Promise<void> {
+async function decode(
+  { session, config }: GenerationOptions,
+  flight: readonly Flying[],
+  store: Store<Flying>,
+): Promise<void> {
   await store.arrange(flight);
   for (const sequence of flight) sequence.stored += 1;
   const { logits } = await session.run('decode', flightFeeds(store.layout, config));
-  await appendDrawn(flight, logits as tf.Tensor2D);
+  await appendDrawn(store.layout.sequences, logits as tf.Tensor2D);
 }
 
 /** Draws a token for each row of the logits and appends it; the logits are disposed. */

@@ -7,12 +7,11 @@ const sequenceOf = (prompt: { readonly length: number }, pages: number) => ({ pr
 const needed = ({ pages }: { readonly pages: number }): number => pages;
 
 describe('the layout of the store', () => {
-  it('puts prompts first, then the sequences part by part, and overlaps nothing', () => {
+  it('puts the prompts of a part first, then its sequences, and overlaps nothing', () => {
     const sequences = [5, 4, 2, 2, 1, 1, 1].map((pages, at) => sequenceOf(at < 3 ? long : short, pages));
     const layout = layOut(sequences, needed);
-    expect(layout.contextPages).toBe(3);
     const places = placesIn(layout);
-    expect([...places.keys()]).toEqual([long, short, ...sequences]);
+    expect([...places.keys()]).toEqual([long, ...sequences.slice(0, 3), short, ...sequences.slice(3)]);
     let end = 0;
     for (const [owner, { start, pages }] of places) {
       expect(start).toBe(end);
@@ -20,13 +19,18 @@ describe('the layout of the store', () => {
       end += pages;
     }
     expect(end).toBe(layout.pages);
-    // Sequences of one part have places of one size, and a part is as wide as its longest only.
-    expect(layout.parts.map(({ members, pages }) => [members.length, pages])).toEqual([
-      [2, 5],
-      [2, 2],
-      [1, 1],
-      [2, 1],
+    // Places are as long as the longest of their part only.
+    const used = layout.parts.filter(({ members }) => members.length > 0);
+    expect(used.map(({ contextPages, pages }) => [contextPages, pages])).toEqual([
+      [3, 5],
+      [1, 2],
     ]);
+  });
+
+  it('keeps the sequences of a prompt together, whenever they came', () => {
+    const sequences = [long, short, long, short].map((prompt) => sequenceOf(prompt, 1));
+    const [a, b, c, d] = sequences;
+    expect(layOut(sequences, needed).sequences).toEqual([a, c, b, d]);
   });
 
   it('takes no more for what needs no more', () => {

@@ -9,19 +9,19 @@ interface Continuation {
 
 /** Where prompts and the sequences that continue them lie in the store, from its front. */
 export interface StoreLayout<Sequence extends Continuation> {
-  readonly sequences: readonly Sequence[];
-  /** The prompts in the order of their places. */
-  readonly prompts: readonly Sequence['prompt'][];
-  /** Pages of each prompt's place. */
-  readonly contextPages: number;
   readonly parts: readonly StorePart<Sequence>[];
+  /** The sequences part by part. */
+  readonly sequences: readonly Sequence[];
   /** Pages that it takes. */
   readonly pages: number;
 }
 
-/** Sequences with places of one length. */
-export interface StorePart<Sequence> {
+/** Some of the prompts, in places of one length, and behind them the sequences that continue them, in places of another. */
+export interface StorePart<Sequence extends Continuation> {
+  readonly prompts: readonly Sequence['prompt'][];
   readonly members: readonly Sequence[];
+  /** Pages of each prompt's place. */
+  readonly contextPages: number;
   /** Pages of each member's place. */
   readonly pages: number;
 }
@@ -32,20 +32,38 @@ export interface Place {
   readonly pages: number;
 }
 
-/** A layout for sequences, in their order, that need so many pages each. */
+/** A layout for sequences that need so many pages each: prompts in the order of their first sequences. */
 export function layOut<Sequence extends Continuation>(
   sequences: readonly Sequence[],
   needed: (sequence: Sequence) => number,
 ): StoreLayout<Sequence> {
-  const prompts = [...new Set(sequences.map(({ prompt }) => prompt))];
-  const contextPages = widest(prompts.map(({ length }) => pagesOf(length)));
-  const boundary = (part: number): number => Math.round((part * sequences.length) / FLIGHT_PARTS);
-  const parts = Array.from({ length: FLIGHT_PARTS }, (_, part): StorePart<Sequence> => {
-    const members = sequences.slice(boundary(part), boundary(part + 1));
-    return { members, pages: widest(members.map(needed)) };
+  const groups = new Map<Sequence['prompt'], Sequence[]>();
+  for (const sequence of sequences) {
+    const group = groups.get(sequence.prompt);
+    if (group === undefined) groups.set(sequence.prompt, [sequence]);
+    else group.push(sequence);
+  }
+  const drafts = Array.from({ length: FLIGHT_PARTS }, () => ({
+    prompts: [] as Sequence['prompt'][],
+    members: [] as Sequence[],
+  }));
+  let end = 0;
+  for (const [prompt, members] of groups) {
+    // Parts of about as many sequences each: a prompt's go where the middle of them falls.
+    const draft = drafts[Math.floor(((end + members.length / 2) * FLIGHT_PARTS) / sequences.length)]!;
+    draft.prompts.push(prompt);
+    draft.members.push(...members);
+    end += members.length;
+  }
+  const parts = drafts.map(({ prompts, members }): StorePart<Sequence> => {
+    const contextPages = widest(prompts.map(({ length }) => pagesOf(length)));
+    return { prompts, members, contextPages, pages: widest(members.map(needed)) };
   });
-  const own = parts.reduce((sum, part) => sum + part.members.length * part.pages, 0);
-  return { sequences, prompts, contextPages, parts, pages: prompts.length * contextPages + own };
+  const pages = parts.reduce(
+    (sum, part) => sum + part.prompts.length * part.contextPages + part.members.length * part.pages,
+    0,
+  );
+  return { parts, sequences: parts.flatMap(({ members }) => members), pages };
 }
 
 function widest(pages: readonly number[]): number {
@@ -64,8 +82,10 @@ export function placesIn<Sequence extends Continuation>(
       start += pages;
     }
   };
-  give(layout.prompts, layout.contextPages);
-  for (const { members, pages } of layout.parts) give(members, pages);
+  for (const { prompts, members, contextPages, pages } of layout.parts) {
+    give(prompts, contextPages);
+    give(members, pages);
+  }
   return places;
 }
 

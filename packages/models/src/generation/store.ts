@@ -4,21 +4,22 @@ import { pagesNeeded, type Sequence, type StoredPrompt } from './flight.js';
 import { layOut, movesBetween, placesIn, rowsOf, type StoreLayout } from './layout.js';
 
 /** The store of a session while one generation has it. */
-export interface Store {
+export interface Store<Flying extends Sequence> {
   /** Where everything lies now. */
-  readonly layout: StoreLayout<Sequence>;
-  /** Gives each sequence, in this order, a place for one token more than it has stored, and moves what is there already. */
-  arrange(flight: readonly Sequence[]): Promise<void>;
+  readonly layout: StoreLayout<Flying>;
+  /** Gives each sequence a place for one token more than it has stored, and moves what is there already. */
+  arrange(flight: readonly Flying[]): Promise<void>;
   /** Rows `[tokens, g]` of the tokens of prompts, one prompt behind the other. */
   rowsOf(prompts: readonly StoredPrompt[]): Int32Array;
 }
 
 /** An empty store. */
-export function openStore(session: Session, config: NetworkConfig): Store {
-  let layout = layOut<Sequence>([], pagesNeeded);
-  const fits = (flight: readonly Sequence[]): boolean =>
-    flight.length === layout.sequences.length &&
-    flight.every((sequence, at) => sequence === layout.sequences[at]) &&
+export function openStore<Flying extends Sequence>(session: Session, config: NetworkConfig): Store<Flying> {
+  let layout = layOut<Flying>([], pagesNeeded);
+  let arranged: readonly Flying[] = [];
+  const fits = (flight: readonly Flying[]): boolean =>
+    flight.length === arranged.length &&
+    flight.every((sequence, at) => sequence === arranged[at]) &&
     layout.parts.every(({ members, pages }) => members.every((member) => pagesNeeded(member) <= pages));
   return {
     get layout() {
@@ -27,11 +28,12 @@ export function openStore(session: Session, config: NetworkConfig): Store {
     async arrange(flight) {
       if (fits(flight)) return;
       const next = layOut(flight, pagesNeeded);
-      const storedOf = (owner: Sequence | StoredPrompt): number => ('length' in owner ? owner.length : owner.stored);
+      const storedOf = (owner: Flying | StoredPrompt): number => ('length' in owner ? owner.length : owner.stored);
       const { from, to } = movesBetween(layout, next, storedOf, config);
       const shape = [from.length];
       if (from.length > 0) await session.run('move', { from: { data: from, shape }, to: { data: to, shape } });
       layout = next;
+      arranged = [...flight];
     },
     rowsOf(prompts) {
       const places = placesIn(layout);

@@ -16,7 +16,7 @@ import type { ProgramOptions } from './programs.js';
 
 /** Tokens of a page: places in the store are given out in pages. */
 export const PAGE_TOKENS = 16;
-/** Parts that the sequences in flight are cut into, each with places of one length. */
+/** Parts that the prompts in flight and their sequences are cut into, each with places of one length. */
 export const FLIGHT_PARTS = 4;
 
 /** Pages that so many tokens of one prompt or response take. */
@@ -34,8 +34,8 @@ function store(kind: 'keys' | 'values', layer: number, pages: number, config: Ne
 
 /**
  * The programs of generation, on a store of keys and values of so many pages. What the sequences in flight attend to lies in
- * it in the order in which it is read, from the front, so that it is read without a copy: `[P, g, L, d]` of the prompts,
- * then `[M, g, T, d]` of the sequences of each part.
+ * it in the order in which it is read, from the front, so that it is read without a copy: of each part `[P, g, L, d]` of the
+ * prompts, then `[M, g, T, d]` of their sequences.
  * - `prefill` computes prompts, writes their keys and values to the rows `storeRows` `[N, g]`, and gives the logits
  *   `[predicted, V]` after them;
  * - `decode` computes one token for each of N sequences in flight (see {@link attendToStore}) and gives the logits after it;
@@ -111,27 +111,24 @@ function keepInStore(
   ops.replaceRowsOfState(graph, store('values', layer, pages, config), value, rows);
 }
 
-/**
- * What the sequences in flight attend to. N sequences (`tokens`) continue P prompts, at most K of them each; a prompt's
- * keys are read once for all of its sequences.
- */
-interface FlightInputs {
-  /** The sequences by parts, one behind the other. */
-  readonly parts: readonly FlightPart[];
-  /** `[P*g*K]` int32: sequence * g + group of each prompt's groups and places; any sequence for an empty place. */
-  readonly inPrompts: Value;
-  /** `[N*g]` int32: where each sequence's groups are among those. */
-  readonly inSequences: Value;
-}
-
-/** Sequences that follow one another, of about one age: each is padded to the longest of them only. */
+/** Some of the prompts in flight and the sequences that continue them: each is padded to the longest of them only. */
 interface FlightPart {
   /** M, its sequences. */
   readonly members: string;
-  /** T, tokens that each has a place for. */
+  /** P, its prompts. */
+  readonly prompts: string;
+  /** K, most sequences of a prompt: its keys are read once for all of them. */
+  readonly places: string;
+  /** L, tokens that each prompt has a place for. */
+  readonly context: string;
+  /** T, tokens that each sequence has a place for. */
   readonly own: string;
   /** L + T, keys that each attends to. */
   readonly seen: string;
+  /** `[P*g*K]` int32: sequence * g + group in each of the prompts' groups and places; any sequence in an empty place. */
+  readonly inPrompts: Value;
+  /** `[M*g]` int32: where each sequence's groups are among those. */
+  readonly inSequences: Value;
   /** One `[M, L + T]` float32 for each window of the layers: 0 where a key is seen, -1e9 where it is not. */
   readonly maskOf: (window: number | undefined) => Value;
 }
@@ -141,77 +138,96 @@ export function maskName(window: number | undefined, part: number): string {
   return window === undefined ? `mask${part}` : `mask${part}/${window}`;
 }
 
-function flightInputs(graph: Graph, { slidingWindows, keyValueHeads: g }: NetworkConfig): FlightInputs {
+function flightInputs(graph: Graph, { slidingWindows, keyValueHeads: g }: NetworkConfig): readonly FlightPart[] {
   const flat = (name: string, shape: readonly (number | string)[]): Value =>
     ops.reshape(ops.input(graph, name, shape, 'int32'), [product(...shape)]);
   const parts = Array.from({ length: FLIGHT_PARTS }, (_, part): FlightPart => {
-    const [members, own, seen] = [`members${part}`, `own${part}`, `seen${part}`];
+    const [members, prompts, places] = [`members${part}`, `prompts${part}`, `places${part}`];
+    const [context, own, seen] = [`context${part}`, `own${part}`, `seen${part}`];
     const masks = new Map<number | undefined, Value>();
     for (const window of new Set(slidingWindows)) {
       masks.set(window, ops.input(graph, maskName(window, part), [members, seen]));
     }
-    return { members, own, seen, maskOf: (window) => masks.get(window)! };
+    const inPrompts = flat(`inPrompts${part}`, [prompts, g, places]);
+    const inSequences = flat(`inSequences${part}`, [members, g]);
+    const maskOf = (window: number | undefined): Value => masks.get(window)!;
+    return { members, prompts, places, context, own, seen, inPrompts, inSequences, maskOf };
   });
   // Without an element: its shape gives the sizes.
-  ops.input(graph, 'sizes', [0, 'context', ...parts.map(({ own }) => own)], 'int32');
-  return {
-    parts,
-    inPrompts: flat('inPrompts', ['prompts', g, 'places']),
-    inSequences: flat('inSequences', ['tokens', g]),
-  };
+  ops.input(graph, 'sizes', [0, ...parts.flatMap(({ context, own }) => [context, own])], 'int32');
+  return parts;
 }
 
 /**
- * Attention of one query a sequence to the prompt it shares and to its own tokens: softmax over both together.
- * @param query `[N*h, d]`, h = g*r
+ * Attention of one query a sequence to the prompt it shares and to its own tokens.
+ * @param query `[N*h, d]`, the sequences part by part
  * @returns `[N*h, d]`
  */
 function attendToStore(
   graph: Graph,
   query: Value,
   layer: number,
-  { parts, inPrompts, inSequences }: FlightInputs,
+  parts: readonly FlightPart[],
   config: NetworkConfig,
   pages: number,
 ): Value {
   const { heads: h, keyValueHeads: g, headDim: d } = config;
+  const sizes = parts.flatMap(({ members, prompts, context, own }) => [
+    product(prompts, g, context),
+    product(members, g, own),
+  ]);
+  const read = (kind: 'keys' | 'values'): readonly Value[] =>
+    ops.split(ops.readState(graph, store(kind, layer, pages, config)), sizes, 0, { dropsRest: true });
+  const [keys, values] = [read('keys'), read('values')];
+  const queries = ops.split(
+    query,
+    parts.map(({ members }) => product(members, h)),
+    0,
+  );
+  const attended = parts.map((part, at) => {
+    const stored = (all: readonly Value[]): Stored => ({
+      ofPrompts: ops.reshape(all[2 * at]!, [product(part.prompts, g), part.context, d]),
+      own: ops.reshape(all[2 * at + 1]!, [product(part.members, g), part.own, d]),
+    });
+    return attendInPart(queries[at]!, stored(keys), stored(values), part, config.slidingWindows[layer], config);
+  });
+  return ops.concat(attended, 0, product('tokens', h));
+}
+
+/** Keys or values of a part: `[P*g, L, d]` and `[M*g, T, d]`. */
+interface Stored {
+  readonly ofPrompts: Value;
+  readonly own: Value;
+}
+
+/** Attention of the sequences of a part, `[M*h, d]` to `[M*h, d]`, h = g*r: softmax over prompt and own tokens together. */
+function attendInPart(
+  query: Value,
+  keys: Stored,
+  values: Stored,
+  { members, prompts, places, context, own, seen, inPrompts, inSequences, maskOf }: FlightPart,
+  window: number | undefined,
+  { heads: h, keyValueHeads: g, headDim: d }: NetworkConfig,
+): Value {
   const r = h / g;
-  const prompts = product('prompts', g);
-  // Sequences [N*h, width] to the places of their prompts [P*g, K*r, width], and back.
+  const rows = product(members, h);
+  // Sequences [M*h, width] to the places of their prompts [P*g, K*r, width], and back.
   const toPrompts = (x: Value, width: number | string): Value => {
-    const groups = ops.reshape(x, [product('tokens', g), product(r, width)]);
-    return ops.reshape(ops.gather(groups, inPrompts), [prompts, product('places', r), width]);
+    const groups = ops.reshape(x, [product(members, g), product(r, width)]);
+    return ops.reshape(ops.gather(groups, inPrompts), [product(prompts, g), product(places, r), width]);
   };
   const toSequences = (x: Value, width: number | string): Value => {
-    const groups = ops.reshape(x, [product(prompts, 'places'), product(r, width)]);
-    return ops.reshape(ops.gather(groups, inSequences), [product('tokens', h), width]);
+    const groups = ops.reshape(x, [product(prompts, g, places), product(r, width)]);
+    return ops.reshape(ops.gather(groups, inSequences), [rows, width]);
   };
-  const read = (kind: 'keys' | 'values'): { readonly ofPrompts: Value; readonly own: readonly Value[] } => {
-    const sizes = [product(prompts, 'context'), ...parts.map(({ members, own }) => product(members, g, own))];
-    const all = ops.readState(graph, store(kind, layer, pages, config));
-    const [ofPrompts, ...own] = ops.split(all, sizes, 0, { dropsRest: true });
-    return {
-      ofPrompts: ops.reshape(ofPrompts!, [prompts, 'context', d]),
-      own: own.map((rows, part) => ops.reshape(rows, [product(parts[part]!.members, g), parts[part]!.own, d])),
-    };
-  };
-  const [keys, values] = [read('keys'), read('values')];
-  const heads = parts.map(({ members }) => product(members, h));
-  const onPrompts = toSequences(ops.batchMatmul(toPrompts(query, d), keys.ofPrompts, { transposeB: true }), 'context');
-  const [queries, scores] = [ops.split(query, heads, 0), ops.split(onPrompts, heads, 0)];
-  const attended = parts.map(({ members, own, seen, maskOf }, part) => {
-    const grouped = ops.reshape(queries[part]!, [product(members, g), r, d]);
-    const onOwn = ops.batchMatmul(grouped, keys.own[part]!, { transposeB: true });
-    const both = ops.concat([scores[part]!, ops.reshape(onOwn, [heads[part]!, own])], 1, seen);
-    const mask = ops.reshape(maskOf(config.slidingWindows[layer]), [members, 1, seen]);
-    const masked = ops.add(ops.reshape(both, [members, h, seen]), mask);
-    const weights = ops.softmax(ops.reshape(masked, [heads[part]!, seen]));
-    const [toPrompt, toOwn] = ops.split(weights, ['context', own], 1) as readonly [Value, Value];
-    const fromOwn = ops.batchMatmul(ops.reshape(toOwn, [product(members, g), r, own]), values.own[part]!);
-    return { toPrompt, fromOwn: ops.reshape(fromOwn, [heads[part]!, d]) };
-  });
-  const joined = (parts: readonly Value[]): Value => ops.concat(parts, 0, product('tokens', h));
-  const weights = toPrompts(joined(attended.map(({ toPrompt }) => toPrompt)), 'context');
-  const fromPrompts = toSequences(ops.batchMatmul(weights, values.ofPrompts), d);
-  return ops.add(fromPrompts, joined(attended.map(({ fromOwn }) => fromOwn)));
+  const byGroup = (x: Value, width: number | string): Value => ops.reshape(x, [product(members, g), r, width]);
+  const onPrompt = toSequences(ops.batchMatmul(toPrompts(query, d), keys.ofPrompts, { transposeB: true }), context);
+  const onOwn = ops.reshape(ops.batchMatmul(byGroup(query, d), keys.own, { transposeB: true }), [rows, own]);
+  const scores = ops.reshape(ops.concat([onPrompt, onOwn], 1, seen), [members, h, seen]);
+  const masked = ops.add(scores, ops.reshape(maskOf(window), [members, 1, seen]));
+  const weights = ops.softmax(ops.reshape(masked, [rows, seen]));
+  const [ofPrompt, ofOwn] = ops.split(weights, [context, own], 1) as readonly [Value, Value];
+  const fromPrompt = toSequences(ops.batchMatmul(toPrompts(ofPrompt, context), values.ofPrompts), d);
+  const fromOwn = ops.batchMatmul(byGroup(ofOwn, own), values.own);
+  return ops.add(fromPrompt, ops.reshape(fromOwn, [rows, d]));
 }
