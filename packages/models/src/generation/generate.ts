@@ -6,7 +6,7 @@ import {
   type TokenChoice,
   yieldToEvents,
 } from '@metaapo/core/contracts';
-import { uniformOf } from '@metaapo/core/numerics';
+import { packByTokens, uniformOf } from '@metaapo/core/numerics';
 import type { Session } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
 import { PAGE_TOKENS, pagesOf } from '../network/decode.js';
@@ -18,6 +18,9 @@ import { layOut } from './layout.js';
 import { drawTokens, penalizeRepetition } from './next-tokens.js';
 import { type Admission, createSchedule, type Flying, type PendingRequest, type Schedule } from './schedule.js';
 import { openStore, type Store } from './store.js';
+
+/** Most tokens of prompts that are computed together, where one alone has not more: it bounds what lives meanwhile. */
+const PREFILL_TOKENS = 1024;
 
 /** What generation needs of a model. */
 export interface GenerationOptions {
@@ -91,7 +94,10 @@ async function prefill(
   });
   schedule.enter(sequences);
   await store.arrange(schedule.flight);
-  if (wanting.length > 0) await storePrompts(options, wanting, store);
+  const lengths = wanting.map(({ request }) => request.prompt.length);
+  for (const [start, end] of packByTokens(lengths, PREFILL_TOKENS)) {
+    await storePrompts(options, wanting.slice(start, end), store);
+  }
   await appendDrawn(
     sequences,
     tf.concat(
