@@ -1,12 +1,14 @@
 // Sets everything up, prepares the native backend where that is possible, and runs all tests.
 import { readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, run, setUp } from './setup.mjs';
 
 setUp();
 prepareNativeBackend();
 
+// Two at a time also on two cores: much of an end-to-end test is the start of processes, which keeps one core busy.
+const workers = Math.max(2, availableParallelism() - 1);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 let isGreen = true;
 for (const project of ['unit', 'e2e']) {
@@ -16,6 +18,7 @@ for (const project of ['unit', 'e2e']) {
     '--project',
     project,
     '--passWithNoTests',
+    `--maxWorkers=${workers}`,
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
