@@ -154,6 +154,14 @@ async function decode(
 
 /** Draws a token for each row of the logits and appends it; the logits are disposed. */
 async function appendDrawn(sequences: readonly Flying[], logits: tf.Tensor2D): Promise<void> {
+  try {
+    await drawAndAppend(sequences, logits);
+  } finally {
+    logits.dispose();
+  }
+}
+
+async function drawAndAppend(sequences: readonly Flying[], logits: tf.Tensor2D): Promise<void> {
   for (const { choice, indices } of byChoice(sequences)) {
     const isAll = indices.length === sequences.length;
     const part = isAll ? logits : tf.tidy(() => tf.gather(logits, tf.tensor1d(indices, 'int32')));
@@ -174,7 +182,6 @@ async function appendDrawn(sequences: readonly Flying[], logits: tf.Tensor2D): P
       sequences[index]!.logprobs.push(drawn.logprobs[at]!);
     }
   }
-  logits.dispose();
 }
 
 /** Logits with the penalty on tokens that are there already; none where nothing is penalised. */

@@ -70,25 +70,21 @@ export async function drawTokens(
 ): Promise<DrawnTokens> {
   const probabilities = tf.softmax(logits, 1);
   const isPlain = penalized === logits && isUnfiltered(choice);
-  const tokens =
-    choice.temperature === 0
-      ? await dataOf(tf.argMax(penalized, 1))
-      : isPlain
-        ? await drawAt(probabilities, uniforms)
-        : await drawFiltered(penalized, choice, uniforms);
-  const drawn = Int32Array.from(tokens);
-  const likelihood = await dataOf(tf.tidy(() => atColumns(probabilities, drawn)));
+  let tokens: Int32Array;
+  if (choice.temperature === 0) tokens = Int32Array.from(await dataOf(tf.argMax(penalized, 1)));
+  else if (isPlain) tokens = await drawAt(probabilities, uniforms);
+  else tokens = await drawFiltered(penalized, choice, uniforms);
+  const likelihood = await dataOf(tf.tidy(() => atColumns(probabilities, tokens)));
   probabilities.dispose();
   const isTiny = likelihood.some((probability) => probability < SMALLEST_EXACT);
-  const logprobs = isTiny ? await logprobsOf(logits, drawn) : Float32Array.from(likelihood, Math.log);
-  const result = { tokens: drawn, logprobs };
-  if (!result.logprobs.every(Number.isFinite)) {
+  const logprobs = isTiny ? await logprobsOf(logits, tokens) : Float32Array.from(likelihood, Math.log);
+  if (!logprobs.every(Number.isFinite)) {
     throw new MetaapoError('numerics', 'the model gives logits that are no numbers', {
       where: 'generation',
       remedy: 'Its weights are broken, perhaps by a training that diverged: take an earlier checkpoint',
     });
   }
-  return result;
+  return { tokens, logprobs };
 }
 
 /** The numbers of a tensor, which is disposed. */
