@@ -54,7 +54,8 @@ start to the end of the warm-up. log p: mean log-probability of the new tokens u
 response a prompt, computed afterwards in float32 sums); it tells that both sides draw from the same distribution.
 speed and memory: rate over PyTorch's, and peak over its peak.
 Ours computes a prompt once for all of its responses, keeps its keys once, pads keys to the longest of a quarter of the
-sequences, and takes all sequences into one batch; it also returns the log-probability of every token. Random numbers belong to (seed, sample, token).
+sequences, and takes all sequences into one batch; it also returns the log-probability of every token. Random numbers
+belong to (seed, sample, token).
 PyTorch (transformers' generate, sampling, torch's threads = cores) pads prompts on the left, sorted by length, computes
 and keeps a prompt once a response (num_return_sequences), and returns no log-probabilities.
 bf16: ours in products alone; weights (of a float32 checkpoint, as in training), keys and values stay float32. PyTorch's

@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { maskName, PAGE_TOKENS, pagesOf } from '../network/decode.js';
 import type { NetworkConfig } from '../network/network-config.js';
 import { inverseFrequencies, rotaryAngles } from '../network/rotary.js';
-import { placesIn, rowsOf, type StoreLayout, type StorePart } from './layout.js';
+import { placesIn, rowsOf, type StoreLayout, type StorePart } from './store-layout.js';
 
 const HIDDEN = -1e9;
 

@@ -14,10 +14,10 @@ import { feedsOf } from '../network/feeds.js';
 import { layoutGroups } from '../network/layout.js';
 import type { PassConfig } from '../network/network-config.js';
 import { flightFeeds } from './flight.js';
-import { layOut } from './layout.js';
 import { drawTokens, penalizeRepetition } from './next-tokens.js';
 import { type Admission, createSchedule, type Flying, type PendingRequest, type Schedule } from './schedule.js';
 import { openStore, type Store } from './store.js';
+import { layOut } from './store-layout.js';
 
 /** Most tokens of prompts that are computed together, where one alone has not more: it bounds what lives meanwhile. */
 const PREFILL_TOKENS = 1024;
@@ -75,7 +75,7 @@ function checkRoom({ prompt, maxNewTokens }: GenerationRequest, pages: number): 
   throw new MetaapoError('config', 'a request is larger than the store of keys and values', {
     where: 'generation',
     expected: `at most ${pages} pages of ${PAGE_TOKENS} tokens`,
-    got: `${prompt.length} of the prompt and ${maxNewTokens} new ones`,
+    got: `${alone.pages}, for ${prompt.length} tokens of the prompt and ${maxNewTokens} new ones`,
     remedy: 'Lower maxNewTokens, or raise the number of cached tokens',
   });
 }

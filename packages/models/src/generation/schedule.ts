@@ -1,7 +1,7 @@
 import type { Generation, GenerationRequest } from '@metaapo/core/contracts';
 import { pagesOf } from '../network/decode.js';
 import { pagesNeeded, type Sequence, type StoredPrompt } from './flight.js';
-import { layOut } from './layout.js';
+import { layOut } from './store-layout.js';
 
 /** A request with the responses that it has so far. */
 export interface PendingRequest {

@@ -1,7 +1,7 @@
 import type { Session } from '@metaapo/engine';
 import type { NetworkConfig } from '../network/network-config.js';
 import { pagesNeeded, type Sequence, type StoredPrompt } from './flight.js';
-import { layOut, movesBetween, placesIn, rowsOf, type StoreLayout } from './layout.js';
+import { layOut, movesBetween, placesIn, rowsOf, type StoreLayout } from './store-layout.js';
 
 /** The store of a session while one generation has it. */
 export interface Store<Flying extends Sequence> {

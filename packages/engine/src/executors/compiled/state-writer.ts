@@ -90,10 +90,7 @@ export function createStateWriter(writer: ProgramWriter, variables: Variables): 
     writer.add(type, [variables.handle(name), ...inputs], attributes ?? { dtype: dtypeOf(name) });
   /** The variable's own memory, not a copy of it, as rows of `width` numbers. */
   const rowsOf = (name: string, width: number, after: readonly ControlEdge[] = []): Output => {
-    states.ensure(name);
-    const access = accessOf(name);
-    const value = onVariable(name, 'ReadVariableOp', [...before(access), ...after]);
-    access.hasValue = true;
+    const value = states.read(name, 'ReadVariableOp', after);
     const attributes = { T: dtypeOf(name), Tshape: attribute.type('int32') };
     return writer.add('Reshape', [value, writer.integers([-1, width])], attributes);
   };

@@ -10,7 +10,8 @@ type AttributesOf<Name extends OperationName> = Extract<Node, { operation: Name 
 
 const { type, boolean, integer } = attribute;
 const first = (node: Node): Value => node.inputs[0]!;
-const operands = (writer: ProgramWriter, node: Node): Output[] => node.inputs.map((value) => writer.get(value));
+/** The inputs of a node. */
+export const operands = (writer: ProgramWriter, node: Node): Output[] => node.inputs.map((value) => writer.get(value));
 
 /** One operation on float32 inputs: bfloat16 ones are converted first, since every elementwise result is float32. */
 function elementwise(operation: string): Translation {

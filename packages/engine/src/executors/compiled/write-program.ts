@@ -3,7 +3,7 @@ import { attribute, type ControlEdge, type GraphWriter, type Output } from './gr
 import { createProgramWriter, type DimensionFeed, type ProgramWriter } from './program-writer.js';
 import { createStateWriter, type StateWriter, type Variables } from './state-writer.js';
 import { writeAdamW } from './write-adamw.js';
-import { TRANSLATIONS } from './write-operations.js';
+import { operands, TRANSLATIONS } from './write-operations.js';
 
 /** Where a written program is fed and what it is asked for. */
 export interface WrittenProgram {
@@ -78,18 +78,18 @@ function writeNode(node: Node, context: Context): readonly (Output | undefined)[
       states.add(node.attributes.state, ownedBySession(writer, node.inputs[0]!));
       return [];
     case 'addRowsToState': {
-      const [rows, indices] = node.inputs.map((value) => writer.get(value)) as [Output, Output];
+      const [rows, indices] = operands(writer, node) as [Output, Output];
       states.addRows(node.attributes.state, ...sumsByRow(writer, rows, indices));
       return [];
     }
     case 'replaceRowsOfState': {
-      const [rows, indices] = node.inputs.map((value) => writer.get(value)) as [Output, Output];
+      const [rows, indices] = operands(writer, node) as [Output, Output];
       states.replaceRows(node.attributes.state, rows, indices, node.inputs[0]!.shape[1] as number);
       return [];
     }
     case 'moveRowsOfState': {
       const { state, width } = node.attributes;
-      const [from, to] = node.inputs.map((value) => writer.get(value)) as [Output, Output];
+      const [from, to] = operands(writer, node) as [Output, Output];
       context.updates = [states.moveRows(state, from, to, width, context.updates)];
       return [];
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { layOut, movesBetween, placesIn, rowsOf } from './layout.js';
+import { layOut, movesBetween, placesIn, rowsOf } from './store-layout.js';
 
 const config = { keyValueHeads: 2 } as Parameters<typeof rowsOf>[1];
 const [long, short] = [{ length: 40 }, { length: 3 }];
