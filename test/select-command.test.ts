@@ -44,6 +44,26 @@ it('keeps to a limit and takes rules and meta-learners with their options', () =
   expect(new Set(lines.map(({ weight }) => weight))).toEqual(new Set([0.25]));
 });
 
+it('weighs by entropies where they were scored', () => {
+  const scored = path('entropies.jsonl');
+  const args = ['score', '--model', quickstartModel, '--data', path('train.jsonl'), '--output', scored, '--entropy'];
+  expect(metaapo(args, env).status).toBe(0);
+  // Of a vocabulary of some hundred tokens.
+  for (const { chosen, rejected } of linesOf(scored) as Record<string, { entropy: number }>[]) {
+    for (const { entropy } of [chosen!, rejected!]) {
+      expect(entropy).toBeGreaterThan(0);
+      expect(entropy).toBeLessThan(Math.log(2000));
+    }
+  }
+  const learner = ['--meta-learner', '{id: mlp, features: [score, entropy]}'];
+  const result = metaapo(['select', '--scores', scored, '--output', path('weighed.jsonl'), ...learner], env);
+  expect(result.status, result.stderr).toBe(0);
+  expect(new Set(linesOf(path('weighed.jsonl')).map(({ weight }) => weight)).size).toBeGreaterThan(30);
+  const without = select('--output', path('none.jsonl'), ...learner);
+  expect(without.status).toBe(2);
+  expect(without.stderr).toContain('metaapo score --entropy');
+});
+
 it('says what is wrong with a line, a part and a number, and writes nothing', () => {
   writeFileSync(path('broken.jsonl'), '{"row":0,"score":"high"}\n');
   const args = ['select', '--scores', path('broken.jsonl'), '--output', path('none.jsonl')];

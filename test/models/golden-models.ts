@@ -158,8 +158,11 @@ async function expectGolden(model: LanguageModel, golden: Arrays): Promise<void>
     expect(worst(logprobs, sequence.logprobs.slice(PROMPT - 1)), 'a sequence alone').toBeLessThan(2e-5);
   }
   await expectSharedPrompt(model, sequences[0]!);
+  await expectEntropies(model, sequences, golden);
   if (golden.last_logits !== undefined) await expectLastLogits(model, sequences, golden.last_logits.values);
-  const ticket = await model.forward(sequences.map(groupOf));
+  const ticket = await model.forward(sequences.map(groupOf), { entropies: true });
+  const { sumEntropies } = await model.evaluate(sequences.map(groupOf), { entropies: true });
+  expect(worst(ticket.sumEntropies!, sumEntropies!), 'entropies of forward and evaluate').toBeLessThan(1e-4);
   await model.backward(ticket, new Float32Array(sequences.length).fill(1));
   const norm = await model.gradientNorm();
   if (golden.gradient_norm !== undefined && model.lora === undefined) {
@@ -168,6 +171,36 @@ async function expectGolden(model: LanguageModel, golden: Arrays): Promise<void>
   }
   await model.zeroGradients();
   expect(await model.gradientNorm()).toBe(0);
+}
+
+/** Entropies of the predictions of each response, beside those of the golden logits (or the model's own) in float64. */
+async function expectEntropies(model: LanguageModel, sequences: readonly Sequence[], golden: Arrays): Promise<void> {
+  const groups = sequences.map(groupOf);
+  const { sumEntropies, sumLogprobs, tokenCounts } = await model.evaluate(groups, { entropies: true });
+  const plain = await model.evaluate(groups);
+  expect(plain.sumEntropies).toBeUndefined();
+  expect(worst(sumLogprobs, plain.sumLogprobs)).toBeLessThan(1e-5);
+  const own = await model.logits(groups);
+  const [values, vocabulary] = [await own.data(), own.shape[1]];
+  own.dispose();
+  let at = 0;
+  const expected = Array.from(tokenCounts, (count, row) => {
+    let sum = 0;
+    for (let token = 0; token < count; token++, at++) {
+      const known = golden.logits;
+      const start = known === undefined ? at : row * known.shape[1]! + PROMPT - 1 + token;
+      sum += entropyOf((known?.values ?? values).subarray(start * vocabulary, (start + 1) * vocabulary));
+    }
+    return sum;
+  });
+  // A sum of some 20 tokens, each of about ln(vocabulary).
+  expect(worst(sumEntropies!, expected), 'entropies').toBeLessThan(4e-4);
+}
+
+function entropyOf(logits: ArrayLike<number>): number {
+  const weights = Array.from(logits, Math.exp);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return -weights.reduce((sum, weight) => sum + (weight / total) * Math.log(weight / total), 0);
 }
 
 /** Responses that share a computed prompt are worth what each is with a prompt of its own. */

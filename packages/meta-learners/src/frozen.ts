@@ -26,6 +26,7 @@ export function frozen(options: FrozenOptions = {}): MetaLearner {
   const learner: MetaLearner = {
     id: 'frozen',
     options: settings,
+    readsEntropy: settings.features.includes('entropy'),
     initialState: (seed) => parameterArrays(initialParameters(settings.init, sizes, seed), sizes),
     weights,
     update: (state, buffer) => {

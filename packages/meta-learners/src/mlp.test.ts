@@ -9,6 +9,8 @@ interface RecordedBuffer {
   readonly logSigmoidScore: number[];
   readonly chosenTokens: number[];
   readonly rejectedTokens: number[];
+  readonly chosenEntropy: number[];
+  readonly rejectedEntropy: number[];
   readonly iteration: number;
   readonly offlineLoss: number[];
   readonly onlineLoss: number[];
@@ -31,6 +33,8 @@ const bufferOf = (recorded: RecordedBuffer): MetaBuffer => ({
   logSigmoidScore: Float32Array.from(recorded.logSigmoidScore),
   chosenTokens: Int32Array.from(recorded.chosenTokens),
   rejectedTokens: Int32Array.from(recorded.rejectedTokens),
+  chosenEntropy: Float32Array.from(recorded.chosenEntropy),
+  rejectedEntropy: Float32Array.from(recorded.rejectedEntropy),
   iteration: recorded.iteration,
   offlineLoss: Float32Array.from(recorded.offlineLoss),
   onlineLoss: Float32Array.from(recorded.onlineLoss),
@@ -58,7 +62,7 @@ describe('agreement with PyTorch', () => {
     recorded = JSON.parse(await readFile(file, 'utf8'));
   });
 
-  it.each(['defaults', 'clipped', 'other settings', 'three features', 'reference start'])(
+  it.each(['defaults', 'clipped', 'other settings', 'all features', 'reference start'])(
     'has the weights, loss and parameters of four updates: %s',
     (name) => {
       const { options, start, updates } = recorded.cases.find((candidate) => candidate.name === name)!;
@@ -222,6 +226,17 @@ describe('features', () => {
     expect(() => learner.weights(learner.initialState(0), buffer)).toThrow(/features.*lengths/);
     const lengths = { chosenTokens: new Int32Array(4), rejectedTokens: new Int32Array(4) };
     expect(() => learner.weights(learner.initialState(0), { ...buffer, ...lengths })).toThrow(/features.*iteration/);
+  });
+
+  it('of entropies are asked for by the network that reads them', () => {
+    const learner = mlp({ features: ['score', 'entropy'] });
+    expect([learner, frozen({ features: ['entropy'] }), mlp(), frozen()].map((one) => one.readsEntropy)).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(() => learner.weights(learner.initialState(0), buffer)).toThrow(/entropy.*chosenEntropy of 4 rows/);
   });
 
   it('change the weight when they are asked for, and only then', () => {

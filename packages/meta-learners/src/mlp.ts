@@ -73,6 +73,7 @@ export function mlp(options: MlpOptions = {}): MetaLearner {
   return Object.freeze({
     id: 'mlp',
     options: settings,
+    readsEntropy: settings.features.includes('entropy'),
     initialState: (seed: number): MetaLearnerState => {
       const parameters = initialParameters(settings.init, sizes, seed);
       const zeros = { moment1: zerosLike(parameters), moment2: zerosLike(parameters), step: 0 };

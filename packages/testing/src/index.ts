@@ -23,7 +23,7 @@ export {
   checkMetaLearnerLoss,
   checkMetaLearnerUpdate,
 } from './meta-learners/learner-update.js';
-export { checkMetaLearnerWeights } from './meta-learners/learner-weights.js';
+export { checkMetaLearnerEntropy, checkMetaLearnerWeights } from './meta-learners/learner-weights.js';
 export type { MetaLearnerFlags } from './meta-learners/meta-learner-flags.js';
 export { describePairRule } from './pair-rules/describe-pair-rule.js';
 export {

@@ -91,6 +91,14 @@ const MUTANTS: readonly (readonly [name: string, create: () => MetaLearner, faul
     /depends on the order of the rows/,
   ],
   [
+    'entropies that it does not declare',
+    broken({
+      weights: (state, rows) =>
+        SOUND.weights(state, rows).map((weight, row) => weight / (1 + (rows.chosenEntropy?.[row] ?? 0))),
+    }),
+    /does not declare readsEntropy/,
+  ],
+  [
     'an update of its input',
     broken({
       update: (state, buffer) => {

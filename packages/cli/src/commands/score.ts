@@ -14,6 +14,7 @@ export function addScore(program: Command): void {
     .option('--split <name>', 'split of a hub data set')
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--loss <loss>', 'loss whose score is written: an id, or YAML such as {id: simpo, beta: 2.5}')
+    .option('--entropy', "write the policy's mean entropies too, which a meta-learner with the feature entropy reads")
     .option('--max-length <tokens>', 'most tokens of a prompt with one response', count, 4096)
     .addOption(
       new Option('--long-prompt <what>', 'a prompt that leaves no room for a response')

@@ -18,11 +18,13 @@ export interface SelectFlags {
   readonly iteration: number;
 }
 
+const response = z.looseObject({ tokens: z.int().positive(), entropy: z.number().optional() });
+
 const line = z.looseObject({
   row: z.int().min(0),
   score: z.number(),
-  chosen: z.looseObject({ tokens: z.int().positive() }),
-  rejected: z.looseObject({ tokens: z.int().positive() }),
+  chosen: response,
+  rejected: response,
 });
 
 /** Runs `metaapo select`. The output appears when it is complete; its lines are in input order. */
@@ -37,6 +39,7 @@ export async function selectCommand(flags: SelectFlags): Promise<void> {
     },
   });
   const rows = await readScores(flags.scores);
+  if (metaLearner!.readsEntropy === true) requireEntropies(rows, flags.scores);
   const { weights, selected } = selectPrompts({
     rule: selection!,
     learner: metaLearner!,
@@ -54,6 +57,16 @@ export async function selectCommand(flags: SelectFlags): Promise<void> {
   process.stdout.write(`${selected.length} of ${rows.length} rows selected: ${flags.output}\n`);
 }
 
+function requireEntropies(rows: readonly ScoredRow[], file: string): void {
+  const lacking = rows.find((row) => row.chosenEntropy === undefined || row.rejectedEntropy === undefined);
+  if (lacking === undefined) return;
+  throw new MetaapoError('data', 'the meta-learner reads entropies, and a line has none', {
+    where: `${file}, the line of row ${lacking.row}`,
+    expected: 'chosen.entropy and rejected.entropy',
+    remedy: 'Write the scores with `metaapo score --entropy`',
+  });
+}
+
 async function readScores(file: string): Promise<ScoredRow[]> {
   const rows: ScoredRow[] = [];
   for await (const { row: origin, values } of readRows(file)) {
@@ -67,7 +80,14 @@ async function readScores(file: string): Promise<ScoredRow[]> {
       });
     }
     const { row, score, chosen, rejected } = data;
-    rows.push({ row, score, chosenTokens: chosen.tokens, rejectedTokens: rejected.tokens });
+    rows.push({
+      row,
+      score,
+      chosenTokens: chosen.tokens,
+      rejectedTokens: rejected.tokens,
+      chosenEntropy: chosen.entropy,
+      rejectedEntropy: rejected.entropy,
+    });
   }
   return rows;
 }

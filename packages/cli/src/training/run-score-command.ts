@@ -1,4 +1,14 @@
-import { checkLossReads, composeRun, evaluateRows, type PartRecipe, pairScores, type RowLogprobs } from '@metaapo/core';
+import {
+  checkLossReads,
+  composeRun,
+  type PairEntropies,
+  type PartRecipe,
+  pairEntropies,
+  pairScores,
+  type Readings,
+  type RowLogprobs,
+  readRows,
+} from '@metaapo/core';
 import { MetaapoError, type TokenizedPreference } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
@@ -21,6 +31,7 @@ export interface ScoreFlags {
   readonly split?: string;
   readonly output: string;
   readonly loss?: string;
+  readonly entropy?: boolean;
   readonly maxLength: number;
   readonly longPrompt: 'error' | 'drop';
   readonly microBatchTokens: number;
@@ -58,15 +69,24 @@ export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
       },
     );
     reportRows('data', counted, policy.model.config, sources);
-    const logprobs = await evaluateAndDispose('policy', policy.model, rows, flags, signal);
+    const { logprobs, entropies: sums } = await readAndDispose('policy', policy.model, rows, flags, signal);
+    const entropies = sums && pairEntropies(rows, sums);
     const reference = isReferenceGiven
-      ? await evaluateAndDispose('reference', await openReferenceModel(flags, sources), rows, flags, signal)
+      ? (
+          await readAndDispose(
+            'reference',
+            await openReferenceModel(flags, sources),
+            rows,
+            { ...flags, entropy: false },
+            signal,
+          )
+        ).logprobs
       : undefined;
     const scores = await pairScores(loss, { rows, policy: logprobs, reference });
     const lines = rows.map((row, index) =>
       JSON.stringify({
         row: row.row,
-        ...pairLine(row, logprobs[index]!),
+        ...pairLine(row, logprobs[index]!, entropiesAt(entropies, index)),
         ...(reference && { reference: pairLine(row, reference[index]!) }),
         score: scores[index],
       }),
@@ -87,16 +107,18 @@ async function openReferenceModel({ reference, precision }: ScoreFlags, sources:
   return loadLanguageModel(directory, { adapter, precision });
 }
 
-async function evaluateAndDispose(
+async function readAndDispose(
   name: string,
   model: LanguageModel,
   rows: readonly TokenizedPreference[],
-  { microBatchTokens }: ScoreFlags,
+  { microBatchTokens, entropy: entropies }: ScoreFlags,
   signal: AbortSignal,
-): Promise<RowLogprobs[]> {
+): Promise<Readings> {
   const progress = createProgress(name);
   try {
-    return await evaluateRows(model, rows, microBatchTokens, {
+    return await readRows(model, rows, {
+      microBatchTokens,
+      entropies,
       progress: (done) => progress.update(done, rows.length),
       signal,
     });
@@ -109,7 +131,21 @@ async function evaluateAndDispose(
   }
 }
 
-function pairLine(row: TokenizedPreference, [chosen, rejected]: RowLogprobs) {
+/** The fields of both responses of a line; those of entropies where they are known. */
+function pairLine(
+  row: TokenizedPreference,
+  [chosen, rejected]: RowLogprobs,
+  entropy?: { readonly chosen: object; readonly rejected: object },
+) {
   const side = (sum: number, tokens: number) => ({ sum, mean: sum / tokens, tokens });
-  return { chosen: side(chosen!, row.chosen.length), rejected: side(rejected!, row.rejected.length) };
+  return {
+    chosen: { ...side(chosen!, row.chosen.length), ...entropy?.chosen },
+    rejected: { ...side(rejected!, row.rejected.length), ...entropy?.rejected },
+  };
+}
+
+function entropiesAt(entropies: PairEntropies | undefined, index: number) {
+  if (entropies === undefined) return undefined;
+  const { chosenEntropy, rejectedEntropy } = entropies;
+  return { chosen: { entropy: chosenEntropy[index] }, rejected: { entropy: rejectedEntropy[index] } };
 }

@@ -15,6 +15,12 @@ export interface MetaFeatures {
   /** `[B]` response lengths in tokens, where known. */
   readonly chosenTokens?: Int32Array | undefined;
   readonly rejectedTokens?: Int32Array | undefined;
+  /**
+   * `[B]` float32: mean entropy of the policy's predictions over the tokens of each response, in nats a token. Given to a
+   * meta-learner that reads it.
+   */
+  readonly chosenEntropy?: Float32Array | undefined;
+  readonly rejectedEntropy?: Float32Array | undefined;
   /** 0-based iteration of the run. */
   readonly iteration?: number | undefined;
 }
@@ -41,6 +47,8 @@ export interface MetaUpdate {
 export interface MetaLearner {
   readonly id: string;
   readonly options: Readonly<Record<string, unknown>>;
+  /** True where it reads the entropies of responses, which cost time and are computed for it alone. */
+  readonly readsEntropy?: boolean | undefined;
   /** The state before any update; the same for the same seed. */
   initialState(seed: number): MetaLearnerState;
   /**

@@ -6,10 +6,21 @@ export interface PromptGroup {
   readonly responses: readonly Int32Array[];
 }
 
+/** What a pass gives besides log-probabilities. */
+export interface PassOptions {
+  /** Entropies of the responses too; default false. */
+  readonly entropies?: boolean | undefined;
+}
+
 /** Log-probabilities of R responses, in the order of groups and of responses within a group. */
 export interface ResponseLogprobs {
   /** `[R]` float32: sum over response tokens of log p(token | prompt, earlier response tokens). */
   readonly sumLogprobs: Float32Array;
+  /**
+   * `[R]` float32, in nats: sum over response tokens of -sum_v p(v) log p(v), v over the vocabulary, p the distribution
+   * that the token is predicted with. Present where it was asked for and the model predicts tokens.
+   */
+  readonly sumEntropies?: Float32Array | undefined;
   /** `[R]` number of response tokens; the mean log-probability is sum / tokens. */
   readonly tokenCounts: Int32Array;
 }
@@ -87,7 +98,7 @@ export interface TrainableModel {
   /** Key of the configuration and weights it started from: equal keys mean equal log-probabilities. Used to cache a reference's. */
   readonly fingerprint: string;
   /** Log-probabilities of every response, keeping what `backward` needs. */
-  forward(groups: readonly PromptGroup[]): Promise<ForwardTicket>;
+  forward(groups: readonly PromptGroup[], options?: PassOptions): Promise<ForwardTicket>;
   /**
    * Adds the gradient of a scalar loss to the accumulated gradients.
    * @param gradient `[R]` float32: d loss / d sumLogprobs.
@@ -102,7 +113,7 @@ export interface TrainableModel {
   /** Sets the accumulated gradients to zero without an update. */
   zeroGradients(): Promise<void>;
   /** Log-probabilities without keeping activations. */
-  evaluate(groups: readonly PromptGroup[]): Promise<ResponseLogprobs>;
+  evaluate(groups: readonly PromptGroup[], options?: PassOptions): Promise<ResponseLogprobs>;
   /** Samples responses, each request's as soon as they are complete; absent where the model cannot generate. */
   generate?(requests: readonly GenerationRequest[], signal?: AbortSignal): AsyncIterable<RequestGenerations>;
   /** Writes the model as a Hugging Face directory (or, with LoRA, a PEFT adapter directory), atomically. */

@@ -53,10 +53,17 @@ export function weightCurve(learner: MetaLearner, state: MetaLearnerState): read
   return [...learner.weights(state, { logSigmoidScore, ...neutralFeatures(CURVE_SCORES.length) })];
 }
 
-/** Lengths of equal responses in the first iteration: what a curve over scores alone holds constant. */
+/** Responses of equal length and entropy in the first iteration: what a curve over scores alone holds constant. */
 function neutralFeatures(count: number) {
   const tokens = new Int32Array(count).fill(100);
-  return { chosenTokens: tokens, rejectedTokens: tokens, iteration: 0 };
+  const entropy = new Float32Array(count).fill(1);
+  return {
+    chosenTokens: tokens,
+    rejectedTokens: tokens,
+    chosenEntropy: entropy,
+    rejectedEntropy: entropy,
+    iteration: 0,
+  };
 }
 
 /** What {@link summarize} is made of. */

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { coinPolicy } from '../../test/run/coin-policy.js';
 import { coinRun } from '../../test/run/coin-run.js';
 import { coinServer } from '../../test/run/coin-server.js';
-import type { Metrics } from '../contracts/index.js';
+import type { MetaFeatures, MetaLearner, Metrics } from '../contracts/index.js';
 import { readJournal, readMetrics } from '../storage/index.js';
 import { runIterations } from './run-iterations.js';
 import type { RunOptions } from './run-options.js';
@@ -97,6 +97,38 @@ describe('a resumed run', () => {
 });
 
 describe('a run', () => {
+  it('shows entropies to a meta-learner that reads them, from the journal when resumed', async () => {
+    const parts = (seen: string[]): Partial<RunOptions> => {
+      const given = coinRun('', coinPolicy(), coinServer().sampler).parts;
+      const entropiesOf = ({ chosenEntropy, rejectedEntropy }: MetaFeatures): string =>
+        [...chosenEntropy!, ...rejectedEntropy!].map((nats) => nats.toFixed(6)).join(' ');
+      const metaLearner: MetaLearner = {
+        ...given.metaLearner,
+        readsEntropy: true,
+        weights: (state, features) => {
+          seen.push(entropiesOf(features));
+          return given.metaLearner.weights(state, features);
+        },
+        update: (state, buffer) => {
+          seen.push(`update ${entropiesOf(buffer)}`);
+          return given.metaLearner.update(state, buffer);
+        },
+      };
+      const selection = { ...given.selection, readsScores: true };
+      return { parts: { ...given, metaLearner, selection }, metaUpdateEvery: 2, saveEvery: 1 };
+    };
+    const [straight, stopped] = [await temporaryDirectory(), await temporaryDirectory()];
+    const [all, rest]: [string[], string[]] = [[], []];
+    await run(straight, parts(all));
+    // A coin that is fair has an entropy of ln 2 a throw.
+    expect(all[0]).toBe(Array(8).fill(Math.LN2.toFixed(6)).join(' '));
+    expect(all.filter((line) => line.startsWith('update')).length).toBeGreaterThan(0);
+    await stopAt(stopped, 3, parts([]));
+    await run(stopped, { ...parts(rest), resume: true });
+    expect(all.slice(-rest.length)).toEqual(rest);
+    expect(rest.length).toBeGreaterThan(4);
+  });
+
   it('spares the scores where the selection rule reads none', async () => {
     const output = await temporaryDirectory();
     const stages: string[] = [];

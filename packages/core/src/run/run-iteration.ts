@@ -6,7 +6,7 @@ import { heldOutReward } from './held-out-reward.js';
 import { type IterationSummary, summarize } from './iteration-summary.js';
 import { type KlEstimate, klToReference } from './kl-to-reference.js';
 import type { Annotate } from './pay-once.js';
-import { isOwnReference, offlineReference, withOnlineReference, withReference } from './reference-passes.js';
+import { isReferenceRead, offlineReference, withOnlineReference, withReference } from './reference-passes.js';
 import type { IterationRecord } from './run-journal.js';
 import type { RunOptions } from './run-options.js';
 import { sampleAndAnnotate } from './sample-and-annotate.js';
@@ -90,7 +90,7 @@ async function runStages(options: RunOptions, context: IterationContext, clock: 
       rows,
       responses: record.responses,
       isReferred: !isFree,
-      isScored: scores !== undefined && !(offline !== undefined && isOwnReference(options, iteration)),
+      isScored: scores !== undefined && !(offline !== undefined && isReferenceRead(options, iteration)),
       trained: trained.state.numTokens - context.state.numTokens,
     }),
     callsPerPrompt: callsPerPrompt(options),

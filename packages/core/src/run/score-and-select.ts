@@ -1,6 +1,7 @@
-import { evaluateRows, pairScores, type RowLogprobs } from '../trainer/index.js';
-import { isOwnReference } from './reference-passes.js';
+import { pairEntropies, pairScores, type RowLogprobs, readRows } from '../trainer/index.js';
+import { isReferenceRead } from './reference-passes.js';
 import type { IterationContext } from './run-iteration.js';
+import { scoresEntry } from './run-journal.js';
 import type { RunOptions } from './run-options.js';
 import { selectPrompts } from './select-prompts.js';
 
@@ -15,13 +16,17 @@ export async function scoreSlice(
   if (record.scores !== undefined) return record.scores;
   const progress = (done: number): void => observer.stage?.('score', done, rows.length);
   progress(0);
-  const known = isOwnReference(options, iteration) ? reference : undefined;
+  const readsEntropy = parts.metaLearner.readsEntropy === true;
+  const known = isReferenceRead(options, iteration) ? reference : undefined;
   if (known !== undefined) progress(rows.length);
-  const logprobs = known ?? (await evaluateRows(policy, rows, microBatchTokens, { progress, signal }));
-  const scores = await pairScores(parts.loss, { rows, policy: logprobs, reference });
-  await journal.append({ kind: 'scores', iteration, scores: [...scores] });
-  record.scores = scores;
-  return scores;
+  const { logprobs, entropies } =
+    known === undefined
+      ? await readRows(policy, rows, { microBatchTokens, entropies: readsEntropy, progress, signal })
+      : { logprobs: known };
+  record.scores = await pairScores(parts.loss, { rows, policy: logprobs, reference });
+  record.entropies = entropies && pairEntropies(rows, entropies);
+  await journal.append(scoresEntry(iteration, record.scores, record.entropies));
+  return record.scores;
 }
 
 /** Weights of the slice, where it was scored; the selected rows go into the record and the journal. */
@@ -39,6 +44,8 @@ export async function selectSlice(
       score: scores?.[index],
       chosenTokens: chosen.length,
       rejectedTokens: rejected.length,
+      chosenEntropy: record.entropies?.chosenEntropy[index],
+      rejectedEntropy: record.entropies?.rejectedEntropy[index],
     })),
     seed,
     iteration,

@@ -1,4 +1,4 @@
-import type { MetaLearner, MetaLearnerState, SelectionRule } from '../contracts/index.js';
+import type { MetaFeatures, MetaLearner, MetaLearnerState, SelectionRule } from '../contracts/index.js';
 import { logSigmoid, uniformOf } from '../numerics/index.js';
 
 /** An offline pair with its preference score, as selection sees it. */
@@ -10,6 +10,9 @@ export interface ScoredRow {
   /** Response lengths in tokens. */
   readonly chosenTokens: number;
   readonly rejectedTokens: number;
+  /** Mean entropies in nats a token, where the meta-learner reads them. */
+  readonly chosenEntropy?: number | undefined;
+  readonly rejectedEntropy?: number | undefined;
 }
 
 /** What a selection looks at. */
@@ -47,6 +50,17 @@ function weightsOf({ learner, state, rows, iteration }: SelectionInput, scores: 
     logSigmoidScore: scores.map(logSigmoid),
     chosenTokens: Int32Array.from(rows, ({ chosenTokens }) => chosenTokens),
     rejectedTokens: Int32Array.from(rows, ({ rejectedTokens }) => rejectedTokens),
+    ...entropiesOf(rows),
     iteration,
   });
+}
+
+/** Entropies of rows that all have them. */
+function entropiesOf(rows: readonly ScoredRow[]): Pick<MetaFeatures, 'chosenEntropy' | 'rejectedEntropy'> {
+  const isKnown = rows.every((row) => row.chosenEntropy !== undefined && row.rejectedEntropy !== undefined);
+  if (!isKnown) return {};
+  return {
+    chosenEntropy: Float32Array.from(rows, ({ chosenEntropy }) => chosenEntropy!),
+    rejectedEntropy: Float32Array.from(rows, ({ rejectedEntropy }) => rejectedEntropy!),
+  };
 }

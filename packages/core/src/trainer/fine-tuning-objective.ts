@@ -1,7 +1,7 @@
 import type { Metrics, PromptGroup, TokenizedDemonstration, TrainableModel } from '../contracts/index.js';
 import { backwardByMicroBatch } from './micro-batches.js';
 import { checkLosses } from './pair-losses.js';
-import { evaluateGroups, groupOfTurn } from './response-logprobs.js';
+import { groupOfTurn, readGroups } from './response-logprobs.js';
 import type { EvaluationControls, TrainingObjective } from './training-objective.js';
 
 /** What demonstrations are trained with. */
@@ -27,7 +27,7 @@ export function fineTuningObjective(
       const responseTokens = responseTokensOf(turns);
       let sumLogprobs = 0;
       const groups = turns.map(({ group }) => group);
-      await backwardByMicroBatch(model, groups, microBatchTokens, async (ticket, { start, end }) => {
+      await backwardByMicroBatch(model, groups, { microBatchTokens }, async (ticket, { start, end }) => {
         checkLosses(ticket.sumLogprobs, rowsOf(turns.slice(start, end)), where);
         for (const value of ticket.sumLogprobs) sumLogprobs += value;
         return new Float32Array(end - start).fill(-1 / responseTokens);
@@ -54,11 +54,12 @@ export async function evaluateDemonstrations(
 ): Promise<Metrics> {
   const turns = turnsOf(rows);
   const groups = turns.map(({ group }) => group);
-  const values = await evaluateGroups(model, groups, microBatchTokens, {
+  const { logprobs } = await readGroups(model, groups, {
+    microBatchTokens,
     progress: progress && ((done) => progress(done, turns.length)),
     signal,
   });
-  const sums = Float32Array.from(values, ([sum]) => sum!);
+  const sums = Float32Array.from(logprobs, ([sum]) => sum!);
   checkLosses(sums, rowsOf(turns), 'the evaluation');
   const loss = -sums.reduce((sum, value) => sum + value, 0) / responseTokensOf(turns);
   const perplexity = Math.exp(loss);

@@ -4,7 +4,7 @@ export { checkLossReads, type ModelOutput } from './loss-requirements.js';
 export { type BufferedRows, emptyBuffer } from './meta-buffer.js';
 export type { MetaTraining } from './meta-training.js';
 export { TRAINING_METRICS } from './metrics.js';
-export { type ObjectiveRows, pairScores } from './objective.js';
+export { type ObjectiveRows, type PairEntropies, pairEntropies, pairScores } from './objective.js';
 export { type PairValues, pairGradients, pairValues } from './pair-losses.js';
 export { type PreferenceObjectiveOptions, preferenceObjective } from './preference-objective.js';
 export * from './preference-trainer.js';
@@ -13,8 +13,11 @@ export {
   evaluateRows,
   groupOf,
   groupOfTurn,
+  type ReadingOptions,
+  type Readings,
   type RowLogprobs,
   type RowProgress,
+  readRows,
   tokensOf,
 } from './response-logprobs.js';
 export * from './run-directory.js';

@@ -1,4 +1,10 @@
-import { type ForwardTicket, type PromptGroup, type TrainableModel, yieldToEvents } from '../contracts/index.js';
+import {
+  type ForwardTicket,
+  type PassOptions,
+  type PromptGroup,
+  type TrainableModel,
+  yieldToEvents,
+} from '../contracts/index.js';
 import { packByTokens } from '../numerics/index.js';
 import { tokensOf } from './response-logprobs.js';
 
@@ -9,6 +15,12 @@ export interface MicroBatch {
   readonly end: number;
 }
 
+/** How a batch is computed. */
+export interface MicroBatchOptions extends PassOptions {
+  /** Tokens of a micro-batch; decides memory, never results. */
+  readonly microBatchTokens: number;
+}
+
 /**
  * Forward and backward of groups, micro-batch by micro-batch, in order. The gradients add up in the model.
  * @param gradientOf `[R]` float32: d loss / d sumLogprobs of the micro-batch's responses
@@ -16,13 +28,13 @@ export interface MicroBatch {
 export async function backwardByMicroBatch(
   model: TrainableModel,
   groups: readonly PromptGroup[],
-  microBatchTokens: number,
+  { microBatchTokens, ...pass }: MicroBatchOptions,
   gradientOf: (ticket: ForwardTicket, part: MicroBatch) => Promise<Float32Array>,
 ): Promise<void> {
   for (const [start, end] of packByTokens(groups.map(tokensOf), microBatchTokens)) {
     await yieldToEvents();
     const part = { groups: groups.slice(start, end), start, end };
-    const ticket = await model.forward(part.groups);
+    const ticket = await model.forward(part.groups, pass);
     const gradient = await gradientOf(ticket, part).catch(async (error: unknown) => {
       await model.discard(ticket);
       throw error;

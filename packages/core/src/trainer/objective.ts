@@ -15,7 +15,9 @@ export interface ObjectiveRows {
   readonly rows: readonly TokenizedPreference[];
   /** Sum log-probabilities under the policy: chosen, rejected[, online chosen, online rejected]. */
   readonly policy: readonly RowLogprobs[];
-  /** The same under the reference; absent for a reference-free loss. */
+  /** Sum entropies of the policy's predictions of the same responses, in nats; where a meta-learner reads them. */
+  readonly entropies?: readonly Float32Array[] | undefined;
+  /** Log-probabilities under the reference; absent for a reference-free loss. */
   readonly reference?: readonly RowLogprobs[] | undefined;
 }
 
@@ -52,8 +54,8 @@ export interface WeightedValues {
   readonly onlineArrays: PairArrays | undefined;
 }
 
-/** Features of N rows: logsigmoid of the offline score, and lengths of the offline responses in tokens. */
-export type RowFeatures = Pick<MetaFeatures, 'logSigmoidScore'> & {
+/** Features of N rows: logsigmoid of the offline score, lengths of the offline responses, entropies where they are read. */
+export type RowFeatures = Omit<MetaFeatures, 'iteration'> & {
   readonly chosenTokens: Int32Array;
   readonly rejectedTokens: Int32Array;
 };
@@ -90,7 +92,7 @@ export async function rowObjective(
     return { values: { perRow: offline.perPair, offline, offlineArrays }, gradients };
   }
   const paired = all.filter((index) => input.policy[index]!.length === 4);
-  const { weights, features } = weigh(weighing, offline.score, input.rows, paired);
+  const { weights, features } = weigh(weighing, offline.score, input, paired);
   await add(
     all,
     offlineArrays,
@@ -129,18 +131,33 @@ export async function pairScores(loss: PreferenceLoss, input: ObjectiveRows): Pr
 function weigh(
   { learner, state, iteration, lossWeight }: Weighing,
   scores: Float32Array,
-  rows: readonly TokenizedPreference[],
+  { rows, entropies }: ObjectiveRows,
   paired: readonly number[],
 ): { readonly weights: Float32Array; readonly features: RowFeatures } {
   const features = {
     logSigmoidScore: scores.map(logSigmoid),
     chosenTokens: Int32Array.from(rows, ({ chosen }) => chosen.length),
     rejectedTokens: Int32Array.from(rows, ({ rejected }) => rejected.length),
+    ...(learner.readsEntropy === true && entropies !== undefined && pairEntropies(rows, entropies)),
   };
   const all = learner.weights(state, { ...features, iteration });
   const weights = new Float32Array(rows.length).fill(1);
   for (const index of paired) weights[index] = lossWeight ?? all[index]!;
   return { weights, features };
+}
+
+/** Mean entropies of the offline responses of N rows, `[N]` float32 each, in nats a token. */
+export interface PairEntropies {
+  readonly chosenEntropy: Float32Array;
+  readonly rejectedEntropy: Float32Array;
+}
+
+/** Mean entropies out of the sums that a model gives. */
+export function pairEntropies(rows: readonly TokenizedPreference[], entropies: readonly Float32Array[]): PairEntropies {
+  return {
+    chosenEntropy: Float32Array.from(rows, ({ chosen }, index) => entropies[index]![0]! / chosen.length),
+    rejectedEntropy: Float32Array.from(rows, ({ rejected }, index) => entropies[index]![1]! / rejected.length),
+  };
 }
 
 /** The two responses of a pair: the offline one (first 0) or the online one (first 2). */

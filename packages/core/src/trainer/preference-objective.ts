@@ -14,7 +14,7 @@ import { joinPairs, meanOf, pairMetrics } from './metrics.js';
 import { backwardByMicroBatch } from './micro-batches.js';
 import { type ObjectiveValues, rowObjective, type Weighing } from './objective.js';
 import { withLossState } from './pair-losses.js';
-import { evaluateRows, groupOf, type RowLogprobs, splitByGroup, tokensOf } from './response-logprobs.js';
+import { groupOf, type Readings, type RowLogprobs, readRows, splitByGroup, tokensOf } from './response-logprobs.js';
 import type { TrainerState } from './trainer-state.js';
 import type { TrainingObjective } from './training-objective.js';
 
@@ -119,18 +119,20 @@ async function accumulateBatch(
   where: string,
 ): Promise<readonly ObjectiveValues[]> {
   const groups = batch.rows.map(groupOf);
-  const objectiveOf = (part: Batch, policy: readonly RowLogprobs[]): ReturnType<typeof rowObjective> =>
-    rowObjective(loss, { ...part, policy }, weighing, 1 / groups.length, where);
+  const pass = { microBatchTokens, entropies: weighing?.learner.readsEntropy };
+  const objectiveOf = (part: Batch, { logprobs: policy, entropies }: Readings): ReturnType<typeof rowObjective> =>
+    rowObjective(loss, { ...part, policy, entropies }, weighing, 1 / groups.length, where);
   // A loss that couples pairs sees the whole batch before any of it goes backward.
   const isWhole = loss.couplesPairs === true && packByTokens(groups.map(tokensOf), microBatchTokens).length > 1;
-  const whole = isWhole ? await objectiveOf(batch, await evaluateRows(model, batch.rows, microBatchTokens)) : undefined;
+  const whole = isWhole ? await objectiveOf(batch, await readRows(model, batch.rows, pass)) : undefined;
   const parts: ObjectiveValues[] = [];
-  await backwardByMicroBatch(model, groups, microBatchTokens, async ({ sumLogprobs }, part) => {
+  const passOfParts = whole === undefined ? pass : { microBatchTokens };
+  await backwardByMicroBatch(model, groups, passOfParts, async ({ sumLogprobs, sumEntropies }, part) => {
     if (whole !== undefined) return flat(whole.gradients.slice(part.start, part.end));
-    const { values, gradients } = await objectiveOf(
-      slice(batch, part.start, part.end),
-      splitByGroup(sumLogprobs, part.groups),
-    );
+    const { values, gradients } = await objectiveOf(slice(batch, part.start, part.end), {
+      logprobs: splitByGroup(sumLogprobs, part.groups),
+      entropies: sumEntropies && splitByGroup(sumEntropies, part.groups),
+    });
     parts.push(values);
     return flat(gradients);
   });

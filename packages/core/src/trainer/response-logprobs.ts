@@ -1,4 +1,5 @@
 import {
+  type PassOptions,
   type PromptGroup,
   type TokenizedPreference,
   type TokenizedTurn,
@@ -49,31 +50,53 @@ interface ReadingControls {
  * Sum log-probabilities of every response of every row, without gradient.
  * @returns a `[responses]` float32 array a row
  */
-export function evaluateRows(
+export async function evaluateRows(
   model: TrainableModel,
   rows: readonly TokenizedPreference[],
   microBatchTokens: number,
-  options: ReadingControls = {},
+  controls: ReadingControls = {},
 ): Promise<RowLogprobs[]> {
-  return evaluateGroups(model, rows.map(groupOf), microBatchTokens, options);
+  return (await readRows(model, rows, { microBatchTokens, ...controls })).logprobs;
 }
 
-/**
- * Sum log-probabilities of every response of every group, without gradient.
- * @returns a `[responses]` float32 array a group
- */
-export async function evaluateGroups(
+/** What a model says of the responses of rows or groups: a `[responses]` float32 array for each. */
+export interface Readings {
+  /** Sum log-probabilities. */
+  readonly logprobs: RowLogprobs[];
+  /** Sum entropies in nats; present where they were asked for and the model gives them. */
+  readonly entropies?: Float32Array[] | undefined;
+}
+
+/** What every response of every row is read with, without gradient. */
+export interface ReadingOptions extends PassOptions, ReadingControls {
+  /** Tokens of a micro-batch; decides memory, never results. */
+  readonly microBatchTokens: number;
+}
+
+/** Log-probabilities, and entropies where wanted, of every response of every row, without gradient. */
+export function readRows(
+  model: TrainableModel,
+  rows: readonly TokenizedPreference[],
+  options: ReadingOptions,
+): Promise<Readings> {
+  return readGroups(model, rows.map(groupOf), options);
+}
+
+/** The same of every response of every group. */
+export async function readGroups(
   model: TrainableModel,
   groups: readonly PromptGroup[],
-  microBatchTokens: number,
-  options: ReadingControls = {},
-): Promise<Float32Array[]> {
-  const results: Float32Array[] = [];
+  { microBatchTokens, progress, signal, ...pass }: ReadingOptions,
+): Promise<Readings> {
+  const logprobs: RowLogprobs[] = [];
+  const entropies: Float32Array[] = [];
   for (const [start, end] of packByTokens(groups.map(tokensOf), microBatchTokens)) {
-    await yieldToEvents(options.signal);
+    await yieldToEvents(signal);
     const part = groups.slice(start, end);
-    results.push(...splitByGroup((await model.evaluate(part)).sumLogprobs, part));
-    options.progress?.(results.length);
+    const { sumLogprobs, sumEntropies } = await model.evaluate(part, pass);
+    logprobs.push(...splitByGroup(sumLogprobs, part));
+    if (sumEntropies !== undefined) entropies.push(...splitByGroup(sumEntropies, part));
+    progress?.(logprobs.length);
   }
-  return results;
+  return { logprobs, entropies: entropies.length === 0 ? undefined : entropies };
 }

@@ -93,14 +93,23 @@ async function readProgress(directory: string): Promise<Progress> {
   }
 }
 
-const BUFFER = ['logSigmoidScore', 'offlineLoss', 'onlineLoss', 'chosenTokens', 'rejectedTokens'] as const;
+const BUFFER = [
+  'logSigmoidScore',
+  'offlineLoss',
+  'onlineLoss',
+  'chosenTokens',
+  'rejectedTokens',
+  'chosenEntropy',
+  'rejectedEntropy',
+] as const;
 
 function bufferArrays(buffer: BufferedRows): MetaLearnerState {
   return Object.fromEntries(
-    BUFFER.map((name): [string, StateArray] => [
-      `buffer/${name}`,
-      { shape: [buffer[name].length], values: Float32Array.from(buffer[name]) },
-    ]),
+    BUFFER.flatMap((name): [string, StateArray][] => {
+      const values = buffer[name];
+      if (values === undefined) return [];
+      return [[`buffer/${name}`, { shape: [values.length], values: Float32Array.from(values) }]];
+    }),
   );
 }
 
@@ -112,6 +121,8 @@ function bufferFrom(arrays: MetaLearnerState): BufferedRows {
     onlineLoss: of('onlineLoss'),
     chosenTokens: Int32Array.from(of('chosenTokens')),
     rejectedTokens: Int32Array.from(of('rejectedTokens')),
+    chosenEntropy: arrays['buffer/chosenEntropy']?.values,
+    rejectedEntropy: arrays['buffer/rejectedEntropy']?.values,
   };
 }
 

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { PromptGroup, TrainableModel } from '../../src/contracts/index.js';
+import type { PassOptions, PromptGroup, ResponseLogprobs, TrainableModel } from '../../src/contracts/index.js';
 
 /** Heads and tails, the two tokens of a coin. */
 export const HEADS = 1;
@@ -32,10 +32,15 @@ export interface CoinPolicy extends TrainableModel {
 export function coinPolicy(bias = 0): CoinPolicy {
   let gradient = 0;
   let open: readonly Int32Array[] = [];
-  const sums = (groups: readonly PromptGroup[]) => {
+  const sums = (groups: readonly PromptGroup[], { entropies }: PassOptions = {}): ResponseLogprobs => {
     const responses = groups.flatMap((group) => group.responses);
     const sumOf = (tokens: Int32Array): number => tokens.reduce((sum, one) => sum + coinLogprob(policy.bias, one), 0);
+    const entropy = [HEADS, TAILS].reduce((sum, side) => {
+      const logprob = coinLogprob(policy.bias, side);
+      return sum - Math.exp(logprob) * logprob;
+    }, 0);
     return {
+      ...(entropies === true && { sumEntropies: Float32Array.from(responses, ({ length }) => length * entropy) }),
       sumLogprobs: Float32Array.from(responses, sumOf),
       tokenCounts: Int32Array.from(responses, ({ length }) => length),
     };
@@ -45,9 +50,9 @@ export function coinPolicy(bias = 0): CoinPolicy {
   const policy: CoinPolicy = {
     bias,
     fingerprint: `coin ${bias}`,
-    async forward(groups) {
+    async forward(groups, pass) {
       open = groups.flatMap((group) => group.responses);
-      return { id: 1, ...sums(groups) };
+      return { id: 1, ...sums(groups, pass) };
     },
     async backward(_, given) {
       gradient += open.reduce((sum, tokens, index) => sum + given[index]! * slope(tokens), 0);
@@ -61,7 +66,7 @@ export function coinPolicy(bias = 0): CoinPolicy {
     async zeroGradients() {
       gradient = 0;
     },
-    evaluate: async (groups) => sums(groups),
+    evaluate: async (groups, pass) => sums(groups, pass),
     save: (directory) => write(join(directory, FILE), policy.bias),
     saveState: (file) => write(file, policy.bias),
     async loadState(file) {

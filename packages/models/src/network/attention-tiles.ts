@@ -1,4 +1,4 @@
-import { sizeClass } from './size-class.js';
+import { lengthClass, sizeClass } from './size-class.js';
 
 /** Queries that one tile holds at most. */
 const TILE_QUERIES = 128;
@@ -57,7 +57,7 @@ interface Tile {
   readonly keys: number;
 }
 
-/** Tiles of one part, and the sizes that its arrays have: a {@link sizeClass} each. */
+/** Tiles of one part, and the sizes that its arrays have: a {@link sizeClass} or {@link lengthClass} each. */
 interface Part {
   readonly tiles: readonly Tile[];
   readonly count: number;
@@ -121,8 +121,8 @@ function cutIntoParts(tiles: readonly Tile[], count: number): readonly Part[] {
     return {
       tiles: own,
       count: sizeClass(Math.max(1, own.length)),
-      queries: sizeClass(Math.max(1, ...own.map(({ from, to }) => to - from))),
-      keys: sizeClass(own.at(-1)?.keys ?? 1),
+      queries: lengthClass(Math.max(1, ...own.map(({ from, to }) => to - from))),
+      keys: lengthClass(own.at(-1)?.keys ?? 1),
     };
   });
 }

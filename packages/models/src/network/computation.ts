@@ -2,6 +2,7 @@ import {
   type ForwardTicket,
   MetaapoError,
   type OptimizerStep,
+  type PassOptions,
   type PromptGroup,
   type ResponseLogprobs,
 } from '@metaapo/core/contracts';
@@ -24,6 +25,7 @@ import {
   bodyPrograms,
   evaluateProgram,
   headBackwardProgram,
+  headEntropyProgram,
   headProgram,
   logitsProgram,
   type ProgramOptions,
@@ -61,8 +63,8 @@ export interface Computation {
   logits(groups: readonly PromptGroup[]): Promise<tf.Tensor2D>;
   /** Scores at the last token of each sequence, for models with a classification head. */
   scores(sequences: readonly Int32Array[]): Promise<Float32Array>;
-  evaluate(groups: readonly PromptGroup[]): Promise<ResponseLogprobs>;
-  forward(groups: readonly PromptGroup[]): Promise<ForwardTicket>;
+  evaluate(groups: readonly PromptGroup[], options?: PassOptions): Promise<ResponseLogprobs>;
+  forward(groups: readonly PromptGroup[], options?: PassOptions): Promise<ForwardTicket>;
   backward(ticket: ForwardTicket, gradient: Float32Array): Promise<void>;
   discard(ticket: ForwardTicket): Promise<void>;
   gradientNorm(): Promise<number>;
@@ -95,23 +97,49 @@ export function createComputation(options: ComputationOptions): Computation {
     return (await session.run(program, feeds)).hidden as tf.Tensor2D;
   };
 
-  const logprobsOf = async (hidden: tf.Tensor2D, targets: Int32Array): Promise<Float32Array> => {
-    const logprobs = new Float32Array(targets.length);
+  /** One of the head's programs over all chunks: each of its outputs `[M]`. */
+  const headOf = async (
+    program: 'head' | 'headEntropy',
+    hidden: tf.Tensor2D,
+    targets: Int32Array,
+  ): Promise<Readonly<Record<string, Float32Array>>> => {
+    const values: Record<string, Float32Array> = {};
     await inChunks(hidden, chunkRows, async (chunk, start, rows) => {
       const part = { data: targets.subarray(start, start + rows), shape: [rows] };
-      const result = (await session.run('head', { hidden: chunk, targets: part })).logprobs!;
-      logprobs.set(await result.data<'float32'>(), start);
-      result.dispose();
+      const results = await session.run(program, { hidden: chunk, targets: part });
+      try {
+        for (const [name, result] of Object.entries(results)) {
+          values[name] ??= new Float32Array(targets.length);
+          values[name].set(await result.data<'float32'>(), start);
+        }
+      } finally {
+        tf.dispose(results);
+      }
     });
-    return logprobs;
+    return values;
   };
 
-  const tokenLogprobs = async (groups: readonly PromptGroup[]): Promise<TokenLogprobs> => {
+  const responsesOf = async (
+    hidden: tf.Tensor2D,
+    { targets, tokenCounts }: PackedLayout,
+    { entropies: isWanted = false }: PassOptions = {},
+  ): Promise<ResponseLogprobs> => {
+    const { logprobs, entropies } = await headOf(isWanted ? 'headEntropy' : 'head', hidden, targets);
+    return {
+      sumLogprobs: sumsOf(logprobs!, tokenCounts),
+      ...(entropies && { sumEntropies: sumsOf(entropies, tokenCounts) }),
+      tokenCounts,
+    };
+  };
+
+  const evaluating = async <Result>(
+    groups: readonly PromptGroup[],
+    read: (hidden: tf.Tensor2D, layout: PackedLayout) => Promise<Result>,
+  ): Promise<Result> => {
     const layout = layoutGroups(groups, config);
     const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
     try {
-      const { targets, tokenCounts } = layout;
-      return { logprobs: (await logprobsOf(hidden, targets)).subarray(0, sumOf(tokenCounts)), tokenCounts };
+      return await read(hidden, layout);
     } finally {
       hidden.dispose();
     }
@@ -137,36 +165,29 @@ export function createComputation(options: ComputationOptions): Computation {
 
   return {
     session,
-    tokenLogprobs,
-    async logits(groups) {
-      const layout = layoutGroups(groups, config);
-      const hidden = await hiddenOf('evaluate', layout, feedsOf(layout, config));
-      try {
+    tokenLogprobs: (groups) =>
+      evaluating(groups, async (hidden, { targets, tokenCounts }) => {
+        const { logprobs } = await headOf('head', hidden, targets);
+        return { logprobs: logprobs!.subarray(0, sumOf(tokenCounts)), tokenCounts };
+      }),
+    logits: (groups) =>
+      evaluating(groups, async (hidden, { tokenCounts }) => {
         const { logits } = await session.run('logits', { hidden });
-        const predicted = tf.slice(logits as tf.Tensor2D, [0, 0], [sumOf(layout.tokenCounts), -1]);
+        const predicted = tf.slice(logits as tf.Tensor2D, [0, 0], [sumOf(tokenCounts), -1]);
         logits!.dispose();
         return predicted;
-      } finally {
-        hidden.dispose();
-      }
-    },
-    async evaluate(groups) {
-      const { logprobs, tokenCounts } = await tokenLogprobs(groups);
-      return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
-    },
+      }),
+    evaluate: (groups, pass) => evaluating(groups, (hidden, layout) => responsesOf(hidden, layout, pass)),
     async scores() {
       throw new MetaapoError('internal', 'a language model has no scores', { where: 'scores' });
     },
-    forward(groups) {
+    forward(groups, pass) {
       const begin = async (): Promise<Pass> => {
         const layout = layoutGroups(groups, config);
         const feeds = feedsOf(layout, config);
         return { layout, feeds, hidden: await hiddenOf('forward', layout, feeds) };
       };
-      return open.forward(begin, async ({ hidden, layout: { targets, tokenCounts } }) => {
-        const logprobs = await logprobsOf(hidden, targets);
-        return { sumLogprobs: sumsOf(logprobs, tokenCounts), tokenCounts };
-      });
+      return open.forward(begin, ({ hidden, layout }) => responsesOf(hidden, layout, pass));
     },
     backward(ticket, gradient) {
       return open.backward(ticket, async (pass) => {
@@ -196,6 +217,7 @@ export function languageModelPrograms(options: ModelProgramOptions): ProgramSet 
   const inference = {
     evaluate,
     head: headProgram(options),
+    headEntropy: headEntropyProgram(options),
     logits: logitsProgram(options),
     ...(options.cachedTokens === undefined ? {} : generationPrograms(options, pagesOf(options.cachedTokens))),
   };

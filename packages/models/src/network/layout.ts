@@ -1,11 +1,11 @@
 import type { PromptGroup } from '@metaapo/core/contracts';
 import { type AttentionForm, type IndexArray, layoutTiles, type Segment, type TileArrays } from './attention-tiles.js';
-import { sizeClass } from './size-class.js';
+import { lengthClass } from './size-class.js';
 
 /**
  * Groups of one prompt with its responses, packed one after the other: N tokens, each group's prompt first, then its
  * responses, whose positions continue the prompt's. The last token of a response is only predicted, so it takes no
- * place. N and M are filled up to a {@link sizeClass} with tokens that none attends to and rows that none reads. See
+ * place. N and M are filled up to a {@link lengthClass} with tokens that none attends to and rows that none reads. See
  * `TileRows` for the attention part.
  */
 export interface PackedLayout extends TileArrays {
@@ -23,12 +23,12 @@ export interface PackedLayout extends TileArrays {
 
 /**
  * Packs groups for one pass; see {@link PackedLayout}.
- * @param fill how many tokens, and predicted ones, to fill up to; default {@link sizeClass}
+ * @param fill how many tokens, and predicted ones, to fill up to; default {@link lengthClass}
  */
 export function layoutGroups(
   groups: readonly PromptGroup[],
   form: AttentionForm,
-  fill: (count: number) => number = sizeClass,
+  fill: (count: number) => number = lengthClass,
 ): PackedLayout {
   const tokens: number[] = [];
   const positions: number[] = [];

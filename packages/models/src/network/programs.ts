@@ -82,6 +82,19 @@ export function headProgram({ config, parameters, adapters, precision }: Program
 }
 
 /**
+ * The same with the entropies of the predictions. With loss L = log Z - z_t and residual r = softmax - onehot_t,
+ * -sum_v p_v log p_v = log Z - sum_v p_v z_v = L - sum_v r_v z_v.
+ */
+export function headEntropyProgram({ config, parameters, adapters, precision }: ProgramOptions): Program {
+  const graph = createGraph('head-entropy');
+  const { hidden, targets } = chunkInputs(graph, config);
+  const logits = logitsOf(hidden, config, parametersIn(graph, parameters, adapters), precision);
+  const { losses, residual } = ops.crossEntropy(logits, targets);
+  const entropies = ops.subtract(losses, ops.sum(ops.multiply(residual, logits), [1]));
+  return finishProgram(graph, { logprobs: ops.negate(losses), entropies });
+}
+
+/**
  * The gradient of a chunk: computes its logits again, adds to the head's gradient where that is trained, and gives
  * d loss / d hidden. With c = d loss / d logprob of each row, d loss / d logits = -c * (softmax - onehot): c multiplies
  * the hidden side of both products, which is narrower than the vocabulary.

@@ -9,7 +9,7 @@ import {
   checkMetaLearnerLoss,
   checkMetaLearnerUpdate,
 } from './learner-update.js';
-import { checkMetaLearnerWeights } from './learner-weights.js';
+import { checkMetaLearnerEntropy, checkMetaLearnerWeights } from './learner-weights.js';
 import type { MetaLearnerFlags } from './meta-learner-flags.js';
 
 /**
@@ -26,6 +26,7 @@ export function describeMetaLearner(
     'has a kebab-case id and frozen, serialisable options': (learner) => checkOptions('meta-learner', learner, flags),
     'starts from the same state for the same seed': checkMetaLearnerInitialState,
     'gives weights in [0, 1] for scores from -1e4 to 0, row by row': checkMetaLearnerWeights,
+    'reads entropies only where it says so': checkMetaLearnerEntropy,
     'updates without changing what it was given, the same way each time': checkMetaLearnerUpdate,
     'reports the objective before the update': checkMetaLearnerLoss,
     'keeps all that it remembers in its state': checkMetaLearnerStored,

@@ -44,6 +44,8 @@ function checkRows(learner: MetaLearner, state: MetaLearnerState): void {
     logSigmoidScore: SCORES.toReversed(),
     chosenTokens: rows.chosenTokens!.toReversed(),
     rejectedTokens: rows.rejectedTokens!.toReversed(),
+    chosenEntropy: rows.chosenEntropy!.toReversed(),
+    rejectedEntropy: rows.rejectedEntropy!.toReversed(),
   });
   if (firstDifference(reversed, inOrder(weights, order)) === undefined) return;
   throw new ConformanceError(learnerName(learner), 'the weight of a row depends on the order of the rows');
@@ -59,4 +61,25 @@ function checkUnchanged(learner: MetaLearner, state: MetaLearnerState): void {
   if (firstDifference(scores, SCORES) !== undefined) {
     throw new ConformanceError(learnerName(learner), 'weights changes its features');
   }
+}
+
+/**
+ * Passes when a meta-learner that does not declare `readsEntropy` gives the same weights without entropies: a run gives
+ * them to the others alone.
+ * @throws ConformanceError when it needs them, or weighs by them
+ */
+export async function checkMetaLearnerEntropy(learner: MetaLearner): Promise<void> {
+  if (learner.readsEntropy === true) return;
+  const rows = featuresOf(SCORES);
+  const { chosenEntropy: _, rejectedEntropy: __, ...without } = rows;
+  const state = learner.initialState(SEED);
+  const undeclared = (cause?: unknown): ConformanceError =>
+    new ConformanceError(learnerName(learner), 'it reads entropies, but does not declare readsEntropy', cause);
+  let weights: Float32Array;
+  try {
+    weights = learner.weights(state, without);
+  } catch (error) {
+    throw undeclared(error);
+  }
+  if (firstDifference(weights, learner.weights(state, rows)) !== undefined) throw undeclared();
 }

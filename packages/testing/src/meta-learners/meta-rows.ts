@@ -8,12 +8,14 @@ export function learnerName(learner: MetaLearner): string {
   return `meta-learner ${learner.id}`;
 }
 
-/** Rows with these scores and every feature that a run knows. */
+/** Rows with these scores and every feature that a run can know. */
 export function featuresOf(logSigmoidScore: Float32Array): MetaFeatures {
   return {
     logSigmoidScore,
     chosenTokens: Int32Array.from(logSigmoidScore, (_, row) => 20 + 7 * row),
     rejectedTokens: Int32Array.from(logSigmoidScore, (_, row) => 90 - 5 * row),
+    chosenEntropy: Float32Array.from(logSigmoidScore, (_, row) => 0.5 + row / 8),
+    rejectedEntropy: Float32Array.from(logSigmoidScore, (_, row) => 3 - row / 4),
     iteration: 1,
   };
 }
