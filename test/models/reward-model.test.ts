@@ -4,7 +4,13 @@ import type { RewardRequest } from '@metaapo/core/contracts';
 import { readArrays, writeArrays } from '@metaapo/core/storage';
 import { tokenizePreference } from '@metaapo/data';
 import { selectBackend } from '@metaapo/engine';
-import { encodeForReward, loadLanguageModel, loadTokenizer, sequenceClassification } from '@metaapo/models';
+import {
+  encodeForReward,
+  loadLanguageModel,
+  loadTokenizer,
+  scoreSequences,
+  sequenceClassification,
+} from '@metaapo/models';
 import { describeRewardModel } from '@metaapo/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { quickstartModel, temporaryDirectory } from '../support/metaapo.js';
@@ -63,6 +69,26 @@ describe('a sequence that is scored', () => {
       ...plain.preference.prompt,
       ...plain.preference.chosen,
     ]);
+  });
+
+  it('has the score that it has alone, whatever begins as it does', async () => {
+    const scorer = await loadLanguageModel(model);
+    const ids = (from: number, length: number): number[] =>
+      Array.from({ length }, (_, index) => 3 + ((from + 5 * index) % 40));
+    const [first, second] = [ids(1, 40), ids(2, 25)];
+    const sequences = [
+      [...first, ...ids(3, 9)],
+      [...second, ...ids(4, 2)],
+      [...first, ...ids(5, 1)],
+      ids(6, 30),
+      [...second, ...ids(7, 30)],
+      [...first, ...ids(3, 5)],
+    ].map((tokens) => Int32Array.from(tokens));
+    const together = await scoreSequences(scorer, sequences, 90);
+    for (const [index, sequence] of sequences.entries()) {
+      expect(together[index]).toBeCloseTo((await scorer.scores([sequence]))[0]!, 5);
+    }
+    scorer.dispose();
   });
 
   it('is cut to the longest length, which is said once and counted', async () => {

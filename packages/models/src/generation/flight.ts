@@ -24,6 +24,8 @@ export interface Sequence {
   readonly logprobs: number[];
   /** Tokens whose keys are in the store. */
   stored: number;
+  /** Whether it has left the flight: its place may be kept and computed for a while, but nothing is appended. */
+  hasLeft: boolean;
 }
 
 /** Pages that a sequence needs for one more token. */
@@ -37,7 +39,10 @@ export function flightFeeds(layout: StoreLayout<Sequence>, config: NetworkConfig
   const positions = Int32Array.from(sequences, ({ prompt, stored }) => prompt.length + stored - 1);
   const { cosines, sines } = rotaryAngles(positions, inverseFrequencies(config.rope, headDim));
   const inStore = placesIn(layout);
-  const newest = sequences.map((sequence) => ({ place: inStore.get(sequence)!, token: sequence.stored - 1 }));
+  const newest = sequences.map((sequence) => ({
+    place: inStore.get(sequence)!,
+    token: Math.max(0, sequence.stored - 1),
+  }));
   const sizes = parts.flatMap(({ contextPages, pages }) => [PAGE_TOKENS * contextPages, PAGE_TOKENS * pages]);
   const int = (data: Int32Array, shape: readonly number[]): FedTensor => ({ data, shape });
   return {

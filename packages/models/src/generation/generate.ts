@@ -90,7 +90,7 @@ async function prefill(
   const wanting = [...new Set(entering.map(({ pending }) => pending))].filter(({ stored }) => stored === undefined);
   for (const own of wanting) own.stored = { length: own.request.prompt.length };
   const sequences = entering.map(({ pending, sample, expected }): Flying => {
-    return { pending, prompt: pending.stored!, sample, expected, tokens: [], logprobs: [], stored: 0 };
+    return { pending, prompt: pending.stored!, sample, expected, tokens: [], logprobs: [], stored: 0, hasLeft: false };
   });
   schedule.enter(sequences);
   await store.arrange(schedule.flight);
@@ -152,7 +152,7 @@ async function decode(
   await appendDrawn(store.layout.sequences, logits as tf.Tensor2D);
 }
 
-/** Draws a token for each row of the logits and appends it; the logits are disposed. */
+/** Draws a token for each row of the logits and appends it to a sequence that has not left; the logits are disposed. */
 async function appendDrawn(sequences: readonly Flying[], logits: tf.Tensor2D): Promise<void> {
   try {
     await drawAndAppend(sequences, logits);
@@ -178,8 +178,10 @@ async function drawAndAppend(sequences: readonly Flying[], logits: tf.Tensor2D):
     penalized?.dispose();
     if (part !== logits) part.dispose();
     for (const [at, index] of indices.entries()) {
-      sequences[index]!.tokens.push(drawn.tokens[at]!);
-      sequences[index]!.logprobs.push(drawn.logprobs[at]!);
+      const sequence = sequences[index]!;
+      if (sequence.hasLeft) continue;
+      sequence.tokens.push(drawn.tokens[at]!);
+      sequence.logprobs.push(drawn.logprobs[at]!);
     }
   }
 }

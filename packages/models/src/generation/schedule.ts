@@ -65,6 +65,7 @@ export function createSchedule(pending: readonly PendingRequest[], capacity: num
     pagesOf(ended === 0 ? maxNewTokens : Math.min(maxNewTokens, Math.ceil(endedTokens / ended)));
   const remove = (sequence: Flying): void => {
     const { pending: own, prompt } = sequence;
+    sequence.hasLeft = true;
     flight = flight.filter((flying) => flying !== sequence);
     if (flight.some((flying) => flying.prompt === prompt)) return;
     prompt.logits?.dispose();

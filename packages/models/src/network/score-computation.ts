@@ -10,9 +10,11 @@ import { bodyPrograms, evaluateProgram, scoreBackwardProgram, scoreProgram } fro
 
 type Feeds = Readonly<Record<string, FedTensor>>;
 
+const NO_TOKENS = new Int32Array(0);
+
 /**
  * A model with a classification head. Where a language model gives the log-probability of a response, it gives the score
- * at the response's last token, so that a reward model trains and evaluates as a policy does.
+ * at the response's last token, so that a reward model trains and evaluates as a policy does. Prompts may be empty.
  */
 export function createScoreComputation(options: ComputationOptions): Computation {
   const { config, optimizer } = options;
@@ -29,10 +31,11 @@ export function createScoreComputation(options: ComputationOptions): Computation
     ...feedsOf(layout, config),
     predictingRows: { data: ends, shape: [ends.length] },
   });
-  const evaluateAt = async (feeds: Feeds): Promise<Float32Array> => {
-    const { hidden } = await session.run('evaluate', feeds);
+  const evaluate = async (groups: readonly PromptGroup[]): Promise<ResponseLogprobs> => {
+    const { layout, ends, tokenCounts } = layoutWithEnds(groups, config);
+    const { hidden } = await session.run('evaluate', feedsAtEnds(layout, ends));
     try {
-      return await scoresOf(hidden!);
+      return { sumLogprobs: await scoresOf(hidden!), tokenCounts };
     } finally {
       hidden!.dispose();
     }
@@ -47,13 +50,9 @@ export function createScoreComputation(options: ComputationOptions): Computation
     tokenLogprobs: noLanguageHead,
     logits: noLanguageHead,
     async scores(sequences) {
-      const groups = sequences.map((prompt) => ({ prompt, responses: [] }));
-      return evaluateAt(feedsAtEnds(layoutGroups(groups, config), lastRows(sequences)));
+      return (await evaluate(sequences.map((sequence) => ({ prompt: NO_TOKENS, responses: [sequence] })))).sumLogprobs;
     },
-    async evaluate(groups) {
-      const { layout, ends, tokenCounts } = layoutWithEnds(groups, config);
-      return { sumLogprobs: await evaluateAt(feedsAtEnds(layout, ends)), tokenCounts };
-    },
+    evaluate,
     async forward(groups) {
       const { layout, ends, tokenCounts } = layoutWithEnds(groups, config);
       const begin = async () => {
@@ -111,12 +110,4 @@ function layoutWithEnds(
     return layout.predictingRows.data[end - 1]!;
   });
   return { layout, ends, tokenCounts: layout.tokenCounts.map((count) => count - 1) };
-}
-
-function lastRows(sequences: readonly Int32Array[]): Int32Array {
-  let end = 0;
-  return Int32Array.from(sequences, ({ length }) => {
-    end += length;
-    return end - 1;
-  });
 }

@@ -1,7 +1,8 @@
-import { MetaapoError, yieldToEvents } from '@metaapo/core/contracts';
+import { MetaapoError, type PromptGroup, yieldToEvents } from '@metaapo/core/contracts';
 import { packByTokens } from '@metaapo/core/numerics';
 import { readModelConfig } from '../checkpoint/model-config.js';
 import type { LanguageModel } from '../language-model/load-language-model.js';
+import { shareBeginnings } from './shared-beginnings.js';
 
 /** @throws MetaapoError with code `checkpoint` when a directory's model has no classification head. */
 export async function refuseLanguageModel(directory: string): Promise<void> {
@@ -16,7 +17,7 @@ export async function refuseLanguageModel(directory: string): Promise<void> {
   }
 }
 
-/** Scores `[N]` of sequences, computed in batches of like lengths. */
+/** Scores `[N]` of sequences, computed in batches of like lengths; what sequences begin with in common is computed once. */
 export async function scoreSequences(
   model: LanguageModel,
   sequences: readonly Int32Array[],
@@ -24,13 +25,18 @@ export async function scoreSequences(
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   const scores = new Float32Array(sequences.length);
-  const order = sequences.map((_, index) => index).sort((a, b) => sequences[a]!.length - sequences[b]!.length);
-  const lengths = order.map((index) => sequences[index]!.length);
-  for (const [start, end] of packByTokens(lengths, batchTokens)) {
+  const shared = shareBeginnings(sequences)
+    .map((one) => ({ ...one, tokens: tokensOf(one.group) }))
+    .sort((a, b) => a.tokens / a.indices.length - b.tokens / b.indices.length);
+  const counts = shared.map(({ tokens }) => tokens);
+  for (const [start, end] of packByTokens(counts, batchTokens)) {
     await yieldToEvents(signal);
-    const indices = order.slice(start, end);
-    const part = await model.scores(indices.map((index) => sequences[index]!));
-    for (const [at, index] of indices.entries()) scores[index] = part[at]!;
+    const part = shared.slice(start, end);
+    const { sumLogprobs } = await model.evaluate(part.map(({ group }) => group));
+    for (const [at, index] of part.flatMap(({ indices }) => indices).entries()) scores[index] = sumLogprobs[at]!;
   }
   return scores;
 }
+
+const tokensOf = ({ prompt, responses }: PromptGroup): number =>
+  responses.reduce((sum, { length }) => sum + length, prompt.length);

@@ -178,6 +178,29 @@ describe('the compiled executor', () => {
     }
   });
 
+  native('gives each state that begins as zeros memory of its own', async () => {
+    const states = ['a', 'b', 'c'].map(
+      (name) => ({ name, shape: [2, 1], dtype: 'float32', initially: 'zeros' }) as const,
+    );
+    const session = openCompiledSession({
+      write: program((graph) => {
+        const [rows, at] = [ops.input(graph, 'rows', [1, 1]), ops.input(graph, 'at', [1], 'int32')];
+        ops.replaceRowsOfState(graph, states[0]!, rows, at);
+        return Object.fromEntries(states.slice(1).map((state) => [state.name, ops.readState(graph, state)]));
+      }),
+    });
+    const at = { data: Int32Array.of(1), shape: [1] };
+    const rows = { data: Float32Array.of(7), shape: [1, 1] };
+    expect(await outputsOf(session, 'write', { rows, at })).toEqual({ b: [0, 0], c: [0, 0] });
+    const contents = await Promise.all(states.map(async ({ name }) => [...(await session.read(name))]));
+    expect(contents).toEqual([
+      [0, 7],
+      [0, 0],
+      [0, 0],
+    ]);
+    session.dispose();
+  });
+
   it('refuses to write rows of a state into memory that was read', () => {
     const table = { name: 'table', shape: [2, 1], dtype: 'float32', initially: 'zeros' } as const;
     const graph = createGraph('late');

@@ -7,7 +7,7 @@ import { carrierOf, type FedTensor, type ProgramSet, type Session, statesOf } fr
 import { createGraphWriter, type Output } from './graph-writer.js';
 import { backendUsesGpu, loadNativeSession, type NativeSession } from './native-sessions.js';
 import { runtimeError } from './runtime-error.js';
-import { type StateAccess, writeStateAccess } from './state-access.js';
+import { type StateAccess, writeStateAccess, writeZeros, type ZeroAccess } from './state-access.js';
 import { writeVariables } from './state-writer.js';
 import { withTemporaryModel } from './temporary-model.js';
 import { type WrittenProgram, writeProgram } from './write-program.js';
@@ -29,10 +29,12 @@ export function openCompiledSession(programs: ProgramSet, usesGpu = backendUsesG
   for (const [name, program] of Object.entries(programs)) {
     written.set(name, writeProgram(graph, variables, name, program));
   }
+  const required = new Set([...written.values()].flatMap((program) => program.required));
+  const zeros = writeZeros(graph, variables, required);
   const savedModel = graph.savedModel();
   collectGarbage();
   const native = withTemporaryModel(savedModel, loadNativeSession);
-  const states = createStates(native, access, declarations);
+  const states = createStates(native, access, zeros, declarations);
   return {
     executor: 'compiled',
     async run(name, inputs) {
@@ -119,10 +121,11 @@ interface States extends Pick<Session, 'read' | 'write'> {
 function createStates(
   native: NativeSession,
   access: StateAccess | undefined,
+  { zero, zeroed }: ZeroAccess,
   declarations: ReadonlyMap<string, StateDeclaration>,
 ): States {
-  // Whether a state has a value, where that is known.
-  const known = new Map<string, boolean>();
+  // Whether a state has a value, where that is known: in a new session none has.
+  const known = new Map([...declarations.keys()].map((name): [string, boolean] => [name, false]));
   const positions = new Map([...declarations.keys()].map((name, position) => [name, position]));
   const find = (name: string): StateDeclaration & { readonly access: StateAccess } => {
     const declaration = declarations.get(name);
@@ -148,6 +151,7 @@ function createStates(
   };
   const isPresent = (name: string): boolean => {
     const { access } = find(name);
+    if (known.has(name)) return known.get(name)!;
     const hasValue = fetch(access, name, access.hasValue);
     const present = hasValue.dataSync()[0] === 1;
     hasValue.dispose();
@@ -164,11 +168,15 @@ function createStates(
   };
   return {
     ensure(names) {
-      for (const name of names) {
-        if (known.get(name) ?? isPresent(name)) continue;
-        const { shape, dtype, access } = find(name);
-        const zeros = tf.tensor1d(evaluateShape(shape, {}), 'int32');
-        assign(name, access, access.values.get(dtype)!.zeroed, [access.shape, zeros]);
+      const missing = names.filter((name) => !isPresent(name));
+      if (missing.length === 0) return;
+      const fed = tf.scalar(0);
+      try {
+        const fetches = missing.map((name) => port(zeroed.get(name)!));
+        tf.dispose(attempt('zeros', 'zeros', () => native.run(new Map([[port(zero), fed]]), fetches)));
+        for (const name of missing) known.set(name, true);
+      } finally {
+        fed.dispose();
       }
     },
     note(presence) {

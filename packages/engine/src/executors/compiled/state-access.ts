@@ -1,12 +1,11 @@
-import type { DataType } from '../../program/index.js';
+import { type DataType, evaluateShape } from '../../program/index.js';
 import { attribute, controlEdge, type GraphWriter, type Output } from './graph-writer.js';
+import type { Variables } from './state-writer.js';
 
 /** Operations on a variable that the run chooses: a few for all states, so that few parts have to be optimised. */
 export interface StateAccess {
   /** Where the variable's position is fed, int32. */
   readonly position: Output;
-  /** Where the shape of zeros is fed, int32. */
-  readonly shape: Output;
   /** bool: whether the variable has a value. */
   readonly hasValue: Output;
   /** By element type. */
@@ -19,8 +18,6 @@ export interface ValueAccess {
   readonly value: Output;
   /** Exists once the fed value was assigned. */
   readonly assigned: Output;
-  /** Exists once zeros of the fed shape were assigned. */
-  readonly zeroed: Output;
   /** The present value. */
   readonly read: Output;
 }
@@ -34,12 +31,11 @@ export function writeStateAccess(
 ): StateAccess {
   const int32 = attribute.type('int32');
   const position = graph.add('Placeholder', [], { dtype: int32, shape: attribute.shape([]) }, 'access/position');
-  const shape = graph.add('Placeholder', [], { dtype: int32, shape: attribute.shape([-1]) }, 'access/shape');
   const handle = (usesGpu ? mergedHandle : gatheredHandle)(graph, handles, position);
   const hasValue = graph.add('VarIsInitializedOp', [handle], {}, 'access/hasValue');
   const values = new Map<DataType, ValueAccess>();
-  for (const dtype of dtypes) values.set(dtype, writeValueAccess(graph, handle, shape, dtype));
-  return { position, shape, hasValue, values };
+  for (const dtype of dtypes) values.set(dtype, writeValueAccess(graph, handle, dtype));
+  return { position, hasValue, values };
 }
 
 /** The handle at a position, looked up among all. */
@@ -70,7 +66,7 @@ function mergedHandle(graph: GraphWriter, handles: readonly Output[], position: 
   return graph.add('Merge', candidates, { T: resource, N: attribute.integer(handles.length) }, 'access/handle');
 }
 
-function writeValueAccess(graph: GraphWriter, handle: Output, shape: Output, dtype: DataType): ValueAccess {
+function writeValueAccess(graph: GraphWriter, handle: Output, dtype: DataType): ValueAccess {
   const fedType = dtype === 'bfloat16' ? 'float32' : dtype;
   const name = (part: string): string => `access/${dtype}/${part}`;
   const cast = (output: Output, from: DataType, to: DataType): Output =>
@@ -82,15 +78,39 @@ function writeValueAccess(graph: GraphWriter, handle: Output, shape: Output, dty
   // A copy: the fed numbers are the caller's memory.
   const copy = graph.add('DeepCopy', [cast(value, fedType, dtype)], { T: attribute.type(dtype) }, name('copy'));
   const typed = { dtype: attribute.type(dtype) };
-  const zero = cast(graph.constant(Int32Array.of(0), [], name('zero')), 'int32', dtype);
-  const fill = { T: attribute.type(dtype), index_type: attribute.type('int32') };
-  const zeros = graph.add('Fill', [shape, zero], fill, name('zeros'));
+  const operation = graph.add('AssignVariableOp', [handle, copy], typed, name('assign'));
   const token = graph.constant(Int32Array.of(0), [], name('token'));
-  const assign = (content: Output): Output => {
-    const operation = graph.add('AssignVariableOp', [handle, content], typed, name('assign'));
-    return graph.add('Identity', [token, controlEdge(operation)], { T: attribute.type('int32') }, name('assigned'));
-  };
-  const [assigned, zeroed] = [assign(copy), assign(zeros)];
+  const int32 = attribute.type('int32');
+  const assigned = graph.add('Identity', [token, controlEdge(operation)], { T: int32 }, name('assigned'));
   const stored = graph.add('ReadVariableOp', [handle], typed, name('stored'));
-  return { value, assigned, zeroed, read: cast(stored, dtype, fedType) };
+  return { value, assigned, read: cast(stored, dtype, fedType) };
+}
+
+/** Operations that make states zero, all of them in one run where they are wanted. */
+export interface ZeroAccess {
+  /** Where zero is fed, float32: of a constant, constants of the states' sizes would be made, and kept. */
+  readonly zero: Output;
+  /** By state: exists once it is zero. */
+  readonly zeroed: ReadonlyMap<string, Output>;
+}
+
+/** Writes the operations that make these states zero. */
+export function writeZeros(graph: GraphWriter, variables: Variables, names: Iterable<string>): ZeroAccess {
+  const [int32, float32] = [attribute.type('int32'), attribute.type('float32')];
+  const zero = graph.add('Placeholder', [], { dtype: float32, shape: attribute.shape([]) }, 'zeros/zero');
+  const token = graph.constant(Int32Array.of(0), [], 'zeros');
+  const zeroed = new Map<string, Output>();
+  for (const state of names) {
+    const { shape, dtype } = variables.declaration(state);
+    const [T, name] = [attribute.type(dtype), `zeros/${state}`];
+    const own = dtype === 'float32' ? zero : graph.add('Cast', [zero], { SrcT: float32, DstT: T }, name);
+    const size = Int32Array.from(evaluateShape(shape, {}));
+    const sizes = graph.constant(size, [size.length], 'zeros');
+    // The attribute keeps operations apart that are otherwise equal: they would be merged, and states share their memory.
+    const attributes = { T, index_type: int32, _state: attribute.text(state) };
+    const zeros = graph.add('Fill', [sizes, own], attributes, name);
+    const operation = graph.add('AssignVariableOp', [variables.handle(state), zeros], { dtype: T }, name);
+    zeroed.set(state, graph.add('Identity', [token, controlEdge(operation)], { T: int32 }, name));
+  }
+  return { zero, zeroed };
 }
