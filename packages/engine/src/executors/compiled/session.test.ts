@@ -228,44 +228,46 @@ describe('the compiled executor', () => {
     session.dispose();
   });
 
-  native('updates with AdamW like the eager one', async () => {
-    const state = (name: string) => ({ name, shape: [3], dtype: 'float32', initially: 'zeros' }) as const;
-    const update = program((graph) => {
-      ops.updateAdamW(graph, {
-        parameter: state('w'),
-        gradient: state('g'),
-        firstMoment: state('m'),
-        secondMoment: state('v'),
-        learningRate: ops.input(graph, 'rate', []),
-        gradientScale: ops.input(graph, 'scale', []),
-        correction1: ops.input(graph, 'c1', []),
-        correction2: ops.input(graph, 'c2', []),
-        beta1: 0.9,
-        beta2: 0.95,
-        epsilon: 1e-8,
-        weightDecay: 0.1,
+  const decays = [0.1, 0];
+  for (const weightDecay of decays)
+    native(`updates with AdamW like the eager one, decay ${weightDecay}`, async () => {
+      const state = (name: string) => ({ name, shape: [3], dtype: 'float32', initially: 'zeros' }) as const;
+      const update = program((graph) => {
+        ops.updateAdamW(graph, {
+          parameter: { ...state('w'), initially: 'empty' },
+          gradient: state('g'),
+          firstMoment: state('m'),
+          secondMoment: state('v'),
+          learningRate: ops.input(graph, 'rate', []),
+          gradientScale: ops.input(graph, 'scale', []),
+          correction1: ops.input(graph, 'c1', []),
+          correction2: ops.input(graph, 'c2', []),
+          beta1: 0.9,
+          beta2: 0.95,
+          epsilon: 1e-8,
+          weightDecay,
+        });
+        return {};
       });
-      return {};
+      const [compiled, eager] = [openCompiledSession({ update }), openEagerSession({ update })];
+      const scalar = (value: number): FedTensor => ({ data: Float32Array.of(value), shape: [] });
+      for (const session of [compiled, eager]) {
+        await session.write('w', Float32Array.of(1, -2, 3));
+        for (let step = 1; step <= 3; step++) {
+          await session.write('g', Float32Array.of(0.5, -4, 1e-4 * step));
+          const corrections = { c1: scalar(1 - 0.9 ** step), c2: scalar(1 - 0.95 ** step) };
+          await outputsOf(session, 'update', { rate: scalar(0.01), scale: scalar(0.7), ...corrections });
+        }
+      }
+      for (const name of ['w', 'm', 'v']) {
+        const [got, expected] = [await compiled.read(name), await eager.read(name)];
+        for (const [index, value] of expected.entries()) {
+          expect(Math.abs(got[index]! - value), name).toBeLessThan(1e-6 * Math.max(1, Math.abs(value)));
+        }
+      }
+      compiled.dispose();
+      eager.dispose();
     });
-    const [compiled, eager] = [openCompiledSession({ update }), openEagerSession({ update })];
-    const scalar = (value: number): FedTensor => ({ data: Float32Array.of(value), shape: [] });
-    for (const session of [compiled, eager]) {
-      await session.write('w', Float32Array.of(1, -2, 3));
-      for (let step = 1; step <= 3; step++) {
-        await session.write('g', Float32Array.of(0.5, -4, 1e-4 * step));
-        const corrections = { c1: scalar(1 - 0.9 ** step), c2: scalar(1 - 0.95 ** step) };
-        await outputsOf(session, 'update', { rate: scalar(0.01), scale: scalar(0.7), ...corrections });
-      }
-    }
-    for (const name of ['w', 'm', 'v']) {
-      const [got, expected] = [await compiled.read(name), await eager.read(name)];
-      for (const [index, value] of expected.entries()) {
-        expect(Math.abs(got[index]! - value), name).toBeLessThan(1e-6 * Math.max(1, Math.abs(value)));
-      }
-    }
-    compiled.dispose();
-    eager.dispose();
-  });
 
   native('multiplies in bfloat16 where the program says so', async () => {
     const product = (dtype: 'float32' | 'bfloat16'): Program =>

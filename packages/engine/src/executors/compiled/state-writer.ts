@@ -85,6 +85,7 @@ export function createStateWriter(writer: ProgramWriter, variables: Variables): 
   const wrote = (access: Access, edge: ControlEdge): void => {
     access.written = [edge];
     access.reads = [];
+    access.hasValue = true;
   };
   const onVariable = (name: string, type: string, inputs: readonly (Output | ControlEdge)[], attributes?: Attributes) =>
     writer.add(type, [variables.handle(name), ...inputs], attributes ?? { dtype: dtypeOf(name) });
@@ -131,13 +132,11 @@ export function createStateWriter(writer: ProgramWriter, variables: Variables): 
     },
     assign(name, value) {
       states.change(name, 'AssignVariableOp', [value]);
-      accessOf(name).hasValue = true;
     },
     add(name, value) {
       const access = accessOf(name);
       if (access.hasValue) states.change(name, 'AssignAddVariableOp', [value]);
       else wrote(access, addOrAssign(writer, variables, name, value, before(access)));
-      access.hasValue = true;
     },
     addRows(name, rows, indices) {
       states.ensure(name);
