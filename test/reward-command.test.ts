@@ -164,6 +164,20 @@ describe('metaapo generate', () => {
     }
   });
 
+  it('shows responses as they are written, and writes log-probabilities', () => {
+    const flags = ['--n', '2', '--max-new-tokens', '8', '--stream', '--logprobs'];
+    const { status, stdout, stderr } = metaapo(generate('live.jsonl', ...flags), env);
+    expect(status, stderr).toBe(0);
+    const lines = linesOf<Response & { readonly logprobs: readonly number[] }>(at('live.jsonl'));
+    expect(lines.map(({ logprobs: _, ...line }) => line)).toEqual(responsesOf('first.jsonl'));
+    for (const { logprobs, response_ids: ids } of lines) {
+      expect(logprobs.length).toBe(ids.length);
+      expect(logprobs.every((value) => value <= 1e-5)).toBe(true);
+    }
+    const shown = lines.map(({ row, sample, response }) => `--- row ${row}, response ${sample}\n${response}\n`);
+    expect(stdout.startsWith(shown.join(''))).toBe(true);
+  });
+
   it('ends a response before a stop text', () => {
     const plain = responsesOf('first.jsonl');
     const stop = plain.map(({ response }) => response.trim().split(' ')[1]).find(Boolean)!;

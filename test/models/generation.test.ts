@@ -172,4 +172,42 @@ describe('the sampler local', () => {
     },
     { name: 'conformance' },
   );
+
+  it("gives the model's own log-probabilities where asked, and tells texts as they grow", async () => {
+    if ((await prepareBackend('tensorflow')) !== undefined) await prepareBackend('wasm');
+    const policy = await loadTextModel(quickstartModel, { cachedTokens: 1024 });
+    const prompt = policy.tokenizer!.encode('sort 3 1 2');
+    const told = new Map<number, string[]>();
+    const onText = (response: number, text: string) => void told.set(response, [...(told.get(response) ?? []), text]);
+    const asked = { row: 5, prompt, count: 3, seed: 9 };
+    const drawn = async (options: Parameters<typeof local>[0], more: object = {}) => {
+      for await (const { responses } of local({ maxNewTokens: 12, ...options }, policy).sample([
+        { ...asked, ...more },
+      ])) {
+        return responses;
+      }
+      throw new Error('no responses');
+    };
+    const filters = { temperature: 0.7, topK: 20 };
+    const plain = await drawn(filters);
+    expect(plain.every(({ logprobs }) => logprobs === undefined)).toBe(true);
+    const responses = await drawn(filters, { logprobs: true, onText });
+    expect(responses.map(({ text }) => text)).toEqual(plain.map(({ text }) => text));
+    const groups = [{ prompt, responses: responses.map(({ tokens }) => tokens) }];
+    const { sumLogprobs } = await policy.model.evaluate(groups);
+    for (const [index, { logprobs, tokens, text }] of responses.entries()) {
+      expect(logprobs!.length).toBe(tokens.length);
+      expect(logprobs!.reduce((sum, value) => sum + value, 0)).toBeCloseTo(sumLogprobs[index]!, 3);
+      const texts = told.get(index)!;
+      expect(texts.at(-1)!.trim()).toBe(text.trim());
+      for (const [at, longer] of texts.slice(1).entries()) expect(longer.startsWith(texts[at]!)).toBe(true);
+    }
+    const stop = [...responses[0]!.text.trim()].at(1)!;
+    const [stopped] = await drawn({ ...filters, stop: [stop] }, { logprobs: true });
+    const { logprobs, finishReason } = stopped!;
+    expect(finishReason).toBe('stop');
+    expect(logprobs!.at(-1)).toBeNaN();
+    expect([...logprobs!.subarray(0, -1)]).toEqual([...responses[0]!.logprobs!.subarray(0, logprobs!.length - 1)]);
+    policy.model.dispose();
+  });
 });

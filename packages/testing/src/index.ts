@@ -49,6 +49,7 @@ export { checkSamplerProbe } from './samplers/sampler-probe.js';
 export {
   checkSamplerAbort,
   checkSamplerCounts,
+  checkSamplerLogprobs,
   checkSamplerResponses,
   checkSamplerSeeds,
 } from './samplers/sampler-responses.js';

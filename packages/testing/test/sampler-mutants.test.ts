@@ -64,6 +64,12 @@ const MUTANTS: readonly (readonly [name: string, create: () => ResponseSampler, 
     altered((answers) => answers.map(({ row, responses }) => ({ row, responses: responses.slice(1) }))),
     /responses for row \d, which wants/,
   ],
+  [
+    'log-probabilities of some of the tokens',
+    edited(() => ({ logprobs: new Float32Array(0) })),
+    /0 log-probabilities of 1 tokens/,
+  ],
+  ['probabilities', edited(() => ({ logprobs: Float32Array.of(0.5) })), /the log-probability 0\.5/],
   ['text without tokens', edited(() => ({ tokens: new Int32Array(0) })), /has text and no token/],
   ['an end without an id', edited(() => ({ text: '', tokens: new Int32Array(0) })), /has no token, not even an end/],
   [

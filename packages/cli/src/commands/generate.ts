@@ -24,6 +24,8 @@ export function addGenerate(program: Command): void {
     .option('--stop <text>', 'a text that ends a response and is left out of it; may be given several times', texts)
     .option('--max-new-tokens <count>', 'most tokens of a response', positiveCount, 256)
     .option('--seed <seed>', 'the same seed gives the same responses', count, 0)
+    .option('--logprobs', 'write the log-probability of each token too, before temperature and filters')
+    .option('--stream', 'show responses on the standard output while they are written, one after the other')
     .option('--cached-tokens <count>', 'tokens in flight together', positiveCount, 16_384)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
@@ -31,6 +33,7 @@ export function addGenerate(program: Command): void {
   addExamples(
     command,
     'generate --model models/policy --data prompts.jsonl --n 4 --output responses.jsonl',
+    'generate --model models/policy --data prompts.jsonl --stream --output responses.jsonl',
     'generate --model runs/lora/model --data prompts.jsonl --temperature 0 --output greedy.jsonl',
   );
 }

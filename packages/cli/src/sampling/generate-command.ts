@@ -16,6 +16,7 @@ import { chooseBackend } from '../training/choose-backend.js';
 import { openTextModel, type Sources } from '../training/open-models.js';
 import { requireOutputFile } from '../training/require-output-file.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
+import { createLiveText } from './live-text.js';
 
 /** Flags of `metaapo generate`. */
 export interface GenerateFlags {
@@ -33,13 +34,18 @@ export interface GenerateFlags {
   readonly stop?: readonly string[];
   readonly maxNewTokens: number;
   readonly seed: number;
+  readonly logprobs?: boolean;
+  readonly stream?: boolean;
   readonly cachedTokens: number;
   readonly backend?: BackendId;
   readonly revision?: string;
 }
 
 /** A response as the output holds it. */
-type Line = Readonly<Record<'response' | 'finish_reason', string>> & { readonly response_ids: readonly number[] };
+type Line = Readonly<Record<'response' | 'finish_reason', string>> & {
+  readonly response_ids: readonly number[];
+  readonly logprobs?: readonly number[];
+};
 
 /** Runs `metaapo generate`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
 export async function generateCommand(flags: GenerateFlags): Promise<void> {
@@ -99,8 +105,12 @@ function stopReader(stop: readonly string[], tokenizer: Tokenizer | undefined) {
   });
 }
 
-function keyOf({ prompt, ...request }: GenerationRequest, { model }: LoadedTextModel, { stop }: GenerateFlags): string {
-  return resultKey(model.fingerprint, [...prompt], request, stop);
+function keyOf(
+  { prompt, ...request }: GenerationRequest,
+  { model }: LoadedTextModel,
+  { stop, logprobs }: GenerateFlags,
+): string {
+  return resultKey(model.fingerprint, [...prompt], request, stop, ...(logprobs === true ? ['logprobs'] : []));
 }
 
 async function generateMissing(
@@ -108,30 +118,54 @@ async function generateMissing(
   keys: readonly string[],
   kept: KeptResults<readonly Line[]>,
   { model, tokenizer }: LoadedTextModel,
-  { stop }: GenerateFlags,
+  flags: GenerateFlags,
   signal: AbortSignal,
 ): Promise<void> {
   const missing = requests.flatMap((_, index) => (kept.known.has(keys[index]!) ? [] : [index]));
-  const progress = createProgress('generate');
+  const live = flags.stream === true ? createLiveText(missing, flags.n) : undefined;
+  const progress = live === undefined ? createProgress('generate') : undefined;
   let done = requests.length - missing.length;
+  const textOf = (tokens: readonly number[]): string =>
+    tokenizer?.decode(beforeEnd(tokens, tokenizer, flags.stop)) ?? '';
   try {
-    const wanted = missing.map((index) => requests[index]!);
+    const wanted = missing.map(
+      (row): GenerationRequest => ({
+        ...requests[row]!,
+        onToken: live && ((sample, tokens) => live.update(row, sample, textOf(tokens))),
+      }),
+    );
     for await (const { request, generations } of model.generate!(wanted, signal)) {
-      const lines = generations.map((generation) => lineOf(generation, tokenizer, stop));
-      await kept.keep([keys[missing[request]!]!, lines]);
-      progress.update(++done, requests.length);
+      const row = missing[request]!;
+      const lines = generations.map((generation) => lineOf(generation, tokenizer, flags));
+      await kept.keep([keys[row]!, lines]);
+      for (const [sample, { response }] of lines.entries()) live?.end(row, sample, response);
+      progress?.update(++done, requests.length);
     }
   } finally {
-    progress.end();
+    progress?.end();
   }
 }
 
-function lineOf(
-  { tokens, finishReason }: Generation,
+/** The tokens that count: those before a stop text. */
+function beforeEnd(
+  tokens: readonly number[] | Int32Array,
   tokenizer: Tokenizer | undefined,
-  stop?: readonly string[],
+  stop: readonly string[] | undefined,
+): Int32Array {
+  const ids = Int32Array.from(tokens);
+  return tokenizer === undefined || stop === undefined ? ids : beforeStop(ids, stop, tokenizer);
+}
+
+function lineOf(
+  { tokens, logprobs, finishReason }: Generation,
+  tokenizer: Tokenizer | undefined,
+  flags: GenerateFlags,
 ): Line {
-  const ids = tokenizer === undefined || stop === undefined ? tokens : beforeStop(tokens, stop, tokenizer);
-  const reason = ids.length < tokens.length ? 'stop' : finishReason;
-  return { response: tokenizer?.decode(ids) ?? '', response_ids: [...ids], finish_reason: reason };
+  const ids = beforeEnd(tokens, tokenizer, flags.stop);
+  return {
+    response: tokenizer?.decode(ids) ?? '',
+    response_ids: [...ids],
+    ...(flags.logprobs === true && { logprobs: [...logprobs.subarray(0, ids.length)] }),
+    finish_reason: ids.length < tokens.length ? 'stop' : finishReason,
+  };
 }

@@ -14,6 +14,10 @@ export interface SamplingRequest {
   readonly count: number;
   /** Seed of this request: the same seed gives the same responses whatever else is in flight, where the sampler can. */
   readonly seed: number;
+  /** Whether the log-probabilities of the tokens are wanted; a sampler that has none leaves them out. */
+  readonly logprobs?: boolean | undefined;
+  /** Told of a response as it grows, its number and its text so far, by a sampler that writes token by token. */
+  readonly onText?: ((response: number, text: string) => void) | undefined;
 }
 
 /** One response. */
@@ -26,6 +30,11 @@ export interface SampledResponse {
    * before it said anything may have no ids at all.
    */
   readonly tokens: Int32Array;
+  /**
+   * `[tokens]` float32, in nats: log p of each token under the model itself, before temperature and filters; NaN for an end
+   * that was not drawn. Where they were asked for and the sampler has them.
+   */
+  readonly logprobs?: Float32Array | undefined;
   /** `stop`: it ended by itself, or at a stop text; `length`: it was cut at the limit. */
   readonly finishReason: 'stop' | 'length';
 }

@@ -70,6 +70,11 @@ export interface GenerationRequest extends TokenChoice {
   readonly stopTokenIds: readonly number[];
   /** Ends a response by its tokens so far, e.g. at a stop string. */
   readonly isComplete?: ((tokens: readonly number[]) => boolean) | undefined;
+  /**
+   * Told of each token as it is drawn: the number of the response, and its tokens so far (borrowed). A response that had
+   * to give way to others is begun again, and its tokens are told again.
+   */
+  readonly onToken?: ((response: number, tokens: readonly number[]) => void) | undefined;
   /** The same seed gives the same responses, whatever else is generated at the same time. */
   readonly seed: number;
 }

@@ -182,6 +182,7 @@ async function drawAndAppend(sequences: readonly Flying[], logits: tf.Tensor2D):
       if (sequence.hasLeft) continue;
       sequence.tokens.push(drawn.tokens[at]!);
       sequence.logprobs.push(drawn.logprobs[at]!);
+      sequence.pending.request.onToken?.(sequence.sample, sequence.tokens);
     }
   }
 }

@@ -7,7 +7,15 @@ import type {
   TextModel,
   Tokenizer,
 } from '@metaapo/core/contracts';
-import { beforeStop, definePart, endsWithStop, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
+import {
+  beforeStop,
+  definePart,
+  endsWithStop,
+  MetaapoError,
+  parseOptions,
+  SAMPLER,
+  textBeforeStop,
+} from '@metaapo/core/contracts';
 import { z } from 'zod';
 
 /** Options of {@link local}. */
@@ -59,18 +67,23 @@ export function local(options: LocalOptions, policy: TextModel): ResponseSampler
     id: 'local',
     options: settings,
     async *sample(requests: readonly SamplingRequest[], signal?: AbortSignal) {
-      const generationRequests = requests.map(({ prompt, count, seed }) => ({
+      const generationRequests = requests.map(({ prompt, count, seed, onText }) => ({
         ...choice,
         prompt,
         count,
         seed,
         stopTokenIds: eosTokenIds,
         isComplete,
+        onToken: onText && textTeller(onText, tokenizer, stop),
       }));
       for await (const { request, generations } of model.generate!(generationRequests, signal)) {
+        const { row, logprobs } = requests[request]!;
         yield {
-          row: requests[request]!.row,
-          responses: generations.map((generation) => toResponse(generation, policy, tokenizer, stop)),
+          row,
+          responses: generations.map((generation) => {
+            const response = toResponse(generation, policy, tokenizer, stop);
+            return logprobs === true ? withLogprobs(response, generation) : response;
+          }),
         };
       }
     },
@@ -87,6 +100,28 @@ function toResponse(
   if (before === tokens) return { text: tokenizer.decode(tokens), tokens, finishReason };
   const ended = Int32Array.of(...before, ...eosTokenIds.slice(0, 1));
   return { text: tokenizer.decode(before), tokens: ended, finishReason: 'stop' };
+}
+
+/** The response with the log-probabilities of its tokens; an end in the place of a stop text was not drawn. */
+function withLogprobs(response: SampledResponse, { tokens, logprobs }: Generation): SampledResponse {
+  if (response.tokens === tokens) return { ...response, logprobs };
+  const drawn = (token: number, at: number): number => (token === tokens[at] ? logprobs[at]! : Number.NaN);
+  return { ...response, logprobs: Float32Array.from(response.tokens, drawn) };
+}
+
+/** Tells the text of responses as it grows: without a character that is not whole yet, and never the same twice. */
+function textTeller(
+  onText: NonNullable<SamplingRequest['onText']>,
+  tokenizer: Tokenizer,
+  stop: readonly string[] = [],
+): (response: number, tokens: readonly number[]) => void {
+  const told = new Map<number, number>();
+  return (response, tokens) => {
+    const text = textBeforeStop(tokenizer.decode(Int32Array.from(tokens)), stop).replace(/\uFFFD+$/, '');
+    if (text.length <= (told.get(response) ?? 0)) return;
+    told.set(response, text.length);
+    onText(response, text);
+  };
 }
 
 /** {@link local} as a part. */

@@ -138,6 +138,34 @@ describe('a call', () => {
   });
 });
 
+describe('log-probabilities', () => {
+  const content = [
+    { token: 'H', logprob: -0.5 },
+    { token: 'i', logprob: -1 },
+  ];
+  const message = { content: 'Hi' };
+  const asked = request(1, 1, { logprobs: true });
+
+  it('are asked for and given where they are wanted; an end may lack its own', async () => {
+    const cut = await only({ finish_reason: 'length', message, logprobs: { content } }, asked);
+    expect([...cut.logprobs!]).toEqual([-0.5, -1]);
+    const ended = await only({ finish_reason: 'stop', message, logprobs: { content } }, asked);
+    expect([...ended.logprobs!]).toEqual([-0.5, -1, Number.NaN]);
+    expect((await only({ finish_reason: 'stop', message, logprobs: { content } })).logprobs).toBeUndefined();
+    const { sampler, seen } = await served({});
+    await all(sampler, [asked, request(2)]);
+    expect(seen.map(({ body }) => (body as { logprobs?: boolean }).logprobs)).toEqual([true, undefined]);
+  });
+
+  it('are left out where they belong to other tokens, or to some only', async () => {
+    const other = [{ token: 'Hi', logprob: -0.5 }];
+    for (const wrong of [{ content: other }, { content: content.slice(0, 1) }, undefined]) {
+      const given = await only({ finish_reason: 'length', message, logprobs: wrong }, asked);
+      expect([given.text, given.logprobs]).toEqual(['Hi', undefined]);
+    }
+  });
+});
+
 describe('token ids', () => {
   const text = 'Hi';
   const own = [72, 105];

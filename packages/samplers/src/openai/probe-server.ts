@@ -1,18 +1,11 @@
 import type { SamplingRequest, ServerProbe } from '@metaapo/core/contracts';
 import { isMetaapoError } from '@metaapo/core/contracts';
 import { askForChoices, type CallContext } from './ask-for-choices.js';
-import type { OpenaiSettings } from './openai-options.js';
 import { readProbe } from './read-probe.js';
-import { requestBody } from './request-body.js';
+import { LOGPROBS, requestBody } from './request-body.js';
 
 /** Most tokens of a probe: enough to tell models apart, little to generate. */
 const PROBE_TOKENS = 16;
-
-/** Asks for the log-probability of each token that was drawn. */
-const LOGPROBS: Readonly<Record<OpenaiSettings['endpoint'], object>> = {
-  chat: { logprobs: true },
-  completions: { logprobs: 1 },
-};
 
 /**
  * What one server computes for a short response to a request, drawn from the model as it is: temperature 1, nothing cut

@@ -3,6 +3,12 @@ import { MetaapoError } from '@metaapo/core/contracts';
 import { withExtraBody } from '@metaapo/core/network';
 import type { OpenaiSettings } from './openai-options.js';
 
+/** Asks for the log-probability of each token that was drawn. */
+export const LOGPROBS: Readonly<Record<OpenaiSettings['endpoint'], object>> = {
+  chat: { logprobs: true },
+  completions: { logprobs: 1 },
+};
+
 /**
  * Body of a call for `count` responses.
  * @throws MetaapoError with code `data` when `chat` is asked for a prompt that is token ids alone
@@ -25,6 +31,7 @@ export function requestBody(
     ...(stop !== undefined && { stop }),
     ...(count > 1 && { n: count }),
     seed,
+    ...(request.logprobs === true && LOGPROBS[endpoint]),
   };
   return withExtraBody(body, extraBody);
 }

@@ -1,8 +1,9 @@
-import type { SampledResponse, SampledResponses, SamplingRequest } from '@metaapo/core/contracts';
+import type { SampledResponse, SampledResponses, SamplingRequest, ServerProbe } from '@metaapo/core/contracts';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { seedOf } from '@metaapo/core/numerics';
 import { askForChoices, type CallContext } from './ask-for-choices.js';
 import { readChoice } from './read-choice.js';
+import { readProbe } from './read-probe.js';
 import { isWrongRequest, RefusedRow } from './refused-rows.js';
 import { requestBody } from './request-body.js';
 
@@ -73,5 +74,17 @@ async function call(
 ): Promise<readonly SampledResponse[]> {
   const { settings, readerOf } = context;
   const choices = await askForChoices(requestBody(request, wanted, settings), request, context, signal);
-  return choices.map((choice) => readChoice(choice, readerOf(request)));
+  const reader = readerOf(request);
+  return choices.map((choice) => {
+    const response = readChoice(choice, reader);
+    return request.logprobs === true ? withLogprobs(response, readProbe(choice, reader)) : response;
+  });
+}
+
+/** The response with log-probabilities, where the server's belong to its tokens; an end may lack its own. */
+function withLogprobs(response: SampledResponse, probe: ServerProbe['response']): SampledResponse {
+  if (probe === undefined || probe.tokens.some((token, at) => token !== response.tokens[at])) return response;
+  const isOfAll = probe.tokens.length >= response.tokens.length - (response.finishReason === 'stop' ? 1 : 0);
+  if (!isOfAll) return response;
+  return { ...response, logprobs: Float32Array.from(response.tokens, (_, at) => probe.logprobs[at] ?? Number.NaN) };
 }

@@ -7,6 +7,7 @@ import { checkSamplerProbe } from './sampler-probe.js';
 import {
   checkSamplerAbort,
   checkSamplerCounts,
+  checkSamplerLogprobs,
   checkSamplerResponses,
   checkSamplerSeeds,
 } from './sampler-responses.js';
@@ -21,6 +22,7 @@ export function describeSampler(test: TestRunner, create: CreatePart<ResponseSam
     'has a kebab-case id and frozen, serialisable options': (sampler) => checkOptions('sampler', sampler, flags),
     'answers every request once, with as many responses as it wants': checkSamplerCounts,
     'gives responses with text, tokens and a finish reason': checkSamplerResponses,
+    'gives log-probabilities of tokens where it has them': checkSamplerLogprobs,
     'gives the same responses for the same seed': flags.isSeeded === false ? undefined : checkSamplerSeeds,
     'throws under an aborted signal': flags.honoursAbort === false ? undefined : checkSamplerAbort,
     'gives log-probabilities of tokens when its servers are probed': checkSamplerProbe,

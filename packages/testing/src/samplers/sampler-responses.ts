@@ -91,6 +91,29 @@ function responseFault({ text, tokens, finishReason }: SampledResponse): string 
   return undefined;
 }
 
+/**
+ * Passes when responses have a log-probability for each token where they were asked for, or none at all.
+ * @throws ConformanceError that names the row and the fault
+ */
+export async function checkSamplerLogprobs(sampler: ResponseSampler, flags: SamplerFlags = {}): Promise<void> {
+  const requests = requestsOf(flags).map((request) => ({ ...request, logprobs: true }));
+  for (const { row, responses } of await collect(sampler, requests)) {
+    for (const { tokens, logprobs, finishReason } of responses) {
+      if (logprobs === undefined) continue;
+      const fault = (what: string) =>
+        new ConformanceError(samplerName(sampler), `a response for row ${row} has ${what}`);
+      if (logprobs.length !== tokens.length) {
+        throw fault(`${logprobs.length} log-probabilities of ${tokens.length} tokens`);
+      }
+      const wrong = logprobs.findIndex((value, at) => {
+        const isEnd = finishReason === 'stop' && at === tokens.length - 1;
+        return !(value <= 1e-5) && !(isEnd && Number.isNaN(value));
+      });
+      if (wrong >= 0) throw fault(`the log-probability ${logprobs[wrong]}, expected a number that is not above 0`);
+    }
+  }
+}
+
 function stopFault({ text }: SampledResponse, stop: unknown): string | undefined {
   const kept = Array.isArray(stop)
     ? stop.find((ending) => typeof ending === 'string' && text.includes(ending))
