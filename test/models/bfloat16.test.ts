@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPreferenceTrainer, initialTrainerState, planBatches, referenceLogprobs } from '@metaapo/core';
-import type { TokenizedPreference } from '@metaapo/core/contracts';
+import type { Generation, TokenizedPreference } from '@metaapo/core/contracts';
 import { uniformOf } from '@metaapo/core/numerics';
 import { readArrays } from '@metaapo/core/storage';
 import { dpo } from '@metaapo/losses';
@@ -75,6 +75,30 @@ describe('bfloat16', () => {
       expect([...a.sumLogprobs], name).toEqual([...b.sumLogprobs]);
       frozen.dispose();
       trained.dispose();
+    }
+  });
+
+  native('generates with keys and values of two bytes: the same bits each time, near what it evaluates', async () => {
+    const generate = async () => {
+      const model = await loadLanguageModel(directory, { precision: 'bfloat16', cachedTokens: 512 });
+      const requests = rows.map(({ row, prompt }) => ({
+        ...{ prompt, count: 3, maxNewTokens: 12, stopTokenIds: [1], seed: row, temperature: 1 },
+      }));
+      const done: Generation[][] = [];
+      for await (const { request, generations } of model.generate!(requests)) done[request] = [...generations];
+      const all = requests.map(({ prompt }, index) => ({
+        prompt,
+        responses: done[index]!.map(({ tokens }) => tokens),
+      }));
+      const { sumLogprobs } = await model.evaluate(all);
+      model.dispose();
+      return { generations: done.flat(), sumLogprobs };
+    };
+    const { generations, sumLogprobs } = await generate();
+    expect((await generate()).generations).toEqual(generations);
+    for (const [index, { logprobs }] of generations.entries()) {
+      // Eight bits a factor, in attention too: 0.1 over up to twelve tokens, as above.
+      expect(Math.abs(logprobs.reduce((sum, value) => sum + value, 0) - sumLogprobs[index]!)).toBeLessThan(0.1);
     }
   });
 

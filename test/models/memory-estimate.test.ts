@@ -59,6 +59,9 @@ describe('the estimate of a training', () => {
       cachedTokens: 100,
     });
     expect([weights, gradients, moments]).toEqual([4, 4, 8].map((factor) => factor * parameters.all));
-    expect(cache).toBe(112 * 8 * config.layers * config.keyValueHeads * config.headDim);
+    const numbers = 112 * 2 * config.layers * config.keyValueHeads * config.headDim;
+    expect(cache).toBe(4 * numbers);
+    const narrow = { ...none, config, precision: 'bfloat16', cachedTokens: 100 } as const;
+    expect(estimateTrainingMemory(narrow).cache).toBe(2 * numbers);
   });
 });

@@ -1,6 +1,6 @@
 export { collectGarbage } from './collect-garbage.js';
 export { createProfile, type PrimitiveCost, type Profile } from './eager/profile.js';
-export { chooseExecutor, type ExecutorChoice, openSession } from './open-session.js';
+export { canWriteRows, chooseExecutor, type ExecutorChoice, openSession } from './open-session.js';
 export { type ProgramMemory, programMemory } from './program-memory.js';
 export type { Executor, FedTensor, ProgramSet, Session } from './session.js';
 export { statesOf } from './session.js';

@@ -1,6 +1,7 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
-import { backendHasSessions } from './compiled/native-sessions.js';
+import type { DataType } from '../program/index.js';
+import { backendHasSessions, backendUsesGpu } from './compiled/native-sessions.js';
 import { openCompiledSession } from './compiled/session.js';
 import type { Profile } from './eager/profile.js';
 import { openEagerSession } from './eager/session.js';
@@ -32,6 +33,14 @@ export function chooseExecutor(wished: Executor | 'auto' = 'auto'): ExecutorChoi
     got: backend,
     remedy: 'Set `executor: auto`, or run `metaapo backend install`',
   });
+}
+
+/**
+ * Whether rows of a state of this type can be replaced and moved on the current backend: TensorFlow writes bfloat16 in place
+ * on CPUs only.
+ */
+export function canWriteRows(dtype: DataType): boolean {
+  return dtype !== 'bfloat16' || !backendUsesGpu();
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   type ResponseLogprobs,
 } from '@metaapo/core/contracts';
 import {
+  canWriteRows,
   type Executor,
   type FedTensor,
   openSession,
@@ -15,7 +16,7 @@ import {
   type Session,
 } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
-import { generationPrograms, pagesOf } from './decode.js';
+import { generationPrograms, pagesOf, type StoreForm } from './decode.js';
 import { feedsOf } from './feeds.js';
 import { layoutGroups, type PackedLayout } from './layout.js';
 import { createOpenPass } from './open-pass.js';
@@ -219,7 +220,9 @@ export function languageModelPrograms(options: ModelProgramOptions): ProgramSet 
     head: headProgram(options),
     headEntropy: headEntropyProgram(options),
     logits: logitsProgram(options),
-    ...(options.cachedTokens === undefined ? {} : generationPrograms(options, pagesOf(options.cachedTokens))),
+    ...(options.cachedTokens === undefined
+      ? {}
+      : generationPrograms(options, storeForm(options, options.cachedTokens))),
   };
   if (options.optimizer === undefined) return inference;
   return {
@@ -228,6 +231,11 @@ export function languageModelPrograms(options: ModelProgramOptions): ProgramSet 
     headBackward: headBackwardProgram(options),
     ...optimizerPrograms(options, options.optimizer),
   };
+}
+
+/** Keys and values as wide as matrix products, where the backend can write rows of that type. */
+function storeForm({ precision }: ModelProgramOptions, cachedTokens: number): StoreForm {
+  return { pages: pagesOf(cachedTokens), dtype: canWriteRows(precision) ? precision : 'float32' };
 }
 
 async function inChunks(

@@ -9,6 +9,7 @@ import {
   type Value,
 } from '@metaapo/engine';
 import { logitsOf } from './head.js';
+import type { Precision } from './layers.js';
 import { decoderBlocks, finalNorm, hiddenStates, type ProjectedHeads, tokenInputs } from './network.js';
 import type { NetworkConfig } from './network-config.js';
 import { parametersIn } from './parameters.js';
@@ -22,18 +23,26 @@ export const FLIGHT_PARTS = 4;
 /** Pages that so many tokens of one prompt or response take. */
 export const pagesOf = (tokens: number): number => Math.ceil(tokens / PAGE_TOKENS);
 
+/** What the store of keys and values is made of. */
+export interface StoreForm {
+  readonly pages: number;
+  /** Element type in which they are kept, and of the factors of attention to them. */
+  readonly dtype: Precision;
+}
+
 /** The store of one layer's keys or values: `[pages * g * 16, d]`, a row a token and group. */
-function store(kind: 'keys' | 'values', layer: number, pages: number, config: NetworkConfig): StateDeclaration {
-  return {
-    name: `${kind}/${layer}`,
-    shape: [pages * config.keyValueHeads * PAGE_TOKENS, config.headDim],
-    dtype: 'float32',
-    initially: 'zeros',
-  };
+function store(
+  kind: 'keys' | 'values',
+  layer: number,
+  { pages, dtype }: StoreForm,
+  { keyValueHeads, headDim }: NetworkConfig,
+): StateDeclaration {
+  const shape = [pages * keyValueHeads * PAGE_TOKENS, headDim];
+  return { name: `${kind}/${layer}`, shape, dtype, initially: 'zeros' };
 }
 
 /**
- * The programs of generation, on a store of keys and values of so many pages. What the sequences in flight attend to lies in
+ * The programs of generation, on a store of keys and values of this form. What the sequences in flight attend to lies in
  * it in the order in which it is read, from the front, so that it is read without a copy: of each part `[P, g, L, d]` of the
  * prompts, then `[M, g, T, d]` of their sequences.
  * - `prefill` computes prompts, writes their keys and values to the rows `storeRows` `[N, g]`, and gives the logits
@@ -44,17 +53,17 @@ function store(kind: 'keys' | 'values', layer: number, pages: number, config: Ne
  */
 export function generationPrograms(
   options: ProgramOptions,
-  pages: number,
+  form: StoreForm,
 ): Readonly<Record<'prefill' | 'decode' | 'move' | 'clear', Program>> {
   const { config } = options;
   return {
-    prefill: prefillProgram(options, pages),
-    decode: decodeProgram(options, pages),
-    move: storeProgram('move', config, pages, (graph, state) => {
+    prefill: prefillProgram(options, form),
+    decode: decodeProgram(options, form),
+    move: storeProgram('move', config, form, (graph, state) => {
       const [from, to] = [ops.input(graph, 'from', ['moved'], 'int32'), ops.input(graph, 'to', ['moved'], 'int32')];
       ops.moveRowsOfState(graph, state, PAGE_TOKENS * config.headDim, from, to);
     }),
-    clear: storeProgram('clear', config, pages, ops.clearState),
+    clear: storeProgram('clear', config, form, ops.clearState),
   };
 }
 
@@ -62,22 +71,22 @@ export function generationPrograms(
 function storeProgram(
   name: string,
   config: NetworkConfig,
-  pages: number,
+  form: StoreForm,
   apply: (graph: Graph, state: StateDeclaration) => void,
 ): Program {
   const graph = createGraph(name);
   for (let layer = 0; layer < config.layers; layer++) {
-    for (const kind of ['keys', 'values'] as const) apply(graph, store(kind, layer, pages, config));
+    for (const kind of ['keys', 'values'] as const) apply(graph, store(kind, layer, form, config));
   }
   return finishProgram(graph, {});
 }
 
-function prefillProgram({ config, parameters, adapters, precision }: ProgramOptions, pages: number): Program {
+function prefillProgram({ config, parameters, adapters, precision }: ProgramOptions, form: StoreForm): Program {
   const graph = createGraph('prefill');
   const read = parametersIn(graph, parameters, adapters);
   const rows = storeRows(graph, config);
   const hidden = hiddenStates(graph, config, read, precision, (heads, layer) =>
-    keepInStore(graph, heads, layer, rows, config, pages),
+    keepInStore(graph, heads, layer, rows, form, config),
   );
   return finishProgram(graph, { logits: logitsOf(hidden, config, read, precision) });
 }
@@ -87,14 +96,14 @@ function storeRows(graph: Graph, { keyValueHeads }: NetworkConfig): Value {
   return ops.reshape(rows, [product(keyValueHeads, 'tokens')]);
 }
 
-function decodeProgram({ config, parameters, adapters, precision }: ProgramOptions, pages: number): Program {
+function decodeProgram({ config, parameters, adapters, precision }: ProgramOptions, form: StoreForm): Program {
   const graph = createGraph('decode');
   const read = parametersIn(graph, parameters, adapters);
   const rows = storeRows(graph, config);
   const flight = flightInputs(graph, config);
   const x = decoderBlocks(graph, config, read, precision, tokenInputs(graph, config), (heads, layer) => {
-    keepInStore(graph, heads, layer, rows, config, pages);
-    return attendToStore(graph, heads.query, layer, flight, config, pages);
+    keepInStore(graph, heads, layer, rows, form, config);
+    return attendToStore(graph, heads.query, layer, flight, form, config);
   });
   return finishProgram(graph, { logits: logitsOf(finalNorm(graph, x, config, read), config, read, precision) });
 }
@@ -104,11 +113,11 @@ function keepInStore(
   { key, value }: ProjectedHeads,
   layer: number,
   rows: Value,
+  form: StoreForm,
   config: NetworkConfig,
-  pages: number,
 ): void {
-  ops.replaceRowsOfState(graph, store('keys', layer, pages, config), key, rows);
-  ops.replaceRowsOfState(graph, store('values', layer, pages, config), value, rows);
+  ops.replaceRowsOfState(graph, store('keys', layer, form, config), ops.cast(key, form.dtype), rows);
+  ops.replaceRowsOfState(graph, store('values', layer, form, config), ops.cast(value, form.dtype), rows);
 }
 
 /** Some of the prompts in flight and the sequences that continue them: each is padded to the longest of them only. */
@@ -168,8 +177,8 @@ function attendToStore(
   query: Value,
   layer: number,
   parts: readonly FlightPart[],
+  form: StoreForm,
   config: NetworkConfig,
-  pages: number,
 ): Value {
   const { heads: h, keyValueHeads: g, headDim: d } = config;
   const sizes = parts.flatMap(({ members, prompts, context, own }) => [
@@ -177,7 +186,7 @@ function attendToStore(
     product(members, g, own),
   ]);
   const read = (kind: 'keys' | 'values'): readonly Value[] =>
-    ops.split(ops.readState(graph, store(kind, layer, pages, config)), sizes, 0, { dropsRest: true });
+    ops.split(ops.readState(graph, store(kind, layer, form, config)), sizes, 0, { dropsRest: true });
   const [keys, values] = [read('keys'), read('values')];
   const queries = ops.split(
     query,
@@ -200,7 +209,10 @@ interface Stored {
   readonly own: Value;
 }
 
-/** Attention of the sequences of a part, `[M*h, d]` to `[M*h, d]`, h = g*r: softmax over prompt and own tokens together. */
+/**
+ * Attention of the sequences of a part, `[M*h, d]` to `[M*h, d]`, h = g*r: softmax over prompt and own tokens together, in
+ * float32; products in the element type of keys and values.
+ */
 function attendInPart(
   query: Value,
   keys: Stored,
@@ -221,13 +233,15 @@ function attendInPart(
     return ops.reshape(ops.gather(groups, inSequences), [rows, width]);
   };
   const byGroup = (x: Value, width: number | string): Value => ops.reshape(x, [product(members, g), r, width]);
-  const onPrompt = toSequences(ops.batchMatmul(toPrompts(query, d), keys.ofPrompts, { transposeB: true }), context);
-  const onOwn = ops.reshape(ops.batchMatmul(byGroup(query, d), keys.own, { transposeB: true }), [rows, own]);
+  const times = (x: Value, stored: Value, options?: { readonly transposeB: boolean }): Value =>
+    ops.batchMatmul(ops.cast(x, stored.dtype), stored, options);
+  const onPrompt = toSequences(times(toPrompts(query, d), keys.ofPrompts, { transposeB: true }), context);
+  const onOwn = ops.reshape(times(byGroup(query, d), keys.own, { transposeB: true }), [rows, own]);
   const scores = ops.reshape(ops.concat([onPrompt, onOwn], 1, seen), [members, h, seen]);
   const masked = ops.add(scores, ops.reshape(maskOf(window), [members, 1, seen]));
   const weights = ops.softmax(ops.reshape(masked, [rows, seen]));
   const [ofPrompt, ofOwn] = ops.split(weights, [context, own], 1) as readonly [Value, Value];
-  const fromPrompt = toSequences(ops.batchMatmul(toPrompts(ofPrompt, context), values.ofPrompts), d);
-  const fromOwn = ops.batchMatmul(byGroup(ofOwn, own), values.own);
+  const fromPrompt = toSequences(times(toPrompts(ofPrompt, context), values.ofPrompts), d);
+  const fromOwn = times(byGroup(ofOwn, own), values.own);
   return ops.add(fromPrompt, ops.reshape(fromOwn, [rows, d]));
 }
