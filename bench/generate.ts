@@ -58,7 +58,7 @@ sequences, and takes all sequences into one batch; it also returns the log-proba
 belong to (seed, sample, token).
 PyTorch (transformers' generate, sampling, torch's threads = cores) pads prompts on the left, sorted by length, computes
 and keeps a prompt once a response (num_return_sequences), and returns no log-probabilities.
-bf16: ours in products alone; weights (of a float32 checkpoint, as in training), keys and values stay float32. PyTorch's
+bf16: ours in products, keys and values; weights (of a float32 checkpoint, as in training) stay float32. PyTorch's
 whole model and cache are bfloat16. The threads of PyTorch wait in spinning loops: measure on an idle machine.`;
 const LLAMA_NOTE = `node-llama-cpp (llama.cpp as built for npm, threads = cores): weights in float32 or bfloat16, its cache in float16; prompts
 are not padded, and computed and kept once a response. log p: of eight responses, as it reports them. Its threads spin too.

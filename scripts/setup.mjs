@@ -1,6 +1,8 @@
 // Installs the workspace and builds it where sources are newer than the build. Needs Node alone.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -92,11 +94,56 @@ function install() {
   );
 }
 
+/** Id of the process that a lock file names, where that process is still there. */
+function holderOf(lock) {
+  const holder = Number(existsSync(lock) ? readFileSync(lock, 'utf8') : Number.NaN);
+  try {
+    if (Number.isInteger(holder) && holder > 0 && process.kill(holder, 0)) return holder;
+  } catch (error) {
+    if (error.code === 'EPERM') return holder;
+  }
+  return undefined;
+}
+
+/** Runs work that no other command of this checkout does at the same time. */
+function alone(work) {
+  const name = createHash('sha256').update(root).digest('hex').slice(0, 16);
+  const lock = join(tmpdir(), `metaapo-setup-${name}`);
+  const own = `${lock}.${process.pid}`;
+  writeFileSync(own, `${process.pid}`);
+  for (let told; ; ) {
+    try {
+      linkSync(own, lock);
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    const holder = holderOf(lock);
+    if (holder === undefined) rmSync(lock, { force: true });
+    else if (told !== holder) process.stdout.write(`Waiting for process ${holder}, which sets this checkout up ...\n`);
+    told = holder;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  }
+  rmSync(own);
+  try {
+    work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+const stalePackages = () => packageNames().filter((name) => !isBuilt(name));
+
 /** Installs what the lock file says and builds stale packages. */
 export function setUp() {
   checkNode();
+  if (isInstalled() && stalePackages().length === 0) return;
+  alone(installAndBuild);
+}
+
+function installAndBuild() {
   if (!isInstalled()) install();
-  const stale = packageNames().filter((name) => !isBuilt(name));
+  const stale = stalePackages();
   if (stale.length === 0) return;
   process.stdout.write(`Building ${stale.join(', ')} ...\n`);
   const built = pnpm(['run', 'build'], { quiet: true });
