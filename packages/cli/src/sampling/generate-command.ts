@@ -131,7 +131,7 @@ async function generateMissing(
     const wanted = missing.map(
       (row): GenerationRequest => ({
         ...requests[row]!,
-        onToken: live && ((sample, tokens) => live.update(row, sample, textOf(tokens))),
+        onToken: live && ((sample, tokens) => live.update(row, sample, () => textOf(tokens))),
       }),
     );
     for await (const { request, generations } of model.generate!(wanted, signal)) {

@@ -1,7 +1,7 @@
 /** Shows responses that grow at the same time one after the other: each from where it has got to when its turn comes. */
 export interface LiveText {
-  /** All of the text of a response so far. */
-  update(row: number, sample: number, text: string): void;
+  /** A response has grown; its text so far is asked for where it is that response's turn. */
+  update(row: number, sample: number, textSoFar: () => string): void;
   /** The whole text of a response that is complete. */
   end(row: number, sample: number, text: string): void;
 }
@@ -20,7 +20,6 @@ export function createLiveText(
   let turn = 0;
   let shown = 0;
   const show = (name: string, text: string): void => {
-    if (name !== order[turn]) return;
     // A character that is not whole yet is shown when it is.
     const whole = complete.has(name) ? text : text.replace(/\uFFFD+$/, '');
     if (whole.length > shown && shown === 0) write(`--- ${name}\n`);
@@ -35,7 +34,10 @@ export function createLiveText(
     }
   };
   return {
-    update: (row, sample, text) => show(`row ${row}, response ${sample}`, text),
+    update(row, sample, textSoFar) {
+      const name = `row ${row}, response ${sample}`;
+      if (name === order[turn]) show(name, textSoFar());
+    },
     end(row, sample, text) {
       complete.set(`row ${row}, response ${sample}`, text);
       showComplete();

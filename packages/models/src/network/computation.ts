@@ -26,7 +26,6 @@ import {
   bodyPrograms,
   evaluateProgram,
   headBackwardProgram,
-  headEntropyProgram,
   headProgram,
   logitsProgram,
   type ProgramOptions,
@@ -218,7 +217,7 @@ export function languageModelPrograms(options: ModelProgramOptions): ProgramSet 
   const inference = {
     evaluate,
     head: headProgram(options),
-    headEntropy: headEntropyProgram(options),
+    headEntropy: headProgram(options, { entropies: true }),
     logits: logitsProgram(options),
     ...(options.cachedTokens === undefined
       ? {}

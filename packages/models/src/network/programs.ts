@@ -1,3 +1,4 @@
+import type { PassOptions } from '@metaapo/core/contracts';
 import {
   accumulateGradient,
   type CheckpointPolicy,
@@ -73,25 +74,23 @@ function clearProgram(name: string, states: readonly StateDeclaration[]): Progra
   return finishProgram(graph, {});
 }
 
-/** A chunk of hidden states to log-probabilities of its targets. */
-export function headProgram({ config, parameters, adapters, precision }: ProgramOptions): Program {
-  const graph = createGraph('head');
-  const { hidden, targets } = chunkInputs(graph, config);
-  const logits = logitsOf(hidden, config, parametersIn(graph, parameters, adapters), precision);
-  return finishProgram(graph, { logprobs: ops.negate(ops.crossEntropy(logits, targets).losses) });
-}
-
 /**
- * The same with the entropies of the predictions. With loss L = log Z - z_t and residual r = softmax - onehot_t,
+ * A chunk of hidden states to log-probabilities of its targets, and to the entropies of the predictions where they are wanted.
+ * With loss L = log Z - z_t and residual r = softmax - onehot_t,
  * -sum_v p_v log p_v = log Z - sum_v p_v z_v = L - sum_v r_v z_v.
  */
-export function headEntropyProgram({ config, parameters, adapters, precision }: ProgramOptions): Program {
-  const graph = createGraph('head-entropy');
+export function headProgram(
+  { config, parameters, adapters, precision }: ProgramOptions,
+  { entropies = false }: PassOptions = {},
+): Program {
+  const graph = createGraph(entropies ? 'head-entropy' : 'head');
   const { hidden, targets } = chunkInputs(graph, config);
   const logits = logitsOf(hidden, config, parametersIn(graph, parameters, adapters), precision);
   const { losses, residual } = ops.crossEntropy(logits, targets);
-  const entropies = ops.subtract(losses, ops.sum(ops.multiply(residual, logits), [1]));
-  return finishProgram(graph, { logprobs: ops.negate(losses), entropies });
+  const logprobs = ops.negate(losses);
+  if (!entropies) return finishProgram(graph, { logprobs });
+  const expected = ops.sum(ops.multiply(residual, logits), [1]);
+  return finishProgram(graph, { logprobs, entropies: ops.subtract(losses, expected) });
 }
 
 /**

@@ -150,8 +150,9 @@ function createStates(
     }
   };
   const isPresent = (name: string): boolean => {
+    const noted = known.get(name);
+    if (noted !== undefined) return noted;
     const { access } = find(name);
-    if (known.has(name)) return known.get(name)!;
     const hasValue = fetch(access, name, access.hasValue);
     const present = hasValue.dataSync()[0] === 1;
     hasValue.dispose();
