@@ -19,5 +19,12 @@ export const characters: Tokenizer = {
 
 /** A policy that has a tokenizer and computes nothing. */
 export function characterPolicy(tokenizer: Tokenizer | undefined = characters): TextModel {
-  return { model: {} as TextModel['model'], tokenizer, eosTokenIds: [END_OF_TEXT, END_OF_TURN] };
+  return {
+    model: {} as TextModel['model'],
+    tokenizer,
+    eosTokenIds: [END_OF_TEXT, END_OF_TURN],
+    vocabularySize: tokenizer.vocabularySize,
+    contextLength: 4096,
+    fingerprint: 'character policy',
+  };
 }

@@ -1,6 +1,7 @@
 export * from './demonstration.js';
 export * from './errors.js';
 export * from './meta-learner.js';
+export * from './model-source.js';
 export * from './pair-rule.js';
 export * from './parse-options.js';
 export * from './plugin.js';

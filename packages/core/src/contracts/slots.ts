@@ -1,4 +1,5 @@
 import type { MetaLearner } from './meta-learner.js';
+import type { ModelSource } from './model-source.js';
 import type { PairRule } from './pair-rule.js';
 import type { PreferenceLoss } from './preference-loss.js';
 import type { ResponseSampler } from './response-sampler.js';
@@ -13,6 +14,8 @@ export type Slot<Part> = symbol & { readonly [PART]?: Part };
 
 const slot = <Part>(name: string): Slot<Part> => Symbol.for(`@metaapo/slot:${name}`) as Slot<Part>;
 
+/** Slot of model sources, which open the model that is trained, and references. */
+export const MODEL: Slot<ModelSource> = slot('model');
 /** Slot of preference losses. */
 export const LOSS: Slot<PreferenceLoss> = slot('loss');
 /** Slot of meta-learners, which weigh pairs. */

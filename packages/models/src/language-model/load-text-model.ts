@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { MetaapoError, type TextModel } from '@metaapo/core/contracts';
+import { MetaapoError, type ModelDescription, type TextModel } from '@metaapo/core/contracts';
 import { type LanguageModelConfig, readModelConfig } from '../checkpoint/model-config.js';
 import { type LoadedTokenizer, loadTokenizer, readJsonObject } from '../tokenizer/index.js';
 import { type LanguageModel, type LanguageModelOptions, loadLanguageModel } from './load-language-model.js';
@@ -23,8 +24,22 @@ export interface LoadedTextModel extends TextModel {
  * @throws MetaapoError with code `checkpoint` when the tokenizer has ids that the model has no row for
  */
 export async function loadTextModel(directory: string, options: TextModelOptions = {}): Promise<LoadedTextModel> {
-  const source = options.tokenizer ?? directory;
-  const hasTokenizer = options.tokenizer !== undefined || existsSync(join(source, 'tokenizer.json'));
+  const description = await describeTextModel(directory, options.tokenizer);
+  const model = await loadLanguageModel(directory, options);
+  return { ...description, model, directory: model.directory };
+}
+
+/**
+ * What a model directory says without its weights.
+ * @param tokenizerDirectory default the model's, where it has a tokenizer
+ * @throws MetaapoError with code `checkpoint` when the tokenizer has ids that the model has no row for
+ */
+export async function describeTextModel(
+  directory: string,
+  tokenizerDirectory?: string | undefined,
+): Promise<ModelDescription & { readonly tokenizer: LoadedTokenizer | undefined }> {
+  const source = tokenizerDirectory ?? directory;
+  const hasTokenizer = tokenizerDirectory !== undefined || existsSync(join(source, 'tokenizer.json'));
   const tokenizer = hasTokenizer ? await loadTokenizer(source) : undefined;
   const config = await readModelConfig(directory);
   if (tokenizer !== undefined && tokenizer.vocabularySize > config.vocabularySize) {
@@ -35,9 +50,15 @@ export async function loadTextModel(directory: string, options: TextModelOptions
       remedy: 'Give the tokenizer that the model was made with',
     });
   }
-  const eosTokenIds = await eosIds(directory, config, tokenizer);
-  const model = await loadLanguageModel(directory, options);
-  return { model, tokenizer, directory: model.directory, eosTokenIds };
+  return {
+    tokenizer,
+    eosTokenIds: await eosIds(directory, config, tokenizer),
+    vocabularySize: config.vocabularySize,
+    contextLength: config.maxPositionEmbeddings,
+    fingerprint: createHash('sha256')
+      .update(JSON.stringify([config.raw, tokenizer?.fingerprint]))
+      .digest('hex'),
+  };
 }
 
 /** generation_config.json has the last word on what ends a response, then config.json, then the tokenizer. */

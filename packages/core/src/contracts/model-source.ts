@@ -1,0 +1,72 @@
+import type { TextModel } from './text-model.js';
+import type { Tokenizer } from './tokenizer.js';
+import type { OptimizerStep, PromptGroup } from './trainable-model.js';
+
+/** What is known of a language model without its weights. */
+export interface ModelDescription {
+  /** Absent for a model that is fed token ids alone. */
+  readonly tokenizer?: Tokenizer | undefined;
+  /** Ids that end a response. */
+  readonly eosTokenIds: readonly number[];
+  /** Number of ids that the model predicts. */
+  readonly vocabularySize: number;
+  /** Tokens of the longest sequence that the model was made for. */
+  readonly contextLength: number;
+  /** Key of the model and of what turns text into its ids, found without weights: equal keys mean equal ids. */
+  readonly fingerprint: string;
+}
+
+/** A directory that a model's `save` wrote. Only the source of that model knows what is in it. */
+export type SavedModel = string;
+
+/** What a policy is opened for. */
+export interface TrainingUse {
+  /** What AdamW keeps its moments for. */
+  readonly optimizer: Pick<OptimizerStep, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'>;
+  /** Of whatever is drawn when the model is opened, such as a new adapter. */
+  readonly seed: number;
+  /** Tokens of the longest group of a prompt with one response. */
+  readonly longestRow: number;
+  /** Tokens, prompts and responses together, whose keys and values are kept while generating; default the source's. */
+  readonly cachedTokens?: number | undefined;
+}
+
+/** What a model is opened for that is not trained. */
+export type ReadingUse = Pick<TrainingUse, 'longestRow' | 'cachedTokens'>;
+
+/** What a training computes at most at a time. */
+export interface TrainingWorkload extends TrainingUse {
+  /** The groups of its largest micro-batch; none: the weights alone are asked for. */
+  readonly groups: readonly PromptGroup[];
+}
+
+/** Memory that a model needs, in bytes, by what takes it; and its parameters. */
+export interface MemoryEstimate {
+  readonly parameters: { readonly all: number; readonly trained: number };
+  /** Bytes in all. */
+  readonly total: number;
+  /** Bytes by name, such as weights, moments, activations. */
+  readonly parts: Readonly<Record<string, number>>;
+}
+
+/**
+ * Where a language model comes from: this machine, another, a training service. It describes the model without its
+ * weights, and opens it to be trained, or as it started or was saved, to be asked.
+ */
+export interface ModelSource {
+  readonly id: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /**
+   * What is known without weights; none are fetched.
+   * @throws MetaapoError with code `config` or `checkpoint` when there is no such model or it cannot be computed
+   */
+  describe(): Promise<ModelDescription>;
+  /** The model for training; owned: the caller disposes `model`. */
+  openPolicy(use: TrainingUse): Promise<TextModel>;
+  /** The model for evaluation and generation alone: as it starts, or as `save` wrote it; owned. */
+  openReference(from: 'start' | SavedModel, use: ReadingUse): Promise<TextModel>;
+  /** Memory that a training needs; absent where the model lies on another machine. */
+  estimateMemory?(workload: TrainingWorkload): Promise<MemoryEstimate>;
+  /** Gives back what the source itself holds, such as a session with a server. */
+  dispose?(): void | Promise<void>;
+}
