@@ -3,7 +3,7 @@
 const SCOPE = '@metaapo/';
 const CONTRACTS = '@metaapo/core/contracts';
 /** Arithmetic and file formats below the trainer. */
-const LOW = [CONTRACTS, '@metaapo/core/numerics', '@metaapo/core/storage', '@metaapo/core/network'];
+const LOW = [CONTRACTS, '@metaapo/core/numerics', '@metaapo/core/storage', '@metaapo/core/http'];
 /** The conformance kit: any package's tests may use it. */
 const TESTING = '@metaapo/testing';
 

@@ -5,7 +5,7 @@ export default defineConfig({
     'src/index.ts',
     'src/contracts/index.ts',
     'src/numerics/index.ts',
-    'src/network/index.ts',
+    'src/http/index.ts',
     'src/storage/index.ts',
   ],
   format: 'esm',

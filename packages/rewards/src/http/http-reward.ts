@@ -1,6 +1,6 @@
 import type { PartContext, PartDefinition, RewardModel, RewardRequest, Tokenizer } from '@metaapo/core/contracts';
 import { definePart, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
-import { createJsonClient } from '@metaapo/core/network';
+import { createJsonClient } from '@metaapo/core/http';
 import { z } from 'zod';
 import { allOrNone } from '../all-or-none.js';
 import { type ConnectionOptions, connectionFields } from '../connection-options.js';

@@ -1,5 +1,5 @@
 import { MetaapoError } from '@metaapo/core/contracts';
-import { type JsonClient, withExtraBody } from '@metaapo/core/network';
+import { type JsonClient, withExtraBody } from '@metaapo/core/http';
 import type { JudgeSettings } from './judge-options.js';
 
 /** Asks a judge; `undefined` when no answer could be read. */

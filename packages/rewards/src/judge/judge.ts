@@ -1,6 +1,6 @@
 import type { PartContext, PartDefinition, RewardModel } from '@metaapo/core/contracts';
 import { definePart, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
-import { createJsonClient } from '@metaapo/core/network';
+import { createJsonClient } from '@metaapo/core/http';
 import { fingerprintOf } from '../fingerprint.js';
 import { createAskJudge } from './ask-judge.js';
 import { type JudgeOptions, judgeSchema, scoreRange } from './judge-options.js';

@@ -1,6 +1,6 @@
 import type { SamplingRequest } from '@metaapo/core/contracts';
 import { MetaapoError } from '@metaapo/core/contracts';
-import type { JsonClient } from '@metaapo/core/network';
+import type { JsonClient } from '@metaapo/core/http';
 import type { OpenaiSettings } from './openai-options.js';
 import type { ChoiceReader } from './read-choice.js';
 import { readStream } from './read-stream.js';

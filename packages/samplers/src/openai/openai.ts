@@ -1,6 +1,6 @@
 import type { PartDefinition, ResponseSampler, SamplingRequest, ServerProbe, TextModel } from '@metaapo/core/contracts';
 import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
-import { createJsonClient, type JsonClient } from '@metaapo/core/network';
+import { createJsonClient, type JsonClient } from '@metaapo/core/http';
 import { asCompleted } from './as-completed.js';
 import type { CallContext } from './ask-for-choices.js';
 import { endTokenFinder } from './end-token.js';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isMetaapoError, MetaapoError, type PartContext } from '@metaapo/core/contracts';
-import { createJsonClient } from '@metaapo/core/network';
+import { createJsonClient } from '@metaapo/core/http';
 import { linkPolicy } from './link-policy.js';
 import type { OpenaiSettings } from './openai-options.js';
 import { runCommand } from './run-command.js';

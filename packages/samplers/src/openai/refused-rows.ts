@@ -1,5 +1,5 @@
 import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
-import { statusOf } from '@metaapo/core/network';
+import { statusOf } from '@metaapo/core/http';
 
 /** A row whose request a server refuses, as one that is longer than its context; others are answered. */
 export class RefusedRow {

@@ -1,6 +1,6 @@
 import type { ChatMessage, SamplingRequest } from '@metaapo/core/contracts';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { withExtraBody } from '@metaapo/core/network';
+import { withExtraBody } from '@metaapo/core/http';
 import type { OpenaiSettings } from './openai-options.js';
 
 /** Asks for the log-probability of each token that was drawn. */

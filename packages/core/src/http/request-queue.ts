@@ -1,4 +1,4 @@
-import { PassingFailure } from './network-errors.js';
+import { TransientError } from './http-errors.js';
 import { onAbort } from './on-abort.js';
 import { forgetFailures, isDown, isFree, newServerLoad, restAfterFailure, type ServerLoad } from './server-load.js';
 
@@ -12,7 +12,7 @@ export interface RequestQueueOptions<Task, Result> {
   readonly retries: number;
   /** Rest of a server after a failure, in milliseconds; it doubles each time. */
   readonly retryDelayMs: number;
-  /** Tries a request once; throws {@link PassingFailure} for what may pass. */
+  /** Tries a request once; throws {@link TransientError} for what may pass. */
   readonly attempt: (server: number, task: Task, signal: AbortSignal | undefined) => Promise<Result>;
 }
 
@@ -73,7 +73,7 @@ export function createRequestQueue<Task, Result>(
       job.resolve(await attempt(server.index, job.task, job.signal));
       server.failures = 0;
     } catch (error) {
-      if (error instanceof PassingFailure && !job.signal?.aborted) {
+      if (error instanceof TransientError && !job.signal?.aborted) {
         restAfterFailure(server, error.retryAfterMs, startedMs, options);
         putBack(server, job, error);
       } else job.reject(error);
@@ -83,7 +83,7 @@ export function createRequestQueue<Task, Result>(
     }
   };
 
-  const putBack = (server: ServerLoad, job: Job<Task, Result>, failure: PassingFailure): void => {
+  const putBack = (server: ServerLoad, job: Job<Task, Result>, failure: TransientError): void => {
     job.failures[server.index]!++;
     waiting.unshift(job);
     for (const hopeless of waiting.filter(isHopeless)) {

@@ -17,7 +17,7 @@ export interface RequestSubject {
 }
 
 /** A failure that may pass: the request is tried again. */
-export class PassingFailure extends Error {
+export class TransientError extends Error {
   /** The error to end with when it does not pass. */
   readonly final: MetaapoError;
   /** Wait that the server asks for, in milliseconds. */
@@ -47,7 +47,7 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** The error of a reply whose status is no success. */
-export function statusError(subject: RequestSubject, reply: Response, text: string): MetaapoError | PassingFailure {
+export function statusError(subject: RequestSubject, reply: Response, text: string): MetaapoError | TransientError {
   const { status } = reply;
   const mayPass = [408, 409, 425, 429].includes(status) || status >= 500;
   const target = reply.headers.get('location');
@@ -57,7 +57,7 @@ export function statusError(subject: RequestSubject, reply: Response, text: stri
     remedy: remedyFor(subject, status),
     cause: new StatusCause(status),
   });
-  return mayPass ? new PassingFailure(error, retryAfterMs(reply.headers.get('retry-after'))) : error;
+  return mayPass ? new TransientError(error, retryAfterMs(reply.headers.get('retry-after'))) : error;
 }
 
 function remedyFor({ apiKeyVariable }: RequestSubject, status: number): string {
@@ -74,8 +74,8 @@ function remedyFor({ apiKeyVariable }: RequestSubject, status: number): string {
 }
 
 /** The error of a reply that is not readable; the parser's own message quotes the reply unmasked and is left out. */
-export function unreadableError(subject: RequestSubject, status: number, text: string): PassingFailure {
-  return new PassingFailure(
+export function unreadableError(subject: RequestSubject, status: number, text: string): TransientError {
+  return new TransientError(
     failure(subject, 'the reply is no JSON', {
       got: `status ${status}: ${shownText(text, subject.mask) || 'an empty reply'}`,
       remedy: 'Check that the address is that of an API, and that nothing in between answers for it',
@@ -84,8 +84,8 @@ export function unreadableError(subject: RequestSubject, status: number, text: s
 }
 
 /** The error of a request that was not answered in time. */
-export function timeoutError(subject: RequestSubject, timeoutMs: number): PassingFailure {
-  return new PassingFailure(
+export function timeoutError(subject: RequestSubject, timeoutMs: number): TransientError {
+  return new TransientError(
     failure(subject, 'the server did not answer in time', {
       got: `no whole reply within ${timeoutMs / 1000} s`,
       remedy: 'Raise timeoutSeconds, lower concurrency, or see whether the server hangs',
@@ -94,8 +94,8 @@ export function timeoutError(subject: RequestSubject, timeoutMs: number): Passin
 }
 
 /** The error of a request that got no reply, or only a part of one. */
-export function connectionError(subject: RequestSubject, cause: unknown): PassingFailure {
-  return new PassingFailure(
+export function connectionError(subject: RequestSubject, cause: unknown): TransientError {
+  return new TransientError(
     failure(subject, 'the server cannot be reached, or broke the connection', {
       got: subject.mask(reasonOf(cause)),
       remedy: 'Start the server, or correct its address',

@@ -1,4 +1,4 @@
-import { connectionError, type RequestSubject, statusError, timeoutError, unreadableError } from './network-errors.js';
+import { connectionError, type RequestSubject, statusError, timeoutError, unreadableError } from './http-errors.js';
 import { onAbort } from './on-abort.js';
 
 /** One attempt at a request. */
@@ -15,7 +15,7 @@ export interface Attempt {
 
 /**
  * The parsed reply to one attempt.
- * @throws PassingFailure for a failure that may pass, MetaapoError for a refusal, the signal's reason when it is aborted
+ * @throws TransientError for a failure that may pass, MetaapoError for a refusal, the signal's reason when it is aborted
  */
 export async function exchange(attempt: Attempt, signal: AbortSignal | undefined): Promise<unknown> {
   const { reply, text } = await transfer(attempt, signal);

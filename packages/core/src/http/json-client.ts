@@ -1,7 +1,7 @@
 import { baseAddress, joinAddress } from './address.js';
 import { maskSecrets, readApiKey } from './api-key.js';
 import { exchange } from './exchange.js';
-import { shownText } from './network-errors.js';
+import { shownText } from './http-errors.js';
 import { createRequestQueue } from './request-queue.js';
 
 /** How to reach a service over HTTP. */
