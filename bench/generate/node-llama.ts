@@ -30,7 +30,7 @@ interface LlamaSequence {
 const work = JSON.parse(process.argv[2]!) as GenerationWork & {
   readonly package: string;
   readonly gguf: string;
-  /** Responses in flight together. */
+  /** Responses of a batch. */
   readonly sequences: number;
 };
 const WARM_UP_TOKENS = 4;

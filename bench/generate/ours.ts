@@ -7,7 +7,7 @@ import type { GenerationMeasurement, GenerationWork } from './prepare-prompts.js
 
 const work = JSON.parse(process.argv[2]!) as GenerationWork;
 const WARM_UP_TOKENS = 4;
-/** Places in the store of keys and values are given out by so many tokens. */
+/** Places in the KV cache are given out by so many tokens. */
 const PAGE_TOKENS = 16;
 
 const backend = await selectBackend();

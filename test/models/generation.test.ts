@@ -56,7 +56,7 @@ for (const [backend, executor] of WAYS) {
       }
     };
 
-    it('gives the same where sequences have to wait anew for room in a small store', async (context) => {
+    it('gives the same where sequences have to wait anew for room in a small KV cache', async (context) => {
       // Most responses end early, so that more are let in than fit where some grow to the limit.
       const stopTokenIds = Array.from({ length: 24 }, (_, id) => id);
       const requests = Array.from({ length: 24 }, (_, number) =>

@@ -49,7 +49,7 @@ describe('the estimate of a training', () => {
     }
   });
 
-  it('counts four times the trained weights, and the store of generation', async () => {
+  it('counts four times the trained weights, and the KV cache', async () => {
     const { config } = await measure('matmul-outputs');
     const none = { precision: 'float32', checkpoint: 'matmul-outputs', groups } as const;
     const { weights, gradients, moments, cache, parameters } = estimateTrainingMemory({

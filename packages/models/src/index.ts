@@ -1,6 +1,5 @@
 export * from './checkpoint/index.js';
 export * from './language-model/index.js';
-export * from './network/index.js';
 export { encodeForReward } from './reward/encode-for-reward.js';
 export { refuseLanguageModel, scoreSequences } from './reward/score-sequences.js';
 export {
@@ -9,3 +8,4 @@ export {
   sequenceClassification,
 } from './reward/sequence-classification.js';
 export { type LoadedTokenizer, loadTokenizer } from './tokenizer/index.js';
+export * from './transformer/index.js';

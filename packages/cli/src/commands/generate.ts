@@ -26,7 +26,7 @@ export function addGenerate(program: Command): void {
     .option('--seed <seed>', 'the same seed gives the same responses', count, 0)
     .option('--logprobs', 'write the log-probability of each token too, before temperature and filters')
     .option('--stream', 'show responses on the standard output while they are written, one after the other')
-    .option('--cached-tokens <count>', 'tokens in flight together', positiveCount, 16_384)
+    .option('--cached-tokens <count>', 'tokens of the KV cache', positiveCount, 16_384)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
     .action((flags: GenerateFlags) => generateCommand(flags));

@@ -30,7 +30,7 @@ export const runRecipe = z
       .optional(),
     /** Held-out prompts that are sampled and scored before the first and after every iteration; default none. */
     evaluateRewards: count.optional(),
-    /** Tokens, prompts and responses in flight together, whose keys and values are kept while generating. */
+    /** Tokens of the KV cache, for the prompts and responses of a batch while generating. */
     cachedTokens: count.default(16_384),
   })
   .superRefine(checkConflicts);

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import type { NetworkConfig } from '../network/network-config.js';
+import type { TransformerConfig } from '../transformer/transformer-config.js';
 import { checkFields } from './config-fields.js';
 import { type ConfigReader, configReader, isRecord, type RawConfig } from './config-reader.js';
 import { ropeOf } from './rope-config.js';
 import { slidingWindowsOf } from './sliding-windows.js';
 
 /** A model's config.json, both dialects brought to one form. */
-export interface LanguageModelConfig extends NetworkConfig {
+export interface LanguageModelConfig extends TransformerConfig {
   readonly architecture: 'llama' | 'qwen2' | 'qwen3' | 'mistral';
   /** Which projections carry a bias. */
   readonly biases: { readonly query: boolean; readonly output: boolean; readonly mlp: boolean };

@@ -1,4 +1,4 @@
-import type { RopeConfig } from '../network/rotary.js';
+import type { RopeConfig } from '../transformer/rotary.js';
 import { type ConfigReader, configReader, type RawConfig } from './config-reader.js';
 
 /** Keys of the section that are read; `type` is the older name of `rope_type`. */

@@ -9,15 +9,21 @@ import {
 import { packByTokens, uniformOf } from '@metaapo/core/numerics';
 import type { Session } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
-import { PAGE_TOKENS, pagesOf } from '../network/decode.js';
-import { feedsOf } from '../network/feeds.js';
-import { layoutGroups } from '../network/layout.js';
-import type { PassConfig } from '../network/network-config.js';
-import { flightFeeds } from './flight.js';
+import { PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
+import { feedsOf } from '../transformer/feeds.js';
+import { layoutGroups } from '../transformer/layout.js';
+import type { PassConfig } from '../transformer/transformer-config.js';
+import { batchFeeds } from './batch-feeds.js';
+import { type KvCache, openKvCache } from './kv-cache.js';
+import { layOut } from './kv-cache-layout.js';
 import { drawTokens, penalizeRepetition } from './next-tokens.js';
-import { type Admission, createSchedule, type Flying, type PendingRequest, type Schedule } from './schedule.js';
-import { openStore, type Store } from './store.js';
-import { layOut } from './store-layout.js';
+import {
+  type Admission,
+  createSchedule,
+  type PendingRequest,
+  type RunningSequence,
+  type Schedule,
+} from './schedule.js';
 
 /** Most tokens of prompts that are computed together, where one alone has not more: it bounds what lives meanwhile. */
 const PREFILL_TOKENS = 1024;
@@ -26,14 +32,14 @@ const PREFILL_TOKENS = 1024;
 export interface GenerationOptions {
   readonly session: Session;
   readonly config: PassConfig;
-  /** Tokens that the store of keys and values has room for. */
+  /** Tokens that the KV cache has room for. */
   readonly capacity: number;
 }
 
 /**
- * Responses to requests, continuously batched: a finished sequence leaves, and the next one enters when the store has
- * room for it. Prompts are computed once for the responses that are in flight together.
- * @throws MetaapoError with code `config` when a request alone is larger than the store
+ * Responses to requests, continuously batched: a finished sequence leaves, and the next one enters when the cache has
+ * room for it. Prompts are computed once for the responses that are in the batch together.
+ * @throws MetaapoError with code `config` when a request alone is larger than the cache
  */
 export async function* generate(
   options: GenerationOptions,
@@ -46,25 +52,25 @@ export async function* generate(
     (request, index): PendingRequest => ({ index, request, done: Array.from({ length: request.count }) }),
   );
   const schedule = createSchedule(pending, pagesOf(capacity));
-  const store = openStore<Flying>(session, config);
+  const cache = openKvCache<RunningSequence>(session, config);
   let isComplete = false;
   try {
     while (!schedule.isDone) {
       await yieldToEvents(signal);
       const entering = schedule.admit();
       if (entering.length > 0) {
-        await prefill(options, entering, schedule, store);
+        await prefill(options, entering, schedule, cache);
       } else {
         schedule.makeRoom();
-        await decode(options, schedule.flight, store);
+        await decode(options, schedule.batch, cache);
       }
       for (const finished of settle(schedule))
         yield { request: finished.index, generations: finished.done as Generation[] };
     }
     isComplete = true;
   } finally {
-    for (const { stored } of pending) stored?.logits?.dispose();
-    // What broke off may have left numbers in the store that are none, and would reach what is computed next.
+    for (const { cached } of pending) cached?.logits?.dispose();
+    // What broke off may have left numbers in the cache that are none, and would reach what is computed next.
     if (!isComplete) await session.run('clear', {});
   }
 }
@@ -72,7 +78,7 @@ export async function* generate(
 function checkRoom({ prompt, maxNewTokens }: GenerationRequest, pages: number): void {
   const alone = layOut([{ prompt }], () => pagesOf(maxNewTokens));
   if (alone.pages <= pages) return;
-  throw new MetaapoError('config', 'a request is larger than the store of keys and values', {
+  throw new MetaapoError('config', 'a request is larger than the KV cache', {
     where: 'generation',
     expected: `at most ${pages} pages of ${PAGE_TOKENS} tokens`,
     got: `${alone.pages}, for ${prompt.length} tokens of the prompt and ${maxNewTokens} new ones`,
@@ -85,18 +91,18 @@ async function prefill(
   options: GenerationOptions,
   entering: readonly Admission[],
   schedule: Schedule,
-  store: Store<Flying>,
+  cache: KvCache<RunningSequence>,
 ): Promise<void> {
-  const wanting = [...new Set(entering.map(({ pending }) => pending))].filter(({ stored }) => stored === undefined);
-  for (const own of wanting) own.stored = { length: own.request.prompt.length };
-  const sequences = entering.map(({ pending, sample, expected }): Flying => {
-    return { pending, prompt: pending.stored!, sample, expected, tokens: [], logprobs: [], stored: 0, hasLeft: false };
+  const wanting = [...new Set(entering.map(({ pending }) => pending))].filter(({ cached }) => cached === undefined);
+  for (const own of wanting) own.cached = { length: own.request.prompt.length };
+  const sequences = entering.map(({ pending, sample, expected }): RunningSequence => {
+    return { pending, prompt: pending.cached!, sample, expected, tokens: [], logprobs: [], cached: 0, hasLeft: false };
   });
   schedule.enter(sequences);
-  await store.arrange(schedule.flight);
+  await cache.arrange(schedule.batch);
   const lengths = wanting.map(({ request }) => request.prompt.length);
   for (const [start, end] of packByTokens(lengths, PREFILL_TOKENS)) {
-    await storePrompts(options, wanting.slice(start, end), store);
+    await cachePrompts(options, wanting.slice(start, end), cache);
   }
   await appendDrawn(
     sequences,
@@ -108,25 +114,25 @@ async function prefill(
 }
 
 /** Computes prompts and puts their keys and values into their places. */
-async function storePrompts(
+async function cachePrompts(
   { session, config }: GenerationOptions,
   pending: readonly PendingRequest[],
-  store: Store<Flying>,
+  cache: KvCache<RunningSequence>,
 ): Promise<void> {
   const layout = layoutGroups(
     pending.map(({ request }) => ({ prompt: request.prompt, responses: [] })),
     config,
-    // Every token has its row in the store.
+    // Every token has its row in the cache.
     (count) => count,
   );
   const lengths = pending.map(({ request }) => request.prompt.length);
-  const rows = store.rowsOf(pending.map(({ stored }) => stored!));
+  const rows = cache.rowsOf(pending.map(({ cached }) => cached!));
   const { logits } = await session.run('prefill', {
     ...feedsOf({ ...layout, predictingRows: lastRows(lengths) }, config),
-    storeRows: { data: rows, shape: [rows.length / config.keyValueHeads, config.keyValueHeads] },
+    cacheRows: { data: rows, shape: [rows.length / config.keyValueHeads, config.keyValueHeads] },
   });
-  for (const [index, { stored }] of pending.entries()) {
-    stored!.logits = tf.slice(logits as tf.Tensor2D, [index, 0], [1, -1]);
+  for (const [index, { cached }] of pending.entries()) {
+    cached!.logits = tf.slice(logits as tf.Tensor2D, [index, 0], [1, -1]);
   }
   logits!.dispose();
 }
@@ -140,20 +146,20 @@ function lastRows(lengths: readonly number[]): { data: Int32Array; shape: readon
   return { data, shape: [data.length] };
 }
 
-/** One more token for every sequence in flight. */
+/** One more token for every sequence in the batch. */
 async function decode(
   { session, config }: GenerationOptions,
-  flight: readonly Flying[],
-  store: Store<Flying>,
+  batch: readonly RunningSequence[],
+  cache: KvCache<RunningSequence>,
 ): Promise<void> {
-  await store.arrange(flight);
-  for (const sequence of flight) sequence.stored += 1;
-  const { logits } = await session.run('decode', flightFeeds(store.layout, config));
-  await appendDrawn(store.layout.sequences, logits as tf.Tensor2D);
+  await cache.arrange(batch);
+  for (const sequence of batch) sequence.cached += 1;
+  const { logits } = await session.run('decode', batchFeeds(cache.layout, config));
+  await appendDrawn(cache.layout.sequences, logits as tf.Tensor2D);
 }
 
 /** Draws a token for each row of the logits and appends it to a sequence that has not left; the logits are disposed. */
-async function appendDrawn(sequences: readonly Flying[], logits: tf.Tensor2D): Promise<void> {
+async function appendDrawn(sequences: readonly RunningSequence[], logits: tf.Tensor2D): Promise<void> {
   try {
     await drawAndAppend(sequences, logits);
   } finally {
@@ -161,7 +167,7 @@ async function appendDrawn(sequences: readonly Flying[], logits: tf.Tensor2D): P
   }
 }
 
-async function drawAndAppend(sequences: readonly Flying[], logits: tf.Tensor2D): Promise<void> {
+async function drawAndAppend(sequences: readonly RunningSequence[], logits: tf.Tensor2D): Promise<void> {
   for (const { choice, indices } of byChoice(sequences)) {
     const isAll = indices.length === sequences.length;
     const part = isAll ? logits : tf.tidy(() => tf.gather(logits, tf.tensor1d(indices, 'int32')));
@@ -190,7 +196,7 @@ async function drawAndAppend(sequences: readonly Flying[], logits: tf.Tensor2D):
 /** Logits with the penalty on tokens that are there already; none where nothing is penalised. */
 async function penalizedOf(
   logits: tf.Tensor2D,
-  sequences: readonly Flying[],
+  sequences: readonly RunningSequence[],
   { repetitionPenalty }: TokenChoice,
 ): Promise<tf.Tensor2D | undefined> {
   if (repetitionPenalty === undefined || repetitionPenalty === 1) return undefined;
@@ -199,7 +205,7 @@ async function penalizedOf(
 }
 
 /** The sequences of each way to draw. */
-function byChoice(sequences: readonly Flying[]): readonly { choice: TokenChoice; indices: number[] }[] {
+function byChoice(sequences: readonly RunningSequence[]): readonly { choice: TokenChoice; indices: number[] }[] {
   const groups = new Map<string, { choice: TokenChoice; indices: number[] }>();
   for (const [index, { pending }] of sequences.entries()) {
     const { repetitionPenalty, temperature, topK, topP, minP } = pending.request;
@@ -211,16 +217,16 @@ function byChoice(sequences: readonly Flying[]): readonly { choice: TokenChoice;
   return [...groups.values()];
 }
 
-function finishReason({ tokens, pending }: Flying): Generation['finishReason'] | undefined {
+function finishReason({ tokens, pending }: RunningSequence): Generation['finishReason'] | undefined {
   const { stopTokenIds, isComplete, maxNewTokens } = pending.request;
   if (stopTokenIds.includes(tokens.at(-1)!) || isComplete?.(tokens)) return 'stop';
   return tokens.length >= maxNewTokens ? 'length' : undefined;
 }
 
-/** Takes finished sequences out of flight; returns the requests that are complete now. */
+/** Takes finished sequences out of the batch; returns the requests that are complete now. */
 function settle(schedule: Schedule): readonly PendingRequest[] {
   const complete: PendingRequest[] = [];
-  for (const sequence of schedule.flight) {
+  for (const sequence of schedule.batch) {
     const reason = finishReason(sequence);
     if (reason === undefined) continue;
     const { pending, sample, tokens, logprobs } = sequence;

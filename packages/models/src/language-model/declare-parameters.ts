@@ -2,7 +2,12 @@ import { MetaapoError } from '@metaapo/core/contracts';
 import { type LoraConfig, scalingOf } from '../checkpoint/adapter.js';
 import { expectedTensors } from '../checkpoint/expected-tensors.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
-import { type AdapterDeclaration, adapterNames, type ParameterDeclaration, type Precision } from '../network/index.js';
+import {
+  type AdapterDeclaration,
+  adapterNames,
+  type ParameterDeclaration,
+  type Precision,
+} from '../transformer/index.js';
 
 /** The parameters of a model and of its adapter, by name. */
 export interface DeclaredParameters {

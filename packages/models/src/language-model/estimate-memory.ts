@@ -9,7 +9,7 @@ import {
 } from '@metaapo/engine';
 import type { LoraConfig } from '../checkpoint/adapter.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
-import { feedsOf } from '../network/feeds.js';
+import { feedsOf } from '../transformer/feeds.js';
 import {
   attentionPartsFor,
   DEFAULT_LOGITS_BYTES,
@@ -17,8 +17,8 @@ import {
   type PassConfig,
   type Precision,
   rewardModelPrograms,
-} from '../network/index.js';
-import { layoutGroups } from '../network/layout.js';
+} from '../transformer/index.js';
+import { layoutGroups } from '../transformer/layout.js';
 import { declareParameters } from './declare-parameters.js';
 
 /** What the memory of a training depends on. */

@@ -10,6 +10,7 @@ import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../che
 import { openCheckpoint, readWeights } from '../checkpoint/open-checkpoint.js';
 import { saveCheckpoint } from '../checkpoint/save-checkpoint.js';
 import { generate } from '../generation/generate.js';
+import { copyTokenizerFiles } from '../tokenizer/index.js';
 import {
   type AdamWConstants,
   attentionPartsFor,
@@ -20,8 +21,7 @@ import {
   type Precision,
   type ProgramOptions,
   type TokenLogprobs,
-} from '../network/index.js';
-import { copyTokenizerFiles } from '../tokenizer/index.js';
+} from '../transformer/index.js';
 import { type DeclaredParameters, declareParameters } from './declare-parameters.js';
 import { mergedWeights, withExactWeights } from './merged-weights.js';
 
@@ -50,7 +50,7 @@ export interface LanguageModelOptions {
   /** Bytes that the logits of one chunk may take; default 128 MiB. */
   readonly logitsBytes?: number | undefined;
   /**
-   * Tokens, prompts and responses in flight together, whose keys and values are kept while generating; absent, the model
+   * Tokens of the KV cache, for the prompts and responses of a batch while generating; absent, the model
    * cannot generate. Bytes: 8 * layers * key heads * head dimension a token.
    */
   readonly cachedTokens?: number | undefined;

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.js';
-import { adapterNames } from '../network/index.js';
+import { adapterNames } from '../transformer/index.js';
 import type { DeclaredParameters } from './declare-parameters.js';
 
 type ReadParameter = (name: string) => Promise<Float32Array>;

@@ -8,8 +8,8 @@ import {
   type LanguageModelOptions,
   loadLanguageModel,
 } from '../language-model/load-language-model.js';
-import type { Precision } from '../network/index.js';
 import { loadTokenizer } from '../tokenizer/index.js';
+import type { Precision } from '../transformer/index.js';
 import { encodeForReward } from './encode-for-reward.js';
 import { refuseLanguageModel, scoreSequences } from './score-sequences.js';
 

@@ -1,14 +1,14 @@
 import type { FedTensor } from '@metaapo/engine';
 import type * as tf from '@tensorflow/tfjs';
-import { maskName, PAGE_TOKENS, pagesOf } from '../network/decode.js';
-import type { NetworkConfig } from '../network/network-config.js';
-import { inverseFrequencies, rotaryAngles } from '../network/rotary.js';
-import { placesIn, rowsOf, type StoreLayout, type StorePart } from './store-layout.js';
+import { maskName, PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
+import { inverseFrequencies, rotaryAngles } from '../transformer/rotary.js';
+import type { TransformerConfig } from '../transformer/transformer-config.js';
+import { type KvCacheLayout, type KvCachePart, placesIn, rowsOf } from './kv-cache-layout.js';
 
 const HIDDEN = -1e9;
 
-/** A prompt whose keys are in the store, or will be once it is computed. */
-export interface StoredPrompt {
+/** A prompt whose keys are in the cache, or will be once it is computed. */
+export interface CachedPrompt {
   /** Its tokens. */
   readonly length: number;
   /** `[1, V]` float32 logits after it; owned. */
@@ -17,31 +17,34 @@ export interface StoredPrompt {
 
 /** A sequence that is being written. */
 export interface Sequence {
-  readonly prompt: StoredPrompt;
+  readonly prompt: CachedPrompt;
   /** Number of the response within its request. */
   readonly sample: number;
   readonly tokens: number[];
   readonly logprobs: number[];
-  /** Tokens whose keys are in the store. */
-  stored: number;
-  /** Whether it has left the flight: its place may be kept and computed for a while, but nothing is appended. */
+  /** Tokens whose keys are in the cache. */
+  cached: number;
+  /** Whether it has left the batch: its place may be kept and computed for a while, but nothing is appended. */
   hasLeft: boolean;
 }
 
 /** Pages that a sequence needs for one more token. */
-export const pagesNeeded = ({ stored }: Sequence): number => pagesOf(stored + 1);
+export const pagesNeeded = ({ cached }: Sequence): number => pagesOf(cached + 1);
 
-/** The inputs of one `decode` run: each sequence's last token, whose place in the store counts as `stored` already. */
-export function flightFeeds(layout: StoreLayout<Sequence>, config: NetworkConfig): Readonly<Record<string, FedTensor>> {
+/** The inputs of one `decode` run: each sequence's last token, whose place in the cache counts as `cached` already. */
+export function batchFeeds(
+  layout: KvCacheLayout<Sequence>,
+  config: TransformerConfig,
+): Readonly<Record<string, FedTensor>> {
   const { keyValueHeads: groups, headDim } = config;
   const { sequences, parts } = layout;
   const count = sequences.length;
-  const positions = Int32Array.from(sequences, ({ prompt, stored }) => prompt.length + stored - 1);
+  const positions = Int32Array.from(sequences, ({ prompt, cached }) => prompt.length + cached - 1);
   const { cosines, sines } = rotaryAngles(positions, inverseFrequencies(config.rope, headDim));
-  const inStore = placesIn(layout);
+  const inCache = placesIn(layout);
   const newest = sequences.map((sequence) => ({
-    place: inStore.get(sequence)!,
-    token: Math.max(0, sequence.stored - 1),
+    place: inCache.get(sequence)!,
+    token: Math.max(0, sequence.cached - 1),
   }));
   const sizes = parts.flatMap(({ contextPages, pages }) => [PAGE_TOKENS * contextPages, PAGE_TOKENS * pages]);
   const int = (data: Int32Array, shape: readonly number[]): FedTensor => ({ data, shape });
@@ -52,14 +55,18 @@ export function flightFeeds(layout: StoreLayout<Sequence>, config: NetworkConfig
     ),
     cosines: { data: cosines, shape: [count, headDim / 2] },
     sines: { data: sines, shape: [count, headDim / 2] },
-    storeRows: int(rowsOf(newest, config), [count, groups]),
+    cacheRows: int(rowsOf(newest, config), [count, groups]),
     sizes: int(new Int32Array(0), [0, ...sizes]),
     ...Object.assign({}, ...parts.map((part, at) => partFeeds(part, at, config))),
   };
 }
 
 /** The inputs of one part. */
-function partFeeds(part: StorePart<Sequence>, at: number, config: NetworkConfig): Readonly<Record<string, FedTensor>> {
+function partFeeds(
+  part: KvCachePart<Sequence>,
+  at: number,
+  config: TransformerConfig,
+): Readonly<Record<string, FedTensor>> {
   const { prompts, members } = part;
   const { keyValueHeads: groups } = config;
   const continuing = prompts.map((prompt) =>
@@ -86,22 +93,22 @@ function partFeeds(part: StorePart<Sequence>, at: number, config: NetworkConfig)
 
 /** One mask `[M, context + own]` of a part for each window. */
 function masksOf(
-  { members, contextPages, pages }: StorePart<Sequence>,
+  { members, contextPages, pages }: KvCachePart<Sequence>,
   at: number,
-  { slidingWindows }: NetworkConfig,
+  { slidingWindows }: TransformerConfig,
 ): Record<string, FedTensor> {
   const [context, own] = [PAGE_TOKENS * contextPages, PAGE_TOKENS * pages];
   const width = context + own;
   const masks: Record<string, FedTensor> = {};
   for (const window of new Set(slidingWindows)) {
     const mask = new Float32Array(members.length * width).fill(HIDDEN);
-    for (const [index, { prompt, stored }] of members.entries()) {
+    for (const [index, { prompt, cached }] of members.entries()) {
       const { length } = prompt;
       const start = index * width;
-      const oldest = window === undefined ? 0 : Math.max(0, length + stored - window);
+      const oldest = window === undefined ? 0 : Math.max(0, length + cached - window);
       mask.fill(0, start + Math.min(oldest, length), start + length);
       const ownStart = start + context;
-      mask.fill(0, ownStart + Math.max(0, oldest - length), ownStart + stored);
+      mask.fill(0, ownStart + Math.max(0, oldest - length), ownStart + cached);
     }
     masks[maskName(window, at)] = { data: mask, shape: [members.length, width] };
   }

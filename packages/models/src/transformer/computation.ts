@@ -16,7 +16,7 @@ import {
   type Session,
 } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
-import { generationPrograms, pagesOf, type StoreForm } from './decode.js';
+import { generationPrograms, type KvCacheForm, pagesOf } from './decode.js';
 import { feedsOf } from './feeds.js';
 import { layoutGroups, type PackedLayout } from './layout.js';
 import { createOpenPass } from './open-pass.js';
@@ -40,7 +40,7 @@ export interface ComputationOptions extends ProgramOptions {
   readonly optimizer?: AdamWConstants | undefined;
   /** Bytes that the logits of one chunk of predicted tokens may take. Default 128 MiB. */
   readonly logitsBytes?: number | undefined;
-  /** Tokens that the store of keys and values has room for; present when the model generates. */
+  /** Tokens that the KV cache has room for; present when the model generates. */
   readonly cachedTokens?: number | undefined;
   readonly executor?: Executor | 'auto' | undefined;
   /** Told what each primitive costs; makes the executor `eager`. */
@@ -221,7 +221,7 @@ export function languageModelPrograms(options: ModelProgramOptions): ProgramSet 
     logits: logitsProgram(options),
     ...(options.cachedTokens === undefined
       ? {}
-      : generationPrograms(options, storeForm(options, options.cachedTokens))),
+      : generationPrograms(options, kvCacheForm(options, options.cachedTokens))),
   };
   if (options.optimizer === undefined) return inference;
   return {
@@ -233,7 +233,7 @@ export function languageModelPrograms(options: ModelProgramOptions): ProgramSet 
 }
 
 /** Keys and values as wide as matrix products, where the backend can write rows of that type. */
-function storeForm({ precision }: ModelProgramOptions, cachedTokens: number): StoreForm {
+function kvCacheForm({ precision }: ModelProgramOptions, cachedTokens: number): KvCacheForm {
   return { pages: pagesOf(cachedTokens), dtype: canWriteRows(precision) ? precision : 'float32' };
 }
 

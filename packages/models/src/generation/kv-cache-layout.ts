@@ -1,15 +1,15 @@
-import { FLIGHT_PARTS, PAGE_TOKENS, pagesOf } from '../network/decode.js';
-import type { NetworkConfig } from '../network/network-config.js';
-import { sizeClass } from '../network/size-class.js';
+import { BATCH_PARTS, PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
+import { sizeClass } from '../transformer/size-class.js';
+import type { TransformerConfig } from '../transformer/transformer-config.js';
 
-/** What has a place in the store: a sequence that continues a prompt. */
+/** What has a place in the cache: a sequence that continues a prompt. */
 interface Continuation {
   readonly prompt: { readonly length: number };
 }
 
-/** Where prompts and the sequences that continue them lie in the store, from its front. */
-export interface StoreLayout<Sequence extends Continuation> {
-  readonly parts: readonly StorePart<Sequence>[];
+/** Where prompts and the sequences that continue them lie in the cache, from its front. */
+export interface KvCacheLayout<Sequence extends Continuation> {
+  readonly parts: readonly KvCachePart<Sequence>[];
   /** The sequences part by part. */
   readonly sequences: readonly Sequence[];
   /** Pages that it takes. */
@@ -17,7 +17,7 @@ export interface StoreLayout<Sequence extends Continuation> {
 }
 
 /** Some of the prompts, in places of one length, and behind them the sequences that continue them, in places of another. */
-export interface StorePart<Sequence extends Continuation> {
+export interface KvCachePart<Sequence extends Continuation> {
   readonly prompts: readonly Sequence['prompt'][];
   readonly members: readonly Sequence[];
   /** Pages of each prompt's place. */
@@ -26,7 +26,7 @@ export interface StorePart<Sequence extends Continuation> {
   readonly pages: number;
 }
 
-/** A place of the store: its first page, and how many there are. */
+/** A place of the cache: its first page, and how many there are. */
 export interface Place {
   readonly start: number;
   readonly pages: number;
@@ -36,26 +36,26 @@ export interface Place {
 export function layOut<Sequence extends Continuation>(
   sequences: readonly Sequence[],
   needed: (sequence: Sequence) => number,
-): StoreLayout<Sequence> {
+): KvCacheLayout<Sequence> {
   const groups = new Map<Sequence['prompt'], Sequence[]>();
   for (const sequence of sequences) {
     const group = groups.get(sequence.prompt);
     if (group === undefined) groups.set(sequence.prompt, [sequence]);
     else group.push(sequence);
   }
-  const drafts = Array.from({ length: FLIGHT_PARTS }, () => ({
+  const drafts = Array.from({ length: BATCH_PARTS }, () => ({
     prompts: [] as Sequence['prompt'][],
     members: [] as Sequence[],
   }));
   let end = 0;
   for (const [prompt, members] of groups) {
     // Parts of about as many sequences each: a prompt's go where the middle of them falls.
-    const draft = drafts[Math.floor(((end + members.length / 2) * FLIGHT_PARTS) / sequences.length)]!;
+    const draft = drafts[Math.floor(((end + members.length / 2) * BATCH_PARTS) / sequences.length)]!;
     draft.prompts.push(prompt);
     draft.members.push(...members);
     end += members.length;
   }
-  const parts = drafts.map(({ prompts, members }): StorePart<Sequence> => {
+  const parts = drafts.map(({ prompts, members }): KvCachePart<Sequence> => {
     const contextPages = widest(prompts.map(({ length }) => pagesOf(length)));
     return { prompts, members, contextPages, pages: widest(members.map(needed)) };
   });
@@ -72,7 +72,7 @@ function widest(pages: readonly number[]): number {
 
 /** The places of the prompts and sequences of a layout. */
 export function placesIn<Sequence extends Continuation>(
-  layout: StoreLayout<Sequence>,
+  layout: KvCacheLayout<Sequence>,
 ): ReadonlyMap<Sequence | Sequence['prompt'], Place> {
   const places = new Map<Sequence | Sequence['prompt'], Place>();
   let start = 0;
@@ -89,15 +89,15 @@ export function placesIn<Sequence extends Continuation>(
   return places;
 }
 
-/** A page of one group, as the store counts them: a place is `[g, pages]`. */
+/** A page of one group, as the cache counts them: a place is `[g, pages]`. */
 function pageAt({ start, pages }: Place, group: number, page: number, groups: number): number {
   return start * groups + group * pages + page;
 }
 
-/** Rows of the store `[tokens, g]` that tokens of places have. */
+/** Rows of the cache `[tokens, g]` that tokens of places have. */
 export function rowsOf(
   tokens: readonly { readonly place: Place; readonly token: number }[],
-  { keyValueHeads }: NetworkConfig,
+  { keyValueHeads }: TransformerConfig,
 ): Int32Array {
   const rows = new Int32Array(tokens.length * keyValueHeads);
   for (const [index, { place, token }] of tokens.entries()) {
@@ -116,20 +116,20 @@ export interface Moves {
 
 /**
  * What has to be moved from one layout to another.
- * @param stored tokens that are in the place of a prompt or sequence
+ * @param cached tokens that are in the place of a prompt or sequence
  */
 export function movesBetween<Sequence extends Continuation>(
-  before: StoreLayout<Sequence>,
-  after: StoreLayout<Sequence>,
-  stored: (owner: Sequence | Sequence['prompt']) => number,
-  { keyValueHeads }: NetworkConfig,
+  before: KvCacheLayout<Sequence>,
+  after: KvCacheLayout<Sequence>,
+  cached: (owner: Sequence | Sequence['prompt']) => number,
+  { keyValueHeads }: TransformerConfig,
 ): Moves {
   const [from, to]: [number[], number[]] = [[], []];
   const places = placesIn(before);
   for (const [owner, place] of placesIn(after)) {
     const old = places.get(owner);
     if (old === undefined) continue;
-    const used = pagesOf(stored(owner));
+    const used = pagesOf(cached(owner));
     for (let group = 0; group < keyValueHeads; group++) {
       for (let page = 0; page < used; page++) {
         const [source, target] = [pageAt(old, group, page, keyValueHeads), pageAt(place, group, page, keyValueHeads)];

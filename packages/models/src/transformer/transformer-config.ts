@@ -1,8 +1,8 @@
 import type { AttentionForm } from './attention-tiles.js';
 import type { RopeConfig } from './rotary.js';
 
-/** The numbers that the network's mathematics needs; `LanguageModelConfig` has them all. */
-export interface NetworkConfig {
+/** The numbers that the transformer's mathematics needs; `LanguageModelConfig` has them all. */
+export interface TransformerConfig {
   readonly vocabularySize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -20,5 +20,5 @@ export interface NetworkConfig {
   readonly task: 'causal-lm' | 'sequence-classification';
 }
 
-/** A network with the form of its passes. */
-export type PassConfig = NetworkConfig & AttentionForm;
+/** A transformer with the form of its passes. */
+export type PassConfig = TransformerConfig & AttentionForm;

@@ -1,8 +1,8 @@
 import { type Graph, inScope, keep, operations as ops, product, type Value } from '@metaapo/engine';
 import { attention, attentionMask, type TilePart, type TileRows } from './attention.js';
 import { gatedSilu, linear, type Precision, type RotaryTables, rmsNorm, rotate } from './layers.js';
-import type { NetworkConfig, PassConfig } from './network-config.js';
 import type { Parameters } from './parameters.js';
+import type { PassConfig, TransformerConfig } from './transformer-config.js';
 
 /** Tokens `[N]` of a pass and the rotary tables of their heads. */
 export interface TokenInputs {
@@ -22,7 +22,7 @@ interface PassInputs extends TokenInputs {
 }
 
 /** Declares the inputs `tokens`, `cosines` and `sines` of a pass over N tokens. */
-export function tokenInputs(graph: Graph, { heads, keyValueHeads, headDim }: NetworkConfig): TokenInputs {
+export function tokenInputs(graph: Graph, { heads, keyValueHeads, headDim }: TransformerConfig): TokenInputs {
   const tokens = ops.input(graph, 'tokens', ['tokens'], 'int32');
   const cosines = ops.input(graph, 'cosines', ['tokens', headDim / 2]);
   const sines = ops.input(graph, 'sines', ['tokens', headDim / 2]);
@@ -103,14 +103,14 @@ export function hiddenStates(
 }
 
 /** The normalisation before the head. */
-export function finalNorm(graph: Graph, x: Value, config: NetworkConfig, parameters: Parameters): Value {
+export function finalNorm(graph: Graph, x: Value, config: TransformerConfig, parameters: Parameters): Value {
   return inScope(graph, 'norm', () => rmsNorm(x, parameters.read('model.norm.weight'), config.rmsNormEps));
 }
 
 /** Embedding and all decoder blocks: hidden states `[N, hidden]` of the tokens. */
 export function decoderBlocks(
   graph: Graph,
-  config: NetworkConfig,
+  config: TransformerConfig,
   parameters: Parameters,
   precision: Precision,
   inputs: TokenInputs,
@@ -127,7 +127,7 @@ export function decoderBlocks(
 function block(
   x: Value,
   layer: number,
-  config: NetworkConfig,
+  config: TransformerConfig,
   parameters: Parameters,
   precision: Precision,
   inputs: TokenInputs,
@@ -154,7 +154,7 @@ function block(
 function projectHeads(
   x: Value,
   name: string,
-  config: NetworkConfig,
+  config: TransformerConfig,
   parameters: Parameters,
   precision: Precision,
   inputs: TokenInputs,

@@ -1,7 +1,7 @@
 import { type Graph, operations as ops, type StateDeclaration, type Value } from '@metaapo/engine';
 import type { LinearParameters } from './layers.js';
 
-/** A parameter of the network, named and shaped as the checkpoint has it. */
+/** A parameter of the transformer, named and shaped as the checkpoint has it. */
 export interface ParameterDeclaration {
   readonly name: string;
   readonly shape: readonly number[];

@@ -1,20 +1,28 @@
 import { type Graph, operations as ops, type Value } from '@metaapo/engine';
 import { type Precision, product } from './layers.js';
-import type { NetworkConfig } from './network-config.js';
 import type { Parameters } from './parameters.js';
+import type { TransformerConfig } from './transformer-config.js';
 
 /** The matrix that turns hidden states into logits. */
-export function headWeightName(config: NetworkConfig): string {
+export function headWeightName(config: TransformerConfig): string {
   return config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
 }
 
 /** Logits `[M, vocabulary]` of hidden states `[M, hidden]`. */
-export function logitsOf(hidden: Value, config: NetworkConfig, parameters: Parameters, precision: Precision): Value {
+export function logitsOf(
+  hidden: Value,
+  config: TransformerConfig,
+  parameters: Parameters,
+  precision: Precision,
+): Value {
   return product(hidden, parameters.read(headWeightName(config)), precision);
 }
 
 /** The inputs of a program over a chunk of rows: hidden states `[rows, hidden]` and what is predicted `[rows]`. */
-export function chunkInputs(graph: Graph, config: NetworkConfig): { readonly hidden: Value; readonly targets: Value } {
+export function chunkInputs(
+  graph: Graph,
+  config: TransformerConfig,
+): { readonly hidden: Value; readonly targets: Value } {
   return {
     hidden: ops.input(graph, 'hidden', ['rows', config.hiddenSize]),
     targets: ops.input(graph, 'targets', ['rows'], 'int32'),

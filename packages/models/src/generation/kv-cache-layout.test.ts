@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { layOut, movesBetween, placesIn, rowsOf } from './store-layout.js';
+import { layOut, movesBetween, placesIn, rowsOf } from './kv-cache-layout.js';
 
 const config = { keyValueHeads: 2 } as Parameters<typeof rowsOf>[1];
 const [long, short] = [{ length: 40 }, { length: 3 }];
 const sequenceOf = (prompt: { readonly length: number }, pages: number) => ({ prompt, pages });
 const needed = ({ pages }: { readonly pages: number }): number => pages;
 
-describe('the layout of the store', () => {
+describe('the layout of the cache', () => {
   it('puts the prompts of a part first, then its sequences, and overlaps nothing', () => {
     const sequences = [5, 4, 2, 2, 1, 1, 1].map((pages, at) => sequenceOf(at < 3 ? long : short, pages));
     const layout = layOut(sequences, needed);

@@ -10,118 +10,118 @@ import {
 } from '@metaapo/engine';
 import { logitsOf } from './head.js';
 import type { Precision } from './layers.js';
-import { decoderBlocks, finalNorm, hiddenStates, type ProjectedHeads, tokenInputs } from './network.js';
-import type { NetworkConfig } from './network-config.js';
 import { parametersIn } from './parameters.js';
 import type { ProgramOptions } from './programs.js';
+import { decoderBlocks, finalNorm, hiddenStates, type ProjectedHeads, tokenInputs } from './transformer.js';
+import type { TransformerConfig } from './transformer-config.js';
 
-/** Tokens of a page: places in the store are given out in pages. */
+/** Tokens of a page: places in the cache are given out in pages. */
 export const PAGE_TOKENS = 16;
-/** Parts that the prompts in flight and their sequences are cut into, each with places of one length. */
-export const FLIGHT_PARTS = 4;
+/** Parts that the prompts in the batch and their sequences are cut into, each with places of one length. */
+export const BATCH_PARTS = 4;
 
 /** Pages that so many tokens of one prompt or response take. */
 export const pagesOf = (tokens: number): number => Math.ceil(tokens / PAGE_TOKENS);
 
-/** What the store of keys and values is made of. */
-export interface StoreForm {
+/** What the KV cache is made of. */
+export interface KvCacheForm {
   readonly pages: number;
   /** Element type in which they are kept, and of the factors of attention to them. */
   readonly dtype: Precision;
 }
 
-/** The store of one layer's keys or values: `[pages * g * 16, d]`, a row a token and group. */
-function store(
+/** The cache of one layer's keys or values: `[pages * g * 16, d]`, a row a token and group. */
+function kvCacheState(
   kind: 'keys' | 'values',
   layer: number,
-  { pages, dtype }: StoreForm,
-  { keyValueHeads, headDim }: NetworkConfig,
+  { pages, dtype }: KvCacheForm,
+  { keyValueHeads, headDim }: TransformerConfig,
 ): StateDeclaration {
   const shape = [pages * keyValueHeads * PAGE_TOKENS, headDim];
   return { name: `${kind}/${layer}`, shape, dtype, initially: 'zeros' };
 }
 
 /**
- * The programs of generation, on a store of keys and values of this form. What the sequences in flight attend to lies in
- * it in the order in which it is read, from the front, so that it is read without a copy: of each part `[P, g, L, d]` of the
- * prompts, then `[M, g, T, d]` of their sequences.
- * - `prefill` computes prompts, writes their keys and values to the rows `storeRows` `[N, g]`, and gives the logits
+ * The programs of generation, on a KV cache of this form. What the sequences of the batch attend to lies in it in the order
+ * in which it is read, from the front, so that it is read without a copy: of each part `[P, g, L, d]` of the prompts, then
+ * `[M, g, T, d]` of their sequences.
+ * - `prefill` computes prompts, writes their keys and values to the rows `cacheRows` `[N, g]`, and gives the logits
  *   `[predicted, V]` after them;
- * - `decode` computes one token for each of N sequences in flight (see {@link attendToStore}) and gives the logits after it;
+ * - `decode` computes one token for each of N sequences of the batch (see {@link attendToCache}) and gives the logits after it;
  * - `move` copies pages `from` `[n]` to the places `to` `[n]`, counted in 16 rows: one page and group each;
- * - `clear` frees the store.
+ * - `clear` frees the cache.
  */
 export function generationPrograms(
   options: ProgramOptions,
-  form: StoreForm,
+  form: KvCacheForm,
 ): Readonly<Record<'prefill' | 'decode' | 'move' | 'clear', Program>> {
   const { config } = options;
   return {
     prefill: prefillProgram(options, form),
     decode: decodeProgram(options, form),
-    move: storeProgram('move', config, form, (graph, state) => {
+    move: kvCacheProgram('move', config, form, (graph, state) => {
       const [from, to] = [ops.input(graph, 'from', ['moved'], 'int32'), ops.input(graph, 'to', ['moved'], 'int32')];
       ops.moveRowsOfState(graph, state, PAGE_TOKENS * config.headDim, from, to);
     }),
-    clear: storeProgram('clear', config, form, ops.clearState),
+    clear: kvCacheProgram('clear', config, form, ops.clearState),
   };
 }
 
 /** Does the same to the keys and the values of every layer. */
-function storeProgram(
+function kvCacheProgram(
   name: string,
-  config: NetworkConfig,
-  form: StoreForm,
+  config: TransformerConfig,
+  form: KvCacheForm,
   apply: (graph: Graph, state: StateDeclaration) => void,
 ): Program {
   const graph = createGraph(name);
   for (let layer = 0; layer < config.layers; layer++) {
-    for (const kind of ['keys', 'values'] as const) apply(graph, store(kind, layer, form, config));
+    for (const kind of ['keys', 'values'] as const) apply(graph, kvCacheState(kind, layer, form, config));
   }
   return finishProgram(graph, {});
 }
 
-function prefillProgram({ config, parameters, adapters, precision }: ProgramOptions, form: StoreForm): Program {
+function prefillProgram({ config, parameters, adapters, precision }: ProgramOptions, form: KvCacheForm): Program {
   const graph = createGraph('prefill');
   const read = parametersIn(graph, parameters, adapters);
-  const rows = storeRows(graph, config);
+  const rows = cacheRows(graph, config);
   const hidden = hiddenStates(graph, config, read, precision, (heads, layer) =>
-    keepInStore(graph, heads, layer, rows, form, config),
+    writeToCache(graph, heads, layer, rows, form, config),
   );
   return finishProgram(graph, { logits: logitsOf(hidden, config, read, precision) });
 }
 
-function storeRows(graph: Graph, { keyValueHeads }: NetworkConfig): Value {
-  const rows = ops.input(graph, 'storeRows', ['tokens', keyValueHeads], 'int32');
+function cacheRows(graph: Graph, { keyValueHeads }: TransformerConfig): Value {
+  const rows = ops.input(graph, 'cacheRows', ['tokens', keyValueHeads], 'int32');
   return ops.reshape(rows, [product(keyValueHeads, 'tokens')]);
 }
 
-function decodeProgram({ config, parameters, adapters, precision }: ProgramOptions, form: StoreForm): Program {
+function decodeProgram({ config, parameters, adapters, precision }: ProgramOptions, form: KvCacheForm): Program {
   const graph = createGraph('decode');
   const read = parametersIn(graph, parameters, adapters);
-  const rows = storeRows(graph, config);
-  const flight = flightInputs(graph, config);
+  const rows = cacheRows(graph, config);
+  const batch = batchInputs(graph, config);
   const x = decoderBlocks(graph, config, read, precision, tokenInputs(graph, config), (heads, layer) => {
-    keepInStore(graph, heads, layer, rows, form, config);
-    return attendToStore(graph, heads.query, layer, flight, form, config);
+    writeToCache(graph, heads, layer, rows, form, config);
+    return attendToCache(graph, heads.query, layer, batch, form, config);
   });
   return finishProgram(graph, { logits: logitsOf(finalNorm(graph, x, config, read), config, read, precision) });
 }
 
-function keepInStore(
+function writeToCache(
   graph: Graph,
   { key, value }: ProjectedHeads,
   layer: number,
   rows: Value,
-  form: StoreForm,
-  config: NetworkConfig,
+  form: KvCacheForm,
+  config: TransformerConfig,
 ): void {
-  ops.replaceRowsOfState(graph, store('keys', layer, form, config), ops.cast(key, form.dtype), rows);
-  ops.replaceRowsOfState(graph, store('values', layer, form, config), ops.cast(value, form.dtype), rows);
+  ops.replaceRowsOfState(graph, kvCacheState('keys', layer, form, config), ops.cast(key, form.dtype), rows);
+  ops.replaceRowsOfState(graph, kvCacheState('values', layer, form, config), ops.cast(value, form.dtype), rows);
 }
 
-/** Some of the prompts in flight and the sequences that continue them: each is padded to the longest of them only. */
-interface FlightPart {
+/** Some of the prompts in the batch and the sequences that continue them: each is padded to the longest of them only. */
+interface BatchPart {
   /** M, its sequences. */
   readonly members: string;
   /** P, its prompts. */
@@ -147,10 +147,10 @@ export function maskName(window: number | undefined, part: number): string {
   return window === undefined ? `mask${part}` : `mask${part}/${window}`;
 }
 
-function flightInputs(graph: Graph, { slidingWindows, keyValueHeads: g }: NetworkConfig): readonly FlightPart[] {
+function batchInputs(graph: Graph, { slidingWindows, keyValueHeads: g }: TransformerConfig): readonly BatchPart[] {
   const flat = (name: string, shape: readonly (number | string)[]): Value =>
     ops.reshape(ops.input(graph, name, shape, 'int32'), [product(...shape)]);
-  const parts = Array.from({ length: FLIGHT_PARTS }, (_, part): FlightPart => {
+  const parts = Array.from({ length: BATCH_PARTS }, (_, part): BatchPart => {
     const [members, prompts, places] = [`members${part}`, `prompts${part}`, `places${part}`];
     const [context, own, seen] = [`context${part}`, `own${part}`, `seen${part}`];
     const masks = new Map<number | undefined, Value>();
@@ -172,13 +172,13 @@ function flightInputs(graph: Graph, { slidingWindows, keyValueHeads: g }: Networ
  * @param query `[N*h, d]`, the sequences part by part
  * @returns `[N*h, d]`
  */
-function attendToStore(
+function attendToCache(
   graph: Graph,
   query: Value,
   layer: number,
-  parts: readonly FlightPart[],
-  form: StoreForm,
-  config: NetworkConfig,
+  parts: readonly BatchPart[],
+  form: KvCacheForm,
+  config: TransformerConfig,
 ): Value {
   const { heads: h, keyValueHeads: g, headDim: d } = config;
   const sizes = parts.flatMap(({ members, prompts, context, own }) => [
@@ -186,7 +186,7 @@ function attendToStore(
     product(members, g, own),
   ]);
   const read = (kind: 'keys' | 'values'): readonly Value[] =>
-    ops.split(ops.readState(graph, store(kind, layer, form, config)), sizes, 0, { dropsRest: true });
+    ops.split(ops.readState(graph, kvCacheState(kind, layer, form, config)), sizes, 0, { dropsRest: true });
   const [keys, values] = [read('keys'), read('values')];
   const queries = ops.split(
     query,
@@ -194,17 +194,17 @@ function attendToStore(
     0,
   );
   const attended = parts.map((part, at) => {
-    const stored = (all: readonly Value[]): Stored => ({
+    const ownIn = (all: readonly Value[]): CachedHeads => ({
       ofPrompts: ops.reshape(all[2 * at]!, [product(part.prompts, g), part.context, d]),
       own: ops.reshape(all[2 * at + 1]!, [product(part.members, g), part.own, d]),
     });
-    return attendInPart(queries[at]!, stored(keys), stored(values), part, config.slidingWindows[layer], config);
+    return attendInPart(queries[at]!, ownIn(keys), ownIn(values), part, config.slidingWindows[layer], config);
   });
   return ops.concat(attended, 0, product('tokens', h));
 }
 
 /** Keys or values of a part: `[P*g, L, d]` and `[M*g, T, d]`. */
-interface Stored {
+interface CachedHeads {
   readonly ofPrompts: Value;
   readonly own: Value;
 }
@@ -215,11 +215,11 @@ interface Stored {
  */
 function attendInPart(
   query: Value,
-  keys: Stored,
-  values: Stored,
-  { members, prompts, places, context, own, seen, inPrompts, inSequences, maskOf }: FlightPart,
+  keys: CachedHeads,
+  values: CachedHeads,
+  { members, prompts, places, context, own, seen, inPrompts, inSequences, maskOf }: BatchPart,
   window: number | undefined,
-  { heads: h, keyValueHeads: g, headDim: d }: NetworkConfig,
+  { heads: h, keyValueHeads: g, headDim: d }: TransformerConfig,
 ): Value {
   const r = h / g;
   const rows = product(members, h);
@@ -233,8 +233,8 @@ function attendInPart(
     return ops.reshape(ops.gather(groups, inSequences), [rows, width]);
   };
   const byGroup = (x: Value, width: number | string): Value => ops.reshape(x, [product(members, g), r, width]);
-  const times = (x: Value, stored: Value, options?: { readonly transposeB: boolean }): Value =>
-    ops.batchMatmul(ops.cast(x, stored.dtype), stored, options);
+  const times = (x: Value, kept: Value, options?: { readonly transposeB: boolean }): Value =>
+    ops.batchMatmul(ops.cast(x, kept.dtype), kept, options);
   const onPrompt = toSequences(times(toPrompts(query, d), keys.ofPrompts, { transposeB: true }), context);
   const onOwn = ops.reshape(times(byGroup(query, d), keys.own, { transposeB: true }), [rows, own]);
   const scores = ops.reshape(ops.concat([onPrompt, onOwn], 1, seen), [members, h, seen]);

@@ -14,8 +14,6 @@ import {
 } from '@metaapo/engine';
 import { chunkInputs, headWeightName, logitsOf, scoresOf } from './head.js';
 import type { Precision } from './layers.js';
-import { hiddenStates } from './network.js';
-import type { PassConfig } from './network-config.js';
 import {
   type AdapterDeclaration,
   type ParameterDeclaration,
@@ -23,6 +21,8 @@ import {
   parametersIn,
   trainingStates,
 } from './parameters.js';
+import { hiddenStates } from './transformer.js';
+import type { PassConfig } from './transformer-config.js';
 
 /** What the programs of a language model are written from. */
 export interface ProgramOptions {

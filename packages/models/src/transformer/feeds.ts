@@ -1,11 +1,11 @@
 import type { FedTensor } from '@metaapo/engine';
 import type { TilePartArrays } from './attention-tiles.js';
 import type { PackedLayout } from './layout.js';
-import type { NetworkConfig } from './network-config.js';
 import { inverseFrequencies, rotaryAngles } from './rotary.js';
+import type { TransformerConfig } from './transformer-config.js';
 
 /** The arrays that the programs over a packed layout read, by input name. */
-export function feedsOf(layout: PackedLayout, config: NetworkConfig): Readonly<Record<string, FedTensor>> {
+export function feedsOf(layout: PackedLayout, config: TransformerConfig): Readonly<Record<string, FedTensor>> {
   const { cosines, sines } = rotaryAngles(layout.positions, inverseFrequencies(config.rope, config.headDim));
   const angles = [layout.positions.length, config.headDim / 2];
   return {
