@@ -9,10 +9,6 @@ export { type FunctionRewardOptions, functionReward, type RewardFunction } from 
 export { type HttpRewardContext, type HttpRewardOptions, httpReward } from './http/http-reward.js';
 export { judge } from './judge/judge.js';
 export type { JudgeOptions } from './judge/judge-options.js';
-export { bestOfN } from './pairs/best-of-n.js';
-export { bestRandom } from './pairs/best-random.js';
-export { bestWorst } from './pairs/best-worst.js';
-export { type MaxMinLengthPenaltyOptions, maxMinLengthPenalty } from './pairs/max-min-length-penalty.js';
 export { plugin as default } from './plugin.js';
 export {
   jsonValidityReward,

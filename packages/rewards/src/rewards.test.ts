@@ -1,78 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RewardModel, ScoredResponse } from '@metaapo/core/contracts';
+import type { RewardModel } from '@metaapo/core/contracts';
 import { describe, expect, it } from 'vitest';
 import { functionRewardPart } from './function-reward.js';
-import {
-  bestOfN,
-  bestRandom,
-  bestWorst,
-  functionReward,
-  jsonValidityReward,
-  lengthReward,
-  maxMinLengthPenalty,
-  regexReward,
-} from './index.js';
+import { functionReward, jsonValidityReward, lengthReward, regexReward } from './index.js';
 
 const requests = (...responses: string[]) => responses.map((response) => ({ prompt: 'p', response }));
-const scored = (reward: number, ...tokens: number[]): ScoredResponse => ({
-  text: tokens.join(' '),
-  tokens: Int32Array.from(tokens),
-  reward,
-  finishReason: 'stop',
-});
-
-describe('pair rules', () => {
-  const responses = [scored(0.2, 1), scored(0.9, 2), scored(0.5, 3), scored(-1, 4)];
-
-  it('best-worst takes the highest and the lowest reward', () => {
-    expect(bestWorst().pair(responses, 0)).toEqual({ chosen: responses[1], rejected: responses[3] });
-  });
-
-  it('best-random draws the rejected one evenly from the others', () => {
-    const drawn = [0, 0.4, 0.99].map((uniform) => bestRandom().pair(responses, uniform));
-    expect(drawn.map((pair) => 'rejected' in pair && pair.rejected.reward)).toEqual([0.5, 0.2, -1]);
-  });
-
-  it('max-min-length-penalty takes the penalty off the reward', () => {
-    const long = scored(1, 1, 2, 3, 4);
-    const short = scored(0.9, 5);
-    expect(maxMinLengthPenalty({ penalty: 0.1 }).pair([long, short], 0)).toMatchObject({
-      chosen: short,
-      rejected: long,
-    });
-  });
-
-  it('makes no pair of ties, twins or a single response', () => {
-    expect(bestWorst().pair([scored(1, 1), scored(1, 2)], 0)).toEqual({ reason: 'tie' });
-    expect(bestWorst().pair([scored(1, 1), scored(0, 1)], 0)).toEqual({ reason: 'twins' });
-    expect(
-      bestWorst().pair(
-        [
-          { ...scored(1, 1), text: 'a' },
-          { ...scored(0, 2), text: 'a' },
-        ],
-        0,
-      ),
-    ).toEqual({
-      reason: 'twins',
-    });
-    expect(bestWorst().pair([scored(1, 1)], 0)).toEqual({ reason: 'too-few' });
-  });
-
-  it('best-of-n takes the best over the offline chosen one, where it beats it', () => {
-    const { pair } = bestOfN();
-    expect(pair(responses, 0, scored(0.8, 5))).toEqual({ chosen: responses[1], rejected: scored(0.8, 5) });
-    expect(pair(responses.slice(1, 2), 0, scored(0.8, 5))).toMatchObject({ chosen: responses[1] });
-    expect(pair(responses, 0, scored(0.9, 5))).toEqual({ reason: 'tie' });
-    expect(pair(responses, 0, scored(1, 5))).toEqual({ reason: 'not-better' });
-    expect(pair(responses, 0, scored(0.8, 2))).toEqual({ reason: 'twins' });
-    expect(pair(responses, 0)).toEqual({ reason: 'too-few' });
-    expect(pair([], 0, scored(0.8, 5))).toEqual({ reason: 'too-few' });
-  });
-});
-
 describe('rule rewards', () => {
   const rewardsOf = async (model: RewardModel, ...responses: string[]): Promise<number[]> =>
     Array.from(await model.score(requests(...responses)));

@@ -6,11 +6,12 @@ import losses from '@metaapo/losses';
 import metaLearners from '@metaapo/meta-learners';
 import models from '@metaapo/models';
 import rewards from '@metaapo/rewards';
+import rules from '@metaapo/rules';
 import samplers from '@metaapo/samplers';
 import trackers from '@metaapo/trackers';
 
 /** The plugins that come with the command. */
-export const OWN_PLUGINS: readonly Plugin[] = [losses, metaLearners, samplers, rewards, models, trackers];
+export const OWN_PLUGINS: readonly Plugin[] = [losses, metaLearners, rules, samplers, rewards, models, trackers];
 
 /**
  * The project's own plugins and those that a recipe names: packages, found from the working directory, or paths.

@@ -151,7 +151,7 @@ describe('plugin', () => {
   const context: PartContext = { baseDirectory: '.', report: () => undefined, env: {} };
   const ruleParts = plugin.parts.filter((part) => part.slot === SELECTION_RULE);
 
-  it('registers all six rules under the slot selection-rule', () => {
+  it('registers all six selection rules under their slot', () => {
     expect(() => checkPlugin(plugin)).not.toThrow();
     expect(slotName(SELECTION_RULE)).toBe('selection-rule');
     expect(ruleParts.map((part) => part.id)).toEqual(['meta', 'threshold', 'budget', 'random', 'all', 'none']);

@@ -1,0 +1,11 @@
+export { bestOfN } from './pairs/best-of-n.js';
+export { bestRandom } from './pairs/best-random.js';
+export { bestWorst } from './pairs/best-worst.js';
+export { type MaxMinLengthPenaltyOptions, maxMinLengthPenalty } from './pairs/max-min-length-penalty.js';
+export { plugin as default } from './plugin.js';
+export { type AllOptions, all } from './selection/all.js';
+export { type BudgetOptions, budget } from './selection/budget.js';
+export { type MetaOptions, meta } from './selection/meta.js';
+export { type NoneOptions, none } from './selection/none.js';
+export { type RandomOptions, random } from './selection/random.js';
+export { type ThresholdOptions, threshold } from './selection/threshold.js';
