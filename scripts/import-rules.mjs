@@ -11,7 +11,8 @@ const TESTING = '@metaapo/testing';
 const ALLOWED = {
   core: [],
   engine: [CONTRACTS],
-  models: [...LOW, '@metaapo/engine'],
+  data: [...LOW, '@metaapo/hub'],
+  models: [...LOW, '@metaapo/engine', '@metaapo/hub'],
 };
 const PLUGIN = LOW;
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { findModel } from '../packages/cli/src/training/open-models.js';
-import { hubServer } from '../packages/data/test/hub-server.js';
+import { hubServer } from '../packages/hub/test/hub-server.js';
 
 const home = mkdtempSync(join(tmpdir(), 'metaapo-models-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));

@@ -1,7 +1,4 @@
-export { downloadSnapshot, type SnapshotRequest } from './hub/download-snapshot.js';
-export type { HubOptions } from './hub/hub-settings.js';
-export type { Repository } from './hub/repository.js';
-export { type DataFileOptions, resolveDataFiles } from './hub/resolve-data-files.js';
+export { type DataFileOptions, resolveDataFiles } from './files/resolve-data-files.js';
 export type { DataRow } from './rows/data-row.js';
 export { type DemonstrationReadOptions, parseDemonstration, readDemonstrations } from './rows/read-demonstrations.js';
 export { parsePreference, readPreferences } from './rows/read-preferences.js';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { TrainingRecipe } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { downloadSnapshot } from '@metaapo/data';
+import { downloadSnapshot } from '@metaapo/hub';
 import {
   adapterBase,
   type LanguageModel,

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { temporaryFile } from '../../test/temporary-directory.js';
+import { temporaryFile } from '../test/temporary-directory.js';
 import { hubSettings } from './hub-settings.js';
 
 const cache = (environment: Record<string, string>): string =>

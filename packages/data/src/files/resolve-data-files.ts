@@ -1,11 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { fetchSnapshot, type HubOptions, isRepositoryName } from '@metaapo/hub';
 import { DATA_FILE_ENDINGS } from '../rows/read-rows.js';
 import { filesOfSplit } from './data-splits.js';
-import { fetchSnapshot } from './download-snapshot.js';
-import type { HubOptions } from './hub-settings.js';
-import { isRepositoryName } from './repository.js';
 
 /** Which part of a data set, and how to reach the hub. */
 export interface DataFileOptions extends HubOptions {
@@ -16,7 +14,7 @@ export interface DataFileOptions extends HubOptions {
 /**
  * Paths of the data files of a source: the file itself, the files of a split in a directory, or those of a data set of
  * the hub `owner/name`, fetched where the cache lacks them.
- * @throws MetaapoError with code `data` when there is no such file, data set or split; see {@link downloadSnapshot} for
+ * @throws MetaapoError with code `data` when there is no such file, data set or split; see `downloadSnapshot` of @metaapo/hub for
  * what the hub may bring
  */
 export async function resolveDataFiles(source: string, options: DataFileOptions = {}): Promise<string[]> {

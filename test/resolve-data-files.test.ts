@@ -1,12 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readPreferences, resolveDataFiles } from '@metaapo/data';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { collect } from '../../test/collect.js';
-import { COMMIT, hubServer } from '../../test/hub-server.js';
-import { temporaryDirectory, temporaryFile } from '../../test/temporary-directory.js';
-import { readPreferences } from '../rows/read-preferences.js';
-import { filesOfSplit } from './data-splits.js';
-import { resolveDataFiles } from './resolve-data-files.js';
+import { filesOfSplit } from '../packages/data/src/files/data-splits.js';
+import { collect } from '../packages/data/test/collect.js';
+import { temporaryDirectory, temporaryFile } from '../packages/data/test/temporary-directory.js';
+import { COMMIT, hubServer } from '../packages/hub/test/hub-server.js';
 
 beforeEach(() => {
   for (const name of ['HF_TOKEN', 'HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE']) vi.stubEnv(name, undefined);

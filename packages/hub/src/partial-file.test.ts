@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { temporaryDirectory } from '../../test/temporary-directory.js';
+import { temporaryDirectory } from '../test/temporary-directory.js';
 import { claimPartial, releasePartial } from './partial-file.js';
 
 const host = hostname().replaceAll(/[^\w-]/g, '_');

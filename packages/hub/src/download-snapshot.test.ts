@@ -4,8 +4,8 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { join } from 'node:path';
 import type { MetaapoError } from '@metaapo/core/contracts';
 import { beforeEach, expect, it, vi } from 'vitest';
-import { COMMIT, gitObjectId, type HubRepository, hubServer, sha256 } from '../../test/hub-server.js';
-import { temporaryDirectory } from '../../test/temporary-directory.js';
+import { COMMIT, gitObjectId, type HubRepository, hubServer, sha256 } from '../test/hub-server.js';
+import { temporaryDirectory } from '../test/temporary-directory.js';
 import { downloadSnapshot, type SnapshotRequest } from './download-snapshot.js';
 
 const WEIGHTS = 'weights '.repeat(20_000);

@@ -1,0 +1,3 @@
+export { downloadSnapshot, fetchSnapshot, type Snapshot, type SnapshotRequest } from './download-snapshot.js';
+export type { HubOptions } from './hub-settings.js';
+export { isRepositoryName, type Repository } from './repository.js';
