@@ -1,4 +1,4 @@
-import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
+import { isMetaapoError, MetaapoError, plainText, withoutAddressKeys } from '@metaapo/core/contracts';
 
 /** Exit code of a failure: 130 for an interruption, 1 for a fault of ours, 2 for anything the user can mend. */
 export function exitCodeOf(error: unknown): number {
@@ -17,12 +17,16 @@ export function reportError(error: unknown): void {
   process.stderr.write(`metaapo: ${withoutSecrets(text)}\n`);
 }
 
-/** The text with the values of secret environment variables taken out. */
+/**
+ * The text as it may be written or printed: without the values of secret environment variables, without keys in addresses
+ * and without control characters.
+ */
 export function withoutSecrets(text: string): string {
   const secrets = Object.entries(process.env)
     .filter(([name, value]) => /TOKEN|KEY|SECRET|PASSWORD/.test(name) && value !== undefined && value.length >= 8)
     .map(([, value]) => value!);
-  return secrets.reduce((clean, secret) => clean.split(secret).join('***'), text);
+  const clean = secrets.reduce((left, secret) => left.split(secret).join('***'), text);
+  return plainText(withoutAddressKeys(clean));
 }
 
 const ANOTHER_PLACE = 'Choose another path';

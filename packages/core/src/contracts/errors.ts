@@ -1,3 +1,5 @@
+import { plainText, withoutAddressKeys } from './plain-text.js';
+
 /** Marker that recognises an error of this project across duplicate copies of the package. */
 const MARKER = Symbol.for('@metaapo/core:MetaapoError');
 
@@ -29,17 +31,19 @@ export type ErrorCode =
 
 /**
  * The one error class of the project. Its message is one paragraph:
- * `where: summary. Expected ...; got .... Remedy.`
+ * `where: summary. Expected ...; got .... Remedy.` Whatever the fields hold, it is on one line, has an end, shows no
+ * control character, and no key that an address holds.
  */
 export class MetaapoError extends Error {
   readonly code: ErrorCode;
   readonly fault: Fault;
 
   constructor(code: ErrorCode, summary: string, fault: Fault) {
-    super(paragraph(summary, fault), fault.cause === undefined ? undefined : { cause: fault.cause });
+    const shown = shownFault(fault);
+    super(paragraph(shownField(summary), shown), fault.cause === undefined ? undefined : { cause: fault.cause });
     this.name = 'MetaapoError';
     this.code = code;
-    this.fault = fault;
+    this.fault = shown;
     Object.defineProperty(this, MARKER, { value: true });
   }
 }
@@ -47,6 +51,24 @@ export class MetaapoError extends Error {
 /** True for a {@link MetaapoError} of any copy of this package. */
 export function isMetaapoError(error: unknown): error is MetaapoError {
   return typeof error === 'object' && error !== null && MARKER in error;
+}
+
+/** Most characters of a field in a message; of what was found, which is whatever somebody sent, fewer. */
+const MOST = 800;
+const MOST_GOT = 300;
+
+function shownField(text: string, most = MOST): string {
+  return plainText(withoutAddressKeys(text.replace(/[\r\n]\s*/g, ' ')), most);
+}
+
+function shownFault({ where, expected, got, remedy, cause }: Fault): Fault {
+  return {
+    where: shownField(where),
+    ...(expected !== undefined && { expected: shownField(expected) }),
+    ...(got !== undefined && { got: shownField(got, MOST_GOT) }),
+    ...(remedy !== undefined && { remedy: shownField(remedy) }),
+    ...(cause !== undefined && { cause }),
+  };
 }
 
 function paragraph(summary: string, fault: Fault): string {

@@ -4,6 +4,7 @@ export * from './meta-learner.js';
 export * from './model-source.js';
 export * from './pair-rule.js';
 export * from './parse-options.js';
+export * from './plain-text.js';
 export * from './plugin.js';
 export * from './preference-loss.js';
 export * from './preference-row.js';

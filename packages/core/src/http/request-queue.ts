@@ -16,6 +16,9 @@ export interface RequestQueueOptions<Task, Result> {
   readonly attempt: (server: number, task: Task, signal: AbortSignal | undefined) => Promise<Result>;
 }
 
+/** While something waits, the queue looks again after this time at the latest, whatever else wakes it. */
+const LONGEST_LOOK_MS = 1000;
+
 interface Job<Task, Result> {
   readonly task: Task;
   readonly signal: AbortSignal | undefined;
@@ -46,9 +49,9 @@ export function createRequestQueue<Task, Result>(
     isFresh(job, server) ||
     (mayTry(job, server) && !servers.some((other) => isFresh(job, other) && !isDown(other, retries)));
 
-  /** The idlest free server that has something to do, and what. */
-  const nextServing = (): { readonly server: ServerLoad; readonly job: Job<Task, Result> } | undefined => {
-    const free = servers.filter((server) => isFree(server, concurrency)).sort((a, b) => a.active - b.active);
+  /** The idlest server that is free at a time and has something to do, and what. */
+  const nextServing = (nowMs: number): { readonly server: ServerLoad; readonly job: Job<Task, Result> } | undefined => {
+    const free = servers.filter((server) => isFree(server, concurrency, nowMs)).sort((a, b) => a.active - b.active);
     for (const server of free) {
       const job = waiting.find((candidate) => suits(candidate, server));
       if (job !== undefined) return { server, job };
@@ -58,12 +61,15 @@ export function createRequestQueue<Task, Result>(
 
   const giveOut = (): void => {
     clearTimeout(timer);
-    for (let next = nextServing(); next !== undefined; next = nextServing()) {
+    // One look at the clock: a rest that ended between two would be neither over nor waited for.
+    const nowMs = performance.now();
+    for (let next = nextServing(nowMs); next !== undefined; next = nextServing(nowMs)) {
       takeOut(waiting, next.job);
       void serve(next.server, next.job);
     }
-    const rests = servers.map(({ restUntilMs }) => restUntilMs - performance.now()).filter((rest) => rest > 0);
-    if (waiting.length > 0 && rests.length > 0) timer = setTimeout(giveOut, Math.ceil(Math.min(...rests)));
+    if (waiting.length === 0) return;
+    const rests = servers.map(({ restUntilMs }) => Math.ceil(restUntilMs - nowMs)).filter((rest) => rest > 0);
+    timer = setTimeout(giveOut, Math.min(...rests, LONGEST_LOOK_MS));
   };
 
   const serve = async (server: ServerLoad, job: Job<Task, Result>): Promise<void> => {

@@ -25,9 +25,9 @@ export function isDown({ failures }: ServerLoad, retries: number): boolean {
   return failures > retries;
 }
 
-/** True when a server may take a request: after a failure one at a time, until it answers. */
-export function isFree(server: ServerLoad, concurrency: number): boolean {
-  return server.active < (server.failures > 0 ? 1 : concurrency) && server.restUntilMs <= performance.now();
+/** True when a server may take a request at a time: after a failure one at once, until it answers. */
+export function isFree(server: ServerLoad, concurrency: number, nowMs: number): boolean {
+  return server.active < (server.failures > 0 ? 1 : concurrency) && server.restUntilMs <= nowMs;
 }
 
 /**
