@@ -115,7 +115,7 @@ describe('metaapo run', () => {
     expect(selected).toBe(10);
     expect(annotations).toEqual({ done: expect.any(Number), ofAll: 300 });
     expect(annotations.done).toBeLessThanOrEqual(50);
-    expect(pairs.pairs! + pairs.tie! + pairs.twins! + pairs['too-few']! + pairs['not-better']!).toBe(10);
+    expect(pairs.pairs! + pairs.tie! + pairs.duplicates! + pairs['too-few']! + pairs['not-better']!).toBe(10);
   });
 
   it('leaves unselected rows out when the recipe says so, also when none are left', () => {

@@ -13,7 +13,7 @@ const SOUND: PairRule = {
     if (responses.length < 2) return { reason: 'too-few' };
     const [chosen, rejected] = [ranked(responses)[0]!, ranked(responses).at(-1)!];
     if (chosen.reward === rejected.reward) return { reason: 'tie' };
-    return chosen.text === rejected.text ? { reason: 'twins' } : { chosen, rejected };
+    return chosen.text === rejected.text ? { reason: 'duplicates' } : { chosen, rejected };
   },
 };
 
@@ -35,7 +35,7 @@ const careless: PairRule['pair'] = (responses) =>
   responses.length < 2 ? { reason: 'too-few' } : { chosen: ranked(responses)[0]!, rejected: ranked(responses).at(-1)! };
 
 const MUTANTS: readonly (readonly [name: string, create: () => PairRule, fault: RegExp])[] = [
-  ['pairs of ties and twins', rule({ pair: careless }), /of equal rewards it makes .* expected the reason tie/],
+  ['pairs of ties and duplicates', rule({ pair: careless }), /of equal rewards it makes .* expected the reason tie/],
   [
     'a pair of one response',
     rule({ pair: (r, u) => (r.length === 1 ? { chosen: r[0]!, rejected: r[0]! } : SOUND.pair(r, u)) }),

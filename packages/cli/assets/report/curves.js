@@ -30,7 +30,7 @@
         fixed(one.rewards.chosen),
         fixed(one.rewards.rejected),
         whole(one.pairs.pairs),
-        whole(one.pairs.tie + one.pairs.twins + one.pairs['too-few'] + one.pairs['not-better']),
+        whole(one.pairs.tie + one.pairs.duplicates + one.pairs['too-few'] + one.pairs['not-better']),
         whole(one.pairs.truncated),
         fixed(one.kl?.perResponse, 2),
         fixed(one.heldOutReward),

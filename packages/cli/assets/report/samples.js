@@ -9,7 +9,7 @@
   ];
   const REASONS = {
     tie: 'All responses have the same reward: no pair.',
-    twins: 'Best and worst response are the same text: no pair.',
+    duplicates: 'Best and worst response are the same text: no pair.',
     'not-better': 'No response is better than the offline one: no pair.',
     'too-few': 'Fewer than two usable responses: no pair.',
     unselected: 'Not selected: no new responses, no reward calls.',

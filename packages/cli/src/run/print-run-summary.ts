@@ -42,7 +42,7 @@ const LEFT_OUT: readonly (readonly [name: keyof IterationSummary['pairs'], label
 
 const NO_PAIR: readonly (readonly [name: keyof IterationSummary['pairs'], label: string])[] = [
   ['tie', 'equal rewards'],
-  ['twins', 'equal texts'],
+  ['duplicates', 'equal texts'],
   ['too-few', 'too few responses'],
   ['not-better', 'no better than offline'],
 ];

@@ -11,7 +11,7 @@ export interface ScoredResponse {
  * Why no pair was made: fewer responses than it takes, equal rewards, equal texts, or an offline response that no new
  * one beats.
  */
-export type NoPairReason = 'too-few' | 'tie' | 'twins' | 'not-better';
+export type NoPairReason = 'too-few' | 'tie' | 'duplicates' | 'not-better';
 
 /** A preference between two responses, or why there is none. */
 export type PairOutcome =

@@ -1,18 +1,19 @@
 import type { ResponseSampler, TokenizedPreference } from '../contracts/index.js';
 import type { Journal, JournalEntry } from '../storage/index.js';
 import type { RowLogprobs, TrainerState } from '../trainer/index.js';
-import { type BuiltPairs, buildPairs } from './build-pairs.js';
-import { heldOutReward } from './held-out-reward.js';
-import { type IterationSummary, summarize } from './iteration-summary.js';
-import { type KlEstimate, klToReference } from './kl-to-reference.js';
-import type { Annotate } from './pay-once.js';
-import { isReferenceRead, offlineReference, withOnlineReference, withReference } from './reference-passes.js';
-import type { IterationRecord } from './run-journal.js';
+import { heldOutReward } from './annotation/held-out-reward.js';
+import type { Annotate } from './annotation/pay-once.js';
+import { sampleAndAnnotate } from './annotation/sample-and-annotate.js';
+import type { IterationRecord } from './journal/run-journal.js';
+import { type BuiltPairs, buildPairs } from './pairs/build-pairs.js';
+import { type KlEstimate, klToReference } from './reference/kl-to-reference.js';
+import { isReferenceRead, offlineReference, withOnlineReference, withReference } from './reference/reference-passes.js';
 import type { RunOptions } from './run-options.js';
-import { sampleAndAnnotate } from './sample-and-annotate.js';
-import { scoreSlice, selectSlice } from './score-and-select.js';
-import { type StageClock, withStageClock } from './stage-clock.js';
-import { stageTokens } from './stage-tokens.js';
+import { scoreSlice } from './selection/score-slice.js';
+import { selectSlice } from './selection/select-prompts.js';
+import { type IterationSummary, summarize } from './summary/iteration-summary.js';
+import { type StageClock, withStageClock } from './summary/stage-clock.js';
+import { stageTokens } from './summary/stage-tokens.js';
 import { trainSlice } from './train-slice.js';
 
 /** Where an iteration stands. */
@@ -72,7 +73,7 @@ async function runStages(options: RunOptions, context: IterationContext, clock: 
   });
   const given = { responses: record.responses, rewards };
   const built = buildPairs(rows, given, { ...options, rule: parts.pairs, iteration });
-  const { kl, reference } = await referOnline(options, context, { wanted, built, offline }, clock);
+  const { kl, reference } = await scoreReference(options, context, { wanted, built, offline }, clock);
   const trained = await clock.time('train', () => trainSlice(options, context, built.rows, reference));
   if (trained.steps > 0) context.onTrained(trained.modelDirectory);
   const heldOut = await clock.time('evaluate', () => evaluateRewards(options, annotate));
@@ -111,7 +112,7 @@ interface OnlinePairs {
 }
 
 /** What the reference says of new responses. It was closed while they were sampled, and is opened where there are any. */
-async function referOnline(
+async function scoreReference(
   options: RunOptions,
   { iteration, record }: IterationContext,
   { wanted, built, offline }: OnlinePairs,

@@ -7,9 +7,9 @@ import { coinRun } from '../../test/run/coin-run.js';
 import { coinServer } from '../../test/run/coin-server.js';
 import type { Metrics, RewardModel, Tracker } from '../contracts/index.js';
 import { readMetrics } from '../storage/index.js';
-import { ITERATION_METRICS } from './iteration-metrics.js';
 import { runIterations } from './run-iterations.js';
 import type { RunOptions } from './run-options.js';
+import { ITERATION_METRICS } from './summary/iteration-metrics.js';
 
 async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'metaapo-run-'));

@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
 import { type Journal, type JournalEntry, openJournal, readJournal } from '../storage/index.js';
 import { initialTrainerState, loadTrainerCheckpoint, RUN_FILES, type TrainerState } from '../trainer/index.js';
-import { annotationLimit } from './annotation-limit.js';
+import { annotationLimit } from './annotation/annotation-limit.js';
+import { type Annotate, payOnce } from './annotation/pay-once.js';
 import { iterationCheckpoint, iterationKey, iterationModel } from './iteration-files.js';
-import { logIteration } from './iteration-metrics.js';
 import { iterationSlices } from './iteration-slices.js';
-import type { IterationSummary } from './iteration-summary.js';
-import { type Annotate, payOnce } from './pay-once.js';
+import { recordOf } from './journal/run-journal.js';
+import { claimJournal, sinceOtherData } from './journal/run-key.js';
 import { callsPerPrompt, evaluateRewards, runIteration } from './run-iteration.js';
-import { recordOf } from './run-journal.js';
-import { claimJournal, sinceOtherData } from './run-key.js';
 import type { RunOptions } from './run-options.js';
-import { servePolicy } from './served-policy.js';
+import { servePolicy } from './serving/served-policy.js';
+import { logIteration } from './summary/iteration-metrics.js';
+import type { IterationSummary } from './summary/iteration-summary.js';
 
 /** What a run ended with. */
 export interface RunSummary {

@@ -1,4 +1,5 @@
 import type {
+  ChatMessage,
   MetaLearner,
   MetaLearnerState,
   PairRule,
@@ -12,11 +13,10 @@ import type {
 } from '../contracts/index.js';
 import type { Schedule } from '../numerics/index.js';
 import type { CheckpointKey, EvaluationSet, OptimizerSettings, TrainingObserver } from '../trainer/index.js';
-import type { AnnotationBudget } from './annotation-limit.js';
-import type { RewardEvaluation } from './held-out-reward.js';
-import type { IterationSummary } from './iteration-summary.js';
-import type { RunPrompt } from './run-prompt.js';
-import type { ServingCheck } from './serving-check.js';
+import type { AnnotationBudget } from './annotation/annotation-limit.js';
+import type { RewardEvaluation } from './annotation/held-out-reward.js';
+import type { ServingCheck } from './serving/serving-check.js';
+import type { IterationSummary } from './summary/iteration-summary.js';
 
 /**
  * A stage of an iteration, in order: the reference's log-probabilities of the offline pairs, the policy's scores, the
@@ -33,6 +33,16 @@ export interface RunObserver extends TrainingObserver {
   /** The sampler's servers were found to serve the policy as it is now. */
   served?(check: ServingCheck): void;
   summary?(summary: IterationSummary): void;
+}
+
+/** A prompt as people and servers read it. */
+export interface RunPrompt {
+  /** The conversation, where the row has one. */
+  readonly messages?: readonly ChatMessage[] | undefined;
+  /** The prompt as text; the rendered conversation where the row has one. */
+  readonly text: string;
+  /** Texts of the row's offline pair, for reports. */
+  readonly offline?: { readonly chosen: string; readonly rejected: string } | undefined;
 }
 
 /** The parts of a run of iterations. */

@@ -1,7 +1,7 @@
 import type { PairRule, PartDefinition } from '@metaapo/core/contracts';
 import { definePart, PAIR_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
-import { areTwins } from './preference-of.js';
+import { areDuplicates } from './preference-of.js';
 
 const schema = z.strictObject({});
 
@@ -19,7 +19,7 @@ export function bestOfN(): PairRule {
       if (best === undefined || offline === undefined) return { reason: 'too-few' };
       if (best.reward === offline.reward) return { reason: 'tie' };
       if (best.reward < offline.reward) return { reason: 'not-better' };
-      return areTwins(best, offline) ? { reason: 'twins' } : { chosen: best, rejected: offline };
+      return areDuplicates(best, offline) ? { reason: 'duplicates' } : { chosen: best, rejected: offline };
     },
   };
 }

@@ -30,9 +30,9 @@ describe('pair rules', () => {
     });
   });
 
-  it('makes no pair of ties, twins or a single response', () => {
+  it('makes no pair of ties, duplicates or a single response', () => {
     expect(bestWorst().pair([scored(1, 1), scored(1, 2)], 0)).toEqual({ reason: 'tie' });
-    expect(bestWorst().pair([scored(1, 1), scored(0, 1)], 0)).toEqual({ reason: 'twins' });
+    expect(bestWorst().pair([scored(1, 1), scored(0, 1)], 0)).toEqual({ reason: 'duplicates' });
     expect(
       bestWorst().pair(
         [
@@ -42,7 +42,7 @@ describe('pair rules', () => {
         0,
       ),
     ).toEqual({
-      reason: 'twins',
+      reason: 'duplicates',
     });
     expect(bestWorst().pair([scored(1, 1)], 0)).toEqual({ reason: 'too-few' });
   });
@@ -53,7 +53,7 @@ describe('pair rules', () => {
     expect(pair(responses.slice(1, 2), 0, scored(0.8, 5))).toMatchObject({ chosen: responses[1] });
     expect(pair(responses, 0, scored(0.9, 5))).toEqual({ reason: 'tie' });
     expect(pair(responses, 0, scored(1, 5))).toEqual({ reason: 'not-better' });
-    expect(pair(responses, 0, scored(0.8, 2))).toEqual({ reason: 'twins' });
+    expect(pair(responses, 0, scored(0.8, 2))).toEqual({ reason: 'duplicates' });
     expect(pair(responses, 0)).toEqual({ reason: 'too-few' });
     expect(pair([], 0, scored(0.8, 5))).toEqual({ reason: 'too-few' });
   });

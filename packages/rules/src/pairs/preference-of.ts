@@ -19,11 +19,11 @@ export function preferenceOf(
   const ranked = [...responses].sort((a, b) => worthOf(b) - worthOf(a));
   const { chosen, rejected } = take(ranked);
   if (worthOf(chosen) === worthOf(rejected)) return { reason: 'tie' };
-  return areTwins(chosen, rejected) ? { reason: 'twins' } : { chosen, rejected };
+  return areDuplicates(chosen, rejected) ? { reason: 'duplicates' } : { chosen, rejected };
 }
 
 /** True for responses that say the same: equal texts, or equal tokens. */
-export function areTwins(a: ScoredResponse, b: ScoredResponse): boolean {
+export function areDuplicates(a: ScoredResponse, b: ScoredResponse): boolean {
   if (a.text === b.text) return true;
   return a.tokens.length === b.tokens.length && a.tokens.every((token, index) => token === b.tokens[index]);
 }

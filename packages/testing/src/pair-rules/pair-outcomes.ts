@@ -63,13 +63,13 @@ export async function checkPairMembers(rule: PairRule): Promise<void> {
  * @throws ConformanceError with the case and what was made
  */
 export async function checkPairReasons(rule: PairRule): Promise<void> {
-  const twin = (reward: number): ScoredResponse => scored(OFFLINE.text, reward);
+  const duplicate = (reward: number): ScoredResponse => scored(OFFLINE.text, reward);
   const cases: readonly (readonly [name: string, responses: readonly ScoredResponse[], reasons: readonly string[]])[] =
     [
       ['no response', [], ['too-few']],
       ...(rule.readsOffline ? [] : [['one response', RESPONSES.slice(0, 1), ['too-few']] as const]),
       ['equal rewards', [scored('abcd', OFFLINE.reward), scored('efgh', OFFLINE.reward)], ['tie']],
-      ['equal texts', [twin(1), twin(0)], ['twins']],
+      ['equal texts', [duplicate(1), duplicate(0)], ['duplicates']],
     ];
   for (const [name, responses, reasons] of cases) {
     for (const uniform of UNIFORMS) {

@@ -1,0 +1,94 @@
+import type { ResponseSampler, SampledResponse, SamplingRequest, TokenizedPreference } from '../../contracts/index.js';
+import { MetaapoError } from '../../contracts/index.js';
+import { seedOf } from '../../numerics/index.js';
+import type { Journal } from '../../storage/index.js';
+import { type IterationRecord, journalResponses } from '../journal/run-journal.js';
+import type { StageClock } from '../summary/stage-clock.js';
+import { annotateConcurrently } from './annotate-concurrently.js';
+import type { Annotate } from './pay-once.js';
+import { groupOfRow, type RowRewards, rewardsOfRow, type ScoringOptions } from './row-rewards.js';
+
+/** What sampling and annotation work with. */
+export interface AnnotationOptions extends ScoringOptions {
+  readonly sampler: ResponseSampler;
+  readonly annotate: Annotate;
+  /** Responses a prompt, K. */
+  readonly count: number;
+  readonly journal: Journal;
+  readonly iteration: number;
+  readonly seed: number;
+  readonly clock: StageClock;
+  /** Told how many rows have responses, and how many have rewards. */
+  readonly progress: (stage: 'sample' | 'reward', rows: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * New responses to the rows, annotated while others are still being written. What the record holds is not sampled
+ * again; everything is journalled before it is used.
+ * @returns the rewards by data set number
+ */
+export async function sampleAndAnnotate(
+  rows: readonly TokenizedPreference[],
+  record: IterationRecord,
+  options: AnnotationOptions,
+): Promise<ReadonlyMap<number, RowRewards>> {
+  const { clock, signal, progress } = options;
+  const rewards = new Map<number, RowRewards>();
+  const annotateRows = async (part: readonly TokenizedPreference[]): Promise<void> => {
+    const groups = part.map((row) => groupOfRow(row, record.responses.get(row.row)!, options));
+    const annotated = await clock.time('reward', () => options.annotate(groups, signal));
+    for (const [index, given] of annotated.entries()) {
+      const { row } = part[index]!;
+      rewards.set(row, rewardsOfRow(record.responses.get(row)!, given, options));
+    }
+    progress('reward', rewards.size);
+  };
+  await annotateConcurrently<TokenizedPreference>(annotateRows, signal, async (add, either) => {
+    add(rows.filter(({ row }) => record.responses.has(row)));
+    await clock.time('sample', () => sampleMissing(rows, record, { ...options, signal: either }, add));
+  });
+  return rewards;
+}
+
+async function sampleMissing(
+  rows: readonly TokenizedPreference[],
+  record: IterationRecord,
+  options: AnnotationOptions,
+  add: (rows: readonly TokenizedPreference[]) => void,
+): Promise<void> {
+  const { sampler, journal, iteration, count, progress, signal } = options;
+  const missing = new Map(rows.filter(({ row }) => !record.responses.has(row)).map((row) => [row.row, row]));
+  progress('sample', record.responses.size);
+  if (missing.size === 0) return;
+  const requests = [...missing.values()].map((row) => requestOf(row, options));
+  for await (const { row, responses } of sampler.sample(requests, signal)) {
+    checkResponses(row, responses, count);
+    await journalResponses(journal, iteration, row, responses);
+    record.responses.set(row, responses);
+    progress('sample', record.responses.size);
+    add([missing.get(row)!]);
+    signal?.throwIfAborted();
+  }
+}
+
+function requestOf(row: TokenizedPreference, { promptOf, count, seed, iteration }: AnnotationOptions): SamplingRequest {
+  const { messages, text } = promptOf(row);
+  return {
+    row: row.row,
+    prompt: row.prompt,
+    messages,
+    text,
+    count,
+    seed: seedOf(['sample', seed, iteration, row.row]),
+  };
+}
+
+function checkResponses(row: number, responses: readonly SampledResponse[], count: number): void {
+  if (responses.length === count) return;
+  throw new MetaapoError('network', 'the sampler gave another number of responses than it was asked for', {
+    where: `row ${row}`,
+    expected: String(count),
+    got: String(responses.length),
+  });
+}

@@ -1,0 +1,69 @@
+import { MetaapoError } from '../../contracts/index.js';
+import type { Journal, JournalEntry } from '../../storage/index.js';
+import type { CheckpointKey } from '../../trainer/index.js';
+
+/** What a run was started with: hashes and names that have to be the same when it is resumed. */
+export interface RunKey extends CheckpointKey {
+  /** Fingerprint of the policy that it starts from. */
+  readonly policy: string;
+  /** Backend and precision, which decide last bits. */
+  readonly computedBy: string;
+}
+
+/** What {@link claimJournal} is told. */
+export interface ClaimOptions {
+  readonly output: string;
+  readonly key: RunKey;
+  /** Differences are warned of and accepted. */
+  readonly allowChanges: boolean;
+  readonly warn: (text: string) => void;
+  /** Done before other data are accepted: what was computed of the iteration under way is of no use. */
+  readonly discardProgress: () => Promise<void>;
+}
+
+const WHAT: Readonly<Record<keyof RunKey, string>> = {
+  recipe: 'the model, its adapter or its LoRA',
+  data: 'the training rows (files, tokenizer or data section)',
+  policy: 'the weights of the start model',
+  computedBy: 'the backend or precision, which moves last bits',
+};
+
+/**
+ * Begins a journal with what the run is started with, or compares what it was started with.
+ * @returns the key that the run was started with: that of its checkpoints for ever
+ * @throws MetaapoError with code `config` that names what differs, unless changes are allowed
+ */
+export async function claimJournal(journal: Journal, options: ClaimOptions): Promise<RunKey> {
+  const { key, allowChanges, warn } = options;
+  const known = journal.entries.filter(hasKey).map((entry) => entry.key);
+  const [first, last] = [known[0], known.at(-1)];
+  if (first === undefined || last === undefined) {
+    await journal.append({ kind: 'start', key });
+    return key;
+  }
+  const changed = (Object.keys(WHAT) as (keyof RunKey)[]).filter((name) => last[name] !== key[name]);
+  if (changed.length === 0) return first;
+  if (!allowChanges) throw notTheSame(options, changed);
+  for (const name of changed) warn(`changed since the run was started: ${WHAT[name]}`);
+  const isOtherData = changed.includes('data');
+  if (isOtherData) await options.discardProgress();
+  await journal.append({ kind: 'changed', key, isOtherData });
+  return first;
+}
+
+/** What is left of an iteration's entries: with other data it begins anew. */
+export function sinceOtherData(entries: readonly JournalEntry[]): readonly JournalEntry[] {
+  return entries.slice(entries.findLastIndex(({ isOtherData }) => isOtherData === true) + 1);
+}
+
+const hasKey = (entry: JournalEntry): entry is JournalEntry & { readonly key: RunKey } =>
+  entry.kind === 'start' || entry.kind === 'changed';
+
+function notTheSame({ output }: ClaimOptions, changed: readonly (keyof RunKey)[]): MetaapoError {
+  return new MetaapoError('config', 'this is not what the run was started with', {
+    where: output,
+    got: `changed: ${changed.map((name) => WHAT[name]).join('; ')}`,
+    remedy:
+      'Put it back, start another run with --set output=..., or accept the change with --allow-changes; with other rows the iteration under way begins anew',
+  });
+}

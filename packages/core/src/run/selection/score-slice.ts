@@ -1,0 +1,29 @@
+import { pairEntropies, pairScores, type RowLogprobs, readRows } from '../../trainer/index.js';
+import { scoresEntry } from '../journal/run-journal.js';
+import { isReferenceRead } from '../reference/reference-passes.js';
+import type { IterationContext } from '../run-iteration.js';
+import type { RunOptions } from '../run-options.js';
+
+/** Preference scores s of the slice, journalled; `undefined` where the selection rule reads none. */
+export async function scoreSlice(
+  options: RunOptions,
+  { rows, record, journal, iteration }: IterationContext,
+  reference: readonly RowLogprobs[] | undefined,
+): Promise<Float32Array | undefined> {
+  const { policy, parts, microBatchTokens, observer, signal } = options;
+  if (!parts.selection.readsScores) return undefined;
+  if (record.scores !== undefined) return record.scores;
+  const progress = (done: number): void => observer.stage?.('score', done, rows.length);
+  progress(0);
+  const readsEntropy = parts.metaLearner.readsEntropy === true;
+  const known = isReferenceRead(options, iteration) ? reference : undefined;
+  if (known !== undefined) progress(rows.length);
+  const { logprobs, entropies } =
+    known === undefined
+      ? await readRows(policy, rows, { microBatchTokens, entropies: readsEntropy, progress, signal })
+      : { logprobs: known };
+  record.scores = await pairScores(parts.loss, { rows, policy: logprobs, reference });
+  record.entropies = entropies && pairEntropies(rows, entropies);
+  await journal.append(scoresEntry(iteration, record.scores, record.entropies));
+  return record.scores;
+}
