@@ -1,5 +1,6 @@
 import type { MetaLearner } from './meta-learner.js';
 import type { ModelSource } from './model-source.js';
+import type { Objective } from './objective.js';
 import type { PairRule } from './pair-rule.js';
 import type { PreferenceLoss } from './preference-loss.js';
 import type { ResponseSampler } from './response-sampler.js';
@@ -18,6 +19,8 @@ const slot = <Part>(name: string): Slot<Part> => Symbol.for(`@metaapo/slot:${nam
 export const MODEL: Slot<ModelSource> = slot('model');
 /** Slot of preference losses. */
 export const LOSS: Slot<PreferenceLoss> = slot('loss');
+/** Slot of objectives: what is trained. */
+export const OBJECTIVE: Slot<Objective> = slot('objective');
 /** Slot of meta-learners, which weigh pairs. */
 export const META_LEARNER: Slot<MetaLearner> = slot('meta-learner');
 /** Slot of selection rules, which choose the prompts that get new responses. */
