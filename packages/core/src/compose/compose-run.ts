@@ -4,13 +4,14 @@ import {
   type AnyPart,
   LOSS,
   META_LEARNER,
-  MetaapoError,
   type MetaLearner,
   PAIR_RULE,
   type PairRule,
   type PartContext,
   type Plugin,
   type PreferenceLoss,
+  parseOptions,
+  partName,
   REWARD_MODEL,
   type ResponseSampler,
   type RewardModel,
@@ -18,7 +19,6 @@ import {
   SELECTION_RULE,
   type SelectionRule,
   type Slot,
-  slotName,
   TRACKER,
   type Tracker,
 } from '../contracts/index.js';
@@ -95,7 +95,7 @@ export async function checkParts(plugins: readonly Plugin[], recipe: Partial<Par
     [PAIR_RULE, pairs],
     ...trackers.map((tracker) => [TRACKER, tracker] as const),
   ];
-  for (const [slot, part] of wanted) if (part !== undefined) await checkOptions(registry.find(slot, part.id), part);
+  for (const [slot, part] of wanted) if (part !== undefined) checkedOptions(registry.find(slot, part.id), part);
 }
 
 /**
@@ -117,7 +117,7 @@ function partMaker(plugins: readonly Plugin[], context: PartContext = processCon
   const child = container.createChildContainer();
   const create = async <Part>(slot: Slot<Part>, wanted: PartRecipe): Promise<Part> => {
     const part = registry.find(slot, wanted.id);
-    return part.create(await checkOptions(part, wanted), { ...context, makePart: create }) as Part | Promise<Part>;
+    return part.create(checkedOptions(part, wanted), { ...context, makePart: create }) as Part | Promise<Part>;
   };
   return async (slot, wanted) => wanted && resolvePart(child, slot, () => create(slot, wanted));
 }
@@ -137,18 +137,8 @@ function resolvePart<Part>(
   return child.resolve<Part | Promise<Part>>(slot);
 }
 
-async function checkOptions(part: AnyPart, { id, ...given }: PartRecipe): Promise<unknown> {
-  const result = await part.options['~standard'].validate(given);
-  if (result.issues === undefined) return result.value;
-  const [issue] = result.issues;
-  const path = (issue?.path ?? []).map((key) => String(typeof key === 'object' ? key.key : key));
-  throw new MetaapoError('config', issue?.message ?? 'the options are not accepted', {
-    where: ['recipe', slotName(part.slot), id, ...path].join(' '),
-    got:
-      JSON.stringify(path.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)?.[key], given)) ??
-      'nothing',
-    remedy: 'Correct the option in the recipe',
-  });
+function checkedOptions(part: AnyPart, { id, ...given }: PartRecipe): unknown {
+  return parseOptions(partName(part.slot, id), part.options, given);
 }
 
 function processContext(): PartContext {

@@ -1,5 +1,12 @@
-import { type AnyPart, checkPlugin, MetaapoError, type Plugin, type Slot, slotName } from '../contracts/index.js';
-import { suggestion } from '../recipe/index.js';
+import {
+  type AnyPart,
+  checkPlugin,
+  MetaapoError,
+  type Plugin,
+  type Slot,
+  slotName,
+  suggestion,
+} from '../contracts/index.js';
 
 /** A part with the plugin it came from. */
 export interface RegisteredPart {

@@ -1,7 +1,9 @@
 export * from './demonstration.js';
+export { describeOptions, type OptionDescription } from './describe-options.js';
 export * from './errors.js';
 export * from './meta-learner.js';
 export * from './model-source.js';
+export * from './nearest.js';
 export * from './objective.js';
 export * from './pair-rule.js';
 export * from './parse-options.js';

@@ -34,7 +34,12 @@ export const PAIR_RULE: Slot<PairRule> = slot('pair-rule');
 /** Slot of trackers, which receive metrics. */
 export const TRACKER: Slot<Tracker> = slot('tracker');
 
-/** Name of a slot in messages and recipes, e.g. `loss`. */
+/** A part in messages: its slot in words and its id, e.g. `selection rule random`. */
+export function partName(of: Slot<unknown>, id: string): string {
+  return `${slotName(of).replace(/-(rule|model)$/, ' $1')} ${id}`;
+}
+
+/** Name of a slot in lists, e.g. `selection-rule`. */
 export function slotName(of: Slot<unknown>): string {
   return of.description?.replace('@metaapo/slot:', '') ?? 'unknown';
 }

@@ -10,6 +10,8 @@ export interface StandardSchema<Output> {
     readonly version: 1;
     readonly vendor: string;
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    /** Standard JSON Schema, from which lists and messages are written; a library without it gives shorter ones. */
+    readonly jsonSchema?: { readonly input: (options: { readonly target: 'draft-2020-12' }) => object } | undefined;
   };
 }
 

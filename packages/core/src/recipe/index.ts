@@ -1,4 +1,3 @@
-export { nearest, suggestion } from './nearest.js';
 export { parseRewardRecipe, parseTrainingRecipe, parseWith } from './parse-recipe.js';
 export { isRunRecipe, parseRunRecipe, type RunRecipe, runRecipe } from './run-recipe.js';
 export { parseSftRecipe, type SftRecipe, sftRecipe } from './sft-recipe.js';

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { MetaapoError } from '../contracts/index.js';
-import { suggestion } from './nearest.js';
+import { MetaapoError, suggestion } from '../contracts/index.js';
 import { rewardRecipe, type TrainingRecipe, trainingRecipe } from './training-recipe.js';
 
 /**
