@@ -73,7 +73,7 @@ describe('MetaAPO over a loss that was made for offline pairs', () => {
     const rows = makeRows();
     const model = await loadLanguageModel(join(root, 'fixtures', 'models', 'qwen2'), { optimizer, executor: 'eager' });
     try {
-      const reference = await referenceLogprobs({ model, rows, microBatchTokens: 4096, computedBy: 'test' });
+      const reference = await referenceLogprobs({ model, rows, microBatchTokens: 4096 });
       const learner = mlp();
       const plan = planBatches({ rowCount: rows.length, batchSize: BATCH, epochs: 1, shuffle: false, seed: 0 });
       const trainer = createPreferenceTrainer({

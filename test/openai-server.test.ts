@@ -32,9 +32,9 @@ async function teach({ model, tokenizer }: LoadedTextModel, requests: readonly S
   const groups = requests.map(({ prompt }) => ({ prompt, responses: [response] }));
   for (let step = 1; step <= 8; step++) {
     const ticket = await model.forward(groups);
-    await model.backward(ticket, new Float32Array(groups.length).fill(-1 / groups.length));
+    await model.backward(ticket, { perResponse: new Float32Array(groups.length).fill(-1 / groups.length) });
     const settings = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
-    await model.apply({ ...settings, step, learningRate: 2e-3 }, await model.gradientNorm());
+    await model.apply({ ...settings, step, learningRate: 2e-3 });
   }
 }
 

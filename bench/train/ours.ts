@@ -44,7 +44,7 @@ const rows = (JSON.parse(await readFile(request.rows, 'utf8')) as BenchRows).map
   }),
 }));
 const { microBatchTokens } = request;
-const reference = await referenceLogprobs({ model, rows, microBatchTokens, computedBy: backend.id });
+const reference = await referenceLogprobs({ model, rows, microBatchTokens });
 const steps = request.steps + 1;
 const everyRow = Int32Array.from(rows, (_, index) => index);
 const isQuadruple = rows[0]?.onlineChosen !== undefined;

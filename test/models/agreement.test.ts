@@ -28,10 +28,7 @@ async function pass(options: LanguageModelOptions, rows = 3): Promise<Pass> {
   try {
     const { logprobs } = await model.tokenLogprobs(groups);
     const ticket = await model.forward(groups);
-    await model.backward(
-      ticket,
-      Float32Array.from(ticket.sumLogprobs, (_, at) => Math.sin(at + 1)),
-    );
+    await model.backward(ticket, { perResponse: Float32Array.from(ticket.sumLogprobs, (_, at) => Math.sin(at + 1)) });
     // A language model is its computation, whose session holds the gradients.
     const { session } = model as unknown as Computation;
     const gradients = new Map<string, Float32Array>();

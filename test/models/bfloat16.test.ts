@@ -28,7 +28,7 @@ const groups = rows.map(({ prompt, chosen, rejected }) => ({ prompt, responses: 
 /** Loss of every step and log-probabilities after two of them. */
 async function train(options: LanguageModelOptions): Promise<readonly number[]> {
   const model = await loadLanguageModel(directory, { ...options, optimizer });
-  const reference = await referenceLogprobs({ model, rows, microBatchTokens: 64, computedBy: 'test' });
+  const reference = await referenceLogprobs({ model, rows, microBatchTokens: 64 });
   const trainer = createPreferenceTrainer({
     model,
     loss: dpo({ beta: 0.1 }),

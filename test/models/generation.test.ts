@@ -120,7 +120,7 @@ for (const [backend, executor] of WAYS) {
         );
       }));
 
-    it('ends at each of several ids and when the tokens are complete, and says which', (context) =>
+    it('ends at each of several ids, and says so', (context) =>
       withModel(directoryOf('qwen2'), context, async (model) => {
         const request = requestOf(3, { count: 1, stopTokenIds: [], maxNewTokens: 12 });
         const [[whole]] = (await generateAll(model, [request])) as [[Generation]];
@@ -130,10 +130,26 @@ for (const [backend, executor] of WAYS) {
         const [[stopped]] = (await generateAll(model, [{ ...request, stopTokenIds: [99, third] }])) as [[Generation]];
         expect([...stopped.tokens]).toEqual([...whole.tokens.subarray(0, at)]);
         expect(stopped.finishReason).toBe('stop');
-        const isComplete = (tokens: readonly number[]): boolean => tokens.length === 5;
-        const [[complete]] = (await generateAll(model, [{ ...request, isComplete }])) as [[Generation]];
-        expect(complete).toMatchObject({ finishReason: 'stop', tokens: whole.tokens.subarray(0, 5) });
       }));
+
+    it('ends with the token that makes a stop text whole, and refuses stop texts that no tokenizer reads', async (context) => {
+      const missing = await prepareBackend(backend);
+      if (missing !== undefined) return context.skip(missing);
+      const { model, tokenizer } = await loadTextModel(quickstartModel, { executor, cachedTokens: 256 });
+      const request = {
+        ...requestOf(3, { count: 1, stopTokenIds: [], maxNewTokens: 12 }),
+        prompt: Int32Array.of(20, 4),
+      };
+      const [[whole]] = (await generateAll(model, [request])) as [[Generation]];
+      const stopText = tokenizer!.decode(whole.tokens.subarray(3, 5), { keepSpecialTokens: true });
+      const stopTexts = ['never written', stopText];
+      const [[stopped]] = (await generateAll(model, [{ ...request, stopTexts }])) as [[Generation]];
+      expect(stopped).toMatchObject({ finishReason: 'stop', tokens: whole.tokens.subarray(0, 5) });
+      model.dispose();
+      const deaf = await loadLanguageModel(quickstartModel, { executor, cachedTokens: 256 });
+      await expect(generateAll(deaf, [{ ...request, stopTexts }])).rejects.toThrow(/stop texts need a tokenizer/);
+      deaf.dispose();
+    });
 
     it('refuses a request that has no room, before anything is computed', (context) =>
       withModel(

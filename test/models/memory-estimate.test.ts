@@ -30,7 +30,7 @@ async function measure(checkpoint: CheckpointPolicy) {
   const hidden = 4 * groups.flatMap(({ responses }) => responses).reduce((sum, { length }) => sum + length, 0);
   const ticket = await model.forward(groups);
   const kept = bytes() - weights - hidden * model.config.hiddenSize;
-  await model.backward(ticket, new Float32Array(16).fill(1));
+  await model.backward(ticket, { perResponse: new Float32Array(16).fill(1) });
   const gradients = bytes() - weights;
   const { config } = model;
   model.dispose();

@@ -51,7 +51,7 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
   let policy: LoadedTextModel | undefined;
   let parts: IterationParts | undefined;
   try {
-    const backend = await chooseBackend(recipe, say);
+    await chooseBackend(recipe, say);
     policy = await openPolicy(recipe, sources, { cachedTokens: recipe.cachedTokens });
     const context: PartContext = {
       baseDirectory: process.cwd(),
@@ -69,7 +69,7 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
     parts = composed as IterationParts;
     const { train, held, promptOf, heldPromptOf } = await loadPreferences(recipe, codingOf(policy), sources);
     const isFree = parts.loss.isReferenceFree;
-    const [heldReference] = await referencesOf(recipe, policy, [held], isFree, sources, backend.id);
+    const [heldReference] = await referencesOf(recipe, policy, [held], isFree, sources);
     await writeAtomically(join(recipe.output, RUN_FILES.recipe), stringify(recipe));
     const { training } = recipe;
     const summary = await runIterations({
@@ -92,7 +92,6 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
           ? undefined
           : { rows: held.slice(0, recipe.evaluateRewards), promptOf: heldPromptOf },
       key: checkpointKey(recipe, train),
-      computedBy: `${backend.id} ${recipe.precision}`,
       resume,
       allowChanges,
       observer: runObserver(),

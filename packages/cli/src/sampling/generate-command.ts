@@ -1,11 +1,4 @@
-import {
-  beforeStop,
-  endsWithStop,
-  type Generation,
-  type GenerationRequest,
-  MetaapoError,
-  type Tokenizer,
-} from '@metaapo/core/contracts';
+import { beforeStop, type Generation, type GenerationRequest, type Tokenizer } from '@metaapo/core/contracts';
 import { seedOf } from '@metaapo/core/numerics';
 import { type PromptRow, readPrompts, resolveDataFiles, tokenizePrompt } from '@metaapo/data';
 import type { BackendId } from '@metaapo/engine';
@@ -83,34 +76,23 @@ function requestOf(
   flags: GenerateFlags,
 ): GenerationRequest {
   const { stop, n, maxNewTokens, temperature, topP, topK, minP, repetitionPenalty } = flags;
-  const endsWithStop = stop && stopReader(stop, tokenizer);
   return {
     prompt: tokenizePrompt(row, tokenizer, model.config.vocabularySize),
     count: n,
     maxNewTokens,
     stopTokenIds: eosTokenIds,
-    isComplete: endsWithStop,
+    stopTexts: stop,
     seed: seedOf(['generate', flags.seed, index]),
     ...{ temperature, topP, topK, minP, repetitionPenalty },
   };
 }
 
-/** Tells whether a response holds a stop text. */
-function stopReader(stop: readonly string[], tokenizer: Tokenizer | undefined) {
-  if (tokenizer !== undefined) return (tokens: readonly number[]) => endsWithStop(tokens, stop, tokenizer);
-  throw new MetaapoError('config', 'stop texts need a tokenizer', {
-    where: '--stop',
-    got: 'a model directory without tokenizer.json',
-    remedy: 'Add the tokenizer to the model directory, or leave --stop out',
-  });
-}
-
 function keyOf(
-  { prompt, ...request }: GenerationRequest,
+  { prompt, stopTexts, ...request }: GenerationRequest,
   { model }: LoadedTextModel,
-  { stop, logprobs }: GenerateFlags,
+  { logprobs }: GenerateFlags,
 ): string {
-  return resultKey(model.fingerprint, [...prompt], request, stop, ...(logprobs === true ? ['logprobs'] : []));
+  return resultKey(model.fingerprint, [...prompt], request, stopTexts, ...(logprobs === true ? ['logprobs'] : []));
 }
 
 async function generateMissing(

@@ -21,7 +21,6 @@ type OpenedRecipe = PolicyRecipe & Pick<SftRecipe, 'output' | 'backend' | 'revis
 /** What a training in a claimed run directory works with. */
 export interface OpenedTraining {
   readonly policy: LoadedTextModel;
-  readonly backendId: string;
   /** Borrowed: closed at the end, also when the training fails. */
   readonly trackers: readonly Tracker[];
   readonly sources: Sources;
@@ -54,11 +53,11 @@ export async function inRunDirectory(
   let policy: LoadedTextModel | undefined;
   let trackers: readonly Tracker[] = [];
   try {
-    const backend = await chooseBackend(recipe, say);
+    await chooseBackend(recipe, say);
     const sources: Sources = { revision: recipe.revision, report: say, signal };
     policy = await openPolicy(recipe, sources, newHead === undefined ? {} : { newHead });
     trackers = await composeTrackers(plugins, recipe.trackers);
-    await train({ policy, backendId: backend.id, trackers, sources, signal });
+    await train({ policy, trackers, sources, signal });
     process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
     for (const tracker of trackers) await tracker.close();

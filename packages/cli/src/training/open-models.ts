@@ -9,6 +9,7 @@ import {
   type LoadedTextModel,
   loadLanguageModel,
   loadTextModel,
+  type TextModelOptions,
 } from '@metaapo/models';
 
 /** Files of a model that are fetched from the hub: no code, no pickles, no second copy of the weights. */
@@ -73,7 +74,7 @@ export async function findModel(model: string, sources: Sources, adapter?: strin
 export async function openTextModel(
   model: string,
   sources: Sources,
-  { adapter, ...options }: LanguageModelOptions = {},
+  { adapter, ...options }: TextModelOptions = {},
 ): Promise<LoadedTextModel> {
   const found = await findModel(model, sources, adapter);
   const loaded = await loadTextModel(found.directory, { ...options, adapter: found.adapter });

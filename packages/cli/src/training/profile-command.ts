@@ -78,7 +78,7 @@ async function step(
 ): Promise<number> {
   const started = performance.now();
   const ticket = await model.forward(rows.map(groupOf));
-  await model.backward(ticket, new Float32Array(ticket.sumLogprobs.length).fill(1 / rows.length));
-  await model.apply(optimizer, await model.gradientNorm());
+  await model.backward(ticket, { perResponse: new Float32Array(ticket.sumLogprobs.length).fill(1 / rows.length) });
+  await model.apply(optimizer);
   return (performance.now() - started) / 1000;
 }

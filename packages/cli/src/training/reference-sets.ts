@@ -13,7 +13,6 @@ export async function referencesOf(
   sets: readonly (readonly TokenizedPreference[])[],
   isReferenceFree: boolean,
   sources: Sources,
-  backendId: string,
 ): Promise<readonly (RowLogprobs[] | undefined)[]> {
   if (isReferenceFree) return sets.map(() => undefined);
   const model: LanguageModel =
@@ -30,7 +29,6 @@ export async function referencesOf(
           rows,
           microBatchTokens: recipe.training.microBatchTokens,
           cacheDirectory: join(cacheHome(process.env), 'reference-logprobs'),
-          computedBy: `${backendId} ${recipe.precision}`,
           progress: (done) => progress.update(before + done, total),
           signal: sources.signal,
         }),

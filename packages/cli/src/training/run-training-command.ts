@@ -24,46 +24,42 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
   const parts = await composeRun({ plugins, recipe: { loss: recipe.loss, metaLearner } });
   const { training, output } = recipe;
   const newHead = kind === 'reward' ? { seed: training.seed } : undefined;
-  await inRunDirectory(
-    recipe,
-    { flags, plugins, newHead },
-    async ({ policy, backendId, trackers, sources, signal }) => {
-      if (kind === 'policy') refuseRewardModel(policy);
-      const { train, held } = await loadPreferences(recipe, codingOf(policy), sources);
-      const rows = rowsToTrain(recipe, train);
-      const isFree = parts.loss.isReferenceFree;
-      const references = await referencesOf(recipe, policy, [rows, held], isFree, sources, backendId);
-      const plan = planBatches({ rowCount: rows.length, ...training });
-      await keepRecipe(recipe);
-      const summary = await runTraining({
-        ...training,
-        schedule: scheduleOf(training, plan.totalSteps),
-        optimizer: optimizerOf(training),
-        output,
-        model: policy.model,
-        loss: parts.loss,
-        modelGives,
-        rows,
-        reference: references[0],
-        plan,
-        meta: parts.metaLearner && {
-          learner: parts.metaLearner,
-          updateEvery: recipe.metaLearner!.updateEvery,
-          lossWeight: recipe.metaLearner!.lossWeight,
-        },
-        start: initialTrainerState(
-          parts.metaLearner && (await metaLearnerStart(recipe.metaLearner!, parts.metaLearner, training.seed)),
-        ),
-        key: checkpointKey(recipe, rows),
-        resume: flags.resume ?? false,
-        evaluation: held.length === 0 ? undefined : { rows: held, reference: references[1] },
-        trackers,
-        observer: trainingObserver(),
-        signal,
-      });
-      printSummary(summary);
-      if (kind === 'reward') printAccuracy(summary, held.length);
-      await printPeakMemory(trainingMemory(recipe, policy.model.config, rows.map(groupOf)));
-    },
-  );
+  await inRunDirectory(recipe, { flags, plugins, newHead }, async ({ policy, trackers, sources, signal }) => {
+    if (kind === 'policy') refuseRewardModel(policy);
+    const { train, held } = await loadPreferences(recipe, codingOf(policy), sources);
+    const rows = rowsToTrain(recipe, train);
+    const isFree = parts.loss.isReferenceFree;
+    const references = await referencesOf(recipe, policy, [rows, held], isFree, sources);
+    const plan = planBatches({ rowCount: rows.length, ...training });
+    await keepRecipe(recipe);
+    const summary = await runTraining({
+      ...training,
+      schedule: scheduleOf(training, plan.totalSteps),
+      optimizer: optimizerOf(training),
+      output,
+      model: policy.model,
+      loss: parts.loss,
+      modelGives,
+      rows,
+      reference: references[0],
+      plan,
+      meta: parts.metaLearner && {
+        learner: parts.metaLearner,
+        updateEvery: recipe.metaLearner!.updateEvery,
+        lossWeight: recipe.metaLearner!.lossWeight,
+      },
+      start: initialTrainerState(
+        parts.metaLearner && (await metaLearnerStart(recipe.metaLearner!, parts.metaLearner, training.seed)),
+      ),
+      key: checkpointKey(recipe, rows),
+      resume: flags.resume ?? false,
+      evaluation: held.length === 0 ? undefined : { rows: held, reference: references[1] },
+      trackers,
+      observer: trainingObserver(),
+      signal,
+    });
+    printSummary(summary);
+    if (kind === 'reward') printAccuracy(summary, held.length);
+    await printPeakMemory(trainingMemory(recipe, policy.model.config, rows.map(groupOf)));
+  });
 }

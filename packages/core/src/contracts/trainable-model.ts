@@ -6,10 +6,12 @@ export interface PromptGroup {
   readonly responses: readonly Int32Array[];
 }
 
-/** What a pass gives besides log-probabilities. */
+/** What a pass gives besides sums of log-probabilities. */
 export interface PassOptions {
   /** Entropies of the responses too; default false. */
   readonly entropies?: boolean | undefined;
+  /** Log-probabilities of single tokens too; default false. */
+  readonly tokenLogprobs?: boolean | undefined;
 }
 
 /** Log-probabilities of R responses, in the order of groups and of responses within a group. */
@@ -18,16 +20,34 @@ export interface ResponseLogprobs {
   readonly sumLogprobs: Float32Array;
   /**
    * `[R]` float32, in nats: sum over response tokens of -sum_v p(v) log p(v), v over the vocabulary, p the distribution
-   * that the token is predicted with. Present where it was asked for and the model predicts tokens.
+   * that the token is predicted with. Present where it was asked for.
    */
   readonly sumEntropies?: Float32Array | undefined;
+  /**
+   * `[tokens]` float32, the responses one after another: log p(token | prompt, earlier response tokens). Present where it was
+   * asked for.
+   */
+  readonly tokenLogprobs?: Float32Array | undefined;
   /** `[R]` number of response tokens; the mean log-probability is sum / tokens. */
   readonly tokenCounts: Int32Array;
 }
 
-/** A forward pass whose activations wait for `backward` or `discard`. At most one is open at a time. */
+/** A forward pass that waits for `backward` or `discard`. */
 export interface ForwardTicket extends ResponseLogprobs {
   readonly id: number;
+}
+
+/**
+ * The gradient of a scalar loss with respect to log-probabilities, float32: `[R]` d loss / d sumLogprobs, or `[tokens]`
+ * d loss / d tokenLogprobs.
+ */
+export type LogprobGradient = { readonly perResponse: Float32Array } | { readonly perToken: Float32Array };
+
+/** A forward pass of a reward model that waits for `backward` or `discard`. */
+export interface ScoreTicket {
+  readonly id: number;
+  /** `[R]` float32, in the order of groups and of responses within a group. */
+  readonly rewards: Float32Array;
 }
 
 /** One update of the parameters by AdamW with decoupled weight decay. */
@@ -68,8 +88,8 @@ export interface GenerationRequest extends TokenChoice {
   readonly maxNewTokens: number;
   /** Ids that end a response; the id is part of it. */
   readonly stopTokenIds: readonly number[];
-  /** Ends a response by its tokens so far, e.g. at a stop string. */
-  readonly isComplete?: ((tokens: readonly number[]) => boolean) | undefined;
+  /** Texts that end a response: the token with which the first of them is whole is its last. */
+  readonly stopTexts?: readonly string[] | undefined;
   /**
    * Told of each token as it is drawn: the number of the response, and its tokens so far (borrowed). A response that had
    * to give way to others is begun again, and its tokens are told again.
@@ -95,37 +115,62 @@ export interface RequestGenerations {
   readonly generations: readonly Generation[];
 }
 
+/** Parameters that a trainer moves by the gradients that it has accumulated, wherever they lie. */
+export interface TrainedParameters {
+  /** Key of the configuration and weights it started from: equal keys mean equal results. Used to cache a reference's. */
+  readonly fingerprint: string;
+  /** What decides last bits beside the fingerprint, such as `tensorflow float32`: backend and precision. */
+  readonly computedBy: string;
+  /**
+   * Scales the accumulated gradients by the clip factor, updates the parameters and sets the gradients to zero. Where the
+   * norm is not finite, parameters and moments stay as they are, and only the gradients are set to zero.
+   * @returns the Euclidean norm that the gradients had, before any scaling
+   */
+  apply(step: OptimizerStep): Promise<{ readonly gradientNorm: number }>;
+  /** Sets the accumulated gradients to zero without an update. */
+  zeroGradients(): Promise<void>;
+  /** Writes the model as a Hugging Face directory (or, with LoRA, a PEFT adapter directory), atomically. */
+  save(directory: string): Promise<void>;
+  /** Writes a directory with all that an exact continuation needs (parameters in float32, moments), atomically. */
+  saveState(directory: string): Promise<void>;
+  /** Restores what `saveState` wrote. */
+  loadState(directory: string): Promise<void>;
+  dispose(): void;
+}
+
 /**
  * A language model as the trainer knows it. How it computes (on this machine, on another, compiled or not) is its own
  * affair; token ids go in and log-probabilities come out.
  */
-export interface TrainableModel {
-  /** Key of the configuration and weights it started from: equal keys mean equal log-probabilities. Used to cache a reference's. */
-  readonly fingerprint: string;
+export interface TrainableModel extends TrainedParameters {
+  /** Forward passes that may be open at a time; default 1. */
+  readonly maxOpenPasses?: number | undefined;
   /** Log-probabilities of every response, keeping what `backward` needs. */
   forward(groups: readonly PromptGroup[], options?: PassOptions): Promise<ForwardTicket>;
-  /**
-   * Adds the gradient of a scalar loss to the accumulated gradients.
-   * @param gradient `[R]` float32: d loss / d sumLogprobs.
-   */
-  backward(ticket: ForwardTicket, gradient: Float32Array): Promise<void>;
+  /** Adds the gradient of a scalar loss to the accumulated gradients; an `apply` that follows includes it. */
+  backward(ticket: ForwardTicket, gradient: LogprobGradient): Promise<void>;
   /** Drops the activations of a forward pass that will have no backward. */
   discard(ticket: ForwardTicket): Promise<void>;
-  /** Euclidean norm of the accumulated gradients. */
-  gradientNorm(): Promise<number>;
-  /** Scales the accumulated gradients by the clip factor, updates the parameters and sets the gradients to zero. */
-  apply(step: OptimizerStep, gradientNorm: number): Promise<void>;
-  /** Sets the accumulated gradients to zero without an update. */
-  zeroGradients(): Promise<void>;
   /** Log-probabilities without keeping activations. */
   evaluate(groups: readonly PromptGroup[], options?: PassOptions): Promise<ResponseLogprobs>;
-  /** Samples responses, each request's as soon as they are complete; absent where the model cannot generate. */
+  /**
+   * Samples responses, each request's as soon as they are complete; absent where the model cannot generate.
+   * @throws MetaapoError with code `config` when there are stop texts, and the model has no tokenizer
+   */
   generate?(requests: readonly GenerationRequest[], signal?: AbortSignal): AsyncIterable<RequestGenerations>;
-  /** Writes the model as a Hugging Face directory (or, with LoRA, a PEFT adapter directory), atomically. */
-  save(directory: string): Promise<void>;
-  /** Writes everything that an exact continuation needs (parameters in float32, moments), atomically. */
-  saveState(file: string): Promise<void>;
-  /** Restores what `saveState` wrote. */
-  loadState(file: string): Promise<void>;
-  dispose(): void;
+}
+
+/** A reward model as the trainer knows it: token ids go in and rewards come out. Prompts may be empty. */
+export interface TrainableScorer extends TrainedParameters {
+  /** Rewards of every response after its prompt, keeping what `backward` needs; one pass is open at a time. */
+  forward(groups: readonly PromptGroup[]): Promise<ScoreTicket>;
+  /**
+   * Adds the gradient of a scalar loss to the accumulated gradients.
+   * @param gradient `[R]` float32: d loss / d rewards
+   */
+  backward(ticket: ScoreTicket, gradient: Float32Array): Promise<void>;
+  /** Drops the activations of a forward pass that will have no backward. */
+  discard(ticket: ScoreTicket): Promise<void>;
+  /** `[R]` float32 rewards without keeping activations. */
+  score(groups: readonly PromptGroup[]): Promise<Float32Array>;
 }

@@ -65,8 +65,8 @@ describe('a resumed run', () => {
     await expect(run(output, { ...otherRows(given), resume: true })).rejects.toThrow(
       /not what the run was started with\. .*changed: the training rows.*--allow-changes/,
     );
-    const policy = coinPolicy(0.5);
-    await expect(run(output, { policy, computedBy: 'a GPU', resume: true })).rejects.toThrow(
+    const policy = { ...coinPolicy(0.5), computedBy: 'a GPU' };
+    await expect(run(output, { policy, resume: true })).rejects.toThrow(
       /weights of the start model; the backend or precision/,
     );
   });

@@ -90,11 +90,11 @@ async function entriesOf({ output }: RunOptions, iteration: number): Promise<rea
 }
 
 /** The key that the run was started with. */
-function claim({ output, key, policy, computedBy, allowChanges = false, observer }: RunOptions, journal: Journal) {
+function claim({ output, key, policy, allowChanges = false, observer }: RunOptions, journal: Journal) {
   const finished = journal.entries.filter(({ kind }) => kind === 'iteration').length;
   return claimJournal(journal, {
     output,
-    key: { ...key, policy: policy.fingerprint, computedBy },
+    key: { ...key, policy: policy.fingerprint, computedBy: policy.computedBy },
     allowChanges,
     warn: (text) => observer.warning?.(text),
     discardProgress: () => rm(iterationCheckpoint(output, finished), { recursive: true, force: true }),

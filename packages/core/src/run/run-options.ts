@@ -104,8 +104,6 @@ export interface RunOptions {
   readonly evaluateEvery?: number | undefined;
   readonly saveEvery?: number | undefined;
   readonly key: CheckpointKey;
-  /** Backend and precision, which decide last bits. */
-  readonly computedBy: string;
   readonly resume: boolean;
   /** True: a resumed run may have another key than it was started with. */
   readonly allowChanges?: boolean | undefined;

@@ -26,9 +26,9 @@ function halfNatModel(badLength?: number) {
       open.set(open.size, groups);
       return { id: open.size - 1, ...logprobs(groups) };
     },
-    backward: async ({ id }: ForwardTicket, gradient: Float32Array) => {
+    backward: async ({ id }: ForwardTicket, { perResponse }: { readonly perResponse: Float32Array }) => {
       const lengths = open.get(id)!.map(({ responses }) => responses[0]!.length);
-      backward.push({ lengths, gradient: [...gradient] });
+      backward.push({ lengths, gradient: [...perResponse] });
     },
     discard: async ({ id }: ForwardTicket) => void discarded.push(id),
     evaluate: async (groups: readonly PromptGroup[]) => logprobs(groups),

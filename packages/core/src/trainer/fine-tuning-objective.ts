@@ -30,7 +30,7 @@ export function fineTuningObjective(
       await backwardByMicroBatch(model, groups, { microBatchTokens }, async (ticket, { start, end }) => {
         checkLosses(ticket.sumLogprobs, rowsOf(turns.slice(start, end)), where);
         for (const value of ticket.sumLogprobs) sumLogprobs += value;
-        return new Float32Array(end - start).fill(-1 / responseTokens);
+        return { perResponse: new Float32Array(end - start).fill(-1 / responseTokens) };
       });
       return {
         metrics: { loss: -sumLogprobs / responseTokens },

@@ -1,5 +1,6 @@
 import {
   type ForwardTicket,
+  type LogprobGradient,
   type PassOptions,
   type PromptGroup,
   type TrainableModel,
@@ -23,13 +24,13 @@ export interface MicroBatchOptions extends PassOptions {
 
 /**
  * Forward and backward of groups, micro-batch by micro-batch, in order. The gradients add up in the model.
- * @param gradientOf `[R]` float32: d loss / d sumLogprobs of the micro-batch's responses
+ * @param gradientOf gives the gradient of the loss with respect to the micro-batch's log-probabilities
  */
 export async function backwardByMicroBatch(
   model: TrainableModel,
   groups: readonly PromptGroup[],
   { microBatchTokens, ...pass }: MicroBatchOptions,
-  gradientOf: (ticket: ForwardTicket, part: MicroBatch) => Promise<Float32Array>,
+  gradientOf: (ticket: ForwardTicket, part: MicroBatch) => Promise<LogprobGradient>,
 ): Promise<void> {
   for (const [start, end] of packByTokens(groups.map(tokensOf), microBatchTokens)) {
     await yieldToEvents();

@@ -128,13 +128,13 @@ async function accumulateBatch(
   const parts: ObjectiveValues[] = [];
   const passOfParts = whole === undefined ? pass : { microBatchTokens };
   await backwardByMicroBatch(model, groups, passOfParts, async ({ sumLogprobs, sumEntropies }, part) => {
-    if (whole !== undefined) return flat(whole.gradients.slice(part.start, part.end));
+    if (whole !== undefined) return { perResponse: flat(whole.gradients.slice(part.start, part.end)) };
     const { values, gradients } = await objectiveOf(slice(batch, part.start, part.end), {
       logprobs: splitByGroup(sumLogprobs, part.groups),
       entropies: sumEntropies && splitByGroup(sumEntropies, part.groups),
     });
     parts.push(values);
-    return flat(gradients);
+    return { perResponse: flat(gradients) };
   });
   return whole === undefined ? parts : [whole.values];
 }

@@ -29,7 +29,6 @@ async function pass(options: { readonly bias?: number; readonly stopAfter?: numb
     model: { ...model, evaluate },
     rows,
     microBatchTokens: 256,
-    computedBy: 'test',
     ...(options.cached !== false && { cacheDirectory }),
     signal: controller.signal,
   }).catch((error: Error) => error);

@@ -12,8 +12,6 @@ export interface ReferenceOptions {
   readonly microBatchTokens: number;
   /** Directory of the cache; absent, nothing is kept. */
   readonly cacheDirectory?: string | undefined;
-  /** Backend and precision: they change the last digits. */
-  readonly computedBy: string;
   readonly progress?: RowProgress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -53,8 +51,8 @@ async function chunkLogprobs(options: ReferenceOptions): Promise<RowLogprobs[]> 
   return computed;
 }
 
-function keyOf({ model, rows, computedBy }: ReferenceOptions): string {
-  const hash = createHash('sha256').update(JSON.stringify([model.fingerprint, computedBy]));
+function keyOf({ model, rows }: ReferenceOptions): string {
+  const hash = createHash('sha256').update(JSON.stringify([model.fingerprint, model.computedBy]));
   for (const row of rows) {
     const { prompt, responses } = groupOf(row);
     for (const ids of [prompt, ...responses]) hash.update(`${ids.length}:`).update(Int32Array.from(ids));

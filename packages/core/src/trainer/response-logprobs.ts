@@ -68,7 +68,7 @@ export interface Readings {
 }
 
 /** What every response of every row is read with, without gradient. */
-export interface ReadingOptions extends PassOptions, ReadingControls {
+export interface ReadingOptions extends Pick<PassOptions, 'entropies'>, ReadingControls {
   /** Tokens of a micro-batch; decides memory, never results. */
   readonly microBatchTokens: number;
 }

@@ -12,7 +12,7 @@ import type { ChosenStart } from './chosen-fall.js';
 import type { BufferedRows } from './meta-buffer.js';
 import type { TrainerState } from './trainer-state.js';
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** What a checkpoint has to fit: a hash of everything that decides the run's numbers. */
 export interface CheckpointKey {
@@ -30,7 +30,7 @@ interface Progress extends CheckpointKey {
   readonly chosenStart?: ChosenStart | undefined;
 }
 
-const FILES = { model: 'model-state.safetensors', meta: 'meta-state.safetensors', progress: 'progress.json' } as const;
+const FILES = { model: 'model-state', meta: 'meta-state.safetensors', progress: 'progress.json' } as const;
 
 /** Writes model, optimizer and trainer state, atomically, in the place of an earlier checkpoint. */
 export function saveTrainerCheckpoint(

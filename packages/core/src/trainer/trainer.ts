@@ -62,17 +62,16 @@ export function createTrainer(options: TrainerOptions): Trainer {
         await model.zeroGradients();
         throw error;
       });
-      const gradNorm = await model.gradientNorm();
-      if (!Number.isFinite(gradNorm)) await refuseGradient(model, gradNorm, batch.rows, where);
       const learningRate = learningRateAt(schedule, state.step);
-      await model.apply({ ...optimizer, learningRate, step: state.optimizerStep + 1 }, gradNorm);
+      const { gradientNorm } = await model.apply({ ...optimizer, learningRate, step: state.optimizerStep + 1 });
+      if (!Number.isFinite(gradientNorm)) throw notFinite(gradientNorm, batch.rows, where);
       const numTokens = state.numTokens + batch.tokens;
       state = { ...state, step: state.step + 1, optimizerStep: state.optimizerStep + 1, numTokens };
       const after = batch.afterStep?.(state);
       state = after?.state ?? state;
       const metrics = {
         ...batch.metrics,
-        grad_norm: gradNorm,
+        grad_norm: gradientNorm,
         learning_rate: learningRate,
         epoch: state.step / plan.stepsPerEpoch,
         num_tokens: numTokens,
@@ -92,17 +91,11 @@ function noStepLeft({ totalSteps }: BatchPlan, where: string): MetaapoError {
   });
 }
 
-async function refuseGradient(
-  model: TrainableModel,
-  gradNorm: number,
-  rows: readonly number[],
-  where: string,
-): Promise<never> {
-  await model.zeroGradients();
-  throw new MetaapoError('numerics', 'the gradient is not finite', {
+function notFinite(gradientNorm: number, rows: readonly number[], where: string): MetaapoError {
+  return new MetaapoError('numerics', 'the gradient is not finite', {
     where,
     expected: 'a finite gradient norm',
-    got: `${gradNorm} in the batch of rows ${rows.slice(0, 16).join(', ')}`,
+    got: `${gradientNorm} in the batch of rows ${rows.slice(0, 16).join(', ')}`,
     remedy: 'Lower the learning rate, or look at these rows; parameters and checkpoints are unharmed',
   });
 }

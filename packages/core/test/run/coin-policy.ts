@@ -1,6 +1,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { PassOptions, PromptGroup, ResponseLogprobs, TrainableModel } from '../../src/contracts/index.js';
+import type {
+  LogprobGradient,
+  PassOptions,
+  PromptGroup,
+  ResponseLogprobs,
+  TrainableModel,
+} from '../../src/contracts/index.js';
 
 /** Heads and tails, the two tokens of a coin. */
 export const HEADS = 1;
@@ -32,45 +38,53 @@ export interface CoinPolicy extends TrainableModel {
 export function coinPolicy(bias = 0): CoinPolicy {
   let gradient = 0;
   let open: readonly Int32Array[] = [];
-  const sums = (groups: readonly PromptGroup[], { entropies }: PassOptions = {}): ResponseLogprobs => {
+  const sums = (groups: readonly PromptGroup[], { entropies, tokenLogprobs }: PassOptions = {}): ResponseLogprobs => {
     const responses = groups.flatMap((group) => group.responses);
-    const sumOf = (tokens: Int32Array): number => tokens.reduce((sum, one) => sum + coinLogprob(policy.bias, one), 0);
+    const logprobsOf = (tokens: Int32Array): number[] => Array.from(tokens, (one) => coinLogprob(policy.bias, one));
+    const sumOf = (tokens: Int32Array): number => logprobsOf(tokens).reduce((sum, one) => sum + one, 0);
     const entropy = [HEADS, TAILS].reduce((sum, side) => {
       const logprob = coinLogprob(policy.bias, side);
       return sum - Math.exp(logprob) * logprob;
     }, 0);
     return {
       ...(entropies === true && { sumEntropies: Float32Array.from(responses, ({ length }) => length * entropy) }),
+      ...(tokenLogprobs === true && { tokenLogprobs: Float32Array.from(responses.flatMap(logprobsOf)) }),
       sumLogprobs: Float32Array.from(responses, sumOf),
       tokenCounts: Int32Array.from(responses, ({ length }) => length),
     };
   };
-  const slope = (tokens: Int32Array): number =>
-    tokens.reduce((sum, one) => sum + one - 1 / (1 + Math.exp(-policy.bias)), 0);
+  const slope = (token: number): number => token - 1 / (1 + Math.exp(-policy.bias));
+  const perToken = (given: LogprobGradient): readonly number[] =>
+    'perToken' in given
+      ? [...given.perToken]
+      : open.flatMap((tokens, index) => Array.from(tokens, () => given.perResponse[index]!));
   const policy: CoinPolicy = {
     bias,
     fingerprint: `coin ${bias}`,
+    computedBy: 'this test',
     async forward(groups, pass) {
       open = groups.flatMap((group) => group.responses);
       return { id: 1, ...sums(groups, pass) };
     },
     async backward(_, given) {
-      gradient += open.reduce((sum, tokens, index) => sum + given[index]! * slope(tokens), 0);
+      const slopes = open.flatMap((tokens) => Array.from(tokens, slope));
+      gradient += perToken(given).reduce((sum, one, at) => sum + one * slopes[at]!, 0);
     },
     discard: async () => undefined,
-    gradientNorm: async () => Math.abs(gradient),
     async apply({ learningRate }) {
-      policy.bias -= learningRate * gradient;
+      const gradientNorm = Math.abs(gradient);
+      if (Number.isFinite(gradientNorm)) policy.bias -= learningRate * gradient;
       gradient = 0;
+      return { gradientNorm };
     },
     async zeroGradients() {
       gradient = 0;
     },
     evaluate: async (groups, pass) => sums(groups, pass),
     save: (directory) => write(join(directory, FILE), policy.bias),
-    saveState: (file) => write(file, policy.bias),
-    async loadState(file) {
-      policy.bias = JSON.parse(await readFile(file, 'utf8')) as number;
+    saveState: (directory) => write(join(directory, FILE), policy.bias),
+    async loadState(directory) {
+      policy.bias = await readBias(directory);
     },
     dispose: () => undefined,
   };

@@ -29,6 +29,12 @@ export async function selectBackend(choice: BackendChoice = {}): Promise<Backend
   return asked === undefined ? selectBest(searchFrom) : selectAsked(asked.id, asked.by, searchFrom);
 }
 
+/** The id of TensorFlow.js' current backend. */
+export function currentBackend(): BackendId {
+  const name = tf.getBackend();
+  return name === 'tensorflow' && loadedNative()!.isGPUPackage ? 'tensorflow-gpu' : (name as BackendId);
+}
+
 function askedFor({ prefer, env = process.env }: BackendChoice): { id: BackendId; by: string } | undefined {
   const [name, by] =
     prefer !== undefined && prefer !== 'auto'

@@ -1,9 +1,11 @@
 import {
+  endsWithStop,
   type Generation,
   type GenerationRequest,
   MetaapoError,
   type RequestGenerations,
   type TokenChoice,
+  type Tokenizer,
   yieldToEvents,
 } from '@metaapo/core/contracts';
 import { packByTokens, uniformOf } from '@metaapo/core/numerics';
@@ -34,20 +36,26 @@ export interface GenerationOptions {
   readonly config: PassConfig;
   /** Tokens that the KV cache has room for. */
   readonly capacity: number;
+  /** Reads stop texts. */
+  readonly tokenizer?: Tokenizer | undefined;
 }
 
 /**
  * Responses to requests, continuously batched: a finished sequence leaves, and the next one enters when the cache has
  * room for it. Prompts are computed once for the responses that are in the batch together.
- * @throws MetaapoError with code `config` when a request alone is larger than the cache
+ * @throws MetaapoError with code `config` when a request alone is larger than the cache, or has stop texts that no tokenizer
+ * reads
  */
 export async function* generate(
   options: GenerationOptions,
   requests: readonly GenerationRequest[],
   signal?: AbortSignal,
 ): AsyncGenerator<RequestGenerations> {
-  const { session, config, capacity } = options;
-  for (const request of requests) checkRoom(request, pagesOf(capacity));
+  const { session, config, capacity, tokenizer } = options;
+  for (const request of requests) {
+    checkRoom(request, pagesOf(capacity));
+    checkStopTexts(request, tokenizer);
+  }
   const pending = requests.map(
     (request, index): PendingRequest => ({ index, request, done: Array.from({ length: request.count }) }),
   );
@@ -64,7 +72,7 @@ export async function* generate(
         schedule.makeRoom();
         await decode(options, schedule.batch, cache);
       }
-      for (const finished of settle(schedule))
+      for (const finished of settle(schedule, tokenizer))
         yield { request: finished.index, generations: finished.done as Generation[] };
     }
     isComplete = true;
@@ -83,6 +91,15 @@ function checkRoom({ prompt, maxNewTokens }: GenerationRequest, pages: number): 
     expected: `at most ${pages} pages of ${PAGE_TOKENS} tokens`,
     got: `${alone.pages}, for ${prompt.length} tokens of the prompt and ${maxNewTokens} new ones`,
     remedy: 'Lower maxNewTokens, or raise the number of cached tokens',
+  });
+}
+
+function checkStopTexts({ stopTexts }: GenerationRequest, tokenizer: Tokenizer | undefined): void {
+  if (stopTexts === undefined || tokenizer !== undefined) return;
+  throw new MetaapoError('config', 'stop texts need a tokenizer', {
+    where: 'generation',
+    got: 'a model without one',
+    remedy: 'Add tokenizer.json to the model directory, or leave the stop texts out',
   });
 }
 
@@ -217,17 +234,21 @@ function byChoice(sequences: readonly RunningSequence[]): readonly { choice: Tok
   return [...groups.values()];
 }
 
-function finishReason({ tokens, pending }: RunningSequence): Generation['finishReason'] | undefined {
-  const { stopTokenIds, isComplete, maxNewTokens } = pending.request;
-  if (stopTokenIds.includes(tokens.at(-1)!) || isComplete?.(tokens)) return 'stop';
+function finishReason(
+  { tokens, pending }: RunningSequence,
+  tokenizer: Tokenizer | undefined,
+): Generation['finishReason'] | undefined {
+  const { stopTokenIds, stopTexts, maxNewTokens } = pending.request;
+  if (stopTokenIds.includes(tokens.at(-1)!)) return 'stop';
+  if (stopTexts !== undefined && endsWithStop(tokens, stopTexts, tokenizer!)) return 'stop';
   return tokens.length >= maxNewTokens ? 'length' : undefined;
 }
 
 /** Takes finished sequences out of the batch; returns the requests that are complete now. */
-function settle(schedule: Schedule): readonly PendingRequest[] {
+function settle(schedule: Schedule, tokenizer: Tokenizer | undefined): readonly PendingRequest[] {
   const complete: PendingRequest[] = [];
   for (const sequence of schedule.batch) {
-    const reason = finishReason(sequence);
+    const reason = finishReason(sequence, tokenizer);
     if (reason === undefined) continue;
     const { pending, sample, tokens, logprobs } = sequence;
     pending.done[sample] = {

@@ -1,9 +1,16 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import type { TrainableModel } from '@metaapo/core/contracts';
+import type { Tokenizer, TrainableModel } from '@metaapo/core/contracts';
 import { normalArray, seedOf, uniformArray } from '@metaapo/core/numerics';
 import { openSafetensors, replaceDirectory, type TensorToWrite, writeSafetensors } from '@metaapo/core/storage';
-import { type CheckpointPolicy, collectGarbage, type Executor, type Profile, type Session } from '@metaapo/engine';
+import {
+  type CheckpointPolicy,
+  collectGarbage,
+  currentBackend,
+  type Executor,
+  type Profile,
+  type Session,
+} from '@metaapo/engine';
 import type * as tf from '@tensorflow/tfjs';
 import { type LoraConfig, openAdapter, writeAdapterConfig } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../checkpoint/model-config.js';
@@ -54,6 +61,8 @@ export interface LanguageModelOptions {
    * cannot generate. Bytes: 8 * layers * key heads * head dimension a token.
    */
   readonly cachedTokens?: number | undefined;
+  /** Reads the stop texts of generation; absent, there can be none. */
+  readonly tokenizer?: Tokenizer | undefined;
   /** Default: `compiled` where the current TensorFlow.js backend can, else `eager`. */
   readonly executor?: Executor | 'auto' | undefined;
   /** Told what each primitive costs; makes the executor `eager`. */
@@ -128,6 +137,7 @@ export async function loadLanguageModel(directory: string, options: LanguageMode
       computation,
       fingerprint: fingerprintOf({ config, adapter: adapter?.config, head, weights }),
       cachedTokens: options.cachedTokens,
+      tokenizer: options.tokenizer,
     });
   } catch (error) {
     computation.dispose();
@@ -171,6 +181,8 @@ async function loadBase(
 }
 
 const SCORE_WEIGHT = 'score.weight';
+/** What `saveState` writes into its directory. */
+const STATE_FILE = 'state.safetensors';
 
 function firstHead(hiddenSize: number, seed: number): Float32Array {
   const deviation = 1 / Math.sqrt(hiddenSize + 1);
@@ -199,10 +211,12 @@ interface ModelParts {
   readonly computation: Computation;
   readonly fingerprint: string;
   readonly cachedTokens: number | undefined;
+  readonly tokenizer: Tokenizer | undefined;
 }
 
 function createModel(parts: ModelParts): LanguageModel {
-  const { directory, config, lora, declared, programOptions, computation, fingerprint, cachedTokens } = parts;
+  const { directory, config, lora, declared, programOptions, computation, fingerprint, cachedTokens, tokenizer } =
+    parts;
   const { session } = computation;
   const read = async (name: string): Promise<Float32Array> => (await session.read(name)) as Float32Array;
   const stored = (
@@ -227,12 +241,13 @@ function createModel(parts: ModelParts): LanguageModel {
     config,
     lora,
     fingerprint,
+    computedBy: `${currentBackend()} ${programOptions.precision}`,
     parameterCount: countParameters(declared),
     ...(cachedTokens === undefined
       ? {}
       : {
           generate: (requests, signal) =>
-            generate({ session, config: programOptions.config, capacity: cachedTokens }, requests, signal),
+            generate({ session, config: programOptions.config, capacity: cachedTokens, tokenizer }, requests, signal),
         }),
     async save(target) {
       if (lora === undefined) return saveFull(target);
@@ -242,12 +257,14 @@ function createModel(parts: ModelParts): LanguageModel {
       });
     },
     saveMerged: saveFull,
-    async saveState(file) {
+    saveState(target) {
       const states = new Map(continuedStates(programOptions).map(({ name, shape }) => [name, shape as number[]]));
-      await writeSafetensors(file, stored(states), { format: 'metaapo-state' });
+      return replaceDirectory(target, (fresh) =>
+        writeSafetensors(join(fresh, STATE_FILE), stored(states), { format: 'metaapo-state' }),
+      );
     },
-    async loadState(file) {
-      const states = await openSafetensors(file);
+    async loadState(source) {
+      const states = await openSafetensors(join(source, STATE_FILE));
       try {
         for (const { name } of continuedStates(programOptions)) await session.write(name, await states.read(name));
       } finally {

@@ -7,7 +7,7 @@ import { type LoadedTokenizer, loadTokenizer, readJsonObject } from '../tokenize
 import { type LanguageModel, type LanguageModelOptions, loadLanguageModel } from './load-language-model.js';
 
 /** How to load a model with its tokenizer. */
-export interface TextModelOptions extends LanguageModelOptions {
+export interface TextModelOptions extends Omit<LanguageModelOptions, 'tokenizer'> {
   /** Directory of the tokenizer; default the model's. */
   readonly tokenizer?: string | undefined;
 }
@@ -25,7 +25,7 @@ export interface LoadedTextModel extends TextModel {
  */
 export async function loadTextModel(directory: string, options: TextModelOptions = {}): Promise<LoadedTextModel> {
   const description = await describeTextModel(directory, options.tokenizer);
-  const model = await loadLanguageModel(directory, options);
+  const model = await loadLanguageModel(directory, { ...options, tokenizer: description.tokenizer });
   return { ...description, model, directory: model.directory };
 }
 

@@ -1,5 +1,6 @@
 import {
   type ForwardTicket,
+  type LogprobGradient,
   MetaapoError,
   type OptimizerStep,
   type PassOptions,
@@ -65,10 +66,9 @@ export interface Computation {
   scores(sequences: readonly Int32Array[]): Promise<Float32Array>;
   evaluate(groups: readonly PromptGroup[], options?: PassOptions): Promise<ResponseLogprobs>;
   forward(groups: readonly PromptGroup[], options?: PassOptions): Promise<ForwardTicket>;
-  backward(ticket: ForwardTicket, gradient: Float32Array): Promise<void>;
+  backward(ticket: ForwardTicket, gradient: LogprobGradient): Promise<void>;
   discard(ticket: ForwardTicket): Promise<void>;
-  gradientNorm(): Promise<number>;
-  apply(step: OptimizerStep, gradientNorm: number): Promise<void>;
+  apply(step: OptimizerStep): Promise<{ readonly gradientNorm: number }>;
   zeroGradients(): Promise<void>;
   dispose(): void;
 }
@@ -122,12 +122,13 @@ export function createComputation(options: ComputationOptions): Computation {
   const responsesOf = async (
     hidden: tf.Tensor2D,
     { targets, tokenCounts }: PackedLayout,
-    { entropies: isWanted = false }: PassOptions = {},
+    { entropies: isWanted = false, tokenLogprobs = false }: PassOptions = {},
   ): Promise<ResponseLogprobs> => {
     const { logprobs, entropies } = await headOf(isWanted ? 'headEntropy' : 'head', hidden, targets);
     return {
       sumLogprobs: sumsOf(logprobs!, tokenCounts),
       ...(entropies && { sumEntropies: sumsOf(entropies, tokenCounts) }),
+      ...(tokenLogprobs && { tokenLogprobs: logprobs!.slice(0, sumOf(tokenCounts)) }),
       tokenCounts,
     };
   };
@@ -145,8 +146,8 @@ export function createComputation(options: ComputationOptions): Computation {
     }
   };
 
-  const hiddenGradientOf = async ({ hidden, layout }: Pass, gradient: Float32Array): Promise<tf.Tensor> => {
-    const perToken = repeat(gradient, layout.tokenCounts, layout.targets.length);
+  const hiddenGradientOf = async ({ hidden, layout }: Pass, gradient: LogprobGradient): Promise<tf.Tensor> => {
+    const perToken = tokenGradient(gradient, layout);
     const parts: tf.Tensor[] = [];
     try {
       await inChunks(hidden, chunkRows, async (chunk, start, rows) => {
@@ -272,13 +273,28 @@ function rowsOfChunk({ logitsBytes = DEFAULT_LOGITS_BYTES, config: { vocabularyS
   return rows > 64 ? rows - (rows % 64) : rows;
 }
 
-/** Each value as often as its count says, then zeros up to a length. */
-function repeat(values: Float32Array, counts: Int32Array, length: number): Float32Array {
-  const repeated = new Float32Array(length);
+/** `[M]` d loss / d log-probability of each predicted token, then zeros. */
+function tokenGradient(gradient: LogprobGradient, { tokenCounts, targets }: PackedLayout): Float32Array {
+  const ofTokens = new Float32Array(targets.length);
+  if ('perToken' in gradient) {
+    checkLength(gradient.perToken, sumOf(tokenCounts), 'tokens');
+    ofTokens.set(gradient.perToken);
+    return ofTokens;
+  }
+  checkLength(gradient.perResponse, tokenCounts.length, 'responses');
   let at = 0;
-  for (const [index, count] of counts.entries()) {
-    repeated.fill(values[index]!, at, at + count);
+  for (const [index, count] of tokenCounts.entries()) {
+    ofTokens.fill(gradient.perResponse[index]!, at, at + count);
     at += count;
   }
-  return repeated;
+  return ofTokens;
+}
+
+function checkLength({ length }: Float32Array, expected: number, of: string): void {
+  if (length === expected) return;
+  throw new MetaapoError('internal', `the gradient does not belong to the forward pass`, {
+    where: 'backward',
+    expected: `one number for each of ${expected} ${of}`,
+    got: `${length}`,
+  });
 }

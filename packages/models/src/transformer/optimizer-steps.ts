@@ -1,4 +1,4 @@
-import { MetaapoError, type OptimizerStep, type TrainableModel } from '@metaapo/core/contracts';
+import { MetaapoError, type OptimizerStep, type TrainedParameters } from '@metaapo/core/contracts';
 import type { FedTensor, ProgramSet, Session } from '@metaapo/engine';
 import {
   type AdamWConstants,
@@ -18,32 +18,39 @@ export function optimizerPrograms(options: ProgramOptions, constants: AdamWConst
 }
 
 /** What a trained model does with its accumulated gradients. */
-export type OptimizerSteps = Pick<TrainableModel, 'gradientNorm' | 'apply' | 'zeroGradients'>;
+export type OptimizerSteps = Pick<TrainedParameters, 'apply' | 'zeroGradients'>;
 
 /** These steps on a session that has {@link optimizerPrograms}. */
 export function optimizerSteps(session: Session, constants: AdamWConstants | undefined): OptimizerSteps {
+  const zeroGradients = async (): Promise<void> => void (await session.run('zeroGradients', {}));
   return {
-    async gradientNorm() {
-      const { norm } = await session.run('gradientNorm', {});
-      const value = (await norm!.data())[0]!;
-      norm!.dispose();
-      return value;
-    },
-    async apply(step, gradientNorm) {
+    async apply(step) {
       checkConstants(step, constants!);
-      const { maxGradNorm } = step;
-      const scale = maxGradNorm === undefined ? 1 : Math.min(1, maxGradNorm / (gradientNorm + 1e-6));
-      await session.run('apply', {
-        learningRate: scalarFeed(step.learningRate),
-        gradientScale: scalarFeed(scale),
-        correction1: scalarFeed(1 - step.beta1 ** step.step),
-        correction2: scalarFeed(1 - step.beta2 ** step.step),
-      });
+      const gradientNorm = await gradientNormOf(session);
+      if (Number.isFinite(gradientNorm)) await update(session, step, gradientNorm);
+      else await zeroGradients();
+      return { gradientNorm };
     },
-    async zeroGradients() {
-      await session.run('zeroGradients', {});
-    },
+    zeroGradients,
   };
+}
+
+async function gradientNormOf(session: Session): Promise<number> {
+  const { norm } = await session.run('gradientNorm', {});
+  const value = (await norm!.data())[0]!;
+  norm!.dispose();
+  return value;
+}
+
+async function update(session: Session, step: OptimizerStep, gradientNorm: number): Promise<void> {
+  const { maxGradNorm } = step;
+  const scale = maxGradNorm === undefined ? 1 : Math.min(1, maxGradNorm / (gradientNorm + 1e-6));
+  await session.run('apply', {
+    learningRate: scalarFeed(step.learningRate),
+    gradientScale: scalarFeed(scale),
+    correction1: scalarFeed(1 - step.beta1 ** step.step),
+    correction2: scalarFeed(1 - step.beta2 ** step.step),
+  });
 }
 
 const scalarFeed = (value: number): FedTensor => ({ data: Float32Array.of(value), shape: [] });

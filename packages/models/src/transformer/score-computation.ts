@@ -63,7 +63,8 @@ export function createScoreComputation(options: ComputationOptions): Computation
     },
     backward(ticket, gradient) {
       return open.backward(ticket, async ({ feeds, hidden }) => {
-        const scoreGradient = { data: gradient, shape: [gradient.length] };
+        const { perResponse } = gradient as { readonly perResponse: Float32Array };
+        const scoreGradient = { data: perResponse, shape: [perResponse.length] };
         const { hiddenGradient } = await session.run('scoreBackward', { hidden, scoreGradient });
         try {
           await session.run('backward', { ...feeds, hiddenGradient: hiddenGradient! });

@@ -7,15 +7,7 @@ import type {
   TextModel,
   Tokenizer,
 } from '@metaapo/core/contracts';
-import {
-  beforeStop,
-  definePart,
-  endsWithStop,
-  MetaapoError,
-  parseOptions,
-  SAMPLER,
-  textBeforeStop,
-} from '@metaapo/core/contracts';
+import { beforeStop, definePart, MetaapoError, parseOptions, SAMPLER, textBeforeStop } from '@metaapo/core/contracts';
 import { z } from 'zod';
 
 /** Options of {@link local}. */
@@ -62,7 +54,6 @@ export function local(options: LocalOptions, policy: TextModel): ResponseSampler
     });
   }
   const { stop, ...choice } = settings;
-  const isComplete = stop && ((tokens: readonly number[]) => endsWithStop(tokens, stop, tokenizer));
   return {
     id: 'local',
     options: settings,
@@ -73,7 +64,7 @@ export function local(options: LocalOptions, policy: TextModel): ResponseSampler
         count,
         seed,
         stopTokenIds: eosTokenIds,
-        isComplete,
+        stopTexts: stop,
         onToken: onText && textTeller(onText, tokenizer, stop),
       }));
       for await (const { request, generations } of model.generate!(generationRequests, signal)) {
