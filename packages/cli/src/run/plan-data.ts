@@ -33,7 +33,6 @@ export async function planData<Row extends { readonly row: number }>(
   const { directory } = await findModel(recipe.model, sources, recipe.adapter);
   const config = await readModelConfig(directory);
   const tokenizer = existsSync(join(directory, 'tokenizer.json')) ? await loadTokenizer(directory) : undefined;
-  for (const warning of tokenizer?.warnings ?? []) say(`Warning: ${warning}`);
   const { vocabularySize, maxPositionEmbeddings } = config;
   const rows = await load({ tokenizer, vocabularySize, maxPositionEmbeddings }, sources);
   const costs = rows.map((row) => ({ row: row.row, groups: groupsOf(row).map(tokensOf) }));

@@ -70,16 +70,14 @@ export async function findModel(model: string, sources: Sources, adapter?: strin
   });
 }
 
-/** A model with its tokenizer, for anything but training; what its user should know is reported. */
+/** A model with its tokenizer, for anything but training. */
 export async function openTextModel(
   model: string,
   sources: Sources,
   { adapter, ...options }: TextModelOptions = {},
 ): Promise<LoadedTextModel> {
   const found = await findModel(model, sources, adapter);
-  const loaded = await loadTextModel(found.directory, { ...options, adapter: found.adapter });
-  for (const warning of loaded.tokenizer?.warnings ?? []) sources.report(`Warning: ${warning}`);
-  return loaded;
+  return loadTextModel(found.directory, { ...options, adapter: found.adapter });
 }
 
 /** What a recipe says of the model that is trained. */

@@ -17,7 +17,9 @@ export interface Tokenizer {
   readonly hasChatTemplate: boolean;
   /** Token ids of a text. With `addSpecialTokens` the post-processor (BOS and the like) runs. Default false. */
   encode(text: string, options?: { readonly addSpecialTokens?: boolean }): Int32Array;
-  /** Text of token ids. Special tokens are left out unless `keepSpecialTokens`. */
+  /** Token ids of many texts, each as `encode` gives them, computed side by side. */
+  encodeBatch?(texts: readonly string[], options?: { readonly addSpecialTokens?: boolean }): Promise<Int32Array[]>;
+  /** Text of token ids, no space taken from it. Special tokens are left out unless `keepSpecialTokens`. */
   decode(ids: ArrayLike<number>, options?: { readonly keepSpecialTokens?: boolean }): string;
   /**
    * A conversation rendered by the chat template.

@@ -1,81 +1,88 @@
 import { createHash } from 'node:crypto';
 import { Template } from '@huggingface/jinja';
-import { Tokenizer as PortableTokenizer } from '@huggingface/tokenizers';
 import { type ChatMessage, MetaapoError, type Tokenizer } from '@metaapo/core/contracts';
-import { inexactPatterns } from './inexact-patterns.js';
+import { tokenDecoder } from './decode-tokens.js';
+import { type EncodingEngine, openEngine } from './encoding-engine.js';
+import { type AddedToken, addedTokens, type NamedTokens, namedTokens } from './special-tokens.js';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js';
 
-/** A tokenizer with what its user should know. */
+/** A tokenizer with what computes it. */
 export interface LoadedTokenizer extends Tokenizer {
-  /** Sentences to print: where ids may differ from those of the original implementation. */
-  readonly warnings: readonly string[];
+  /** What turns text into ids: the native library where it is installed, else plain JavaScript; the ids are the same. */
+  readonly engine: EncodingEngine['name'];
+  encodeBatch: NonNullable<Tokenizer['encodeBatch']>;
+}
+
+/** How a tokenizer is opened. */
+export interface TokenizerOptions {
+  /** Takes that engine and no other; default: the native one where it is installed. */
+  readonly engine?: EncodingEngine['name'] | undefined;
 }
 
 /**
  * Loads the tokenizer and the chat template of a Hugging Face directory.
- * @throws MetaapoError with code `checkpoint` when tokenizer.json is missing or damaged
+ * @throws MetaapoError with code `checkpoint` when tokenizer.json is missing, damaged, or of a kind that cannot be
+ * computed exactly
  */
-export async function loadTokenizer(directory: string): Promise<LoadedTokenizer> {
+export async function loadTokenizer(directory: string, options: TokenizerOptions = {}): Promise<LoadedTokenizer> {
   const files = await readTokenizerFiles(directory);
-  const tokenizer = createPortable(files);
-  const special = specialTokens(files.config);
-  const idOf = (token: string | undefined): number | undefined =>
-    token === undefined ? undefined : tokenizer.token_to_id(token);
-  const ids = [...tokenizer.get_vocab(true).values(), ...tokenizer.get_added_tokens_decoder().keys()];
+  const { tokenizer, config } = files;
+  const vocabulary = vocabularyOf(tokenizer.model as Readonly<Record<string, unknown>>);
+  const added = addedTokens(tokenizer, config, vocabulary);
+  const engine = await openEngine({ directory, tokenizer, added }, options.engine);
+  const special = namedTokens(config);
+  const ids = new Map([...vocabulary, ...added.map(({ content, id }) => [content, id] as const)]);
+  const idOf = (token: string | undefined): number | undefined => (token === undefined ? undefined : ids.get(token));
   const render = createRenderer(files, special);
   return {
     fingerprint: createHash('sha256')
-      .update(JSON.stringify([files.text, files.chatTemplate, special]))
+      .update(JSON.stringify([files.text, files.chatTemplate, special, added]))
       .digest('hex'),
-    vocabularySize: ids.reduce((largest, id) => Math.max(largest, id), -1) + 1,
+    vocabularySize: [...ids.values()].reduce((largest, id) => Math.max(largest, id), -1) + 1,
     bosTokenId: idOf(special.bos_token),
     eosTokenId: idOf(special.eos_token),
     padTokenId: idOf(special.pad_token),
     hasChatTemplate: files.chatTemplate !== undefined,
-    warnings: inexactPatterns(files.text).map(
-      (pattern) => `${directory}: ${pattern} in tokenizer.json may give other ids than Python does on rare characters`,
-    ),
-    encode: (text, options) =>
-      Int32Array.from(tokenizer.encode(text, { add_special_tokens: options?.addSpecialTokens ?? false }).ids),
-    decode: (tokens, options) =>
-      tokens.length === 0
-        ? ''
-        : tokenizer.decode(Array.from(tokens), { skip_special_tokens: options?.keepSpecialTokens !== true }),
-    renderChat: (messages, options) => render(messages, options?.addGenerationPrompt ?? false),
+    engine: engine.name,
+    encode: (text, { addSpecialTokens = false } = {}) => engine.encode(text, addSpecialTokens),
+    encodeBatch: (texts, { addSpecialTokens = false } = {}) => engine.encodeBatch(texts, addSpecialTokens),
+    decode: createDecoder(files, vocabulary, added),
+    renderChat: (messages, { addGenerationPrompt = false } = {}) => render(messages, addGenerationPrompt),
   };
 }
 
-function createPortable({ tokenizer, config, directory }: TokenizerFiles): PortableTokenizer {
-  try {
-    return new PortableTokenizer(tokenizer, config);
-  } catch (cause) {
-    throw new MetaapoError('checkpoint', `tokenizer.json is not supported: ${(cause as Error).message}`, {
-      where: directory,
-      cause,
-      remedy: 'Use a byte-level BPE, byte-fallback BPE or Unigram tokenizer',
+/** Ids of the model's own tokens: an object of ids, or in Unigram a list of pieces with their scores. */
+function vocabularyOf({ vocab }: Readonly<Record<string, unknown>>): ReadonlyMap<string, number> {
+  if (Array.isArray(vocab)) return new Map((vocab as [string, number][]).map(([piece], id) => [piece, id]));
+  return new Map(Object.entries((vocab ?? {}) as Readonly<Record<string, number>>));
+}
+
+function createDecoder(
+  { tokenizer, directory }: TokenizerFiles,
+  vocabulary: ReadonlyMap<string, number>,
+  added: readonly AddedToken[],
+): Tokenizer['decode'] {
+  const decode = tokenDecoder(tokenizer.decoder);
+  if (decode === undefined) {
+    throw new MetaapoError('checkpoint', 'the decoder of tokenizer.json is not supported', {
+      where: `${directory}/tokenizer.json`,
+      expected: 'ByteLevel, ByteFallback, Fuse, Replace of a text, Strip, Metaspace, WordPiece, BPEDecoder, or several',
+      got: JSON.stringify(tokenizer.decoder).slice(0, 200),
+      remedy: 'Use a model with such a tokenizer',
     });
   }
-}
-
-type SpecialTokens = Readonly<Record<'bos_token' | 'eos_token' | 'pad_token' | 'unk_token', string | undefined>>;
-
-/** Special tokens, each stated as a text or as an object with `content`. */
-function specialTokens(config: TokenizerFiles['config']): SpecialTokens {
-  const read = (name: keyof SpecialTokens): string | undefined => {
-    const stated = config[name] as string | { readonly content?: string } | null | undefined;
-    return typeof stated === 'string' ? stated : stated?.content;
-  };
-  return {
-    bos_token: read('bos_token'),
-    eos_token: read('eos_token'),
-    pad_token: read('pad_token'),
-    unk_token: read('unk_token'),
+  const tokens: (string | undefined)[] = [];
+  for (const [token, id] of vocabulary) tokens[id] = token;
+  for (const { id, content } of added) tokens[id] = content;
+  const special = new Set(added.flatMap((token) => (token.special ? [token.content] : [])));
+  return (ids, { keepSpecialTokens = false } = {}) => {
+    const named = Array.from(ids, (id) => tokens[id]).filter((token) => token !== undefined);
+    return named.length === 0 ? '' : decode(keepSpecialTokens ? named : named.filter((token) => !special.has(token)));
   };
 }
 
 type Render = (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => string;
-
-function createRenderer({ chatTemplate, directory }: TokenizerFiles, special: SpecialTokens): Render {
+function createRenderer({ chatTemplate, directory }: TokenizerFiles, special: NamedTokens): Render {
   if (chatTemplate === undefined) {
     return () => {
       throw new MetaapoError('config', 'the tokenizer has no chat template', {

@@ -7,7 +7,7 @@ export interface TokenizerFiles {
   readonly directory: string;
   /** tokenizer.json, parsed. */
   readonly tokenizer: Readonly<Record<string, unknown>>;
-  /** tokenizer_config.json with special_tokens_map.json under it, parsed; empty where there is none. */
+  /** tokenizer_config.json, with special_tokens_map.json over it where Python reads that, parsed; empty where there is none. */
   readonly config: Readonly<Record<string, unknown>>;
   /** The chat template, where there is one. */
   readonly chatTemplate: string | undefined;
@@ -61,11 +61,15 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
       remedy: 'Download it again, or save it with Python: AutoTokenizer.from_pretrained(...).save_pretrained(...)',
     });
   }
-  const config = {
-    ...(await readJsonObject(join(directory, 'special_tokens_map.json'))),
-    ...(await readJsonObject(join(directory, 'tokenizer_config.json'))),
-  };
+  const config = await readConfig(directory);
   return { directory, tokenizer, config, text, chatTemplate: await readChatTemplate(directory, config) };
+}
+
+/** Settings that list their added tokens stand alone; over older ones lies special_tokens_map.json. */
+async function readConfig(directory: string): Promise<TokenizerFiles['config']> {
+  const config = await readJsonObject(join(directory, 'tokenizer_config.json'));
+  if (config.added_tokens_decoder !== undefined) return config;
+  return { ...config, ...(await readJsonObject(join(directory, 'special_tokens_map.json'))) };
 }
 
 /** The file's own precedence: chat_template.jinja, chat_template.json, then tokenizer_config.json. */

@@ -1,0 +1,58 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { loadTokenizer } from './load-tokenizer.js';
+
+const FIXTURES = new URL('../../../../fixtures/tokenizers/', import.meta.url).pathname;
+const read = (name: string) => JSON.parse(readFileSync(`${FIXTURES}${name}`, 'utf8'));
+const directories: string[] = [];
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
+});
+
+/** A directory with a tokenizer of a kind and the given settings. */
+function directoryOf(kind: string, config: object, map?: object): string {
+  const directory = mkdtempSync(join(tmpdir(), 'tokenizer-'));
+  directories.push(directory);
+  writeFileSync(join(directory, 'tokenizer.json'), readFileSync(`${FIXTURES}${kind}/tokenizer.json`));
+  writeFileSync(join(directory, 'tokenizer_config.json'), JSON.stringify(config));
+  if (map) writeFileSync(join(directory, 'special_tokens_map.json'), JSON.stringify(map));
+  return directory;
+}
+
+describe.each(['native', 'embedded'] as const)('with the %s engine', (engine) => {
+  it.each(['gpt2', 'llama3', 'o200k', 'digits'])('a text comes back from its ids: %s', async (kind) => {
+    const tokenizer = await loadTokenizer(directoryOf(kind, { clean_up_tokenization_spaces: true }), { engine });
+    const texts = fc.oneof(
+      fc.string({ unit: 'grapheme' }),
+      fc.constantFrom('Bonjour ! Ça va ?', "x = [1 , 2] . y n't", '\uFEFFa'),
+    );
+    const comesBack = (text: string): void => {
+      expect(tokenizer.decode(tokenizer.encode(text), { keepSpecialTokens: true })).toBe(text);
+    };
+    fc.assert(fc.property(texts, comesBack), { numRuns: 200 });
+  });
+});
+
+describe('special tokens are those that Python names, marks and adds', () => {
+  const { text, cases } = read('special-tokens.json');
+  it.each(cases as Record<string, unknown>[])('$config', async ({ config, map, ...expected }) => {
+    const tokenizer = await loadTokenizer(directoryOf('added', config as object, map as object));
+    const ids = tokenizer.encode(text);
+    expect({
+      ids: [...ids],
+      text: tokenizer.decode(ids, { keepSpecialTokens: true }),
+      withoutSpecial: tokenizer.decode(ids),
+      eos: tokenizer.eosTokenId ?? null,
+      size: tokenizer.vocabularySize,
+    }).toEqual(expected);
+  });
+});
+
+it('decodes no ids to no text, and passes over ids that nothing stands for', async () => {
+  const tokenizer = await loadTokenizer(directoryOf('gpt2', {}));
+  expect(tokenizer.decode([])).toBe('');
+  expect(tokenizer.decode([100_000, ...tokenizer.encode('tide')])).toBe('tide');
+});
