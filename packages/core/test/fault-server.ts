@@ -1,13 +1,21 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
 
-/** A way to answer badly: never, half, not in JSON, a byte at a time without end, or with another status. */
+/**
+ * A way to answer badly: never, half, not in JSON, not in UTF-8, a byte at a time without end, more than any reply holds
+ * (without an end, or compressed), or with another status.
+ */
 export type Fault =
   | 'hang'
   | 'cut'
   | 'garbage'
+  | 'latin-1'
   | 'drip'
+  | 'flood'
+  | 'bomb'
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string };
 
 /** A request as the server saw it. */
@@ -74,9 +82,19 @@ async function textOf(request: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
+/** 256 MB of spaces, compressed. */
+const bomb = (): Buffer => gzipSync(Buffer.alloc(2 ** 28, ' '), { level: 1 });
+
+function* flood(): Generator<Buffer> {
+  for (;;) yield Buffer.alloc(2 ** 16, ' ');
+}
+
 function inject(fault: Fault, response: ServerResponse): void {
   if (fault === 'hang') return;
   if (fault === 'garbage') response.end('<html>not JSON</html>');
+  else if (fault === 'latin-1') response.end(Buffer.from('{"text": "caf\u00e9"}', 'latin1'));
+  else if (fault === 'flood') Readable.from(flood()).pipe(response.writeHead(200));
+  else if (fault === 'bomb') response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb());
   else if (fault === 'cut') response.writeHead(200).write('{"half', () => response.destroy());
   else if (fault === 'drip') {
     response.writeHead(200);

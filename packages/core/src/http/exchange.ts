@@ -1,5 +1,15 @@
-import { connectionError, type RequestSubject, statusError, timeoutError, unreadableError } from './http-errors.js';
+import { isMetaapoError } from '../contracts/index.js';
+import {
+  connectionError,
+  largeReplyError,
+  type RequestSubject,
+  statusError,
+  timeoutError,
+  toldReplyError,
+  unreadableError,
+} from './http-errors.js';
 import { onAbort } from './on-abort.js';
+import { toldError } from './told-error.js';
 
 /** One attempt at a request. */
 export interface Attempt {
@@ -9,28 +19,46 @@ export interface Attempt {
   readonly body: string | undefined;
   /** Time for the whole exchange, the last byte of the reply included. */
   readonly timeoutMs: number;
-  /** What the text of a successful reply means. */
-  readonly parse: (text: string) => unknown;
+  /** Most bytes of a reply's body, after it was decompressed. */
+  readonly maxReplyBytes: number;
+  /** The values in the text of a successful reply: one, or an event each; throws for a text that is none. */
+  readonly parse: (text: string) => readonly unknown[];
+  /** What the values mean; throws {@link TransientError} or MetaapoError for a reply that cannot be used. */
+  readonly read: (values: readonly unknown[]) => unknown;
 }
 
+/** Bytes of the body of a reply that is no success; messages show its begin. */
+const ERROR_BYTES = 16_384;
+
 /**
- * The parsed reply to one attempt.
+ * What the reply to one attempt means. An error that its body tells goes the way of a status that says the same.
  * @throws TransientError for a failure that may pass, MetaapoError for a refusal, the signal's reason when it is aborted
  */
 export async function exchange(attempt: Attempt, signal: AbortSignal | undefined): Promise<unknown> {
+  const { subject } = attempt;
   const { reply, text } = await transfer(attempt, signal);
-  if (!reply.ok) throw statusError(attempt.subject, reply, text);
+  if (!reply.ok) throw statusError(subject, reply, text ?? '');
+  if (text === undefined) throw unreadableError(subject, reply.status, 'bytes that are no UTF-8');
+  const values = parsed(attempt, reply.status, text);
+  for (const value of values) {
+    const told = toldError(value);
+    if (told !== undefined) throw toldReplyError(subject, reply, told);
+  }
+  return attempt.read(values);
+}
+
+function parsed({ subject, parse }: Attempt, status: number, text: string): readonly unknown[] {
   try {
-    return attempt.parse(text);
+    return parse(text);
   } catch {
-    throw unreadableError(attempt.subject, reply.status, text);
+    throw unreadableError(subject, status, text);
   }
 }
 
 async function transfer(
-  { subject, method, headers, body, timeoutMs }: Attempt,
+  { subject, method, headers, body, timeoutMs, maxReplyBytes }: Attempt,
   signal: AbortSignal | undefined,
-): Promise<{ readonly reply: Response; readonly text: string }> {
+): Promise<{ readonly reply: Response; readonly text: string | undefined }> {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), timeoutMs);
   const forget = onAbort(signal, () => stop.abort(signal?.reason));
@@ -38,12 +66,40 @@ async function transfer(
     signal?.throwIfAborted();
     const init = { method, headers, body: body ?? null, redirect: 'manual', signal: stop.signal } as const;
     const reply = await fetch(subject.address, init);
-    return { reply, text: await reply.text() };
+    const bytes = await bytesOf(reply, reply.ok ? maxReplyBytes : ERROR_BYTES);
+    if (bytes.isCut && reply.ok) throw largeReplyError(subject, maxReplyBytes);
+    return { reply, text: decoded(bytes.pieces, reply.ok) };
   } catch (cause) {
     if (signal?.aborted) throw signal.reason;
+    if (isMetaapoError(cause)) throw cause;
     throw stop.signal.aborted ? timeoutError(subject, timeoutMs) : connectionError(subject, cause);
   } finally {
     clearTimeout(timer);
     forget();
+  }
+}
+
+/** Bytes of a body, read piece by piece: what is compressed is never larger here than it may be. */
+async function bytesOf(
+  { body }: Response,
+  most: number,
+): Promise<{ readonly pieces: readonly Uint8Array[]; readonly isCut: boolean }> {
+  const pieces: Uint8Array[] = [];
+  let left = most;
+  if (body === null) return { pieces, isCut: false };
+  for await (const piece of body as unknown as AsyncIterable<Uint8Array>) {
+    if (piece.length > left) return { pieces: [...pieces, piece.subarray(0, left)], isCut: true };
+    left -= piece.length;
+    pieces.push(piece);
+  }
+  return { pieces, isCut: false };
+}
+
+/** The text of bytes; `undefined` where it has to be exact and they are no UTF-8. */
+function decoded(pieces: readonly Uint8Array[], isExact: boolean): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: isExact }).decode(Buffer.concat(pieces));
+  } catch {
+    return undefined;
   }
 }

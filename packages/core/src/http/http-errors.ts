@@ -1,6 +1,7 @@
 import { MetaapoError } from '../contracts/index.js';
 import { shownAddress } from './address.js';
 import { retryAfterMs } from './retry-delay.js';
+import type { ToldError } from './told-error.js';
 
 /** Most characters of a reply that a message shows. */
 const SHOWN = 200;
@@ -23,6 +24,10 @@ export class TransientError extends Error {
   /** Wait that the server asks for, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
+  /**
+   * @param final the error to end with when it does not pass
+   * @param retryAfterMs wait that the server asks for
+   */
   constructor(final: MetaapoError, retryAfterMs?: number) {
     super(final.message, { cause: final });
     this.final = final;
@@ -49,11 +54,30 @@ export function statusOf(error: unknown): number | undefined {
 /** The error of a reply whose status is no success. */
 export function statusError(subject: RequestSubject, reply: Response, text: string): MetaapoError | TransientError {
   const { status } = reply;
-  const mayPass = [408, 409, 425, 429].includes(status) || status >= 500;
   const target = reply.headers.get('location');
   const shown = target === null ? shownText(text, subject.mask) : `a redirection to ${subject.mask(target)}`;
+  return errorOfStatus(subject, reply, status, `status ${status}${shown && `: ${shown}`}`);
+}
+
+/** The error of a reply with status 200 whose body tells of one. */
+export function toldReplyError(
+  subject: RequestSubject,
+  reply: Response,
+  { status, told }: ToldError,
+): MetaapoError | TransientError {
+  const shown = shownText(typeof told === 'string' ? told : JSON.stringify(told), subject.mask);
+  return errorOfStatus(subject, reply, status, `an error in a reply with status ${reply.status}: ${shown}`);
+}
+
+function errorOfStatus(
+  subject: RequestSubject,
+  reply: Response,
+  status: number,
+  got: string,
+): MetaapoError | TransientError {
+  const mayPass = [408, 409, 425, 429].includes(status) || status >= 500;
   const error = failure(subject, mayPass ? 'the server failed' : 'the server refuses the request', {
-    got: `status ${status}${shown && `: ${shown}`}`,
+    got,
     remedy: remedyFor(subject, status),
     cause: new StatusCause(status),
   });
@@ -76,11 +100,19 @@ function remedyFor({ apiKeyVariable }: RequestSubject, status: number): string {
 /** The error of a reply that is not readable; the parser's own message quotes the reply unmasked and is left out. */
 export function unreadableError(subject: RequestSubject, status: number, text: string): TransientError {
   return new TransientError(
-    failure(subject, 'the reply is no JSON', {
+    failure(subject, `the reply is not ${subject.expected}`, {
       got: `status ${status}: ${shownText(text, subject.mask) || 'an empty reply'}`,
       remedy: 'Check that the address is that of an API, and that nothing in between answers for it',
     }),
   );
+}
+
+/** The error of a reply that is larger than any that is meant. */
+export function largeReplyError(subject: RequestSubject, maxReplyBytes: number): MetaapoError {
+  return failure(subject, 'the reply is too large', {
+    got: `more than ${maxReplyBytes} bytes`,
+    remedy: 'Check that the address is that of the service, and what it answers',
+  });
 }
 
 /** The error of a request that was not answered in time. */

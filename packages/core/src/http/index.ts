@@ -1,3 +1,3 @@
 export * from './extra-body.js';
-export { statusOf } from './http-errors.js';
+export { statusOf, TransientError } from './http-errors.js';
 export * from './json-client.js';

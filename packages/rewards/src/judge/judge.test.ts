@@ -194,8 +194,8 @@ describe('the service', () => {
   });
 
   it('that answers in another protocol is an error', async () => {
-    const { model } = await judging({ answer: () => ({ error: 'what?' }) });
-    await expect(model.score(requests('a'))).rejects.toThrow(/no choices.*got {"error":"what\?"}.*end with \/v1/);
+    const { model } = await judging({ answer: () => ({ reply: 'what?' }) });
+    await expect(model.score(requests('a'))).rejects.toThrow(/no choices.*got {"reply":"what\?"}.*end with \/v1/);
   });
 });
 
