@@ -91,11 +91,10 @@ async function toEnd(trainer: Trainer): Promise<StepReport[]> {
 /** Cross-entropy of all response tokens out of the log-probability of each token, without the trainer. */
 async function crossEntropy(model: LanguageModel, rows: readonly TokenizedDemonstration[]): Promise<number> {
   const turns = rows.flatMap((row) => row.turns);
-  const { logprobs } = await model.tokenLogprobs(
-    turns.map(({ prompt, response }) => ({ prompt, responses: [response] })),
-  );
-  expect(logprobs).toHaveLength(turns.reduce((sum, { response }) => sum + response.length, 0));
-  return -logprobs.reduce((sum, value) => sum + value, 0) / logprobs.length;
+  const groups = turns.map(({ prompt, response }) => ({ prompt, responses: [response] }));
+  const { tokenLogprobs } = await model.evaluate(groups, { tokenLogprobs: true });
+  expect(tokenLogprobs).toHaveLength(turns.reduce((sum, { response }) => sum + response.length, 0));
+  return -tokenLogprobs!.reduce((sum, value) => sum + value, 0) / tokenLogprobs!.length;
 }
 
 describe('a step of fine-tuning', () => {

@@ -61,8 +61,8 @@ for (const served of SERVED_MODELS) {
         if (probe!.response === undefined) continue;
         const { tokens, logprobs } = probe!.response;
         const group = { prompt: request.prompt, responses: [tokens] };
-        const { logprobs: mine } = await policy.model.tokenLogprobs([group]);
-        for (const [at, logprob] of mine.entries()) expect(logprobs[at]).toBeCloseTo(logprob, 3);
+        const { tokenLogprobs: mine } = await policy.model.evaluate([group], { tokenLogprobs: true });
+        for (const [at, logprob] of mine!.entries()) expect(logprobs[at]).toBeCloseTo(logprob, 3);
       }
     };
     /** What the policy writes at temperature 0, in this process. */

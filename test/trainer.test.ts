@@ -69,8 +69,9 @@ async function train(
       reports.push(await trainer.step());
       settings.onStep?.(reports.at(-1)!);
     }
-    const { logprobs } = await model.tokenLogprobs(rows.map(({ prompt, chosen }) => ({ prompt, responses: [chosen] })));
-    return { reports, weights: logprobs };
+    const groups = rows.map(({ prompt, chosen }) => ({ prompt, responses: [chosen] }));
+    const { tokenLogprobs } = await model.evaluate(groups, { tokenLogprobs: true });
+    return { reports, weights: tokenLogprobs! };
   } finally {
     model.dispose();
   }
@@ -207,7 +208,7 @@ describe('a training step', () => {
         while (trainer.state.step < until) losses.push((await trainer.step()).metrics.loss!);
         await saveTrainerCheckpoint(directory, model, trainer.state, key);
         const groups = rows.map(({ prompt, chosen }) => ({ prompt, responses: [chosen] }));
-        return (await model.tokenLogprobs(groups)).logprobs;
+        return (await model.evaluate(groups, { tokenLogprobs: true })).tokenLogprobs!;
       } finally {
         model.dispose();
       }

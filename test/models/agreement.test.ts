@@ -26,14 +26,13 @@ async function pass(options: LanguageModelOptions, rows = 3): Promise<Pass> {
   const groups = groupsOf(rows);
   const model = await loadLanguageModel(directory, { optimizer, ...options });
   try {
-    const { logprobs } = await model.tokenLogprobs(groups);
-    const ticket = await model.forward(groups);
+    const ticket = await model.forward(groups, { tokenLogprobs: true });
     await model.backward(ticket, { perResponse: Float32Array.from(ticket.sumLogprobs, (_, at) => Math.sin(at + 1)) });
     // A language model is its computation, whose session holds the gradients.
     const { session } = model as unknown as Computation;
     const gradients = new Map<string, Float32Array>();
     for (const name of NAMES) gradients.set(name, (await session.read(`gradient/${name}`)) as Float32Array);
-    return { logprobs, gradients };
+    return { logprobs: ticket.tokenLogprobs!, gradients };
   } finally {
     model.dispose();
   }

@@ -101,10 +101,10 @@ for (const [backend, executor] of WAYS) {
             prompt,
             responses: all[at]!.map(({ tokens }) => tokens),
           }));
-          const { logprobs } = await model.tokenLogprobs(groups);
+          const { tokenLogprobs: logprobs } = await model.evaluate(groups, { tokenLogprobs: true });
           const drawn = all.flat().flatMap((generation) => [...generation.logprobs]);
-          expect(drawn).toHaveLength(logprobs.length);
-          for (const [at, value] of drawn.entries()) expect(Math.abs(value - logprobs[at]!)).toBeLessThan(2e-5);
+          expect(drawn).toHaveLength(logprobs!.length);
+          for (const [at, value] of drawn.entries()) expect(Math.abs(value - logprobs![at]!)).toBeLessThan(2e-5);
         }));
     }
 

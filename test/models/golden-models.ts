@@ -146,8 +146,8 @@ const readAdapter = (directory: string): Promise<Arrays> => readArrays(join(dire
 async function expectLogprobs(model: LanguageModel, golden: Arrays): Promise<void> {
   const sequences = sequencesOf(golden);
   const expected = sequences.flatMap(({ logprobs }) => logprobs.slice(PROMPT - 1));
-  const { logprobs } = await model.tokenLogprobs(sequences.map(groupOf));
-  expect(worst(logprobs, expected), 'log-probabilities of tokens').toBeLessThan(2e-5);
+  const { tokenLogprobs } = await model.evaluate(sequences.map(groupOf), { tokenLogprobs: true });
+  expect(worst(tokenLogprobs!, expected), 'log-probabilities of tokens').toBeLessThan(2e-5);
 }
 
 async function expectGolden(model: LanguageModel, golden: Arrays): Promise<void> {
@@ -155,8 +155,8 @@ async function expectGolden(model: LanguageModel, golden: Arrays): Promise<void>
   await expectLogprobs(model, golden);
   // The unshared evaluation: every sequence alone, without packing.
   for (const sequence of sequences) {
-    const { logprobs } = await model.tokenLogprobs([groupOf(sequence)]);
-    expect(worst(logprobs, sequence.logprobs.slice(PROMPT - 1)), 'a sequence alone').toBeLessThan(2e-5);
+    const { tokenLogprobs } = await model.evaluate([groupOf(sequence)], { tokenLogprobs: true });
+    expect(worst(tokenLogprobs!, sequence.logprobs.slice(PROMPT - 1)), 'a sequence alone').toBeLessThan(2e-5);
   }
   await expectSharedPrompt(model, sequences[0]!);
   await expectEntropies(model, sequences, golden);

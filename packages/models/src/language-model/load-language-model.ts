@@ -27,7 +27,6 @@ import {
   createScoreComputation,
   type Precision,
   type ProgramOptions,
-  type TokenLogprobs,
 } from '../transformer/index.js';
 import { type DeclaredParameters, declareParameters } from './declare-parameters.js';
 import { mergedWeights, withExactWeights } from './merged-weights.js';
@@ -77,8 +76,6 @@ export interface LanguageModel extends TrainableModel {
   readonly lora: LoraConfig | undefined;
   /** Number of parameters in all, and of those that are trained. */
   readonly parameterCount: { readonly all: number; readonly trained: number };
-  /** `[M]` log-probabilities of single response tokens. */
-  tokenLogprobs(groups: Parameters<Computation['tokenLogprobs']>[0]): Promise<TokenLogprobs>;
   /** Logits `[M, vocabulary]` that predict the response tokens; owned by the caller. */
   logits(groups: Parameters<Computation['logits']>[0]): Promise<tf.Tensor2D>;
   /** `[N]` scores of whole sequences, for models with a classification head. */

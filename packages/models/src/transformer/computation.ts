@@ -48,18 +48,9 @@ export interface ComputationOptions extends ProgramOptions {
   readonly profile?: Profile | undefined;
 }
 
-/** Log-probabilities token by token. */
-export interface TokenLogprobs {
-  /** `[M]` float32, response after response. */
-  readonly logprobs: Float32Array;
-  /** `[R]` tokens of each response. */
-  readonly tokenCounts: Int32Array;
-}
-
 /** The mathematics of a language model on a session: token ids in, log-probabilities and gradients inside. */
 export interface Computation {
   readonly session: Session;
-  tokenLogprobs(groups: readonly PromptGroup[]): Promise<TokenLogprobs>;
   /** Logits `[M, vocabulary]` at the tokens that predict the responses; owned by the caller. */
   logits(groups: readonly PromptGroup[]): Promise<tf.Tensor2D>;
   /** Scores at the last token of each sequence, for models with a classification head. */
@@ -166,11 +157,6 @@ export function createComputation(options: ComputationOptions): Computation {
 
   return {
     session,
-    tokenLogprobs: (groups) =>
-      evaluating(groups, async (hidden, { targets, tokenCounts }) => {
-        const { logprobs } = await headOf('head', hidden, targets);
-        return { logprobs: logprobs!.subarray(0, sumOf(tokenCounts)), tokenCounts };
-      }),
     logits: (groups) =>
       evaluating(groups, async (hidden, { tokenCounts }) => {
         const { logits } = await session.run('logits', { hidden });

@@ -47,7 +47,6 @@ export function createScoreComputation(options: ComputationOptions): Computation
   };
   return {
     session,
-    tokenLogprobs: noLanguageHead,
     logits: noLanguageHead,
     async scores(sequences) {
       return (await evaluate(sequences.map((sequence) => ({ prompt: NO_TOKENS, responses: [sequence] })))).sumLogprobs;

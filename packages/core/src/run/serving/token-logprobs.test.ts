@@ -17,3 +17,9 @@ it.each([1, 8, 1000])('gives the log-probability of each token, in batches of %i
     }
   }
 });
+
+it('refuses a model that gives none, and says so', async () => {
+  const policy = coinPolicy(0.4);
+  const mute = { ...policy, evaluate: (groups: Parameters<typeof policy.evaluate>[0]) => policy.evaluate(groups) };
+  await expect(tokenLogprobs(mute, responses, 1000, undefined)).rejects.toThrow(/gives no log-probabilities of tokens/);
+});

@@ -1,4 +1,4 @@
-import type { PromptGroup, TrainableModel } from '../../contracts/index.js';
+import { MetaapoError, type TrainableModel, yieldToEvents } from '../../contracts/index.js';
 import { packByTokens } from '../../numerics/index.js';
 import { tokensOf } from '../../trainer/index.js';
 
@@ -9,8 +9,8 @@ export interface PromptResponse {
 }
 
 /**
- * `[T]` float32 log-probabilities of the tokens of each response, in nats. A model gives sums over responses; so each
- * beginning of a response is evaluated as one of its own, which suits short ones: T tokens cost T (T + 1) / 2.
+ * `[T]` float32 log-probabilities of the tokens of each response, in nats, without gradient.
+ * @throws MetaapoError with code `plugin` when the model gives none
  */
 export async function tokenLogprobs(
   model: TrainableModel,
@@ -18,22 +18,25 @@ export async function tokenLogprobs(
   microBatchTokens: number,
   signal: AbortSignal | undefined,
 ): Promise<readonly Float32Array[]> {
-  const groups = responses.map(beginnings);
+  const groups = responses.map(({ prompt, tokens }) => ({ prompt, responses: [tokens] }));
   const logprobs: Float32Array[] = [];
   for (const [start, end] of packByTokens(groups.map(tokensOf), microBatchTokens)) {
-    signal?.throwIfAborted();
-    const part = groups.slice(start, end);
-    const { sumLogprobs } = await model.evaluate(part);
+    await yieldToEvents(signal);
+    const given = (await model.evaluate(groups.slice(start, end), { tokenLogprobs: true })).tokenLogprobs;
+    if (given === undefined) throw noTokenLogprobs();
     let at = 0;
-    for (const { length } of part.map((group) => group.responses)) {
-      const sums = sumLogprobs.subarray(at, at + length);
-      logprobs.push(sums.map((sum, index) => sum - (index === 0 ? 0 : sums[index - 1]!)));
+    for (const { length } of responses.slice(start, end).map(({ tokens }) => tokens)) {
+      logprobs.push(given.slice(at, at + length));
       at += length;
     }
   }
   return logprobs;
 }
 
-function beginnings({ prompt, tokens }: PromptResponse): PromptGroup {
-  return { prompt, responses: Array.from(tokens, (_, last) => tokens.slice(0, last + 1)) };
+function noTokenLogprobs(): MetaapoError {
+  return new MetaapoError('plugin', 'the model gives no log-probabilities of tokens', {
+    where: 'evaluate',
+    expected: 'tokenLogprobs, as they were asked for',
+    remedy: 'Test the model with describeModel of @metaapo/testing',
+  });
 }
