@@ -17,7 +17,7 @@ const ALLOWED = {
 const PLUGIN = LOW;
 
 /** The folders of core, lowest first: each imports itself and those before it. */
-const CORE_FOLDERS = ['contracts', 'numerics', 'storage', 'trainer', 'compose'];
+const CORE_FOLDERS = ['contracts', 'numerics', 'storage', 'journal', 'trainer', 'compose'];
 const CONTAINER = ['tsyringe', 'reflect-metadata'];
 
 /** Package, folder inside `src`, and kind of a file given by its path from the root. */

@@ -1,8 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type IterationSummary, RUN_FILES } from '@metaapo/core';
+import { type EntryHeader, entriesOfKind, type IterationSummary, RUN_FILES, readRunJournal } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { type JournalEntry, readJournal } from '@metaapo/core/storage';
 import { parse } from 'yaml';
 
 /** What a report shows of a run. */
@@ -37,16 +36,15 @@ export async function readRun(directory: string, name: string): Promise<Reported
       remedy: 'Give the output directory of `metaapo run`, `train`, `sft` or `train-reward`',
     });
   });
-  const isShown = ({ kind }: JournalEntry): boolean => kind === 'baseline' || kind === 'iteration';
-  const entries = await readJournal(join(directory, RUN_FILES.journal), isShown);
-  const baseline = entries.find(({ kind }) => kind === 'baseline');
+  const isShown = ({ kind }: EntryHeader): boolean => kind === 'baseline' || kind === 'iteration';
+  const entries = await readRunJournal(join(directory, RUN_FILES.journal), isShown);
   const recipe = await readFile(join(directory, RUN_FILES.recipe), 'utf8').catch(() => '');
   return {
     name,
     date: (await stat(file)).mtime.toISOString(),
     metrics: wholeLines(metrics),
-    iterations: entries.flatMap(({ kind, summary }) => (kind === 'iteration' ? [summary as IterationSummary] : [])),
-    rewardBefore: baseline?.heldOutReward as number | undefined,
+    iterations: entriesOfKind(entries, 'iteration').map(({ summary }) => summary),
+    rewardBefore: entriesOfKind(entries, 'baseline')[0]?.heldOutReward ?? undefined,
     recipe,
     settings: recipe === '' ? undefined : parse(recipe),
   };

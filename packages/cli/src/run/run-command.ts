@@ -92,7 +92,6 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
           ? undefined
           : { rows: held.slice(0, recipe.evaluateRewards), promptOf: heldPromptOf },
       key: checkpointKey(recipe, train),
-      resume,
       allowChanges,
       observer: runObserver(),
       signal: interruption.signal,

@@ -1,12 +1,8 @@
 export { type AnnotationBudget, annotationLimit, type BudgetProgress } from './annotation/annotation-limit.js';
 export type { RewardEvaluation } from './annotation/held-out-reward.js';
 export { type IterationSlice, iterationSlices, type SliceOptions } from './iteration-slices.js';
-export type { PairCounts } from './pairs/build-pairs.js';
-export type { KlEstimate } from './reference/kl-to-reference.js';
 export { type RunSummary, runIterations } from './run-iterations.js';
-export type { IterationParts, ReferenceSource, RunObserver, RunOptions, RunPrompt, Stage } from './run-options.js';
+export type { IterationParts, ReferenceSource, RunObserver, RunOptions, RunPrompt } from './run-options.js';
 export { type ScoredRow, type SelectionInput, selectPrompts } from './selection/select-prompts.js';
 export type { ServingCheck } from './serving/serving-check.js';
 export { ITERATION_METRICS } from './summary/iteration-metrics.js';
-export type { IterationSummary } from './summary/iteration-summary.js';
-export type { RowFate, RowSample } from './summary/row-samples.js';

@@ -40,7 +40,7 @@ describe('a resumed run', () => {
     const [straight, stopped] = [await temporaryDirectory(), await temporaryDirectory()];
     const expected = await run(straight);
     await stopAt(stopped, 3);
-    const resumed = await run(stopped, { resume: true });
+    const resumed = await run(stopped);
     expect(resumed.bias).toBe(expected.bias);
     const figures = ({ iterations }: typeof resumed) => iterations.map(({ seconds: _, ...rest }) => rest);
     expect(figures(resumed)).toEqual(figures(expected));
@@ -50,7 +50,7 @@ describe('a resumed run', () => {
     const output = await temporaryDirectory();
     await stopAt(output, 1);
     const before = await readJournal(join(output, 'journal.jsonl'), ({ kind }) => kind === 'seconds');
-    const { iterations } = await run(output, { resume: true });
+    const { iterations } = await run(output);
     const earlier = before[0]!.seconds as Record<string, number>;
     expect(earlier.sample).toBeGreaterThan(0);
     for (const [stage, seconds] of Object.entries(earlier)) {
@@ -62,13 +62,11 @@ describe('a resumed run', () => {
     const output = await temporaryDirectory();
     await stopAt(output, 1);
     const given = coinRun(output, coinPolicy(), coinServer().sampler);
-    await expect(run(output, { ...otherRows(given), resume: true })).rejects.toThrow(
+    await expect(run(output, { ...otherRows(given) })).rejects.toThrow(
       /not what the run was started with\. .*changed: the training rows.*--allow-changes/,
     );
     const policy = { ...coinPolicy(0.5), computedBy: 'a GPU' };
-    await expect(run(output, { policy, resume: true })).rejects.toThrow(
-      /weights of the start model; the backend or precision/,
-    );
+    await expect(run(output, { policy })).rejects.toThrow(/weights of the start model; the backend or precision/);
   });
 
   it('begins the iteration under way anew where other data are allowed, also when stopped again', async () => {
@@ -76,7 +74,7 @@ describe('a resumed run', () => {
     const warnings: string[] = [];
     await stopAt(output, 4, { saveEvery: 1 });
     const others = otherRows(coinRun(output, coinPolicy(), coinServer().sampler));
-    const allowed = { ...others, resume: true, allowChanges: true, iterations: 2 };
+    const allowed = { ...others, allowChanges: true, iterations: 2 };
     const observer = {
       warning: (text: string) => void warnings.push(text),
       step: () => {
@@ -87,7 +85,7 @@ describe('a resumed run', () => {
     expect(warnings).toContain(
       'changed since the run was started: the training rows (files, tokenizer or data section)',
     );
-    const { iterations } = await run(output, { ...others, resume: true, iterations: 2 });
+    const { iterations } = await run(output, { ...others, iterations: 2 });
     expect(iterations[1]!.rows).toBe(5);
     const sampled = await readJournal(join(output, 'journal.jsonl'), ({ kind }) => kind === 'responses');
     expect(sampled.filter(({ iteration }) => iteration === 1).map(({ row }) => row)).toEqual([
@@ -124,7 +122,7 @@ describe('a run', () => {
     expect(all[0]).toBe(Array(8).fill(Math.LN2.toFixed(6)).join(' '));
     expect(all.filter((line) => line.startsWith('update')).length).toBeGreaterThan(0);
     await stopAt(stopped, 3, parts([]));
-    await run(stopped, { ...parts(rest), resume: true });
+    await run(stopped, { ...parts(rest) });
     expect(all.slice(-rest.length)).toEqual(rest);
     expect(rest.length).toBeGreaterThan(4);
   });
@@ -155,7 +153,7 @@ describe('a run', () => {
       close: async () => undefined,
     };
     await stopAt(output, 3);
-    const { iterations } = await run(output, { parts: { ...parts, trackers: [tracker] }, resume: true });
+    const { iterations } = await run(output, { parts: { ...parts, trackers: [tracker] } });
     const lines = (await readMetrics(join(output, 'metrics.jsonl'))).filter((line) => 'pairs/made' in line);
     expect(lines.map(({ step, iteration }) => [step, iteration])).toEqual([
       [2, 0],

@@ -1,17 +1,17 @@
 import type { ResponseSampler, TokenizedPreference } from '../contracts/index.js';
-import type { Journal, JournalEntry } from '../storage/index.js';
+import type { IterationSummary, KlEstimate, RunEntry, RunJournal } from '../journal/index.js';
 import type { RowLogprobs, TrainerState } from '../trainer/index.js';
 import { heldOutReward } from './annotation/held-out-reward.js';
 import type { Annotate } from './annotation/pay-once.js';
 import { sampleAndAnnotate } from './annotation/sample-and-annotate.js';
-import type { IterationRecord } from './journal/run-journal.js';
 import { type BuiltPairs, buildPairs } from './pairs/build-pairs.js';
-import { type KlEstimate, klToReference } from './reference/kl-to-reference.js';
+import { klToReference } from './reference/kl-to-reference.js';
 import { isReferenceRead, offlineReference, withOnlineReference, withReference } from './reference/reference-passes.js';
+import type { IterationRecord } from './resume/iteration-record.js';
 import type { RunOptions } from './run-options.js';
 import { scoreSlice } from './selection/score-slice.js';
 import { selectSlice } from './selection/select-prompts.js';
-import { type IterationSummary, summarize } from './summary/iteration-summary.js';
+import { summarize } from './summary/iteration-summary.js';
 import { type StageClock, withStageClock } from './summary/stage-clock.js';
 import { stageTokens } from './summary/stage-tokens.js';
 import { trainSlice } from './train-slice.js';
@@ -22,8 +22,8 @@ export interface IterationContext {
   readonly rows: readonly TokenizedPreference[];
   /** What was journalled of it before, and the entries themselves. */
   readonly record: IterationRecord;
-  readonly entries: readonly JournalEntry[];
-  readonly journal: Journal;
+  readonly entries: readonly RunEntry[];
+  readonly journal: RunJournal;
   /** State of the trainer at its begin. */
   readonly state: TrainerState;
   /** Optimizer steps of earlier iterations. */

@@ -54,7 +54,7 @@ describe('rewards in a run', () => {
       const first = heads(calls);
       await expect(run(output, first.model)).rejects.toThrow('the scorer is down');
       const second = heads();
-      const resumed = await run(output, second.model, { resume: true });
+      const resumed = await run(output, second.model);
       expect([...first.paid, ...second.paid].sort()).toEqual(straight.paid.toSorted());
       expect(resumed.bias).toBe(expected.bias);
       const timeless = ({ iterations, rewardBefore }: typeof resumed) => [
@@ -72,7 +72,7 @@ describe('rewards in a run', () => {
     const warnings: string[] = [];
     const other = heads(Number.POSITIVE_INFINITY, 'heads, of other weights');
     const observer = { warning: (text: string) => void warnings.push(text) };
-    await run(output, other.model, { resume: true, observer });
+    await run(output, other.model, { observer });
     expect(warnings.filter((text) => text.includes('reward model is another one'))).toHaveLength(1);
     expect(other.paid).toEqual(expect.arrayContaining(first.paid.filter((text) => !isHeldOut(text, first.paid))));
   });
@@ -87,7 +87,7 @@ describe('rewards in a run', () => {
     const nothing = { ...parts.pairs, pair: () => ({ reason: 'too-few' }) as const };
     const summary = await run(output, none, { parts: { ...parts, rewardModel: none, pairs: nothing } });
     expect(summary.rewardBefore).toBeUndefined();
-    const again = await run(output, none, { resume: true });
+    const again = await run(output, none);
     expect(again.rewardBefore).toBeUndefined();
     expect(again.iterations.map(({ pairs }) => pairs.unreadable)).toEqual([8, 8, 8]);
   });
@@ -107,7 +107,7 @@ describe('the metrics of iterations', () => {
     const { parts } = coinRun(output, coinPolicy(), coinServer().sampler);
     const { model: rewardModel } = heads();
     await run(output, rewardModel, { parts: { ...parts, rewardModel, trackers: [tracker] } });
-    await run(output, rewardModel, { resume: true });
+    await run(output, rewardModel);
     const lines = (await readMetrics(join(output, 'metrics.jsonl'))).filter((line) => 'pairs/made' in line);
     expect(lines).toHaveLength(3);
     expect(lines[0]).toMatchObject({ iteration: 0, step: 2, 'pairs/made': 4, 'responses/count': 8, 'pairs/tie': 0 });

@@ -1,19 +1,26 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
-import { type Journal, type JournalEntry, openJournal, readJournal } from '../storage/index.js';
+import {
+  type EntryHeader,
+  entriesOfKind,
+  type IterationSummary,
+  openRunJournal,
+  type RunEntry,
+  type RunJournal,
+  readRunJournal,
+} from '../journal/index.js';
 import { initialTrainerState, loadTrainerCheckpoint, RUN_FILES, type TrainerState } from '../trainer/index.js';
 import { annotationLimit } from './annotation/annotation-limit.js';
 import { type Annotate, payOnce } from './annotation/pay-once.js';
-import { iterationCheckpoint, iterationKey, iterationModel } from './iteration-files.js';
 import { iterationSlices } from './iteration-slices.js';
-import { recordOf } from './journal/run-journal.js';
-import { claimJournal, sinceOtherData } from './journal/run-key.js';
+import { iterationCheckpoint, iterationKey, iterationModel } from './resume/iteration-files.js';
+import { recordOf } from './resume/iteration-record.js';
+import { claimJournal, sinceOtherData } from './resume/run-key.js';
 import { callsPerPrompt, evaluateRewards, runIteration } from './run-iteration.js';
 import type { RunOptions } from './run-options.js';
 import { servePolicy } from './serving/served-policy.js';
 import { logIteration } from './summary/iteration-metrics.js';
-import type { IterationSummary } from './summary/iteration-summary.js';
 
 /** What a run ended with. */
 export interface RunSummary {
@@ -32,7 +39,7 @@ export interface RunSummary {
 export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const { output, observer } = given;
   const served = servePolicy({ ...given, ...given.parts });
-  const journal = await openJournal(join(output, RUN_FILES.journal), isOfWholeRun);
+  const journal = await openRunJournal(join(output, RUN_FILES.journal), isOfWholeRun);
   const key = await claim(given, journal);
   const options = { ...given, key, parts: { ...given.parts, sampler: served.sampler } };
   await noteRewardModel(options, journal);
@@ -47,7 +54,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
       await logSummary(options, summaries);
       continue;
     }
-    let entries: readonly JournalEntry[] = [];
+    let entries: readonly RunEntry[] = [];
     if (state === undefined) {
       state = await stateBefore(options, iteration);
       if (iteration > 0) served.moveTo(iterationModel(output, iteration - 1));
@@ -57,7 +64,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
     const context = {
       iteration,
       rows: options.rows.slice(start, end),
-      record: recordOf(entries, iteration),
+      record: recordOf(entries),
       entries,
       journal,
       state,
@@ -81,17 +88,17 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
 }
 
 /** What stays in memory of the journal: not what single iterations did. */
-const isOfWholeRun = ({ kind, iteration }: JournalEntry): boolean => iteration === undefined || kind === 'iteration';
+const isOfWholeRun = ({ kind, iteration }: EntryHeader): boolean => iteration === undefined || kind === 'iteration';
 
 /** What the journal holds of an iteration that was begun. */
-async function entriesOf({ output }: RunOptions, iteration: number): Promise<readonly JournalEntry[]> {
-  const isWanted = (entry: JournalEntry): boolean => entry.iteration === iteration || entry.kind === 'changed';
-  return sinceOtherData(await readJournal(join(output, RUN_FILES.journal), isWanted));
+async function entriesOf({ output }: RunOptions, iteration: number): Promise<readonly RunEntry[]> {
+  const isWanted = (entry: EntryHeader): boolean => entry.iteration === iteration || entry.kind === 'changed';
+  return sinceOtherData(await readRunJournal(join(output, RUN_FILES.journal), isWanted));
 }
 
 /** The key that the run was started with. */
-function claim({ output, key, policy, allowChanges = false, observer }: RunOptions, journal: Journal) {
-  const finished = journal.entries.filter(({ kind }) => kind === 'iteration').length;
+function claim({ output, key, policy, allowChanges = false, observer }: RunOptions, journal: RunJournal) {
+  const finished = entriesOfKind(journal.entries, 'iteration').length;
   return claimJournal(journal, {
     output,
     key: { ...key, policy: policy.fingerprint, computedBy: policy.computedBy },
@@ -102,9 +109,9 @@ function claim({ output, key, policy, allowChanges = false, observer }: RunOptio
 }
 
 /** Journals by which reward model the rewards that follow are given, and says when it is another one than before. */
-async function noteRewardModel({ parts, observer }: RunOptions, journal: Journal): Promise<void> {
+async function noteRewardModel({ parts, observer }: RunOptions, journal: RunJournal): Promise<void> {
   const { fingerprint } = parts.rewardModel;
-  const last = journal.entries.findLast(({ kind }) => kind === 'reward-model');
+  const last = entriesOfKind(journal.entries, 'reward-model').at(-1);
   if (last?.fingerprint === fingerprint) return;
   if (last !== undefined) {
     observer.warning?.(
@@ -121,9 +128,9 @@ function logSummary({ output, parts }: RunOptions, done: readonly IterationSumma
 }
 
 /** Reward of held-out prompts before the first iteration, once a run. */
-async function firstReward(options: RunOptions, journal: Journal, annotate: Annotate): Promise<number | undefined> {
-  const known = journal.entries.find(({ kind }) => kind === 'baseline');
-  if (known !== undefined) return (known.heldOutReward as number | null | undefined) ?? undefined;
+async function firstReward(options: RunOptions, journal: RunJournal, annotate: Annotate): Promise<number | undefined> {
+  const [known] = entriesOfKind(journal.entries, 'baseline');
+  if (known !== undefined) return known.heldOutReward ?? undefined;
   const heldOutReward = await orInterrupted(options, () => evaluateRewards(options, annotate));
   await journal.append({ kind: 'baseline', heldOutReward });
   return heldOutReward;
@@ -142,9 +149,8 @@ function sumOf(summaries: readonly IterationSummary[], read: (summary: Iteration
   return summaries.reduce((sum, summary) => sum + read(summary), 0);
 }
 
-function summaryIn(journal: Journal, iteration: number): IterationSummary | undefined {
-  const entry = journal.entries.find((one) => one.kind === 'iteration' && one.iteration === iteration);
-  return entry?.summary as IterationSummary | undefined;
+function summaryIn(journal: RunJournal, iteration: number): IterationSummary | undefined {
+  return entriesOfKind(journal.entries, 'iteration').find((entry) => entry.iteration === iteration)?.summary;
 }
 
 /** The state that an iteration begins with, in a process that did not run the one before: out of its checkpoint. */

@@ -11,19 +11,12 @@ import type {
   Tracker,
   TrainableModel,
 } from '../contracts/index.js';
+import type { IterationSummary, Stage } from '../journal/index.js';
 import type { Schedule } from '../numerics/index.js';
 import type { CheckpointKey, EvaluationSet, OptimizerSettings, TrainingObserver } from '../trainer/index.js';
 import type { AnnotationBudget } from './annotation/annotation-limit.js';
 import type { RewardEvaluation } from './annotation/held-out-reward.js';
 import type { ServingCheck } from './serving/serving-check.js';
-import type { IterationSummary } from './summary/iteration-summary.js';
-
-/**
- * A stage of an iteration, in order: the reference's log-probabilities of the offline pairs, the policy's scores, the
- * selection, responses and their rewards (these two overlap), the policy's distance from the reference, the reference's
- * log-probabilities of the online pairs, training, and the reward of held-out prompts.
- */
-export type Stage = 'reference' | 'score' | 'select' | 'sample' | 'reward' | 'kl' | 'pair' | 'train' | 'evaluate';
 
 /** Told what a run does, as it does it. */
 export interface RunObserver extends TrainingObserver {
@@ -104,7 +97,6 @@ export interface RunOptions {
   readonly evaluateEvery?: number | undefined;
   readonly saveEvery?: number | undefined;
   readonly key: CheckpointKey;
-  readonly resume: boolean;
   /** True: a resumed run may have another key than it was started with. */
   readonly allowChanges?: boolean | undefined;
   readonly observer: RunObserver;

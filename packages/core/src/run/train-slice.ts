@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import type { TokenizedPreference } from '../contracts/index.js';
 import { planBatches } from '../numerics/index.js';
 import { type RowLogprobs, runTraining, saveTrainerCheckpoint, type TrainingSummary } from '../trainer/index.js';
-import { iterationCheckpoint, iterationKey, iterationModel } from './iteration-files.js';
 import { hasOnlinePair } from './reference/reference-passes.js';
+import { iterationCheckpoint, iterationKey, iterationModel } from './resume/iteration-files.js';
 import type { IterationContext } from './run-iteration.js';
 import type { RunOptions } from './run-options.js';
 

@@ -1,5 +1,5 @@
 import type { Metrics, Tracker } from '../contracts/index.js';
-import type { Journal } from '../storage/index.js';
+import type { RunJournal } from '../journal/index.js';
 import type { StepReport } from './trainer.js';
 import type { CheckpointKey } from './trainer-checkpoint.js';
 
@@ -41,7 +41,7 @@ export interface RunDirectoryOptions {
   readonly trackers: readonly Tracker[];
   readonly observer: TrainingObserver;
   /** The run directory's journal, where it is open already. */
-  readonly journal?: Journal | undefined;
+  readonly journal?: RunJournal | undefined;
   /** Where checkpoints are kept; default `checkpoint` in the run directory. */
   readonly checkpointDirectory?: string | undefined;
   /** Where the model is saved at the end; default `model` in the run directory. */

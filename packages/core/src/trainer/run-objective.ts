@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { MetaapoError, type Metrics } from '../contracts/index.js';
+import { openRunJournal, type RunEntry, type RunJournal } from '../journal/index.js';
 import { learningRateAt } from '../numerics/index.js';
-import { type Journal, type JournalEntry, type MetricsFile, openJournal, openMetrics } from '../storage/index.js';
+import { type MetricsFile, openMetrics } from '../storage/index.js';
 import { RUN_FILES, type RunDirectoryOptions } from './run-directory.js';
 import { createTrainer, type StepReport, type Trainer, type TrainerOptions } from './trainer.js';
 import { loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';
@@ -32,7 +33,7 @@ export async function runObjective(options: ObjectiveRunOptions): Promise<Traini
   const done = (options.earlierSteps ?? 0) + start.step;
   const isFirst = done === 0 && (options.iteration ?? 0) === 0;
   const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), isFirst ? -1 : done);
-  const journal = options.journal ?? (await openJournal(join(output, RUN_FILES.journal), () => false));
+  const journal = options.journal ?? (await openRunJournal(join(output, RUN_FILES.journal), () => false));
   const trainer = createTrainer({ ...options, start });
   if (done === 0) for (const warning of warningsOf(options)) observer.warning?.(warning);
   const before = done === 0 ? await evaluateAndLog(options, trainer, metricsFile, {}) : undefined;
@@ -69,7 +70,7 @@ async function trainToEnd(
   options: ObjectiveRunOptions,
   trainer: Trainer,
   metricsFile: MetricsFile,
-  journal: Journal,
+  journal: RunJournal,
 ): Promise<Metrics | undefined> {
   const { plan, objective, observer, evaluateEvery, saveEvery } = options;
   const watch = objective.watch?.();
@@ -91,7 +92,7 @@ async function trainToEnd(
 }
 
 /** Which rows a step trained, and how much each offline pair counted. Of a step that is done again the last entry counts. */
-function journalEntry({ step, rows, weights }: StepReport, options: ObjectiveRunOptions): JournalEntry {
+function journalEntry({ step, rows, weights }: StepReport, options: ObjectiveRunOptions): RunEntry {
   const { earlierSteps = 0, iteration } = options;
   const number = iteration === undefined ? {} : { iteration };
   return { kind: 'step', ...number, step: earlierSteps + step, rows, ...(weights && { weights: [...weights] }) };

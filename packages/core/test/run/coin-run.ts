@@ -90,7 +90,6 @@ export function coinRun(output: string, policy: CoinPolicy, sampler: ResponseSam
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 },
     microBatchTokens: 1000,
     key: { recipe: 'coin', data: 'coin' },
-    resume: false,
     observer: {},
   };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RewardModel, RewardRequest } from '../../contracts/index.js';
-import { openJournal } from '../../storage/index.js';
+import { openRunJournal } from '../../journal/index.js';
 import { payOnce } from './pay-once.js';
 
 async function journalFile(): Promise<string> {
@@ -29,7 +29,7 @@ const rewardsOf = (given: readonly { readonly rewards: readonly number[] }[]) =>
 describe('rewards that are paid once', () => {
   it('come in the order of the groups, each text scored once', async () => {
     const { calls, model } = scorer();
-    const annotate = payOnce(model, await openJournal(await journalFile()));
+    const annotate = payOnce(model, await openRunJournal(await journalFile()));
     const given = await annotate([group('p', 'a', 'bb', 'a'), group('q', 'a'), group('p', 'ccc', 'bb'), group('p')]);
     expect(rewardsOf(given)).toEqual([[1, 2, 1], [1], [3, 2], []]);
     expect(calls).toEqual([['a', 'bb', 'a', 'ccc']]);
@@ -39,7 +39,7 @@ describe('rewards that are paid once', () => {
 
   it('are shared by calls under way', async () => {
     const { calls, model } = scorer();
-    const annotate = payOnce(model, await openJournal(await journalFile()));
+    const annotate = payOnce(model, await openRunJournal(await journalFile()));
     const both = await Promise.all([annotate([group('p', 'a', 'bb')]), annotate([group('p', 'bb', 'ccc')])]);
     expect(both.map(rewardsOf)).toEqual([[[1, 2]], [[2, 3]]]);
     expect(calls).toEqual([['a', 'bb'], ['ccc']]);
@@ -47,18 +47,18 @@ describe('rewards that are paid once', () => {
 
   it('come from the journal in another process, unreadable ones too', async () => {
     const file = await journalFile();
-    await payOnce(scorer().model, await openJournal(file))([group('p', 'a', '?')]);
+    await payOnce(scorer().model, await openRunJournal(file))([group('p', 'a', '?')]);
     const { calls, model } = scorer();
-    const given = await payOnce(model, await openJournal(file))([group('p', '?', 'a', 'bb')]);
+    const given = await payOnce(model, await openRunJournal(file))([group('p', '?', 'a', 'bb')]);
     expect(rewardsOf(given)).toEqual([[Number.NaN, 1, 2]]);
     expect(calls).toEqual([['bb']]);
   });
 
   it('belong to their reward model and prompt', async () => {
     const file = await journalFile();
-    await payOnce(scorer().model, await openJournal(file))([group('p', 'a')]);
+    await payOnce(scorer().model, await openRunJournal(file))([group('p', 'a')]);
     const { calls, model } = scorer({ fingerprint: 'length 2' });
-    const annotate = payOnce(model, await openJournal(file));
+    const annotate = payOnce(model, await openRunJournal(file));
     await annotate([group('p', 'a')]);
     await annotate([{ prompt: [{ role: 'user', content: 'p' }], responses: ['a'] }]);
     expect(calls).toEqual([['a'], ['a']]);
@@ -69,7 +69,7 @@ describe('rewards that are paid once', () => {
     const { model } = scorer();
     const score: RewardModel['score'] = (requests) =>
       isDown ? Promise.reject(new Error('down')) : model.score(requests);
-    const annotate = payOnce({ ...model, score }, await openJournal(await journalFile()));
+    const annotate = payOnce({ ...model, score }, await openRunJournal(await journalFile()));
     await expect(annotate([group('p', 'a'), group('p', 'bb')])).rejects.toThrow('down');
     isDown = false;
     expect(rewardsOf(await annotate([group('p', 'a')]))).toEqual([[1]]);
@@ -80,14 +80,14 @@ describe('relative rewards', () => {
   it('are paid by prompt, and again when the others change', async () => {
     const { calls, model } = scorer({ isRelative: true });
     const file = await journalFile();
-    const annotate = payOnce(model, await openJournal(file));
+    const annotate = payOnce(model, await openRunJournal(file));
     await annotate([group('p', 'a', 'bb'), group('p', 'ccc', 'a'), group('p', 'a', 'bb'), group('q')]);
     expect(calls).toEqual([
       ['a', 'bb'],
       ['ccc', 'a'],
     ]);
     const again = scorer({ isRelative: true });
-    await payOnce(again.model, await openJournal(file))([group('p', 'ccc', 'a'), group('p', 'a', 'ccc')]);
+    await payOnce(again.model, await openRunJournal(file))([group('p', 'ccc', 'a'), group('p', 'a', 'ccc')]);
     expect(again.calls).toEqual([['a', 'ccc']]);
   });
 
@@ -99,7 +99,7 @@ describe('relative rewards', () => {
     };
     const file = await journalFile();
     for (let times = 0; times < 2; times++) {
-      const annotate = payOnce({ ...model, isRelative: true, score }, await openJournal(file));
+      const annotate = payOnce({ ...model, isRelative: true, score }, await openRunJournal(file));
       const given = await annotate([group('p', 'a', '?', '?'), group('q', 'a', 'b')]);
       expect(given.map(({ unreadableComparisons }) => unreadableComparisons)).toEqual([2, 0]);
     }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RewardModel, RewardRequest } from '../../contracts/index.js';
-import type { Journal, JournalEntry } from '../../storage/index.js';
+import { entriesOfKind, type RunEntry, type RunJournal } from '../../journal/index.js';
 
 /** Responses to one prompt. */
 export interface ResponseGroup {
@@ -29,7 +29,7 @@ interface Purchase {
  * relative rewards all responses of the group) comes out of the journal, and what is new is journalled before it is
  * used. Texts that occur several times are scored once, also while they are being scored.
  */
-export function payOnce(rewardModel: RewardModel, journal: Journal): Annotate {
+export function payOnce(rewardModel: RewardModel, journal: RunJournal): Annotate {
   const paid = paidIn(journal.entries);
   const pay = (purchases: readonly Purchase[], signal: AbortSignal | undefined): void => {
     const bought = buy(purchases, rewardModel, journal, signal);
@@ -63,7 +63,7 @@ function purchasesOf({ prompt, responses }: ResponseGroup, { fingerprint, isRela
 async function buy(
   purchases: readonly Purchase[],
   rewardModel: RewardModel,
-  journal: Journal,
+  journal: RunJournal,
   signal: AbortSignal | undefined,
 ): Promise<readonly GroupRewards[]> {
   let unreadableComparisons = 0;
@@ -77,23 +77,14 @@ async function buy(
     // Comparisons belong to relative rewards, which are bought one by one.
     return { rewards: own, unreadableComparisons: index === 0 ? unreadableComparisons : 0 };
   });
-  await journal.append(...bought.map((one, index) => ({ kind: 'rewards', key: purchases[index]!.key, ...one })));
+  await journal.append(
+    ...bought.map((one, index) => ({ kind: 'rewards' as const, key: purchases[index]!.key, ...one })),
+  );
   return bought;
 }
 
-function paidIn(entries: readonly JournalEntry[]): Map<string, Promise<GroupRewards>> {
-  return new Map(
-    entries
-      .filter(({ kind, key }) => kind === 'rewards' && typeof key === 'string')
-      .map(({ key, rewards, unreadableComparisons }) => [
-        key as string,
-        Promise.resolve({
-          // JSON writes NaN, an unreadable reward, as null.
-          rewards: (rewards as (number | null)[]).map((reward) => reward ?? Number.NaN),
-          unreadableComparisons: unreadableComparisons as number,
-        }),
-      ]),
-  );
+function paidIn(entries: readonly RunEntry[]): Map<string, Promise<GroupRewards>> {
+  return new Map(entriesOfKind(entries, 'rewards').map(({ key, ...paid }) => [key, Promise.resolve(paid)]));
 }
 
 function joined(parts: readonly GroupRewards[]): GroupRewards {

@@ -1,8 +1,8 @@
 import type { ResponseSampler, SampledResponse, SamplingRequest, TokenizedPreference } from '../../contracts/index.js';
 import { MetaapoError } from '../../contracts/index.js';
+import type { RunJournal } from '../../journal/index.js';
 import { seedOf } from '../../numerics/index.js';
-import type { Journal } from '../../storage/index.js';
-import { type IterationRecord, journalResponses } from '../journal/run-journal.js';
+import { type IterationRecord, responsesEntry } from '../resume/iteration-record.js';
 import type { StageClock } from '../summary/stage-clock.js';
 import { annotateConcurrently } from './annotate-concurrently.js';
 import type { Annotate } from './pay-once.js';
@@ -14,7 +14,7 @@ export interface AnnotationOptions extends ScoringOptions {
   readonly annotate: Annotate;
   /** Responses a prompt, K. */
   readonly count: number;
-  readonly journal: Journal;
+  readonly journal: RunJournal;
   readonly iteration: number;
   readonly seed: number;
   readonly clock: StageClock;
@@ -64,7 +64,7 @@ async function sampleMissing(
   const requests = [...missing.values()].map((row) => requestOf(row, options));
   for await (const { row, responses } of sampler.sample(requests, signal)) {
     checkResponses(row, responses, count);
-    await journalResponses(journal, iteration, row, responses);
+    await journal.append(responsesEntry(iteration, row, responses));
     record.responses.set(row, responses);
     progress('sample', record.responses.size);
     add([missing.get(row)!]);

@@ -6,27 +6,9 @@ import type {
   ScoredResponse,
   TokenizedPreference,
 } from '../../contracts/index.js';
+import type { OnlinePairText, PairCounts } from '../../journal/index.js';
 import { uniformOf } from '../../numerics/index.js';
 import { hasText, isUsable, offlineTextOf, type RowRewards, type ScoringOptions } from '../annotation/row-rewards.js';
-
-/** Counted so that nothing is lost in silence. */
-export interface PairCounts {
-  readonly pairs: number;
-  readonly responses: number;
-  /** Responses cut at the limit; kept without an end-of-sequence token, or left out. */
-  readonly truncated: number;
-  /** Responses without text, left out. */
-  readonly empty: number;
-  /** Responses whose reward could not be read, left out. */
-  readonly unreadable: number;
-  /** Comparisons of two responses that could not be read, left out of their rewards. */
-  readonly unreadableComparisons: number;
-  /** Selected rows without a pair, by reason. */
-  readonly tie: number;
-  readonly duplicates: number;
-  readonly 'too-few': number;
-  readonly 'not-better': number;
-}
 
 /** Rows with their online pairs, and what became of the responses. */
 export interface BuiltPairs {
@@ -40,12 +22,6 @@ export interface BuiltPairs {
   /** Mean reward of the chosen and of the rejected online responses; absent without pairs. */
   readonly chosenReward?: number | undefined;
   readonly rejectedReward?: number | undefined;
-}
-
-/** An online pair as people read it. */
-export interface OnlinePairText {
-  readonly chosen: { readonly text: string; readonly reward: number };
-  readonly rejected: { readonly text: string; readonly reward: number };
 }
 
 /** What the rows of a slice were given, by data set number. */

@@ -4,19 +4,10 @@ import {
   type TrainableModel,
   yieldToEvents,
 } from '../../contracts/index.js';
+import type { KlEstimate } from '../../journal/index.js';
 import { packByTokens } from '../../numerics/index.js';
 import { tokensOf } from '../../trainer/index.js';
-import type { IterationRecord } from '../journal/run-journal.js';
-
-/** How far the policy is from the reference, estimated on responses that it wrote. */
-export interface KlEstimate {
-  /** Mean of log p(response) - log r(response): nats a response. */
-  readonly perResponse: number;
-  /** The same, nats a token. */
-  readonly perToken: number;
-  /** Number of responses that were looked at. */
-  readonly responses: number;
-}
+import type { IterationRecord } from '../resume/iteration-record.js';
 
 /** How the estimate is computed. */
 export interface KlOptions {

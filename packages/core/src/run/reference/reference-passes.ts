@@ -1,6 +1,6 @@
 import type { TokenizedPreference, TrainableModel } from '../../contracts/index.js';
 import { evaluateRows, groupOf, type RowLogprobs } from '../../trainer/index.js';
-import { iterationModel } from '../iteration-files.js';
+import { iterationModel } from '../resume/iteration-files.js';
 import type { ReferenceSource, RunOptions } from '../run-options.js';
 
 /** True while the policy is its own reference: nothing has trained it yet. */

@@ -1,6 +1,6 @@
 import { pairEntropies, pairScores, type RowLogprobs, readRows } from '../../trainer/index.js';
-import { scoresEntry } from '../journal/run-journal.js';
 import { isReferenceRead } from '../reference/reference-passes.js';
+import { scoresEntry } from '../resume/iteration-record.js';
 import type { IterationContext } from '../run-iteration.js';
 import type { RunOptions } from '../run-options.js';
 

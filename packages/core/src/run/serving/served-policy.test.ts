@@ -107,7 +107,7 @@ describe('a resumed run', () => {
     const output = await temporaryDirectory();
     await runUntil(output, 2);
     const server = coinServer();
-    const policy = await run(output, server, { resume: true });
+    const policy = await run(output, server);
     expect(asked(output, server)).toEqual(['refresh iterations/1/model', 'probe', 'sample']);
     expect(server.events.at(-1)).toEqual({ kind: 'sample', bias: await biasOf(output, 1) });
     const straight = await temporaryDirectory();
@@ -118,7 +118,7 @@ describe('a resumed run', () => {
     const output = await temporaryDirectory();
     await runUntil(output, 0);
     const server = coinServer();
-    await run(output, server, { resume: true, iterations: 1 });
+    await run(output, server, { iterations: 1 });
     expect(asked(output, server)).toEqual(['probe', 'sample']);
   });
 
@@ -126,7 +126,7 @@ describe('a resumed run', () => {
     const output = await temporaryDirectory();
     await runUntil(output, 1);
     const server = coinServer({ isStuck: true });
-    await expect(run(output, server, { resume: true })).rejects.toMatchObject({ code: 'network' });
+    await expect(run(output, server)).rejects.toMatchObject({ code: 'network' });
     expect(asked(output, server)).toEqual(['refresh iterations/0/model', 'probe']);
   });
 
@@ -140,7 +140,7 @@ describe('a resumed run', () => {
     };
     await expect(run(output, first, { observer: sampled })).rejects.toThrow('stopped');
     const server = coinServer();
-    await run(output, server, { resume: true, iterations: 1 });
+    await run(output, server, { iterations: 1 });
     expect(server.events).toEqual([]);
   });
 });

@@ -1,60 +1,64 @@
 import { join } from 'node:path';
 import type { Metrics, Tracker } from '../../contracts/index.js';
+import type { IterationSummary } from '../../journal/index.js';
 import { openMetrics, readMetrics } from '../../storage/index.js';
 import { RUN_FILES } from '../../trainer/index.js';
-import type { IterationSummary } from './iteration-summary.js';
+
+type Metric = readonly [meaning: string, read: (summary: IterationSummary) => number | undefined];
+
+/** Every metric of an iteration: what it means, and its value. */
+const METRICS = {
+  'selection/rows': ['rows that got new responses', ({ selected }) => selected],
+  'selection/share': ['the same as a share of the rows of the iteration, 0 to 1', (one) => one.selected / one.rows],
+  'responses/count': ['new responses', ({ pairs }) => pairs.responses],
+  'responses/scored': ['responses that were scored', ({ annotations }) => annotations.done],
+  'responses/saved': ['responses that online DPO would have scored besides', savedCalls],
+  'responses/truncated': ['new responses cut at the limit', ({ pairs }) => pairs.truncated],
+  'responses/empty': ['new responses without text, left out', ({ pairs }) => pairs.empty],
+  'responses/unreadable': ['responses whose reward could not be read, left out', ({ pairs }) => pairs.unreadable],
+  'responses/unreadable_comparisons': [
+    'comparisons of two responses that could not be read, left out of their rewards',
+    ({ pairs }) => pairs.unreadableComparisons,
+  ],
+  'pairs/made': ['online pairs', ({ pairs }) => pairs.pairs],
+  'pairs/tie': ['selected rows without a pair: equal rewards', ({ pairs }) => pairs.tie],
+  'pairs/duplicates': ['selected rows without a pair: equal texts', ({ pairs }) => pairs.duplicates],
+  'pairs/too_few': [
+    'selected rows without a pair: fewer responses than the pair rule takes',
+    ({ pairs }) => pairs['too-few'],
+  ],
+  'pairs/not_better': [
+    'selected rows without a pair: the offline response is the better one',
+    ({ pairs }) => pairs['not-better'],
+  ],
+  'annotation/all': ['mean reward of all new responses', ({ rewards }) => rewards.all],
+  'annotation/chosen': ['mean reward of chosen online responses', ({ rewards }) => rewards.chosen],
+  'annotation/rejected': ['mean reward of rejected online responses', ({ rewards }) => rewards.rejected],
+  'annotation/held_out': [
+    'mean reward of new responses to held-out prompts, after the iteration',
+    ({ heldOutReward }) => heldOutReward,
+  ],
+  'kl/response': [
+    'KL of the policy at the begin of the iteration from its reference, nats a response',
+    ({ kl }) => kl?.perResponse,
+  ],
+  'kl/token': ['the same, nats a token', ({ kl }) => kl?.perToken],
+} as const satisfies Readonly<Record<string, Metric>>;
+
+function savedCalls({ annotations }: IterationSummary): number {
+  return annotations.ofAll - annotations.done;
+}
 
 /** Names of all metrics of an iteration, logged at its last optimizer step, with what they mean. */
-export const ITERATION_METRICS = {
-  'selection/rows': 'rows that got new responses',
-  'selection/share': 'the same as a share of the rows of the iteration, 0 to 1',
-  'responses/count': 'new responses',
-  'responses/scored': 'responses that were scored',
-  'responses/saved': 'responses that online DPO would have scored besides',
-  'responses/truncated': 'new responses cut at the limit',
-  'responses/empty': 'new responses without text, left out',
-  'responses/unreadable': 'responses whose reward could not be read, left out',
-  'responses/unreadable_comparisons': 'comparisons of two responses that could not be read, left out of their rewards',
-  'pairs/made': 'online pairs',
-  'pairs/tie': 'selected rows without a pair: equal rewards',
-  'pairs/duplicates': 'selected rows without a pair: equal texts',
-  'pairs/too_few': 'selected rows without a pair: fewer responses than the pair rule takes',
-  'pairs/not_better': 'selected rows without a pair: the offline response is the better one',
-  'annotation/all': 'mean reward of all new responses',
-  'annotation/chosen': 'mean reward of chosen online responses',
-  'annotation/rejected': 'mean reward of rejected online responses',
-  'annotation/held_out': 'mean reward of new responses to held-out prompts, after the iteration',
-  'kl/response': 'KL of the policy at the begin of the iteration from its reference, nats a response',
-  'kl/token': 'the same, nats a token',
-} as const;
+export const ITERATION_METRICS = Object.fromEntries(
+  Object.entries(METRICS).map(([name, [meaning]]) => [name, meaning]),
+) as Readonly<Record<keyof typeof METRICS, string>>;
 
 /** The metrics of an iteration; those that it has no value for are left out. */
 export function iterationMetrics(summary: IterationSummary): Metrics {
-  const { rows, selected, annotations, pairs, rewards, heldOutReward, kl } = summary;
-  const values: Record<keyof typeof ITERATION_METRICS, number | null | undefined> = {
-    'selection/rows': selected,
-    'selection/share': selected / rows,
-    'responses/count': pairs.responses,
-    'responses/scored': annotations.done,
-    'responses/saved': annotations.ofAll - annotations.done,
-    'responses/truncated': pairs.truncated,
-    'responses/empty': pairs.empty,
-    'responses/unreadable': pairs.unreadable,
-    'responses/unreadable_comparisons': pairs.unreadableComparisons,
-    'pairs/made': pairs.pairs,
-    'pairs/tie': pairs.tie,
-    'pairs/duplicates': pairs.duplicates,
-    'pairs/too_few': pairs['too-few'],
-    'pairs/not_better': pairs['not-better'],
-    'annotation/all': rewards.all,
-    'annotation/chosen': rewards.chosen,
-    'annotation/rejected': rewards.rejected,
-    'annotation/held_out': heldOutReward,
-    'kl/response': kl?.perResponse,
-    'kl/token': kl?.perToken,
-  };
-  const known = Object.entries(values).filter((entry): entry is [string, number] => entry[1] != null);
-  return Object.fromEntries(known);
+  const values = Object.entries<Metric>(METRICS).map(([name, [, read]]) => [name, read(summary)] as const);
+  const isKnown = (entry: (typeof values)[number]): entry is readonly [string, number] => Number.isFinite(entry[1]);
+  return Object.fromEntries(values.filter(isKnown));
 }
 
 /** Writes the metrics of a finished iteration, unless a run that was cut off has done so. */

@@ -1,48 +1,7 @@
 import type { MetaLearner, MetaLearnerState } from '../../contracts/index.js';
+import type { ByStage, IterationSummary, KlEstimate } from '../../journal/index.js';
 import { logSigmoid } from '../../numerics/index.js';
-import type { PairCounts } from '../pairs/build-pairs.js';
-import type { KlEstimate } from '../reference/kl-to-reference.js';
-import { type RowSample, rowSamples, type SampleInput } from './row-samples.js';
-import type { StageSeconds } from './stage-clock.js';
-import type { StageTokens } from './stage-tokens.js';
-
-/** What an iteration did, for journals and reports. */
-export interface IterationSummary {
-  readonly iteration: number;
-  /** Rows of the slice. */
-  readonly rows: number;
-  /** Rows that got new responses. */
-  readonly selected: number;
-  /** Optimizer steps. */
-  readonly steps: number;
-  /** Responses that were scored, and how many online DPO would have scored. */
-  readonly annotations: { readonly done: number; readonly ofAll: number };
-  readonly pairs: PairCounts;
-  /** Mean reward of chosen and rejected online responses, and of all responses. */
-  readonly rewards: {
-    readonly chosen?: number | undefined;
-    readonly rejected?: number | undefined;
-    readonly all?: number | undefined;
-  };
-  /** Mean reward of new responses to held-out prompts after the iteration. */
-  readonly heldOutReward?: number | undefined;
-  /** Distance of the policy from the reference when the iteration began; absent without a reference or new responses. */
-  readonly kl?: KlEstimate | undefined;
-  /** Counts of the weights w in ten equal bins of [0, 1]; none where the selection rule spared the scores. */
-  readonly weightHistogram: readonly number[];
-  /** Weight h(s) before and after the iteration at scores from -10 to 10. */
-  readonly curve: {
-    readonly scores: readonly number[];
-    readonly before: readonly number[];
-    readonly after: readonly number[];
-  };
-  /** A few rows of the slice as people read them: with an online pair, without one, and not selected. */
-  readonly samples: readonly RowSample[];
-  /** Seconds by stage, of all processes that worked on it; stages may overlap. */
-  readonly seconds: StageSeconds;
-  /** Tokens by stage. */
-  readonly tokens: StageTokens;
-}
+import { rowSamples, type SampleInput } from './row-samples.js';
 
 /** Scores at which the meta-learner's curve is drawn. */
 const CURVE_SCORES = Array.from({ length: 41 }, (_, index) => -10 + index / 2);
@@ -76,8 +35,8 @@ export interface SummaryInput extends SampleInput {
   readonly learner: MetaLearner;
   readonly stateBefore: MetaLearnerState;
   readonly stateAfter: MetaLearnerState;
-  readonly seconds: StageSeconds;
-  readonly tokens: StageTokens;
+  readonly seconds: ByStage;
+  readonly tokens: ByStage;
   readonly heldOutReward: number | undefined;
   readonly kl: KlEstimate | undefined;
 }

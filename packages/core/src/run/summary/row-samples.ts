@@ -1,27 +1,7 @@
-import type { ChatMessage, NoPairReason, TokenizedPreference } from '../../contracts/index.js';
-import type { AnnotatedResponses, BuiltPairs, OnlinePairText } from '../pairs/build-pairs.js';
+import type { TokenizedPreference } from '../../contracts/index.js';
+import type { RowFate, RowSample } from '../../journal/index.js';
+import type { AnnotatedResponses, BuiltPairs } from '../pairs/build-pairs.js';
 import type { RunPrompt } from '../run-options.js';
-
-/** What became of a row: an online pair, no new responses, or why its responses made no pair. */
-export type RowFate = 'pair' | 'unselected' | NoPairReason;
-
-/** A row with its offline pair and what was sampled. */
-export interface RowSample {
-  readonly row: number;
-  readonly fate: RowFate;
-  /** The prompt as text; the rendered conversation where the row has one. */
-  readonly prompt: string;
-  /** The conversation, where the row has one. */
-  readonly messages?: readonly ChatMessage[] | undefined;
-  readonly offline?: RunPrompt['offline'];
-  readonly online?: OnlinePairText | undefined;
-  /** All responses of a selected row that made no pair; a reward that could not be read is absent. */
-  readonly responses?: readonly { readonly text: string; readonly reward?: number | undefined }[] | undefined;
-  /** Preference score s of the offline pair when the row was selected or not; absent where rows were not scored. */
-  readonly score?: number | undefined;
-  /** Weight w of the offline pair then. */
-  readonly weight?: number | undefined;
-}
 
 /** Most samples with a pair, and of the two other groups. */
 const PAIRS = 12;

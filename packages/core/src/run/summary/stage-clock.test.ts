@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { openJournal } from '../../storage/index.js';
+import { openRunJournal } from '../../journal/index.js';
 import { withStageClock } from './stage-clock.js';
 
 /** Keeps the process busy, so that time passes without a timer. */
@@ -18,7 +18,7 @@ async function journalFile(): Promise<string> {
 }
 
 it('what overlaps within a stage counts once, and in two stages twice', async () => {
-  const journal = await openJournal(await journalFile());
+  const journal = await openRunJournal(await journalFile());
   const seconds = await withStageClock(journal, 0, [], async (clock) => {
     const parts = [1, 2, 3].map(() => clock.time('reward', () => Promise.resolve().then(() => busy(20))));
     await clock.time('sample', () => Promise.all(parts));
@@ -30,14 +30,14 @@ it('what overlaps within a stage counts once, and in two stages twice', async ()
 
 it('seconds of an earlier process are kept, also when that failed', async () => {
   const file = await journalFile();
-  const failing = withStageClock(await openJournal(file), 1, [], (clock) =>
+  const failing = withStageClock(await openRunJournal(file), 1, [], (clock) =>
     clock.time('train', async () => {
       busy(30);
       throw new Error('stopped');
     }),
   );
   await expect(failing).rejects.toThrow('stopped');
-  const journal = await openJournal(file);
+  const journal = await openRunJournal(file);
   const seconds = await withStageClock(journal, 1, journal.entries, async (clock) => {
     await clock.time('train', async () => busy(10));
     return clock.seconds();

@@ -1,15 +1,11 @@
-import type { Journal, JournalEntry } from '../../storage/index.js';
-import type { Stage } from '../run-options.js';
-
-/** Seconds by stage. */
-export type StageSeconds = Readonly<Partial<Record<Stage, number>>>;
+import { type ByStage, entriesOfKind, type RunEntry, type RunJournal, type Stage } from '../../journal/index.js';
 
 /** Measures the stages of an iteration, which may overlap. */
 export interface StageClock {
   /** Runs something that belongs to a stage. What runs at the same time for the same stage counts once. */
   time<Result>(stage: Stage, run: () => Promise<Result>): Promise<Result>;
   /** Seconds so far, those of earlier processes included. */
-  seconds(): StageSeconds;
+  seconds(): ByStage;
 }
 
 const SAVE_EVERY_MS = 10_000;
@@ -26,14 +22,14 @@ interface StageTime {
  * @param earlier entries of the iteration that the journal held
  */
 export async function withStageClock<Result>(
-  journal: Journal,
+  journal: RunJournal,
   iteration: number,
-  earlier: readonly JournalEntry[],
+  earlier: readonly RunEntry[],
   use: (clock: StageClock) => Promise<Result>,
 ): Promise<Result> {
   const before = sumOf(earlier);
   const times = new Map<Stage, StageTime>();
-  let saved: StageSeconds = {};
+  let saved: ByStage = {};
   const save = async (): Promise<void> => {
     const now = secondsOf(times);
     const added = minus(now, saved);
@@ -64,7 +60,7 @@ async function timed<Result>(times: Map<Stage, StageTime>, stage: Stage, run: ()
   }
 }
 
-function secondsOf(times: ReadonlyMap<Stage, StageTime>): StageSeconds {
+function secondsOf(times: ReadonlyMap<Stage, StageTime>): ByStage {
   const now = performance.now();
   return Object.fromEntries(
     [...times].map(([stage, { running, since, seconds }]) => [
@@ -74,14 +70,15 @@ function secondsOf(times: ReadonlyMap<Stage, StageTime>): StageSeconds {
   );
 }
 
-function sumOf(entries: readonly JournalEntry[]): StageSeconds {
-  const parts = entries.filter(({ kind }) => kind === 'seconds').map(({ seconds }) => seconds as StageSeconds);
-  return parts.reduce(plus, {});
+function sumOf(entries: readonly RunEntry[]): ByStage {
+  return entriesOfKind(entries, 'seconds')
+    .map(({ seconds }) => seconds)
+    .reduce(plus, {});
 }
 
-const combine = (a: StageSeconds, b: StageSeconds, sign: 1 | -1): StageSeconds => {
+const combine = (a: ByStage, b: ByStage, sign: 1 | -1): ByStage => {
   const stages = [...new Set([...Object.keys(a), ...Object.keys(b)])] as Stage[];
   return Object.fromEntries(stages.map((stage) => [stage, (a[stage] ?? 0) + sign * (b[stage] ?? 0)]));
 };
-const plus = (a: StageSeconds, b: StageSeconds): StageSeconds => combine(a, b, 1);
-const minus = (a: StageSeconds, b: StageSeconds): StageSeconds => combine(a, b, -1);
+const plus = (a: ByStage, b: ByStage): ByStage => combine(a, b, 1);
+const minus = (a: ByStage, b: ByStage): ByStage => combine(a, b, -1);

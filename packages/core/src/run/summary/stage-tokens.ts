@@ -1,9 +1,6 @@
 import type { SampledResponse, TokenizedPreference } from '../../contracts/index.js';
+import type { ByStage } from '../../journal/index.js';
 import { groupOf, tokensOf } from '../../trainer/index.js';
-import type { Stage } from '../run-options.js';
-
-/** Tokens by stage. */
-export type StageTokens = Readonly<Partial<Record<Stage, number>>>;
 
 /** What an iteration worked on. */
 export interface IterationTokens {
@@ -20,7 +17,7 @@ export interface IterationTokens {
  * Tokens by stage: of the offline pairs where the reference and the policy computed them, of the new responses where
  * they were sampled, of these with their prompts where they were annotated, and what was trained.
  */
-export function stageTokens({ rows, responses, isReferred, isScored, trained }: IterationTokens): StageTokens {
+export function stageTokens({ rows, responses, isReferred, isScored, trained }: IterationTokens): ByStage {
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   const offline = sum(rows.map((row) => tokensOf(groupOf(row))));
   const sampled = sum([...responses.values()].flat().map(({ tokens }) => tokens.length));

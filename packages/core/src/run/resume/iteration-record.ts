@@ -1,5 +1,5 @@
 import type { SampledResponse } from '../../contracts/index.js';
-import type { Journal, JournalEntry } from '../../storage/index.js';
+import type { RunEntry, RunEntryOf } from '../../journal/index.js';
 import type { PairEntropies } from '../../trainer/index.js';
 
 /**
@@ -17,27 +17,25 @@ export interface IterationRecord {
   readonly responses: Map<number, readonly SampledResponse[]>;
 }
 
-/** The record of one iteration out of a journal. */
-export function recordOf(entries: readonly JournalEntry[], iteration: number): IterationRecord {
+/** The record of an iteration out of its entries. */
+export function recordOf(entries: readonly RunEntry[]): IterationRecord {
   const record: IterationRecord = { responses: new Map() };
   for (const entry of entries) {
-    if (entry.iteration !== iteration) continue;
     if (entry.kind === 'scores') {
-      record.scores = Float32Array.from(entry.scores as number[]);
+      record.scores = Float32Array.from(entry.scores);
       record.entropies = entropiesIn(entry);
-    } else if (entry.kind === 'selection') record.selected = new Set(entry.selected as number[]);
-    else if (entry.kind === 'responses')
-      record.responses.set(Number(entry.row), (entry.responses as StoredResponse[]).map(restored));
+    } else if (entry.kind === 'selection') record.selected = new Set(entry.selected);
+    else if (entry.kind === 'responses') record.responses.set(entry.row, entry.responses.map(restored));
   }
   return record;
 }
 
-/** A journal entry of the scores of a slice. */
+/** An entry of the scores of a slice. */
 export function scoresEntry(
   iteration: number,
   scores: Float32Array,
   entropies: PairEntropies | undefined,
-): JournalEntry {
+): RunEntryOf<'scores'> {
   const stored = entropies && {
     chosenEntropy: [...entropies.chosenEntropy],
     rejectedEntropy: [...entropies.rejectedEntropy],
@@ -45,33 +43,31 @@ export function scoresEntry(
   return { kind: 'scores', iteration, scores: [...scores], ...stored };
 }
 
-function entropiesIn({ chosenEntropy, rejectedEntropy }: JournalEntry): PairEntropies | undefined {
+function entropiesIn({ chosenEntropy, rejectedEntropy }: RunEntryOf<'scores'>): PairEntropies | undefined {
   if (chosenEntropy === undefined || rejectedEntropy === undefined) return undefined;
-  return {
-    chosenEntropy: Float32Array.from(chosenEntropy as number[]),
-    rejectedEntropy: Float32Array.from(rejectedEntropy as number[]),
-  };
+  return { chosenEntropy: Float32Array.from(chosenEntropy), rejectedEntropy: Float32Array.from(rejectedEntropy) };
 }
 
-interface StoredResponse {
-  readonly text: string;
-  readonly tokens: readonly number[];
-  readonly finishReason: SampledResponse['finishReason'];
-}
+type StoredResponse = RunEntryOf<'responses'>['responses'][number];
 
-const restored = ({ text, tokens, finishReason }: StoredResponse): SampledResponse => ({
+const restored = ({ text, tokens, finishReason, logprobs }: StoredResponse): SampledResponse => ({
   text,
   tokens: Int32Array.from(tokens),
   finishReason,
+  ...(logprobs && { logprobs: Float32Array.from(logprobs) }),
 });
 
-/** Journals the responses to a row before they are used. */
-export function journalResponses(
-  journal: Journal,
+/** An entry of the responses to a row, with their log-probabilities where the sampler gave them. */
+export function responsesEntry(
   iteration: number,
   row: number,
   responses: readonly SampledResponse[],
-): Promise<void> {
-  const stored = responses.map(({ text, tokens, finishReason }) => ({ text, tokens: [...tokens], finishReason }));
-  return journal.append({ kind: 'responses', iteration, row, responses: stored });
+): RunEntryOf<'responses'> {
+  const stored = responses.map(({ text, tokens, finishReason, logprobs }) => ({
+    text,
+    tokens: [...tokens],
+    finishReason,
+    ...(logprobs && { logprobs: [...logprobs] }),
+  }));
+  return { kind: 'responses', iteration, row, responses: stored };
 }

@@ -1,14 +1,5 @@
 import { MetaapoError } from '../../contracts/index.js';
-import type { Journal, JournalEntry } from '../../storage/index.js';
-import type { CheckpointKey } from '../../trainer/index.js';
-
-/** What a run was started with: hashes and names that have to be the same when it is resumed. */
-export interface RunKey extends CheckpointKey {
-  /** Fingerprint of the policy that it starts from. */
-  readonly policy: string;
-  /** Backend and precision, which decide last bits. */
-  readonly computedBy: string;
-}
+import type { RunEntry, RunJournal, RunKey } from '../../journal/index.js';
 
 /** What {@link claimJournal} is told. */
 export interface ClaimOptions {
@@ -33,9 +24,11 @@ const WHAT: Readonly<Record<keyof RunKey, string>> = {
  * @returns the key that the run was started with: that of its checkpoints for ever
  * @throws MetaapoError with code `config` that names what differs, unless changes are allowed
  */
-export async function claimJournal(journal: Journal, options: ClaimOptions): Promise<RunKey> {
+export async function claimJournal(journal: RunJournal, options: ClaimOptions): Promise<RunKey> {
   const { key, allowChanges, warn } = options;
-  const known = journal.entries.filter(hasKey).map((entry) => entry.key);
+  const known = journal.entries.flatMap((entry) =>
+    entry.kind === 'start' || entry.kind === 'changed' ? [entry.key] : [],
+  );
   const [first, last] = [known[0], known.at(-1)];
   if (first === undefined || last === undefined) {
     await journal.append({ kind: 'start', key });
@@ -52,12 +45,9 @@ export async function claimJournal(journal: Journal, options: ClaimOptions): Pro
 }
 
 /** What is left of an iteration's entries: with other data it begins anew. */
-export function sinceOtherData(entries: readonly JournalEntry[]): readonly JournalEntry[] {
-  return entries.slice(entries.findLastIndex(({ isOtherData }) => isOtherData === true) + 1);
+export function sinceOtherData(entries: readonly RunEntry[]): readonly RunEntry[] {
+  return entries.slice(entries.findLastIndex((entry) => entry.kind === 'changed' && entry.isOtherData) + 1);
 }
-
-const hasKey = (entry: JournalEntry): entry is JournalEntry & { readonly key: RunKey } =>
-  entry.kind === 'start' || entry.kind === 'changed';
 
 function notTheSame({ output }: ClaimOptions, changed: readonly (keyof RunKey)[]): MetaapoError {
   return new MetaapoError('config', 'this is not what the run was started with', {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type CheckpointKey, RUN_FILES } from '../trainer/index.js';
+import { type CheckpointKey, RUN_FILES } from '../../trainer/index.js';
 
 /** Directory of an iteration inside a run directory. */
 function directoryOf(output: string, iteration: number): string {
