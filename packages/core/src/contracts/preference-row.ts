@@ -36,6 +36,11 @@ export interface TokenizedPreference {
   /** 0-based number of the row in the data set, counted over all of its files before any row was dropped. */
   readonly row: number;
   readonly prompt: Int32Array;
+  /**
+   * What the chat template opens an answer with, such as `<think>`, where an answer of the data set does not begin with it:
+   * new responses are sampled after it, and are trained with it as their beginning.
+   */
+  readonly opening?: Int32Array;
   readonly chosen: Int32Array;
   readonly rejected: Int32Array;
   readonly onlineChosen?: Int32Array;

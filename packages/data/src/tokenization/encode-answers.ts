@@ -10,27 +10,62 @@ import type { Answered } from '../rows/parse-answers.js';
 import { checkIds } from './check-ids.js';
 import { type SplitIds, splitAtBoundary } from './split-at-boundary.js';
 
+/** Texts that stand for a row, and how their ids become its prompt and responses. */
+export interface AnswerTexts {
+  readonly texts: readonly string[];
+  readonly addSpecialTokens: boolean;
+  /**
+   * The row as ids, checked.
+   * @param ids of each of the texts
+   * @throws MetaapoError with code `data` naming the row: a doubled BOS, nothing left to learn
+   */
+  split(ids: readonly Int32Array[]): SplitIds;
+}
+
 /**
- * Ids of a prompt and its answers. Messages are rendered by the chat template and end as it ends them; text gets the
- * tokenizer's special tokens before it and the end-of-sequence token behind it; token ids are used as they are.
+ * Texts of a prompt and its answers. Messages are rendered by the chat template and end as it ends them; text gets the
+ * tokenizer's special tokens before it and the end-of-sequence token behind it; token ids need no texts.
  * @param tokenizer may be `undefined` for token ids alone
  * @param vocabularySize number of ids that the model knows; default the tokenizer's own number
- * @throws MetaapoError with code `data` naming the row: a doubled BOS, a template that refuses the conversation or
- * rewrites its history, nothing left to learn; with code `config` when the tokenizer cannot do what the row needs
+ * @throws MetaapoError with code `data` naming the row: a template that refuses the conversation or rewrites its history;
+ * with code `config` when the tokenizer cannot do what the row needs
+ */
+export function answerTexts(
+  origin: RowOrigin,
+  answered: Answered,
+  tokenizer: Tokenizer | undefined,
+  vocabularySize: number | undefined = tokenizer?.vocabularySize,
+): AnswerTexts {
+  const { split, ...texts } = textsOf(origin, answered, tokenizer);
+  return {
+    ...texts,
+    split: (encoded) => {
+      const ids = split(encoded);
+      checkIds(origin, ids, tokenizer, vocabularySize);
+      return ids;
+    },
+  };
+}
+
+/**
+ * Ids of a prompt and its answers, encoded one text after another; see {@link answerTexts}.
+ * @throws MetaapoError with code `data` or `config` as there
  */
 export function encodeAnswers(
   origin: RowOrigin,
   answered: Answered,
   tokenizer: Tokenizer | undefined,
-  vocabularySize: number | undefined = tokenizer?.vocabularySize,
+  vocabularySize?: number,
 ): SplitIds {
-  const ids = idsOf(origin, answered, tokenizer);
-  checkIds(origin, ids, tokenizer, vocabularySize);
-  return ids;
+  const { texts, addSpecialTokens, split } = answerTexts(origin, answered, tokenizer, vocabularySize);
+  return split(texts.map((text) => tokenizer!.encode(text, { addSpecialTokens })));
 }
 
-function idsOf(origin: RowOrigin, answered: Answered, tokenizer: Tokenizer | undefined): SplitIds {
-  if (answered.form === 'tokens') return { prompt: answered.prompt, responses: answered.answers };
+function textsOf(origin: RowOrigin, answered: Answered, tokenizer: Tokenizer | undefined): AnswerTexts {
+  if (answered.form === 'tokens') {
+    const ids = { prompt: answered.prompt, responses: answered.answers };
+    return { texts: [], addSpecialTokens: false, split: () => ids };
+  }
   if (tokenizer === undefined) {
     throw new MetaapoError('config', 'a row of text needs a tokenizer', {
       where: origin.file,
@@ -38,20 +73,23 @@ function idsOf(origin: RowOrigin, answered: Answered, tokenizer: Tokenizer | und
       remedy: 'Add the tokenizer to the model directory, or give the data as token ids',
     });
   }
-  return answered.form === 'text' ? textIds(answered, tokenizer) : chatIds(origin, answered, tokenizer);
+  return answered.form === 'text' ? plainTexts(answered, tokenizer) : chatTexts(origin, answered, tokenizer);
 }
 
-function textIds({ prompt, answers }: Extract<Answered, { form: 'text' }>, tokenizer: Tokenizer): SplitIds {
-  const encode = (text: string): Int32Array => tokenizer.encode(text, { addSpecialTokens: true });
-  return splitAtBoundary(
-    encodePrompt(prompt, tokenizer),
-    answers.map((answer) => withEnd(encode(prompt + answer), tokenizer)),
-  );
+function plainTexts({ prompt, answers }: Extract<Answered, { form: 'text' }>, tokenizer: Tokenizer): AnswerTexts {
+  return {
+    texts: [prompt, ...answers.map((answer) => prompt + answer)],
+    addSpecialTokens: true,
+    split: ([before, ...wholes]) =>
+      splitAtBoundary(
+        withoutAddedEnd(prompt, before!, tokenizer),
+        wholes.map((whole) => withEnd(whole, tokenizer)),
+      ),
+  };
 }
 
 /** A prompt goes on: an end that the tokenizer's post-processor puts there, and not the text, is taken off. */
-function encodePrompt(prompt: string, tokenizer: Tokenizer): Int32Array {
-  const ids = tokenizer.encode(prompt, { addSpecialTokens: true });
+function withoutAddedEnd(prompt: string, ids: Int32Array, tokenizer: Tokenizer): Int32Array {
   const isAdded = ids.at(-1) === tokenizer.eosTokenId && tokenizer.encode(prompt).at(-1) !== tokenizer.eosTokenId;
   return isAdded && ids.length > 1 ? ids.slice(0, -1) : ids;
 }
@@ -71,20 +109,37 @@ function withEnd(ids: Int32Array, { eosTokenId, fingerprint }: Tokenizer): Int32
   return ended;
 }
 
-function chatIds(
+function chatTexts(
   origin: RowOrigin,
   { prompt, answers }: Extract<Answered, { form: 'messages' }>,
   tokenizer: Tokenizer,
-): SplitIds {
+): AnswerTexts {
   const before = render(origin, prompt, tokenizer, true);
   const wholes = answers.map((answer) => render(origin, [...prompt, ...answer], tokenizer, false));
-  if (wholes.every((whole) => whole.startsWith(before.trimEnd()))) {
-    return splitAtBoundary(
-      tokenizer.encode(before),
-      wholes.map((whole) => tokenizer.encode(whole)),
-    );
+  const isOpened = !wholes.every((whole) => whole.startsWith(before));
+  if (isOpened) {
+    const history = sharedText(before, render(origin, prompt, tokenizer, false)).trimEnd();
+    if (!wholes.every((whole) => whole.startsWith(history))) throw rewritten(origin);
   }
-  throw rowError(origin, 'the chat template renders the history in another way once an answer follows', {
+  return {
+    texts: [before, ...wholes],
+    addSpecialTokens: false,
+    split: ([ids, ...rest]) => {
+      const split = splitAtBoundary(ids!, rest);
+      return isOpened ? { ...split, opening: ids!.slice(split.prompt.length) } : split;
+    },
+  };
+}
+
+/** What two texts have in common from the start. */
+function sharedText(first: string, second: string): string {
+  let length = 0;
+  while (length < first.length && first[length] === second[length]) length += 1;
+  return first.slice(0, length);
+}
+
+function rewritten(origin: RowOrigin): Error {
+  return rowError(origin, 'the chat template renders the history in another way once an answer follows', {
     expected: 'a conversation that begins with its rendered prompt',
     remedy: 'Use a chat template that appends the answer to the prompt, or give the row as text or token ids',
   });

@@ -2,12 +2,14 @@
 export interface SplitIds {
   readonly prompt: Int32Array;
   readonly responses: readonly Int32Array[];
+  /** Ids that the chat template opens an answer with and that these responses lack, where there are such. */
+  readonly opening?: Int32Array;
 }
 
 /**
  * Whole sequences cut where their prompt ends. Where a tokenizer merges the prompt's last characters with a response's
- * first ones, the boundary moves back, for all responses alike, to the longest prefix that prompt and wholes share: the
- * merged token then belongs to the response.
+ * first ones, or where a chat template opens an answer with what a given one lacks (`<think>`), the boundary moves back,
+ * for all responses alike, to the longest prefix that prompt and wholes share: what differs belongs to the response.
  * @param prompt ids of the prompt alone, `[P]`
  * @param wholes ids of the prompt with each response, `[P' + R]` each
  */

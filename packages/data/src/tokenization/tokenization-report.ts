@@ -4,12 +4,22 @@ import { type SequenceReport, sequenceSummary } from './sequence-tally.js';
 export interface TokenizationReport extends SequenceReport {
   /** Kept rows whose chosen and rejected ids are the same: they teach nothing. */
   readonly identicalPairs: number;
+  /** Kept rows whose answers lack what the chat template opens an answer with: their prompts end before it. */
+  readonly rowsWithoutOpening: number;
   /** All of it as one sentence. */
   readonly summary: string;
 }
 
 /** The report of preferences. */
-export function tokenizationReport(counts: SequenceReport, identicalPairs: number): TokenizationReport {
-  const remarks = identicalPairs > 0 ? [`${identicalPairs} pairs of identical responses`] : [];
-  return { ...counts, identicalPairs, summary: sequenceSummary(counts, remarks) };
+export function tokenizationReport(
+  counts: SequenceReport,
+  { identicalPairs, rowsWithoutOpening }: Pick<TokenizationReport, 'identicalPairs' | 'rowsWithoutOpening'>,
+): TokenizationReport {
+  const remarks = [
+    ...(identicalPairs > 0 ? [`${identicalPairs} pairs of identical responses`] : []),
+    ...(rowsWithoutOpening > 0
+      ? [`${rowsWithoutOpening} rows whose answers lack what the chat template opens an answer with`]
+      : []),
+  ];
+  return { ...counts, identicalPairs, rowsWithoutOpening, summary: sequenceSummary(counts, remarks) };
 }

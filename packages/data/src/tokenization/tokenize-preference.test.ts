@@ -89,6 +89,19 @@ describe('conversations', () => {
     );
   });
 
+  it('begin where the answer differs from what the template opens it with', () => {
+    const template = (messages: readonly ChatMessage[], more: boolean) => marked(messages, more) + (more ? '<t>' : '');
+    const tokenizer = mergingTokenizer({ template });
+    const opened = kept(chat([user('q')], '<t>ok</t>yes', 'no'), tokenizer);
+    expect(tokenizer.decode(opened.prompt)).toBe('<|user|>q<|end|>\n<|assistant|>');
+    expect(tokenizer.decode(opened.opening!)).toBe('<t>');
+    expect(tokenizer.decode(opened.chosen)).toBe('<t>ok</t>yes<|end|>\n');
+    expect(tokenizer.decode(opened.rejected)).toBe('no<|end|>\n');
+    expect(kept(chat([user('q')], '<t>ok</t>yes', '<t>no'), tokenizer).opening).toBeUndefined();
+    const both = kept(chat([user('q')], '<t>ok</t>yes', '<t>no'), tokenizer);
+    expect(tokenizer.decode(both.prompt)).toBe('<|user|>q<|end|>\n<|assistant|><t>');
+  });
+
   it('are refused with the roles when the template refuses them', () => {
     const template = (): string => {
       throw new MetaapoError('data', 'roles must alternate', { where: 'chat template' });

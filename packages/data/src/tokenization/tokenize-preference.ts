@@ -33,10 +33,11 @@ export function tokenizePreference(
   const encoded = encodeAnswers(row, answersOf(row), tokenizer, options.vocabularySize);
   const limited = limitLength(row, encoded, options);
   if ('dropped' in limited) return limited;
-  const { prompt, responses } = limited.ids;
+  const { prompt, responses, opening } = limited.ids;
   const [chosen, rejected, onlineChosen, onlineRejected] = responses as [Int32Array, Int32Array, ...Int32Array[]];
   const online = onlineChosen && onlineRejected && { onlineChosen, onlineRejected };
-  return { preference: { row: number, prompt, chosen, rejected, ...online }, truncated: limited.truncated };
+  const preference = { row: number, prompt, ...(opening && { opening }), chosen, rejected, ...online };
+  return { preference, truncated: limited.truncated };
 }
 
 function answersOf(row: PreferenceRow): Answered {

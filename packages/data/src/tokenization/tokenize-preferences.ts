@@ -34,7 +34,10 @@ export async function tokenizePreferences(
     tally.keep(row, [idsOf(result.preference)], result.truncated, tokenizer?.eosTokenId);
     if (tokenized.length === options.maxRows) break;
   }
-  const report = tokenizationReport(tally.report(), tokenized.filter(isIdentical).length);
+  const report = tokenizationReport(tally.report(), {
+    identicalPairs: tokenized.filter(isIdentical).length,
+    rowsWithoutOpening: tokenized.filter(({ opening }) => opening !== undefined).length,
+  });
   if (tokenized.length > 0) return { rows: tokenized, report };
   throw noRowLeft(report);
 }

@@ -1,5 +1,6 @@
 import type { ResponseSampler, TokenizedPreference } from '../../contracts/index.js';
 import { seedOf } from '../../numerics/index.js';
+import { openedPrompt } from '../opened-prompt.js';
 import type { RunPrompt } from '../run-options.js';
 import { annotateConcurrently } from './annotate-concurrently.js';
 import type { Annotate, ResponseGroup } from './pay-once.js';
@@ -35,7 +36,7 @@ export async function heldOutReward(
   const byNumber = new Map(rows.map((row) => [row.row, row]));
   const requests = rows.map((row) => ({
     row: row.row,
-    prompt: row.prompt,
+    prompt: openedPrompt(row),
     ...promptOf(row),
     count: 1,
     seed: seedOf(['held-out', seed, row.row]),

@@ -2,6 +2,7 @@ import type { ResponseSampler, SampledResponse, SamplingRequest, TokenizedPrefer
 import { MetaapoError } from '../../contracts/index.js';
 import type { RunJournal } from '../../journal/index.js';
 import { seedOf } from '../../numerics/index.js';
+import { openedPrompt } from '../opened-prompt.js';
 import { type IterationRecord, responsesEntry } from '../resume/iteration-record.js';
 import type { StageClock } from '../summary/stage-clock.js';
 import { annotateConcurrently } from './annotate-concurrently.js';
@@ -76,7 +77,7 @@ function requestOf(row: TokenizedPreference, { promptOf, count, seed, iteration 
   const { messages, text } = promptOf(row);
   return {
     row: row.row,
-    prompt: row.prompt,
+    prompt: openedPrompt(row),
     messages,
     text,
     count,

@@ -9,6 +9,7 @@ import type {
 import type { OnlinePairText, PairCounts } from '../../journal/index.js';
 import { uniformOf } from '../../numerics/index.js';
 import { hasText, isUsable, offlineTextOf, type RowRewards, type ScoringOptions } from '../annotation/row-rewards.js';
+import { openedResponse } from '../opened-prompt.js';
 
 /** Rows with their online pairs, and what became of the responses. */
 export interface BuiltPairs {
@@ -57,7 +58,11 @@ export function buildPairs(
     }
     counts.pairs += 1;
     texts.set(row.row, { chosen: textOf(outcome.chosen), rejected: textOf(outcome.rejected) });
-    return { ...row, onlineChosen: outcome.chosen.tokens, onlineRejected: outcome.rejected.tokens };
+    return {
+      ...row,
+      onlineChosen: openedResponse(row, outcome.chosen.tokens),
+      onlineRejected: openedResponse(row, outcome.rejected.tokens),
+    };
   });
   const pairs = [...texts.values()];
   const mean = (side: keyof OnlinePairText): number | undefined =>

@@ -7,6 +7,7 @@ import {
 import type { KlEstimate } from '../../journal/index.js';
 import { packByTokens } from '../../numerics/index.js';
 import { tokensOf } from '../../trainer/index.js';
+import { openedPrompt } from '../opened-prompt.js';
 import type { IterationRecord } from '../resume/iteration-record.js';
 
 /** How the estimate is computed. */
@@ -31,9 +32,10 @@ export async function klToReference(
   record: IterationRecord,
   options: KlOptions,
 ): Promise<KlEstimate | undefined> {
-  const groups = rows.flatMap(({ row, prompt }): PromptGroup[] => {
-    const first = record.responses.get(row)?.[0];
-    return first === undefined || first.tokens.length === 0 ? [] : [{ prompt, responses: [first.tokens] }];
+  const groups = rows.flatMap((row): PromptGroup[] => {
+    const first = record.responses.get(row.row)?.[0];
+    const isEmpty = first === undefined || first.tokens.length === 0;
+    return isEmpty ? [] : [{ prompt: openedPrompt(row), responses: [first.tokens] }];
   });
   const every = Math.max(1, Math.floor(groups.length / MOST_RESPONSES));
   const sample = groups.filter((_, index) => index % every === 0).slice(0, MOST_RESPONSES);
