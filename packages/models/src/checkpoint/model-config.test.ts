@@ -166,7 +166,6 @@ describe('a field that would change numbers', () => {
   it.each([
     ['final_logit_softcapping', { final_logit_softcapping: 30 }],
     ['attn_logit_softcapping', { attn_logit_softcapping: 50 }],
-    ['attention_dropout', { attention_dropout: 0.1 }],
     ['quantization_config', { quantization_config: { bits: 4 } }],
     ['auto_map', { auto_map: { AutoModelForCausalLM: 'modeling.Mine' } }],
     ['embedding_multiplier', { embedding_multiplier: 12 }],

@@ -1,17 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
+import type { Architecture } from '../architectures/architecture.js';
+import { isRecord, type RawConfig, type Refuse, refuseIn } from '../architectures/fields.js';
+import { ARCHITECTURES } from '../architectures/index.js';
+import { readConfig } from '../architectures/read-config.js';
 import type { TransformerConfig } from '../transformer/transformer-config.js';
-import { checkFields } from './config-fields.js';
-import { type ConfigReader, configReader, isRecord, type RawConfig } from './config-reader.js';
-import { ropeOf } from './rope-config.js';
-import { slidingWindowsOf } from './sliding-windows.js';
 
 /** A model's config.json, both dialects brought to one form. */
 export interface LanguageModelConfig extends TransformerConfig {
-  readonly architecture: 'llama' | 'qwen2' | 'qwen3' | 'mistral';
-  /** Which projections carry a bias. */
-  readonly biases: { readonly query: boolean; readonly output: boolean; readonly mlp: boolean };
+  /** Its family: `model_type`. */
+  readonly architecture: string;
   readonly maxPositionEmbeddings: number;
   readonly eosTokenIds: readonly number[];
   readonly bosTokenId: number | undefined;
@@ -19,13 +18,8 @@ export interface LanguageModelConfig extends TransformerConfig {
   /** Element type of the stored weights. */
   readonly dtype: 'float32' | 'bfloat16' | 'float16';
   /** config.json as it is. */
-  readonly raw: Readonly<Record<string, unknown>>;
+  readonly raw: RawConfig;
 }
-
-/** What transformers takes where a Qwen3 config.json does not say. */
-const QWEN3_HEAD_DIM = 128;
-
-const ARCHITECTURES = ['llama', 'qwen2', 'qwen3', 'mistral'] as const;
 
 /**
  * Reads and checks config.json of a model directory.
@@ -54,63 +48,44 @@ export async function readModelConfig(directory: string): Promise<LanguageModelC
 
 /** The normalised form of a parsed config.json; `file` is for messages. */
 export function normalise(raw: RawConfig, file: string): LanguageModelConfig {
-  const read = configReader(raw, file);
-  const architecture = read.oneOf('model_type', ARCHITECTURES);
-  checkFields(raw, read);
-  if ((raw.hidden_act ?? 'silu') !== 'silu') read.refuse('hidden_act', 'silu', raw.hidden_act);
-  const layers = read.count('num_hidden_layers');
-  const heads = read.count('num_attention_heads');
-  const hiddenSize = read.count('hidden_size');
-  const keyValueHeads = read.count('num_key_value_heads', heads);
-  if (heads % keyValueHeads !== 0) read.refuse('num_key_value_heads', `a divisor of ${heads}`, keyValueHeads);
-  const headDim = read.count('head_dim', architecture === 'qwen3' ? QWEN3_HEAD_DIM : hiddenSize / heads);
-  if (headDim % 2 !== 0) read.refuse('head_dim', 'an even number', headDim);
-  const task = taskOf(raw, read);
+  const refuse = refuseIn(file);
+  const { architecture, common, shape, family } = readConfig(raw, file);
+  checkCode(raw, architecture, refuse);
+  const task = taskOf(raw, refuse);
   const isClassifier = task === 'sequence-classification';
-  if (isClassifier) checkLabels(raw, read);
-  const attentionBias = raw.attention_bias === true;
-  const dtype = String(raw.dtype ?? raw.torch_dtype ?? 'float32').replace('torch.', '');
-  if (dtype !== 'float32' && dtype !== 'bfloat16' && dtype !== 'float16') {
-    return read.refuse('dtype', 'float32, bfloat16 or float16', dtype);
-  }
-  const eos = raw.eos_token_id;
+  if (isClassifier) checkLabels(common.id2label, common.num_labels, refuse);
+  const isTied = common.tie_word_embeddings ?? architecture.defaults?.tie_word_embeddings ?? false;
+  const { longestText, ...rest } = family;
   return {
-    architecture,
+    architecture: architecture.id,
     task,
-    vocabularySize: read.count('vocab_size'),
-    hiddenSize,
-    intermediateSize: read.count('intermediate_size'),
-    layers,
-    heads,
-    keyValueHeads,
-    headDim,
-    rmsNormEps: read.positive('rms_norm_eps'),
-    tieWordEmbeddings: !isClassifier && raw.tie_word_embeddings === true,
-    rope: ropeOf(raw, file, read),
-    slidingWindows: slidingWindowsOf(raw, architecture, layers, read),
-    qkNorm: architecture === 'qwen3',
-    biases: {
-      query: architecture === 'qwen2' || attentionBias,
-      output: architecture !== 'qwen2' && attentionBias,
-      mlp: architecture === 'llama' && raw.mlp_bias === true,
-    },
-    maxPositionEmbeddings: read.count('max_position_embeddings'),
-    eosTokenIds: typeof eos === 'number' ? [eos] : Array.isArray(eos) ? (eos as number[]) : [],
-    bosTokenId: typeof raw.bos_token_id === 'number' ? raw.bos_token_id : undefined,
-    padTokenId: typeof raw.pad_token_id === 'number' ? raw.pad_token_id : undefined,
-    dtype,
+    ...shape,
+    rmsNormEps: common.rms_norm_eps,
+    normOffset: 0,
+    embeddingScale: 1,
+    scoreScale: 1 / Math.sqrt(shape.headDim),
+    tieWordEmbeddings: !isClassifier && isTied,
+    ...rest,
+    maxPositionEmbeddings: longestText ?? common.max_position_embeddings,
+    eosTokenIds: [common.eos_token_id ?? []].flat(),
+    bosTokenId: idOf(common.bos_token_id),
+    padTokenId: idOf(common.pad_token_id),
+    dtype: (common.dtype ?? common.torch_dtype ?? 'float32').replace('torch.', '') as LanguageModelConfig['dtype'],
     raw,
   };
 }
 
+const idOf = (id: number | null | undefined): number | undefined =>
+  typeof id === 'number' && id >= 0 ? id : undefined;
+
 /** The config of a language model with a classification head of one label in the place of its own. */
 export function withScoreHead(config: LanguageModelConfig): LanguageModelConfig {
   if (config.task === 'sequence-classification') return config;
-  const family = { llama: 'Llama', qwen2: 'Qwen2', qwen3: 'Qwen3', mistral: 'Mistral' }[config.architecture];
+  const { className } = ARCHITECTURES.find(({ id }) => id === config.architecture)!;
   const [padTokenId = config.eosTokenIds[0]] = [config.padTokenId];
   const raw = {
     ...config.raw,
-    architectures: [`${family}ForSequenceClassification`],
+    architectures: [`${className}ForSequenceClassification`],
     id2label: { 0: 'LABEL_0' },
     label2id: { LABEL_0: 0 },
     pad_token_id: padTokenId,
@@ -118,16 +93,30 @@ export function withScoreHead(config: LanguageModelConfig): LanguageModelConfig 
   return { ...config, task: 'sequence-classification', tieWordEmbeddings: false, padTokenId, raw };
 }
 
-/** What the model ends with; without `architectures` a language model's head. */
-function taskOf(raw: RawConfig, read: ConfigReader): LanguageModelConfig['task'] {
-  const [name = 'ForCausalLM'] = [raw.architectures ?? []].flat();
-  const [, task] = /^(?:Llama|Mistral|Qwen2|Qwen3)?For(CausalLM|SequenceClassification)$/.exec(String(name)) ?? [];
-  if (task === undefined) return read.refuse('architectures', '...ForCausalLM or ...ForSequenceClassification', name);
-  return task === 'CausalLM' ? 'causal-lm' : 'sequence-classification';
+/** What names of classes end with that have another head than a language model's. */
+const OTHER_HEADS = /For(?!CausalLM|SequenceClassification)\w*(Classification|Answering|MaskedLM|Generation|Choice)$/;
+
+/**
+ * What the model ends with, by the name of its class; whatever else the name says, `model_type` has said what it computes,
+ * as in transformers. Without a name, and with one of no known ending, a language model's head.
+ */
+function taskOf({ architectures }: RawConfig, refuse: Refuse): LanguageModelConfig['task'] {
+  const [name = 'ForCausalLM'] = [architectures ?? []].flat();
+  if (typeof name !== 'string' || OTHER_HEADS.test(name)) {
+    return refuse('architectures', '...ForCausalLM or ...ForSequenceClassification', name);
+  }
+  return name.endsWith('ForSequenceClassification') ? 'sequence-classification' : 'causal-lm';
 }
 
-function checkLabels(raw: RawConfig, read: ConfigReader): void {
-  const names = read.object('id2label');
-  const labels = names === undefined ? (raw.num_labels ?? 1) : Object.keys(names).length;
-  if (labels !== 1) read.refuse('num_labels', '1', labels);
+/** Code of a model's own is never run. What names the family's classes is where transformers has taken them from. */
+function checkCode({ auto_map: map }: RawConfig, { className }: Architecture, refuse: Refuse): void {
+  if (map === undefined || map === null) return;
+  const classes = isRecord(map) ? Object.values(map).flat() : [map];
+  const own = classes.find((name) => name !== null && !String(name).split('.').at(-1)!.startsWith(className));
+  if (own !== undefined) refuse('auto_map', `classes of transformers, ${className}..., and no code of its own`, own);
+}
+
+function checkLabels(id2label: RawConfig | null | undefined, stated: number | null | undefined, refuse: Refuse): void {
+  const labels = id2label ? Object.keys(id2label).length : (stated ?? 1);
+  if (labels !== 1) refuse('num_labels', '1', labels);
 }

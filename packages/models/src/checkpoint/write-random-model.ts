@@ -21,13 +21,12 @@ export async function writeRandomModel(
     name,
     shape,
     dtype: 'F32' as const,
-    read: async () => initialValues(name, shape, deviation, seedOf(['weights', seed, index])),
+    read: async () =>
+      shape.length > 1
+        ? normalArray(sizeOf(shape), deviation, seedOf(['weights', seed, index]))
+        : new Float32Array(sizeOf(shape)).fill(name.endsWith('norm.weight') ? 1 - normalised.normOffset : 0),
   }));
   await replaceDirectory(directory, (fresh) => saveCheckpoint(fresh, normalised, tensors));
 }
 
-function initialValues(name: string, shape: readonly number[], deviation: number, seed: number): Float32Array {
-  const size = shape.reduce((product, dimension) => product * dimension, 1);
-  if (shape.length > 1) return normalArray(size, deviation, seed);
-  return new Float32Array(size).fill(name.endsWith('norm.weight') ? 1 : 0);
-}
+const sizeOf = (shape: readonly number[]): number => shape.reduce((product, dimension) => product * dimension, 1);

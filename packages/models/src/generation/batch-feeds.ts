@@ -1,7 +1,7 @@
 import type { FedTensor } from '@metaapo/engine';
 import type * as tf from '@tensorflow/tfjs';
 import { maskName, PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
-import { inverseFrequencies, rotaryAngles } from '../transformer/rotary.js';
+import { angleFeeds } from '../transformer/rotary.js';
 import type { TransformerConfig } from '../transformer/transformer-config.js';
 import { type KvCacheLayout, type KvCachePart, placesIn, rowsOf } from './kv-cache-layout.js';
 
@@ -36,11 +36,10 @@ export function batchFeeds(
   layout: KvCacheLayout<Sequence>,
   config: TransformerConfig,
 ): Readonly<Record<string, FedTensor>> {
-  const { keyValueHeads: groups, headDim } = config;
+  const { keyValueHeads: groups } = config;
   const { sequences, parts } = layout;
   const count = sequences.length;
   const positions = Int32Array.from(sequences, ({ prompt, cached }) => prompt.length + cached - 1);
-  const { cosines, sines } = rotaryAngles(positions, inverseFrequencies(config.rope, headDim));
   const inCache = placesIn(layout);
   const newest = sequences.map((sequence) => ({
     place: inCache.get(sequence)!,
@@ -53,8 +52,7 @@ export function batchFeeds(
       Int32Array.from(sequences, ({ tokens }) => tokens.at(-1)!),
       [count],
     ),
-    cosines: { data: cosines, shape: [count, headDim / 2] },
-    sines: { data: sines, shape: [count, headDim / 2] },
+    ...angleFeeds(positions, config),
     cacheRows: int(rowsOf(newest, config), [count, groups]),
     sizes: int(new Int32Array(0), [0, ...sizes]),
     ...Object.assign({}, ...parts.map((part, at) => partFeeds(part, at, config))),

@@ -1,10 +1,13 @@
 import { inOrder, operations as ops, product, type Value } from '@metaapo/engine';
+import { softCap, softCapSlope } from './layers.js';
 
 /** Heads of one attention layer. */
 export interface HeadCounts {
   readonly heads: number;
   readonly keyValueHeads: number;
   readonly headDim: number;
+  /** Bound of the scores; see `TransformerConfig`. */
+  readonly scoreCap?: number | undefined;
 }
 
 /**
@@ -82,7 +85,7 @@ export function attention(
   value: Value,
   { queryRows, slots, parts }: TileRows,
   masks: readonly Value[],
-  { heads, keyValueHeads: groups, headDim: d }: HeadCounts,
+  { heads, keyValueHeads: groups, headDim: d, scoreCap }: HeadCounts,
 ): Value {
   const { graph } = query;
   const repeats = heads / groups;
@@ -122,14 +125,18 @@ export function attention(
     };
   }
 
-  /** Softmax of the masked scores, `[gT, rQ, K]`. */
-  function weights({ q, k, mask }: PartTiles): Value {
-    const [batch, queries] = q.shape;
-    const keys = k.shape[1]!;
+  /** Scores `[gT, rQ, K]`. */
+  function scoresOf({ q, k }: PartTiles): Value {
     const scores = ops.batchMatmul(q, k, { transposeB: true });
+    return scoreCap === undefined ? scores : softCap(scores, scoreCap);
+  }
+
+  /** Softmax of the masked scores, `[gT, rQ, K]`. */
+  function weights(scores: Value, { mask }: PartTiles): Value {
+    const [batch, queries, keys] = scores.shape;
     const masked = ops.add(ops.reshape(scores, [groups, mask.shape[1]!]), mask);
-    const normalized = ops.softmax(ops.reshape(masked, [product(batch!, queries!), keys]));
-    return ops.reshape(normalized, [batch!, queries!, keys]);
+    const normalized = ops.softmax(ops.reshape(masked, [product(batch!, queries!), keys!]));
+    return ops.reshape(normalized, [batch!, queries!, keys!]);
   }
 
   function attend(): Value {
@@ -137,7 +144,7 @@ export function attention(
     for (const [at, q] of cut(ops.gather(query, queryRows)).entries()) {
       const piece = inOrder(graph, pieces.at(-1), () => {
         const tiles = tilesOf(q, at);
-        return ops.batchMatmul(weights(tiles), tiles.v);
+        return ops.batchMatmul(weights(scoresOf(tiles), tiles), tiles.v);
       });
       pieces.push(piece);
     }
@@ -159,11 +166,13 @@ export function attention(
     for (const [at, q] of queries.entries()) {
       inOrder(graph, dV, () => {
         const tiles = tilesOf(q, at);
-        const p = weights(tiles);
+        const scores = scoresOf(tiles);
+        const p = weights(scores, tiles);
         const dP = ops.batchMatmul(dO[at]!, tiles.v, { transposeB: true });
         const rows = [sizes[at]!, tiles.k.shape[1]!];
         const centred = ops.subtract(ops.reshape(dP, rows), partDots[at]!);
-        const dS = ops.reshape(ops.multiply(ops.reshape(p, rows), centred), p.shape);
+        const dCapped = ops.reshape(ops.multiply(ops.reshape(p, rows), centred), p.shape);
+        const dS = scoreCap === undefined ? dCapped : ops.multiply(dCapped, softCapSlope(scores, scoreCap));
         pieces.push(ops.batchMatmul(dS, tiles.k));
         dK = accumulate(dK, ops.batchMatmul(dS, q, { transposeA: true }), at, key);
         dV = accumulate(dV, ops.batchMatmul(p, dO[at]!, { transposeA: true }), at, value);

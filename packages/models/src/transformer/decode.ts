@@ -8,11 +8,12 @@ import {
   type StateDeclaration,
   type Value,
 } from '@metaapo/engine';
+import type { Attend, ProjectedHeads } from './decoder-block.js';
 import { logitsOf } from './head.js';
-import type { Precision } from './layers.js';
+import { type Precision, softCap } from './layers.js';
 import { parametersIn } from './parameters.js';
 import type { ProgramOptions } from './programs.js';
-import { decoderBlocks, finalNorm, hiddenStates, type ProjectedHeads, tokenInputs } from './transformer.js';
+import { decoderBlocks, finalNorm, hiddenStates, tokenInputs } from './transformer.js';
 import type { TransformerConfig } from './transformer-config.js';
 
 /** Tokens of a page: places in the cache are given out in pages. */
@@ -101,11 +102,13 @@ function decodeProgram({ config, parameters, adapters, precision }: ProgramOptio
   const read = parametersIn(graph, parameters, adapters);
   const rows = cacheRows(graph, config);
   const batch = batchInputs(graph, config);
-  const x = decoderBlocks(graph, config, read, precision, tokenInputs(graph, config), (heads, layer) => {
+  const attend: Attend = (heads, layer) => {
     writeToCache(graph, heads, layer, rows, form, config);
     return attendToCache(graph, heads.query, layer, batch, form, config);
-  });
-  return finishProgram(graph, { logits: logitsOf(finalNorm(graph, x, config, read), config, read, precision) });
+  };
+  const x = decoderBlocks({ config, parameters: read, precision, attend }, tokenInputs(graph, config));
+  const hidden = finalNorm(x, { config, parameters: read });
+  return finishProgram(graph, { logits: logitsOf(hidden, config, read, precision) });
 }
 
 function writeToCache(
@@ -219,7 +222,7 @@ function attendInPart(
   values: CachedHeads,
   { members, prompts, places, context, own, seen, inPrompts, inSequences, maskOf }: BatchPart,
   window: number | undefined,
-  { heads: h, keyValueHeads: g, headDim: d }: TransformerConfig,
+  { heads: h, keyValueHeads: g, headDim: d, scoreCap }: TransformerConfig,
 ): Value {
   const r = h / g;
   const rows = product(members, h);
@@ -238,7 +241,8 @@ function attendInPart(
   const onPrompt = toSequences(times(toPrompts(query, d), keys.ofPrompts, { transposeB: true }), context);
   const onOwn = ops.reshape(times(byGroup(query, d), keys.own, { transposeB: true }), [rows, own]);
   const scores = ops.reshape(ops.concat([onPrompt, onOwn], 1, seen), [members, h, seen]);
-  const masked = ops.add(scores, ops.reshape(maskOf(window), [members, 1, seen]));
+  const bounded = scoreCap === undefined ? scores : softCap(scores, scoreCap);
+  const masked = ops.add(bounded, ops.reshape(maskOf(window), [members, 1, seen]));
   const weights = ops.softmax(ops.reshape(masked, [rows, seen]));
   const [ofPrompt, ofOwn] = ops.split(weights, [context, own], 1) as readonly [Value, Value];
   const fromPrompt = toSequences(times(toPrompts(ofPrompt, context), values.ofPrompts), d);

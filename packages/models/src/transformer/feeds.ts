@@ -1,17 +1,14 @@
 import type { FedTensor } from '@metaapo/engine';
 import type { TilePartArrays } from './attention-tiles.js';
 import type { PackedLayout } from './layout.js';
-import { inverseFrequencies, rotaryAngles } from './rotary.js';
+import { angleFeeds } from './rotary.js';
 import type { TransformerConfig } from './transformer-config.js';
 
 /** The arrays that the programs over a packed layout read, by input name. */
 export function feedsOf(layout: PackedLayout, config: TransformerConfig): Readonly<Record<string, FedTensor>> {
-  const { cosines, sines } = rotaryAngles(layout.positions, inverseFrequencies(config.rope, config.headDim));
-  const angles = [layout.positions.length, config.headDim / 2];
   return {
     tokens: layout.tokens,
-    cosines: { data: cosines, shape: angles },
-    sines: { data: sines, shape: angles },
+    ...angleFeeds(layout.positions, config),
     queryRows: layout.queryRows,
     slots: layout.slots,
     ...Object.fromEntries(layout.parts.flatMap(partFeeds)),

@@ -1,5 +1,5 @@
 import { type Graph, operations as ops, type Value } from '@metaapo/engine';
-import { type Precision, product } from './layers.js';
+import { type Precision, product, softCap, softCapSlope } from './layers.js';
 import type { Parameters } from './parameters.js';
 import type { TransformerConfig } from './transformer-config.js';
 
@@ -15,7 +15,13 @@ export function logitsOf(
   parameters: Parameters,
   precision: Precision,
 ): Value {
-  return product(hidden, parameters.read(headWeightName(config)), precision);
+  const logits = product(hidden, parameters.read(headWeightName(config)), precision);
+  return config.logitCap === undefined ? logits : softCap(logits, config.logitCap);
+}
+
+/** A gradient with respect to logits, brought before the bound that a model may have on them. */
+export function beforeCap(gradient: Value, logits: Value, { logitCap }: TransformerConfig): Value {
+  return logitCap === undefined ? gradient : ops.multiply(gradient, softCapSlope(logits, logitCap));
 }
 
 /** The inputs of a program over a chunk of rows: hidden states `[rows, hidden]` and what is predicted `[rows]`. */

@@ -71,20 +71,61 @@ export function gatedSilu(gate: Value, up: Value): Value {
   return y!;
 }
 
-/** Cosines and sines of the rotary angles, each `[n, d/2]`, one row a row of the rotated value. */
+/** sqrt(2 / pi) and the factor of x^3 in the tanh form of GELU. */
+const [GELU_SCALE, GELU_CUBE] = [Math.sqrt(2 / Math.PI), 0.044715] as const;
+
+/** gelu(gate) * up, both `[n, f]` (GEGLU of arXiv 2002.05202), with gelu(x) = x/2 * (1 + tanh(s * (x + c * x^3))). */
+export function gatedGelu(gate: Value, up: Value): Value {
+  const half = (x: Value): Value => ops.multiply(x, 0.5);
+  const tanhOf = (x: Value, squared: Value): Value => {
+    const inner = ops.multiply(x, ops.add(ops.multiply(squared, GELU_SCALE * GELU_CUBE), GELU_SCALE));
+    return ops.hyperbolicTangent(inner);
+  };
+  const [y] = ops.withGradient(
+    [gate, up],
+    () => [ops.multiply(ops.multiply(half(gate), ops.add(tanhOf(gate, ops.square(gate)), 1)), up)],
+    ([g]) => {
+      const squared = ops.square(gate);
+      const t = tanhOf(gate, squared);
+      const cdf = half(ops.add(t, 1));
+      // d gelu = (1 + t) / 2 + x/2 * (1 - t^2) * s * (1 + 3 c x^2)
+      const inner = ops.add(ops.multiply(squared, 3 * GELU_SCALE * GELU_CUBE), GELU_SCALE);
+      const bend = ops.multiply(ops.multiply(half(gate), ops.subtract(1, ops.square(t))), inner);
+      const slope = ops.add(cdf, bend);
+      return [ops.multiply(ops.multiply(g!, up), slope), ops.multiply(g!, ops.multiply(gate, cdf))];
+    },
+  );
+  return y!;
+}
+
+/** c * tanh(x / c): the same near zero, and never beyond -c and c. */
+export function softCap(x: Value, cap: number): Value {
+  return ops.multiply(ops.hyperbolicTangent(ops.multiply(x, 1 / cap)), cap);
+}
+
+/** The slope 1 - (y / c)^2 of {@link softCap} where it gave y. */
+export function softCapSlope(capped: Value, cap: number): Value {
+  return ops.subtract(1, ops.square(ops.multiply(capped, 1 / cap)));
+}
+
+/** Cosines and sines of the rotary angles, each `[n, r/2]`, one row a row of the rotated value. */
 export interface RotaryTables {
   readonly cosines: Value;
   readonly sines: Value;
+  /** Factor that is in both already; what is not rotated is multiplied by it too. */
+  readonly scale: number;
 }
 
 /**
- * Rotary position embedding of rows `[n, d]`: the halves (a, b) become (a cos - b sin, b cos + a sin)
- * (arXiv 2104.09864, eq. 34, with the pairs (i, i + d/2)).
+ * Rotary position embedding of the first r of each row `[n, d]`: their halves (a, b) become
+ * (a cos - b sin, b cos + a sin) (arXiv 2104.09864, eq. 34, with the pairs (i, i + r/2)).
  */
-export function rotate(x: Value, { cosines, sines }: RotaryTables): Value {
-  const half = (x.shape[1] as number) / 2;
-  const [a, b] = ops.split(x, [half, half], 1) as readonly [Value, Value];
+export function rotate(x: Value, { cosines, sines, scale }: RotaryTables): Value {
+  const [half, all] = [cosines.shape[1] as number, x.shape[1] as number];
+  const rest = all - 2 * half;
+  const [a, b, other] = ops.split(x, rest === 0 ? [half, half] : [half, half, rest], 1) as [Value, Value, Value?];
   const first = ops.subtract(ops.multiply(a, cosines), ops.multiply(b, sines));
   const second = ops.add(ops.multiply(b, cosines), ops.multiply(a, sines));
-  return ops.concat([first, second], 1);
+  if (other === undefined) return ops.concat([first, second], 1);
+  return ops.concat([first, second, scale === 1 ? other : ops.multiply(other, scale)], 1);
 }

@@ -12,7 +12,7 @@ import {
   splitAtCheckpoint,
   type Value,
 } from '@metaapo/engine';
-import { chunkInputs, headWeightName, logitsOf, scoresOf } from './head.js';
+import { beforeCap, chunkInputs, headWeightName, logitsOf, scoresOf } from './head.js';
 import type { Precision } from './layers.js';
 import {
   type AdapterDeclaration,
@@ -103,7 +103,7 @@ export function headBackwardProgram(options: ProgramOptions): Program {
   const graph = createGraph('head-backward');
   const { hidden, targets } = chunkInputs(graph, config);
   const logits = logitsOf(hidden, config, parametersIn(graph, options.parameters, options.adapters), precision);
-  const slope = ops.cast(ops.crossEntropy(logits, targets).residual, precision);
+  const slope = ops.cast(beforeCap(ops.crossEntropy(logits, targets).residual, logits, config), precision);
   const scale = ops.negate(ops.reshape(ops.input(graph, 'logprobGradient', ['rows']), ['rows', 1]));
   const weight = options.parameters.get(headWeightName(config))!;
   if (weight.isTrainable) {

@@ -1,16 +1,15 @@
 import { type Graph, inScope, keep, operations as ops, product, type Value } from '@metaapo/engine';
 import { attention, attentionMask, type TilePart, type TileRows } from './attention.js';
-import { gatedSilu, linear, type Precision, type RotaryTables, rmsNorm, rotate } from './layers.js';
+import { type Attend, type HeadTables, normed, type PassScope, type ProjectedHeads } from './decoder-block.js';
+import type { Precision, RotaryTables } from './layers.js';
 import type { Parameters } from './parameters.js';
+import { angleNames } from './rotary.js';
 import type { PassConfig, TransformerConfig } from './transformer-config.js';
 
-/** Tokens `[N]` of a pass and the rotary tables of their heads. */
+/** Tokens `[N]` of a pass and the rotary tables of their heads, one a rotary embedding of the model. */
 export interface TokenInputs {
   readonly tokens: Value;
-  /** One row a query head: token * h + head. The scale 1 / sqrt(d) of the scores is in it. */
-  readonly queryTables: RotaryTables;
-  /** One row a key head: token * g + group. */
-  readonly keyTables: RotaryTables;
+  readonly tables: readonly HeadTables[];
 }
 
 /** What the graph of a packed pass reads, beside the parameters. */
@@ -21,21 +20,27 @@ interface PassInputs extends TokenInputs {
   readonly predictingRows: Value;
 }
 
-/** Declares the inputs `tokens`, `cosines` and `sines` of a pass over N tokens. */
-export function tokenInputs(graph: Graph, { heads, keyValueHeads, headDim }: TransformerConfig): TokenInputs {
+/** Declares the inputs `tokens` and, of each rotary embedding, the cosines and sines of a pass over N tokens. */
+export function tokenInputs(graph: Graph, config: TransformerConfig): TokenInputs {
   const tokens = ops.input(graph, 'tokens', ['tokens'], 'int32');
-  const cosines = ops.input(graph, 'cosines', ['tokens', headDim / 2]);
-  const sines = ops.input(graph, 'sines', ['tokens', headDim / 2]);
+  return { tokens, tables: config.ropes.map((_, rope) => headTables(graph, rope, config)) };
+}
+
+function headTables(graph: Graph, rope: number, config: TransformerConfig): HeadTables {
+  const half = config.ropes[rope]!.dims / 2;
+  const names = angleNames(rope);
+  const cosines = ops.input(graph, names.cosines, ['tokens', half]);
+  const sines = ops.input(graph, names.sines, ['tokens', half]);
   const tables = (count: number, scale: number): RotaryTables => {
     const perHead = (table: Value): Value => {
-      const wide = ops.broadcastTo(ops.reshape(table, ['tokens', 1, headDim / 2]), ['tokens', count, headDim / 2]);
-      const rows = ops.reshape(wide, [product(count, 'tokens'), headDim / 2]);
+      const wide = ops.broadcastTo(ops.reshape(table, ['tokens', 1, half]), ['tokens', count, half]);
+      const rows = ops.reshape(wide, [product(count, 'tokens'), half]);
       return scale === 1 ? rows : ops.multiply(rows, scale);
     };
-    return { cosines: perHead(cosines), sines: perHead(sines) };
+    return { cosines: perHead(cosines), sines: perHead(sines), scale };
   };
-  // The rotation is linear, so the scale 1/sqrt(d) of the scores goes into the queries' tables.
-  return { tokens, queryTables: tables(heads, 1 / Math.sqrt(headDim)), keyTables: tables(keyValueHeads, 1) };
+  // The rotation is linear, so the scale of the scores goes into the queries' tables.
+  return { query: tables(config.heads, config.scoreScale), key: tables(config.keyValueHeads, 1) };
 }
 
 /** Declares the inputs of a pass over a packed layout; their names are the keys of `feedsOf`. */
@@ -69,23 +74,10 @@ function passInputs(graph: Graph, config: PassConfig): PassInputs {
   };
 }
 
-/** Rotated queries, rotated keys and values of one layer: `[N*h, d]`, `[N*g, d]`, `[N*g, d]`. */
-export interface ProjectedHeads {
-  readonly query: Value;
-  readonly key: Value;
-  readonly value: Value;
-}
-
-/** The attention of one layer: projected heads to `[N*h, d]`. */
-export type Attend = (heads: ProjectedHeads, layer: number) => Value;
-
 /** Receives the keys and values of a layer as they are made. */
 export type KeepKeys = (heads: ProjectedHeads, layer: number) => void;
 
-/**
- * Final hidden states, normalised, at the tokens after which something is predicted: `[M, hidden]`.
- * Pre-norm decoder blocks as Llama, Qwen2, Qwen3 and Mistral have them.
- */
+/** Final hidden states, normalised, at the tokens after which something is predicted: `[M, hidden]`. */
 export function hiddenStates(
   graph: Graph,
   config: PassConfig,
@@ -94,81 +86,28 @@ export function hiddenStates(
   keepKeys?: KeepKeys,
 ): Value {
   const pass = passInputs(graph, config);
-  const x = decoderBlocks(graph, config, parameters, precision, pass, (heads, layer) => {
+  const attend: Attend = (heads, layer) => {
     keepKeys?.(heads, layer);
     const masks = pass.masksOf(config.slidingWindows[layer]);
     return attention(heads.query, heads.key, heads.value, pass.rows, masks, config);
-  });
-  return finalNorm(graph, ops.gather(x, pass.predictingRows), config, parameters);
+  };
+  const x = decoderBlocks({ config, parameters, precision, attend }, pass);
+  return finalNorm(ops.gather(x, pass.predictingRows), { config, parameters });
 }
 
 /** The normalisation before the head. */
-export function finalNorm(graph: Graph, x: Value, config: TransformerConfig, parameters: Parameters): Value {
-  return inScope(graph, 'norm', () => rmsNorm(x, parameters.read('model.norm.weight'), config.rmsNormEps));
+export function finalNorm(x: Value, scope: Pick<PassScope, 'config' | 'parameters'>): Value {
+  return inScope(x.graph, 'norm', () => normed(x, 'model.norm', scope));
 }
 
 /** Embedding and all decoder blocks: hidden states `[N, hidden]` of the tokens. */
-export function decoderBlocks(
-  graph: Graph,
-  config: TransformerConfig,
-  parameters: Parameters,
-  precision: Precision,
-  inputs: TokenInputs,
-  attend: Attend,
-): Value {
-  const embedded = ops.gather(parameters.read('model.embed_tokens.weight'), inputs.tokens);
-  let x = keep(ops.cast(embedded, 'float32'), 'block');
+export function decoderBlocks(scope: PassScope, { tokens, tables }: TokenInputs): Value {
+  const { config, parameters } = scope;
+  const rows = ops.cast(ops.gather(parameters.read('model.embed_tokens.weight'), tokens), 'float32');
+  let x = keep(config.embeddingScale === 1 ? rows : ops.multiply(rows, config.embeddingScale), 'block');
   for (let layer = 0; layer < config.layers; layer++) {
-    x = inScope(graph, `layers/${layer}`, () => block(x, layer, config, parameters, precision, inputs, attend));
+    const own = { ...scope, layer, name: `model.layers.${layer}`, tables: tables[config.layerRopes[layer]!]! };
+    x = inScope(tokens.graph, `layers/${layer}`, () => config.block.write(x, own));
   }
   return x;
-}
-
-function block(
-  x: Value,
-  layer: number,
-  config: TransformerConfig,
-  parameters: Parameters,
-  precision: Precision,
-  inputs: TokenInputs,
-  attend: Attend,
-): Value {
-  const name = `model.layers.${layer}`;
-  const { graph } = x;
-  const attended = inScope(graph, 'attention', () => {
-    const normed = rmsNorm(x, parameters.read(`${name}.input_layernorm.weight`), config.rmsNormEps);
-    const output = attend(projectHeads(normed, `${name}.self_attn`, config, parameters, precision, inputs), layer);
-    const joined = keep(ops.reshape(output, ['tokens', config.heads * config.headDim]), 'matmul');
-    return linear(joined, parameters.linear(`${name}.self_attn.o_proj`), precision);
-  });
-  const middle = keep(ops.add(x, attended), 'matmul');
-  const transformed = inScope(graph, 'mlp', () => {
-    const normed = rmsNorm(middle, parameters.read(`${name}.post_attention_layernorm.weight`), config.rmsNormEps);
-    const gate = keep(linear(normed, parameters.linear(`${name}.mlp.gate_proj`), precision), 'matmul');
-    const up = keep(linear(normed, parameters.linear(`${name}.mlp.up_proj`), precision), 'matmul');
-    return linear(gatedSilu(gate, up), parameters.linear(`${name}.mlp.down_proj`), precision);
-  });
-  return keep(ops.add(middle, transformed), 'block');
-}
-
-function projectHeads(
-  x: Value,
-  name: string,
-  config: TransformerConfig,
-  parameters: Parameters,
-  precision: Precision,
-  inputs: TokenInputs,
-): ProjectedHeads {
-  const { heads, keyValueHeads, headDim } = config;
-  const project = (which: 'q' | 'k' | 'v', count: number): Value => {
-    const y = keep(linear(x, parameters.linear(`${name}.${which}_proj`), precision), 'matmul');
-    const rows = ops.reshape(y, [product(count, 'tokens'), headDim]);
-    if (!config.qkNorm || which === 'v') return rows;
-    return rmsNorm(rows, parameters.read(`${name}.${which}_norm.weight`), config.rmsNormEps);
-  };
-  return {
-    query: rotate(project('q', heads), inputs.queryTables),
-    key: rotate(project('k', keyValueHeads), inputs.keyTables),
-    value: project('v', keyValueHeads),
-  };
 }
