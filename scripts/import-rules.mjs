@@ -10,7 +10,7 @@ const TESTING = '@metaapo/testing';
 /** What the sources of each package may import of the others. Packages not named here are plugins. */
 const ALLOWED = {
   core: [],
-  engine: [CONTRACTS],
+  engine: [CONTRACTS, '@metaapo/core/storage'],
   data: [...LOW, '@metaapo/hub'],
   models: [...LOW, '@metaapo/engine', '@metaapo/hub'],
 };

@@ -1,25 +1,25 @@
-import { hostname } from 'node:os';
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { ownerName, standingOfName, thisOwner } from '@metaapo/core/storage';
+
+/** What cannot be seen from here counts as left behind after so long without a change. */
+const LEFT_AFTER_MS = 3_600_000;
 
 /** What the name of a directory of this process begins with, for `mkdtemp`. */
 export function ownedName(prefix: string): string {
-  return `${prefix}${process.pid}-${hostname()}-`;
+  return `${prefix}${ownerName(thisOwner())}-`;
 }
 
 /**
- * Whether a name is one that a process of this machine made with {@link ownedName} and left behind. Other machines, and
- * other containers, may share the parent directory: their process ids say nothing here.
+ * Whether a directory is one that a process made with {@link ownedName} and left behind. Other machines, and other
+ * containers, may share the parent directory: of theirs nothing but the time of the last change tells.
  */
-export function isLeftBehind(name: string, prefix: string): boolean {
-  if (!name.startsWith(prefix)) return false;
-  const [processId, ...host] = name.slice(prefix.length).split('-').slice(0, -1);
-  return processId !== undefined && host.join('-') === hostname() && !isRunning(Number(processId));
-}
-
-function isRunning(processId: number): boolean {
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
+export function isLeftBehind(directory: string, prefix: string): boolean {
+  const name = basename(directory);
+  const owner = name.startsWith(prefix) ? name.slice(prefix.length, name.lastIndexOf('-')) : '';
+  if (!/^\d+(-\w*){4}$/.test(owner)) return false;
+  const standing = standingOfName(owner);
+  if (standing !== 'unknown') return standing === 'gone';
+  const found = statSync(directory, { throwIfNoEntry: false });
+  return found !== undefined && Date.now() - found.mtimeMs > LEFT_AFTER_MS;
 }

@@ -38,7 +38,7 @@ export async function fetchBlob(client: HubClient, request: BlobRequest): Promis
 }
 
 async function fetchClaimed(client: HubClient, request: BlobRequest): Promise<void> {
-  const partial = await client.persist(() => claimPartial(request.blob, client.signal));
+  const partial = await client.persist(() => claimPartial(request.blob, client));
   if (partial === undefined) return;
   let received = 0;
   const progress = (bytes: number): void => {

@@ -15,6 +15,7 @@ export interface HubClient {
   /** Repeats an attempt while its failures may pass. `progress` grows while an attempt gets on. */
   readonly persist: <T>(attempt: () => Promise<T>, progress?: () => number) => Promise<T>;
   readonly signal: AbortSignal | undefined;
+  readonly report: HubOptions['report'];
 }
 
 /** A client for one repository; errors name it and never show the token. */
@@ -22,7 +23,7 @@ export function createHubClient(
   repository: Repository,
   revision: string,
   { endpoint, token }: HubSettings,
-  { signal, retryDelayMs = 500 }: HubOptions,
+  { signal, report, retryDelayMs = 500 }: HubOptions,
 ): HubClient {
   const subject = { repository, revision, endpoint, hasToken: token !== undefined };
   const hub = originOf(endpoint);
@@ -40,6 +41,7 @@ export function createHubClient(
   return {
     subject,
     signal,
+    report,
     request: ask,
     persist: (attempt, progress) => persist(subject, attempt, progress, signal, retryDelayMs),
   };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMetaapoError } from '@metaapo/core/contracts';
-import { float32FromFloat16, readArrays, writeArrays } from '@metaapo/core/storage';
+import { float32FromFloat16, openSafetensors, readArrays, writeArrays } from '@metaapo/core/storage';
 import { selectBackend } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -121,9 +121,13 @@ describe('a damaged model directory', () => {
     expect(
       await refusalOf(await changeWeights((weights) => Object.assign(weights, { 'lm_head.scale': foreign }))),
     ).toContain('lm_head.scale');
-    expect(await refusalOf(await changeWeights((weights) => weights[name]!.values.fill(Number.NaN, 5, 6)))).toMatch(
-      /up_proj.*NaN|NaN.*up_proj/i,
-    );
+    const model = copyOf('models/qwen2');
+    const weights = await openSafetensors(join(model, 'model.safetensors'));
+    const bytes = readFileSync(weights.file);
+    new DataView(bytes.buffer, bytes.byteOffset).setFloat32(weights.tensors.get(name)!.begin + 20, Number.NaN, true);
+    await weights.close();
+    writeFileSync(weights.file, bytes);
+    expect(await refusalOf(model)).toMatch(/up_proj.*NaN|NaN.*up_proj/i);
   });
 
   it('with a tokenizer of more ids than the model has rows', async () => {

@@ -1,7 +1,9 @@
-import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { open, truncate } from 'node:fs/promises';
 import { MetaapoError } from '../contracts/index.js';
+import { type LineFault, readLine, writeLine } from './journal-lines.js';
 import { linesOf } from './lines-of.js';
+import { syncName } from './synced.js';
 
 /** One event of a run: its kind, and whatever belongs to it. */
 export interface JournalEntry {
@@ -9,11 +11,11 @@ export interface JournalEntry {
   readonly [field: string]: unknown;
 }
 
-/** An append-only file of events; every line carries a checksum of itself. */
+/** An append-only file of events; every line carries a checksum of itself and of the line before it. */
 export interface Journal {
   /** What was asked for of what the file held when it was opened. */
   readonly entries: readonly JournalEntry[];
-  /** Adds events, durable once the promise is fulfilled. */
+  /** Adds events, durable once the promise is fulfilled; when it is not, none of them is in the file. */
   append(...entries: readonly JournalEntry[]): Promise<void>;
 }
 
@@ -21,20 +23,40 @@ export interface Journal {
  * Opens a journal, or begins one. What a crash left of a last line is cut off; nothing else that is in the file is ever
  * changed.
  * @param isWanted entries that are kept in memory; default all
- * @throws MetaapoError with code `data` when a line before the last one does not fit its checksum
+ * @throws MetaapoError with code `data` when a line before the last one does not fit its checksum, or lines were taken
+ * out, doubled or moved
  */
 export async function openJournal(
   file: string,
   isWanted: (entry: JournalEntry) => boolean = () => true,
 ): Promise<Journal> {
-  const { entries, goodBytes, isCut } = await scan(file, isWanted);
-  if (isCut) await truncate(file, goodBytes);
+  const { entries, ...found } = await scan(file, isWanted);
+  let { goodBytes, check, isCut } = found;
   let last: Promise<void> = Promise.resolve();
+  const repair = async (): Promise<void> => {
+    if (isCut) await truncate(file, goodBytes);
+    isCut = false;
+  };
+  const add = async (added: readonly JournalEntry[]): Promise<void> => {
+    await repair();
+    const lines: string[] = [];
+    let after = check;
+    for (const entry of added) {
+      const line = writeLine(entry, after);
+      lines.push(line.text);
+      after = line.check;
+    }
+    const bytes = Buffer.from(lines.join(''));
+    isCut = true;
+    await appendDurably(file, bytes);
+    [goodBytes, check, isCut] = [goodBytes + bytes.length, after, false];
+  };
+  await repair();
   return {
     entries,
     append(...added) {
       // One after the other, so that lines never mix.
-      last = last.catch(() => undefined).then(() => appendDurably(file, added.map(lineOf).join('')));
+      last = last.catch(() => undefined).then(() => add(added));
       return last;
     },
   };
@@ -56,55 +78,51 @@ interface Scan {
   readonly entries: readonly JournalEntry[];
   /** Bytes up to the end of the last whole line. */
   readonly goodBytes: number;
-  /** True when something follows them. */
+  /** Checksum of that line; empty where there is none. */
+  readonly check: string;
+  /** True when something follows it. */
   readonly isCut: boolean;
 }
 
 async function scan(file: string, isWanted: (entry: JournalEntry) => boolean): Promise<Scan> {
   const entries: JournalEntry[] = [];
-  let [number, goodBytes] = [0, 0];
-  let isCut = false;
+  let [number, goodBytes, check] = [0, 0, ''];
+  let fault: LineFault | undefined;
   for await (const { text, end, isWhole } of linesOf(file)) {
     // Only the last line may be one that a crash cut.
-    if (isCut) throw damaged(file, number);
+    if (fault !== undefined) throw damaged(file, number, fault);
     number += 1;
-    const entry = isWhole ? parseLine(text) : undefined;
-    isCut = entry === undefined;
-    if (entry === undefined) continue;
-    goodBytes = end;
-    if (isWanted(entry)) entries.push(entry);
+    const line = isWhole ? readLine(text, check) : 'no line of a journal';
+    // A crash cuts a line short; it brings none that is whole and from elsewhere.
+    if (line === 'it does not follow the line before it') throw damaged(file, number, line);
+    if (typeof line === 'string') {
+      fault = line;
+      continue;
+    }
+    [goodBytes, check] = [end, line.check];
+    if (isWanted(line.entry)) entries.push(line.entry);
   }
-  return { entries, goodBytes, isCut };
+  return { entries, goodBytes, check, isCut: fault !== undefined };
 }
 
-function damaged(file: string, line: number): MetaapoError {
+function damaged(file: string, line: number, got: LineFault): MetaapoError {
   return new MetaapoError('data', 'the line does not fit its checksum', {
     where: `${file}, line ${line}`,
-    remedy: 'Restore the file from a copy; what follows a changed line cannot be trusted',
+    expected: 'the lines as they were written, in their order',
+    got,
+    remedy:
+      'Restore the file from a copy; without one, cut it off before this line: what the lines after it paid for (responses, rewards) is then paid for again',
   });
 }
 
-async function appendDurably(file: string, text: string): Promise<void> {
+async function appendDurably(file: string, bytes: Uint8Array): Promise<void> {
+  const isNew = !existsSync(file);
   const handle = await open(file, 'a');
   try {
-    await handle.writeFile(text);
+    await handle.writeFile(bytes);
     await handle.sync();
   } finally {
     await handle.close();
   }
-}
-
-const checksum = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
-
-function lineOf(entry: JournalEntry): string {
-  const text = JSON.stringify(entry);
-  return `${text.slice(0, -1)},"check":"${checksum(text)}"}\n`;
-}
-
-const CHECK_LENGTH = ',"check":"01234567"}'.length;
-
-function parseLine(line: string): JournalEntry | undefined {
-  const check = /^,"check":"([0-9a-f]{8})"}$/.exec(line.slice(-CHECK_LENGTH))?.[1];
-  const text = `${line.slice(0, -CHECK_LENGTH)}}`;
-  return check === undefined || checksum(text) !== check ? undefined : (JSON.parse(text) as JournalEntry);
+  if (isNew) await syncName(file);
 }

@@ -1,36 +1,64 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
+import { type HeartbeatTimes, hasStopped, startHeartbeat } from './heartbeat.js';
+import { parseOwner, type Standing, standingOf, thisOwner } from './owner.js';
 
 const LOCK = 'run.lock';
 
+/** Who hears of a lock. */
+export interface LockOptions extends HeartbeatTimes {
+  /** Hears that another process has taken the directory, because this one stood still for too long. */
+  readonly onLost?: (() => void) | undefined;
+  /** Hears why it takes a while. */
+  readonly report?: ((line: string) => void) | undefined;
+}
+
 /**
- * Claims a directory for this process; a lock whose process has ended is taken over.
+ * Claims a directory for this process. A lock whose process has ended is taken over; of a process that cannot be seen
+ * from here (another container, another machine) the heartbeat tells, which may take half a minute.
  * @returns a function that gives the directory back; one that was made here and is still empty goes away again
  * @throws MetaapoError with code `config` when another process holds it
  */
-export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
+export async function lockDirectory(directory: string, options: LockOptions = {}): Promise<() => Promise<void>> {
   const made = await mkdir(directory, { recursive: true });
   const file = join(directory, LOCK);
-  const own = JSON.stringify({ pid: process.pid, host: hostname() });
+  const own = JSON.stringify({ ...thisOwner(), lock: randomUUID() });
   while (!(await createWhole(file, own))) {
     const holder = await readIfThere(file);
-    if (holder === undefined) continue;
-    if (isHeld(holder)) {
-      throw new MetaapoError('config', 'another process works in this directory', {
-        where: directory,
-        got: holder,
-        remedy: `Wait for it, stop it, or choose another output; if it is gone, delete ${LOCK}`,
-      });
-    }
-    await removeStale(file, holder);
+    if (holder !== undefined) await takeAway(file, holder, options);
   }
+  const endHeartbeat = startHeartbeat(file, own, options.onLost ?? (() => undefined), options);
   return async () => {
-    await rm(file, { force: true });
+    await endHeartbeat();
+    if ((await readIfThere(file)) === own) await rm(file, { force: true });
     if (made !== undefined) await removeEmpty(directory, made);
   };
+}
+
+/** Removes the lock of a process that is gone. */
+async function takeAway(file: string, holder: string, options: LockOptions): Promise<void> {
+  const standing = standingOfLock(holder);
+  if (standing === 'unknown') {
+    options.report?.(`${file}: looking whether the process that it names still works here, up to 30 s`);
+    const isSameClock = parseOwner(holder)?.boot === thisOwner().boot;
+    if (await hasStopped(file, isSameClock, options)) return removeStale(file, holder);
+  } else if (standing === 'gone') return removeStale(file, holder);
+  const now = await readIfThere(file);
+  if (now !== holder) return;
+  throw new MetaapoError('config', 'another process works in this directory', {
+    where: dirname(file),
+    got: holder.slice(0, 300),
+    remedy: `Wait for it, stop it, or choose another output; if it is gone, delete ${LOCK}`,
+  });
+}
+
+/** An empty lock may be one that is being written; one that names nobody is none. */
+function standingOfLock(holder: string): Standing {
+  if (holder === '') return 'unknown';
+  const owner = parseOwner(holder);
+  return owner === undefined ? 'gone' : standingOf(owner);
 }
 
 /** Removes a directory and those above it, up to `last`, as far as they are empty. */
@@ -91,16 +119,4 @@ async function readIfThere(file: string): Promise<string | undefined> {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-}
-
-function isHeld(holder: string): boolean {
-  try {
-    const { pid, host } = JSON.parse(holder) as { pid: number; host: string };
-    if (host !== hostname()) return true;
-    if (pid === process.pid) return true;
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -1,5 +1,7 @@
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
+import { z } from 'zod';
 import { MetaapoError, type Metrics } from '../contracts/index.js';
+import { linesOf } from './lines-of.js';
 import { writeAtomically } from './write-atomically.js';
 
 /** One line of a metrics file. */
@@ -10,30 +12,46 @@ export interface MetricsFile {
   append(step: number, metrics: Metrics): Promise<void>;
 }
 
-/** Reads a metrics file; a last line that was cut by a crash is left out, and a missing file has none. */
+const line = z.object({ step: z.int().min(0) }).catchall(z.number().nullable());
+
+/**
+ * Reads a metrics file; a last line that was cut by a crash is left out, and a missing file has none.
+ * @throws MetaapoError with code `data` that names a line which holds something else
+ */
 export async function readMetrics(file: string): Promise<MetricsLine[]> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
-  const complete = text
-    .slice(0, text.lastIndexOf('\n') + 1)
-    .split('\n')
-    .slice(0, -1);
-  return complete.map((line, index) => {
-    try {
-      return JSON.parse(line) as MetricsLine;
-    } catch (cause) {
-      throw new MetaapoError('data', 'the line is no JSON', { where: `${file}, line ${index + 1}`, cause });
-    }
+  const lines: MetricsLine[] = [];
+  for await (const { text, isWhole } of linesOf(file)) {
+    if (isWhole) lines.push(parseMetrics(text, `${file}, line ${lines.length + 1}`));
+  }
+  return lines;
+}
+
+/**
+ * One line of a metrics file.
+ * @throws MetaapoError with code `data` when it is something else
+ */
+export function parseMetrics(text: string, where: string): MetricsLine {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    // The same paragraph as for JSON of another form.
+  }
+  const { data } = line.safeParse(parsed);
+  if (data !== undefined) return data as MetricsLine;
+  throw new MetaapoError('data', 'the line is none of a metrics file', {
+    where,
+    expected: 'an object of numbers with a step',
+    got: text.slice(0, 80),
+    remedy: 'Restore the file, or delete the line: only its points in reports are lost',
   });
 }
 
 /** Opens a metrics file to go on after `step`; later lines are dropped. */
 export async function openMetrics(file: string, step: number): Promise<MetricsFile> {
-  const kept = (await readMetrics(file)).filter((line) => line.step <= step);
-  await writeAtomically(file, kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const kept = (await readMetrics(file)).filter((one) => one.step <= step);
+  await writeAtomically(file, kept.map((one) => `${JSON.stringify(one)}\n`).join(''));
   return {
-    append: (at, metrics) => appendFile(file, `${JSON.stringify({ step: at, ...metrics })}\n`),
+    append: (at, metrics) => appendFile(file, `${JSON.stringify({ step: at, ...metrics })}\n`, { flush: true }),
   };
 }

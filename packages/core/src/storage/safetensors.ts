@@ -1,49 +1,31 @@
+import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { MetaapoError } from '../contracts/index.js';
 import { bfloat16FromFloat32, float32FromBfloat16, float32FromFloat16 } from './float-formats.js';
-
-/** Element types that are read; `F32` and `BF16` are written. */
-const ELEMENT_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
-
-/** Name of an element type inside the file. */
-export type StoredType = keyof typeof ELEMENT_BYTES;
-
-/** Where and how a tensor is stored. */
-export interface StoredTensor {
-  readonly dtype: StoredType;
-  readonly shape: readonly number[];
-  /** Byte range from the beginning of the file. */
-  readonly begin: number;
-  readonly end: number;
-}
+import {
+  bytesOfShape,
+  corrupt,
+  parseSafetensorsHeader,
+  type SafetensorsHeader,
+  type StoredTensor,
+} from './safetensors-header.js';
+import { syncName } from './synced.js';
 
 /** An open file of tensors, format safetensors. */
-export interface SafetensorsFile {
+export interface SafetensorsFile extends SafetensorsHeader {
   readonly file: string;
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
-  readonly metadata: Readonly<Record<string, string>>;
-  /** The numbers of one tensor as float32; I64 and I32 are converted. */
+  /** Key of the header: with {@link writeSafetensors}'s checksums in it, of all the file's numbers. */
+  readonly digest: string;
+  /**
+   * The numbers of one tensor as float32; I64 and I32 are converted. Compared with their checksum, where the file has one.
+   * @throws MetaapoError with code `checkpoint` when there is no such tensor, or its numbers were changed
+   */
   read(name: string): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
 const HEADER_LIMIT = 100_000_000;
-const HEADER = 'an object of tensors by name';
-const ENTRY = '{dtype, shape, data_offsets}';
-
-/** A value as a message can show it. */
-const shortened = (value: unknown): string => JSON.stringify(value).slice(0, 80);
-
-function corrupt(file: string, summary: string, expected: string, got: string, cause?: unknown): MetaapoError {
-  return new MetaapoError('checkpoint', summary, {
-    where: file,
-    expected,
-    got,
-    ...(cause !== undefined && { cause }),
-    remedy: 'Download or save the file again',
-  });
-}
 
 /**
  * Opens a safetensors file and checks its header against the file's size.
@@ -62,15 +44,18 @@ export async function openSafetensors(file: string): Promise<SafetensorsFile> {
     });
   });
   try {
-    const { tensors, metadata } = await readHeader(handle, file);
+    const { tensors, metadata, digest, digests } = await readHeader(handle, file);
     return {
       file,
       tensors,
       metadata,
+      digest,
       async read(name) {
         const tensor = tensors.get(name);
         if (tensor === undefined) throw corrupt(file, `there is no tensor ${name}`, name, `${tensors.size} others`);
-        return toFloat32(await readBytes(handle, file, tensor.begin, tensor.end), tensor, `${file}, tensor ${name}`);
+        const bytes = await readBytes(handle, file, tensor.begin, tensor.end);
+        checkDigest(file, name, bytes, digests.get(name));
+        return toFloat32(bytes, tensor, `${file}, tensor ${name}`);
       },
       close: () => handle.close(),
     };
@@ -91,66 +76,54 @@ async function readBytes(handle: FileHandle, file: string, begin: number, end: n
   return bytes;
 }
 
-async function readHeader(handle: FileHandle, file: string): Promise<Pick<SafetensorsFile, 'tensors' | 'metadata'>> {
+async function readHeader(handle: FileHandle, file: string): Promise<Header> {
   const { size } = await handle.stat();
   if (size < 8) throw corrupt(file, 'the file is truncated', 'at least 8 bytes', `${size}`);
   const length = Number(new DataView((await readBytes(handle, file, 0, 8)).buffer).getBigUint64(0, true));
   if (length > HEADER_LIMIT || 8 + length > size) {
     throw corrupt(file, 'the header is longer than the file or the limit', `at most ${size - 8} bytes`, `${length}`);
   }
-  let header: unknown;
+  const bytes = await readBytes(handle, file, 8, 8 + length);
+  const { tensors, metadata } = parseSafetensorsHeader(file, bytes, size);
+  const { [DIGESTS]: digests, ...others } = metadata;
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  return { tensors, metadata: others, digest, digests: parseDigests(file, digests) };
+}
+
+interface Header extends SafetensorsHeader {
+  readonly digest: string;
+  /** Checksums by tensor, in files that have them. */
+  readonly digests: ReadonlyMap<string, string>;
+}
+
+/** Metadata of files written here: a checksum of each tensor's bytes, as JSON. */
+const DIGESTS = 'metaapo.sha256';
+const DIGEST_LENGTH = 32;
+
+const digestOf = (bytes: Uint8Array): string =>
+  createHash('sha256').update(bytes).digest('hex').slice(0, DIGEST_LENGTH);
+
+function parseDigests(file: string, text: string | undefined): ReadonlyMap<string, string> {
+  if (text === undefined) return new Map();
   try {
-    header = JSON.parse(new TextDecoder().decode(await readBytes(handle, file, 8, 8 + length)));
+    const parsed: unknown = JSON.parse(text);
+    return new Map(Object.entries(parsed as Record<string, string>));
   } catch (cause) {
-    throw corrupt(file, 'the header is no JSON', HEADER, (cause as Error).message, cause);
+    throw corrupt(file, `the metadata ${DIGESTS} is damaged`, 'checksums by tensor', text.slice(0, 80), cause);
   }
-  if (!isRecord(header)) throw corrupt(file, 'the header is no JSON object', HEADER, shortened(header));
-  const { __metadata__: metadata = {}, ...entries } = header;
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, entry] of Object.entries(entries)) {
-    tensors.set(name, checkEntry(file, name, entry, 8 + length, size));
-  }
-  checkOverlap(file, tensors);
-  const end = Math.max(8 + length, ...[...tensors.values()].map((tensor) => tensor.end));
-  if (end !== size) throw corrupt(file, 'the file is longer than its tensors', `${end} bytes`, `${size}`);
-  return { tensors, metadata: metadata as Record<string, string> };
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function checkEntry(file: string, name: string, entry: unknown, start: number, size: number): StoredTensor {
-  if (!isRecord(entry)) throw corrupt(file, `tensor ${name} is not described by an object`, ENTRY, shortened(entry));
-  const {
-    dtype,
-    shape,
-    data_offsets: offsets,
-  } = entry as { dtype: StoredType; shape: number[]; data_offsets: number[] };
-  const bytes = Object.hasOwn(ELEMENT_BYTES, dtype) ? ELEMENT_BYTES[dtype] : undefined;
-  if (bytes === undefined) {
-    throw corrupt(file, `tensor ${name} has an unknown type`, Object.keys(ELEMENT_BYTES).join(', '), String(dtype));
-  }
-  const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
-  if (!Array.isArray(shape) || !shape.every(isCount) || !Array.isArray(offsets) || !offsets.every(isCount)) {
-    throw corrupt(file, `tensor ${name} has no shape or offsets`, ENTRY, shortened(entry));
-  }
-  const [begin, end] = offsets as [number, number];
-  const expected = shape.reduce((product, dimension) => product * dimension, bytes);
-  if (end - begin !== expected) {
-    throw corrupt(file, `tensor ${name} has the wrong length`, `${expected} bytes for [${shape}]`, `${end - begin}`);
-  }
-  if (start + end > size) throw corrupt(file, 'the file is truncated', `${start + end} bytes`, `${size}`);
-  return { dtype, shape, begin: start + begin, end: start + end };
-}
-
-function checkOverlap(file: string, tensors: ReadonlyMap<string, StoredTensor>): void {
-  const sorted = [...tensors].sort(([, a], [, b]) => a.begin - b.begin);
-  for (const [index, [name, tensor]] of sorted.entries()) {
-    const next = sorted[index + 1];
-    if (next !== undefined && next[1].begin < tensor.end) {
-      throw corrupt(file, `tensors ${name} and ${next[0]} overlap`, `${tensor.end} or later`, `${next[1].begin}`);
-    }
-  }
+function checkDigest(file: string, name: string, bytes: Uint8Array, expected: string | undefined): void {
+  if (expected === undefined) return;
+  const got = digestOf(bytes);
+  if (got === expected) return;
+  throw new MetaapoError('checkpoint', `the numbers of tensor ${name} are not those that were written`, {
+    where: file,
+    expected: `the checksum ${expected}`,
+    got,
+    remedy:
+      'Restore the file from a copy, or delete it and save it again: its disk may be failing. If another program changed it on purpose, have that one leave out the metadata metaapo.sha256',
+  });
 }
 
 function toFloat32(bytes: Uint8Array, { dtype }: StoredTensor, where: string): Float32Array {
@@ -182,30 +155,34 @@ export interface TensorToWrite {
 }
 
 /**
- * Writes a safetensors file, one tensor in memory at a time, and puts it in place when it is complete.
- * @throws MetaapoError with code `checkpoint` when a tensor has not the size it declared
+ * Writes a safetensors file, one tensor in memory at a time, and puts it in place when it is complete and on the disk.
+ * Its metadata holds a checksum of each tensor.
+ * @returns key of the header and with it of all numbers: what `openSafetensors` gives as `digest`
+ * @throws MetaapoError with code `checkpoint` when a tensor has not the size it declared, `numerics` when one holds a
+ * number that is not finite; then nothing is written
  */
 export async function writeSafetensors(
   file: string,
   tensors: readonly TensorToWrite[],
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
-): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
-  const handle = await open(temporary, 'w');
+): Promise<string> {
+  const temporary = `${file}.${randomUUID()}.tmp`;
+  const handle = await open(temporary, 'wx');
   try {
-    await writeAll(handle, headerOf(tensors, metadata));
-    for (const tensor of tensors) {
-      const values = await tensor.read();
-      const expected = tensor.shape.reduce((product, dimension) => product * dimension, 1);
-      if (values.length !== expected) {
-        throw corrupt(file, `tensor ${tensor.name} has the wrong size`, `${expected}`, `${values.length}`);
-      }
-      const words = tensor.dtype === 'BF16' ? bfloat16FromFloat32(values) : values;
-      await writeAll(handle, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+    const digests = tensors.map(({ name }): [string, string] => [name, '0'.repeat(DIGEST_LENGTH)]);
+    await writeAll(handle, headerOf(tensors, metadata, digests));
+    for (const [index, tensor] of tensors.entries()) {
+      const bytes = bytesOfTensor(file, tensor, await tensor.read());
+      digests[index]![1] = digestOf(bytes);
+      await writeAll(handle, bytes);
     }
+    const header = headerOf(tensors, metadata, digests);
+    await writeAll(handle, header, 0);
     await handle.sync();
     await handle.close();
     await rename(temporary, file);
+    await syncName(file);
+    return createHash('sha256').update(header.subarray(8)).digest('hex');
   } catch (error) {
     await handle.close().catch(() => undefined);
     await rm(temporary, { force: true });
@@ -213,26 +190,69 @@ export async function writeSafetensors(
   }
 }
 
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+/** Float32 numbers beyond it are rounded to infinity. */
+const LARGEST_BFLOAT16 = 2 ** 127 * (2 - 2 ** -8 - 2 ** -20);
+
+function bytesOfTensor(file: string, { name, shape, dtype }: TensorToWrite, values: Float32Array): Uint8Array {
+  const expected = shape.reduce((product, dimension) => product * dimension, 1);
+  if (values.length !== expected) {
+    throw corrupt(file, `tensor ${name} has the wrong size`, `${expected}`, `${values.length}`);
+  }
+  const largest = dtype === 'BF16' ? LARGEST_BFLOAT16 : Number.MAX_VALUE;
+  const place = values.findIndex((value) => !(Math.abs(value) <= largest));
+  if (place >= 0) {
+    throw new MetaapoError(
+      'numerics',
+      `tensor ${name} holds ${values[place]} at position ${place}, so nothing is saved`,
+      {
+        where: file,
+        expected: 'finite numbers',
+        remedy: 'Go on from an earlier checkpoint with a lower learning rate, or look at the rows of the last step',
+      },
+    );
+  }
+  const words = dtype === 'BF16' ? bfloat16FromFloat32(values) : values;
+  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+}
+
+/** @param at place of the first byte; default after what was written before */
+async function writeAll(handle: FileHandle, bytes: Uint8Array, at?: number): Promise<void> {
   let done = 0;
   while (done < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, 2 ** 30));
+    const place = at === undefined ? null : at + done;
+    const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, 2 ** 30), place);
     done += bytesWritten;
   }
 }
 
-function headerOf(tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>>): Uint8Array {
+function headerOf(
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>>,
+  digests: readonly (readonly [string, string])[],
+): Uint8Array {
   let offset = 0;
   const entries = tensors.map(({ name, shape, dtype }) => {
     const begin = offset;
-    offset += shape.reduce((product, dimension) => product * dimension, ELEMENT_BYTES[dtype]);
+    offset += bytesOfShape(dtype, shape);
     return [name, { dtype, shape, data_offsets: [begin, offset] }];
   });
-  const json = JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) });
+  const own = { ...metadata, [DIGESTS]: JSON.stringify(Object.fromEntries(digests)) };
+  const json = JSON.stringify({ __metadata__: own, ...Object.fromEntries(entries) });
   const text = new TextEncoder().encode(json);
   const padded = Math.ceil(text.length / 8) * 8;
   const bytes = new Uint8Array(8 + padded).fill(0x20);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
   bytes.set(text, 8);
   return bytes;
+}
+
+/** @throws MetaapoError with code `checkpoint` that names the tensor and the position of a NaN or an infinity */
+export function requireFinite(values: Float32Array, name: string, where: string): void {
+  const place = values.findIndex((value) => !Number.isFinite(value));
+  if (place < 0) return;
+  throw new MetaapoError('checkpoint', `tensor ${name} holds ${values[place]} at position ${place}`, {
+    where,
+    expected: 'finite numbers',
+    remedy: 'Take an earlier checkpoint; this one comes from a training that diverged, or is damaged',
+  });
 }

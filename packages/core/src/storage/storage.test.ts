@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -21,7 +24,11 @@ import {
   openSafetensors,
   readArrays,
   readJournal,
+  readMetrics,
+  recoverDirectory,
   replaceDirectory,
+  startHeartbeat,
+  thisOwner,
   writeArrays,
   writeAtomically,
   writeSafetensors,
@@ -75,6 +82,81 @@ describe('safetensors', () => {
     writeFileSync(file('lying.safetensors'), Buffer.concat([length, Buffer.from(header), Buffer.alloc(4)]));
     await expect(openSafetensors(file('lying.safetensors'))).rejects.toThrow(/lying\.safetensors/);
   });
+
+  const written = (text: string, bytes: number): string => {
+    const header = Buffer.from(text);
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    writeFileSync(file('strict.safetensors'), Buffer.concat([length, header, Buffer.alloc(bytes)]));
+    return file('strict.safetensors');
+  };
+  const entry = (begin: number, end: number): string =>
+    `{"dtype":"F32","shape":[${(end - begin) / 4}],"data_offsets":[${begin},${end}]}`;
+
+  it.each([
+    ['a tensor twice', `{"a":${entry(0, 4)},"a":${entry(0, 4)}}`, 4],
+    ['a tensor twice, once with an escape', `{"a":${entry(0, 4)},"\\u0061":${entry(4, 8)}}`, 8],
+    ['a field twice', '{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4],
+    ['an overlap', `{"a":${entry(0, 8)},"b":${entry(4, 12)}}`, 12],
+    ['a gap', `{"a":${entry(0, 4)},"b":${entry(8, 12)}}`, 12],
+    ['a gap at the beginning', `{"a":${entry(4, 8)}}`, 8],
+    ['bytes after the last tensor', `{"a":${entry(0, 4)}}`, 8],
+    ['fewer bytes than its tensors', `{"a":${entry(0, 8)}}`, 4],
+    ['three offsets', '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,4]}}', 4],
+    ['a size with a decimal point', '{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}', 4],
+    ['a minus before zero', '{"a":{"dtype":"F32","shape":[-0],"data_offsets":[0,0]}}', 0],
+    [
+      'sizes whose product is too large on the way to 0',
+      '{"a":{"dtype":"F32","shape":[4503599627370496,4096,0],"data_offsets":[0,0]}}',
+      0,
+    ],
+    ['a type that is no text', '{"a":{"dtype":{"toString":1},"shape":[1],"data_offsets":[0,4]}}', 4],
+    ['a type named like a method', '{"a":{"dtype":"constructor","shape":[1],"data_offsets":[0,4]}}', 4],
+    ['metadata that is no text', '{"__metadata__":{"format":1}}', 0],
+    ['metadata twice', '{"__metadata__":{},"__metadata__":{}}', 0],
+    ['half a surrogate pair', `{"\\ud800":${entry(0, 4)}}`, 4],
+    ['a byte order mark', '\uFEFF{}', 0],
+    ['a space before it', ' {}', 0],
+  ])('are refused with %s', async (_, header, bytes) => {
+    await expect(openSafetensors(written(header, bytes))).rejects.toMatchObject({ code: 'checkpoint' });
+  });
+
+  it('are read in any order of their names, and with 200 000 of them', async () => {
+    const one = await openSafetensors(written(`{"b":${entry(4, 8)},"a":${entry(0, 4)},"e":${entry(4, 4)}}  `, 8));
+    expect([...one.tensors.keys()]).toEqual(['b', 'a', 'e']);
+    await one.close();
+    const many = Array.from({ length: 200_000 }, (_, index) => `"${index}":${entry(4 * index, 4 * index + 4)}`);
+    const opened = await openSafetensors(written(`{${many.join(',')}}`, 800_000));
+    expect(opened.tensors.size).toBe(200_000);
+    await opened.close();
+  });
+
+  it('are refused when a number was changed, or another file lies in the place', async () => {
+    const path = file('rotten.safetensors');
+    const first = await writeArrays(path, { a: { shape: [2], values: Float32Array.of(1, 2) } });
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 1]! ^= 0x40;
+    writeFileSync(path, bytes);
+    await expect(readArrays(path)).rejects.toThrow(/rotten\.safetensors: .*tensor a .*Restore/);
+    const second = await writeArrays(path, { a: { shape: [2], values: Float32Array.of(1, 3) } });
+    expect(second).not.toBe(first);
+    const opened = await openSafetensors(path);
+    expect(opened.digest).toBe(second);
+    await opened.close();
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    'are not written with %s, and the file stays as it was',
+    async (value) => {
+      const path = file('finite.safetensors');
+      await writeArrays(path, { a: { shape: [1], values: Float32Array.of(1) } });
+      const failing = writeArrays(path, { a: { shape: [2], values: Float32Array.of(0, value) } });
+      await expect(failing).rejects.toMatchObject({ code: 'numerics' });
+      expect((await readArrays(path)).a!.shape).toEqual([1]);
+      const narrow = { name: 'w', shape: [1], dtype: 'BF16', read: async () => Float32Array.of(3.4e38) } as const;
+      await expect(writeSafetensors(path, [narrow])).rejects.toMatchObject({ code: 'numerics' });
+    },
+  );
 });
 
 describe('a journal', () => {
@@ -122,6 +204,40 @@ describe('a journal', () => {
     await expect(openJournal(path)).rejects.toThrow(/line 2/);
   });
 
+  it('notices lines that were taken out, doubled or moved, before anything is added', async () => {
+    const path = file('moved.jsonl');
+    const journal = await openJournal(path);
+    for (const value of [1, 2, 3, 4]) await journal.append({ kind: 'reward', value });
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+    const [a, b, c, d] = lines as [string, string, string, string];
+    for (const changed of [
+      [b, c, d],
+      [a, c, d],
+      [a, b, d],
+      [a, b, b, c, d],
+      [a, b, c, d, d],
+      [a, c, b, d],
+    ]) {
+      writeFileSync(path, `${changed.join('\n')}\n`);
+      await expect(openJournal(path)).rejects.toThrow(/follow the line before it/);
+    }
+  });
+
+  it('goes on with a journal of an older version, whose lines have a checksum of themselves alone', async () => {
+    const path = file('older.jsonl');
+    const old = [1, 2].map((value) => {
+      const text = JSON.stringify({ kind: 'reward', value });
+      const check = createHash('sha256').update(text).digest('hex').slice(0, 8);
+      return `${text.slice(0, -1)},"check":"${check}"}`;
+    });
+    writeFileSync(path, `${old.join('\n')}\n`);
+    await (await openJournal(path)).append({ kind: 'reward', value: 3 });
+    expect((await readJournal(path)).map(({ value }) => value)).toEqual([1, 2, 3]);
+    const added = readFileSync(path, 'utf8').trimEnd().split('\n').at(-1)!;
+    writeFileSync(path, `${[old[0], added, old[1]].join('\n')}\n`);
+    await expect(readJournal(path)).rejects.toMatchObject({ code: 'data' });
+  });
+
   it('keeps no more in memory than is asked for, and all in the file', async () => {
     const path = file('filtered.jsonl');
     const journal = await openJournal(path);
@@ -134,9 +250,9 @@ describe('a journal', () => {
   it('may be longer than a string, with lines longer than a piece that is read at once', async () => {
     const path = file('large.jsonl');
     await (await openJournal(path)).append({ kind: 'responses', text: 'x'.repeat(5e6) });
-    const [line] = readFileSync(path, 'utf8').split('\n');
-    const lines = Buffer.from(`${line}\n`.repeat(8));
-    while (statSync(path).size < 540e6) appendFileSync(path, lines);
+    const writer = await openJournal(path);
+    const entry = { kind: 'responses', text: 'y'.repeat(5e6) };
+    while (statSync(path).size < 540e6) await writer.append(...Array.from({ length: 8 }, () => entry));
     appendFileSync(path, '{"kind":"ha');
     const { size } = statSync(path);
     const journal = await openJournal(path, () => false);
@@ -159,6 +275,14 @@ describe('metrics', () => {
       .map((line) => JSON.parse(line).loss);
     expect(losses).toEqual([1, 2, 30]);
   });
+
+  it.each(['{"step":"1"}', '{"step":1,"loss":"low"}', '[1]', 'null', '{"step":', '{"step":-1}'])(
+    'are no lines such as %s',
+    async (line) => {
+      writeFileSync(file('odd.jsonl'), `{"step":1}\n${line}\n{"step":2}\n`);
+      await expect(readMetrics(file('odd.jsonl'))).rejects.toThrow(/odd\.jsonl, line 2: .*Restore/);
+    },
+  );
 });
 
 describe('writing', () => {
@@ -177,6 +301,33 @@ describe('writing', () => {
     expect(existsSync(join(target, 'b'))).toBe(false);
   });
 
+  it('leaves what lies beside a replaced directory alone, whatever its name', async () => {
+    const target = file('beside/exp');
+    for (const name of ['exp.old', 'exp.tmp', '.metaapo-mine']) {
+      mkdirSync(file(`beside/${name}`), { recursive: true });
+      writeFileSync(file(`beside/${name}/thesis.txt`), 'mine');
+    }
+    await replaceDirectory(target, async (fresh) => writeFileSync(join(fresh, 'a'), '1'));
+    await replaceDirectory(target, async (fresh) => writeFileSync(join(fresh, 'a'), '2'));
+    await recoverDirectory(target);
+    expect(readFileSync(join(target, 'a'), 'utf8')).toBe('2');
+    expect(readdirSync(file('beside')).sort()).toEqual(['.metaapo-mine', 'exp', 'exp.old', 'exp.tmp']);
+    for (const name of ['exp.old', 'exp.tmp', '.metaapo-mine']) {
+      expect(readFileSync(file(`beside/${name}/thesis.txt`), 'utf8')).toBe('mine');
+    }
+  });
+
+  it('puts back what a killed process took away, and removes the rest of its directory', async () => {
+    const [target, side] = [file('killed/exp'), file('killed/.metaapo-0')];
+    mkdirSync(join(side, 'old'), { recursive: true });
+    writeFileSync(join(side, 'old', 'a'), '1');
+    const dead = { ...thisOwner(), pid: 2 ** 22 + 1 };
+    writeFileSync(join(side, 'replaces.json'), JSON.stringify({ ...dead, replaces: 'exp' }));
+    await recoverDirectory(target);
+    expect(readFileSync(join(target, 'a'), 'utf8')).toBe('1');
+    expect(readdirSync(file('killed'))).toEqual(['exp']);
+  });
+
   it('locks a directory against a second process, and gives it back', async () => {
     const unlock = await lockDirectory(file('run'));
     await expect(lockDirectory(file('run'))).rejects.toMatchObject({ code: 'config' });
@@ -191,5 +342,53 @@ describe('writing', () => {
     await writeAtomically(file('made/run/metrics.jsonl'), '');
     await unlock();
     expect(existsSync(file('made/run/metrics.jsonl'))).toBe(true);
+  });
+
+  const lockOf = (owner: object): void => {
+    mkdirSync(file('owned'), { recursive: true });
+    writeFileSync(file('owned/run.lock'), JSON.stringify(owner));
+  };
+
+  it.each([
+    ['another program has its process id now', { ...thisOwner(), startedAt: '1' }],
+    ['its id is none', { ...thisOwner(), pid: 0 }],
+    ['its id means all processes', { pid: -1, host: thisOwner().host }],
+    ['it is no owner', { anything: 1 }],
+  ])('takes a lock over at once when %s', async (_, owner) => {
+    lockOf(owner);
+    await (await lockDirectory(file('owned')))();
+  });
+
+  it.each([
+    ['another container', { ...thisOwner(), pid: 1, namespace: 'pid:[1]' }],
+    ['an earlier start of the machine', { ...thisOwner(), pid: 1, boot: 'b' }],
+    ['an older version', { pid: 1, host: thisOwner().host }],
+  ])('takes over the lock of %s when its heart has stopped, and says that it waits', async (_, owner) => {
+    lockOf(owner);
+    const lines: string[] = [];
+    const unlock = await lockDirectory(file('owned'), { staleMs: 100, report: (line) => lines.push(line) });
+    expect(lines).toEqual([expect.stringContaining('run.lock')]);
+    await unlock();
+  });
+
+  it('refuses a directory in which a process of another container works', async () => {
+    lockOf({ ...thisOwner(), pid: 1, namespace: 'pid:[1]' });
+    const content = readFileSync(file('owned/run.lock'), 'utf8');
+    const end = startHeartbeat(file('owned/run.lock'), content, () => undefined, { beatMs: 20 });
+    await expect(lockDirectory(file('owned'), { staleMs: 5_000 })).rejects.toThrow(/another process works/);
+    await end();
+    rmSync(file('owned/run.lock'));
+  });
+
+  it('tells a process that stood still that another one has its directory', async () => {
+    let lost = (): void => undefined;
+    const isLost = new Promise<void>((resolve) => {
+      lost = resolve;
+    });
+    const unlock = await lockDirectory(file('owned'), { beatMs: 20, onLost: () => lost() });
+    writeFileSync(file('owned/run.lock'), JSON.stringify({ ...thisOwner(), lock: 'another' }));
+    await isLost;
+    await unlock();
+    expect(readFileSync(file('owned/run.lock'), 'utf8')).toContain('another');
   });
 });

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncName } from './synced.js';
 
-/** Writes a file so that a reader sees the old one or the whole new one, also after a crash. */
+/** Writes a file so that a reader sees the old one or the whole new one, also after a crash or a power cut. */
 export async function writeAtomically(file: string, content: string | Uint8Array): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   const temporary = `${file}.${randomUUID()}.tmp`;
   try {
-    const handle = await open(temporary, 'w');
+    const handle = await open(temporary, 'wx');
     try {
       await handle.writeFile(content);
       await handle.sync();
@@ -15,6 +16,7 @@ export async function writeAtomically(file: string, content: string | Uint8Array
       await handle.close();
     }
     await rename(temporary, file);
+    await syncName(file);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

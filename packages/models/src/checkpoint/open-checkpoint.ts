@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { openSafetensors, type SafetensorsFile } from '@metaapo/core/storage';
+import { openSafetensors, requireFinite, type SafetensorsFile } from '@metaapo/core/storage';
 
 /** The weights of a directory, in one file or several. */
 export interface Checkpoint {
@@ -138,7 +138,7 @@ export async function readWeights(
   const hash = createHash('sha256');
   for (const [name, shape] of expected) {
     const values = await checkpoint.read(name);
-    checkFinite(values, checkpoint.where, name);
+    requireFinite(values, name, checkpoint.where);
     hash.update(`${name}[${shape}]`).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     await visit(name, values);
   }
@@ -172,18 +172,5 @@ function checkNames(
       `${expected.size} tensors`,
       unknown.slice(0, 5).join(', '),
     );
-  }
-}
-
-/** @throws MetaapoError with code `checkpoint` that names the tensor and the position of a NaN or an infinity. */
-export function checkFinite(values: Float32Array, where: string, name: string): void {
-  for (let index = 0; index < values.length; index++) {
-    if (!Number.isFinite(values[index])) {
-      throw new MetaapoError('checkpoint', `tensor ${name} holds ${values[index]} at position ${index}`, {
-        where,
-        expected: 'finite numbers',
-        remedy: 'Take an earlier checkpoint; this one comes from a training that diverged, or is damaged',
-      });
-    }
   }
 }

@@ -26,7 +26,10 @@ export async function saveCheckpoint(
   const dialect = older === undefined ? { dtype } : { torch_dtype: dtype };
   await writeFile(join(directory, 'config.json'), `${JSON.stringify({ ...rest, ...dialect }, null, 2)}\n`);
   const shards = shardsOf(tensors, shardBytes);
-  if (shards.length === 1) return writeSafetensors(join(directory, 'model.safetensors'), tensors);
+  if (shards.length === 1) {
+    await writeSafetensors(join(directory, 'model.safetensors'), tensors);
+    return;
+  }
   const weightMap: Record<string, string> = {};
   const number = (index: number): string => String(index).padStart(5, '0');
   for (const [index, shard] of shards.entries()) {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ownerName, thisOwner } from '@metaapo/core/storage';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { write } from '../../../test/fake-machine.js';
 import { createStage, linkOrCopyTree, putInPlace } from './stage.js';
@@ -33,7 +34,7 @@ it('undoes the first replacement when the second fails', async () => {
 });
 
 it('puts back what a killed process had taken away', async () => {
-  const stale = join(root, `.metaapo-stage-${NO_PROCESS}-${hostname()}-abcdef`);
+  const stale = join(root, `.metaapo-stage-${ownerName({ ...thisOwner(), pid: NO_PROCESS })}-abcdef`);
   write(join(stale, 'replaced', 'deps', 'old'), 'old');
   await createStage(root);
   expect(readFileSync(join(root, 'deps', 'old'), 'utf8')).toBe('old');
@@ -41,7 +42,8 @@ it('puts back what a killed process had taken away', async () => {
 });
 
 it('leaves the stages of running processes and of other machines', async () => {
-  const names = [`.metaapo-stage-${process.pid}-${hostname()}-abcdef`, `.metaapo-stage-${NO_PROCESS}-elsewhere-abcdef`];
+  const owners = [thisOwner(), { ...thisOwner(), pid: NO_PROCESS, boot: 'another', host: 'elsewhere' }];
+  const names = [...owners.map((owner) => `.metaapo-stage-${ownerName(owner)}-abcdef`), '.metaapo-stage-of-a-user'];
   for (const name of names) mkdirSync(join(root, name));
   await createStage(root);
   expect(readdirSync(root)).toEqual(expect.arrayContaining(names));

@@ -14,7 +14,7 @@ const REPLACED = 'replaced';
 export async function createStage(parent: string): Promise<string> {
   await mkdir(parent, { recursive: true });
   for (const name of await readdir(parent)) {
-    if (isLeftBehind(name, PREFIX)) await removeStale(parent, join(parent, name));
+    if (isLeftBehind(join(parent, name), PREFIX)) await removeStale(parent, join(parent, name));
   }
   return mkdtemp(join(parent, ownedName(PREFIX)));
 }

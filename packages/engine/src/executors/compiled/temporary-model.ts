@@ -22,6 +22,7 @@ export function withTemporaryModel<Result>(savedModel: Uint8Array, use: (directo
 
 function removeLeftovers(): void {
   for (const name of readdirSync(tmpdir())) {
-    if (isLeftBehind(name, PREFIX)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    const directory = join(tmpdir(), name);
+    if (isLeftBehind(directory, PREFIX)) rmSync(directory, { recursive: true, force: true });
   }
 }
