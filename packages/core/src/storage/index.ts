@@ -8,5 +8,6 @@ export * from './owner.js';
 export * from './replace-directory.js';
 export * from './safetensors.js';
 export * from './safetensors-header.js';
+export * from './sealed-directory.js';
 export * from './synced.js';
 export * from './write-atomically.js';

@@ -14,8 +14,8 @@ export function strictJsonFault(text: string): JsonFault | undefined {
     const character = text[at]!;
     if (character === '"') {
       const token = text.slice(at, endOfString(text, at));
-      const value = JSON.parse(token) as string;
-      if (/\p{Surrogate}/u.test(value)) return { summary: 'half a surrogate pair', at };
+      const value = token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
+      if (token.includes('\\') && /\p{Surrogate}/u.test(value)) return { summary: 'half a surrogate pair', at };
       at += token.length;
       const keys = open.at(-1);
       if (keys === undefined || !isKey(text, at)) continue;
@@ -43,9 +43,11 @@ function isKey(text: string, after: number): boolean {
   return text[at] === ':';
 }
 
+/** The place after the closing quote: one before which the number of backslashes is even. */
 function endOfString(text: string, start: number): number {
-  for (let at = start + 1; ; at++) {
-    if (text[at] === '\\') at += 1;
-    else if (text[at] === '"') return at + 1;
+  for (let at = text.indexOf('"', start + 1); ; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (text[at - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return at + 1;
   }
 }

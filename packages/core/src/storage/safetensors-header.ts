@@ -86,7 +86,7 @@ function checkMetadata(file: string, metadata: unknown): Readonly<Record<string,
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function checkEntry(file: string, name: string, entry: unknown, start: number): StoredTensor {
-  const shown = shortened(name);
+  const shown = { toString: () => shortened(name) };
   if (!isRecord(entry)) throw corrupt(file, `tensor ${shown} is not described by an object`, ENTRY, shortened(entry));
   const { dtype, shape, data_offsets: offsets } = entry;
   if (!isStoredType(dtype)) {

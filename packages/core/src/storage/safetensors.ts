@@ -17,6 +17,8 @@ export interface SafetensorsFile extends SafetensorsHeader {
   readonly file: string;
   /** Key of the header: with {@link writeSafetensors}'s checksums in it, of all the file's numbers. */
   readonly digest: string;
+  /** True when every tensor has a checksum in the header, with which its numbers are compared. */
+  readonly hasDigests: boolean;
   /**
    * The numbers of one tensor as float32; I64 and I32 are converted. Compared with their checksum, where the file has one.
    * @throws MetaapoError with code `checkpoint` when there is no such tensor, or its numbers were changed
@@ -50,6 +52,7 @@ export async function openSafetensors(file: string): Promise<SafetensorsFile> {
       tensors,
       metadata,
       digest,
+      hasDigests: [...tensors.keys()].every((name) => digests.has(name)),
       async read(name) {
         const tensor = tensors.get(name);
         if (tensor === undefined) throw corrupt(file, `there is no tensor ${name}`, name, `${tensors.size} others`);

@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import type { Tokenizer, TrainableModel } from '@metaapo/core/contracts';
+import { MetaapoError, type Tokenizer, type TrainableModel } from '@metaapo/core/contracts';
 import { normalArray, seedOf, uniformArray } from '@metaapo/core/numerics';
-import { openSafetensors, replaceDirectory, type TensorToWrite, writeSafetensors } from '@metaapo/core/storage';
+import {
+  openSafetensors,
+  replaceDirectory,
+  requireFinite,
+  type SafetensorsFile,
+  type TensorToWrite,
+  writeSafetensors,
+} from '@metaapo/core/storage';
 import {
   type CheckpointPolicy,
   collectGarbage,
@@ -256,19 +263,36 @@ function createModel(parts: ModelParts): LanguageModel {
     saveMerged: saveFull,
     saveState(target) {
       const states = new Map(continuedStates(programOptions).map(({ name, shape }) => [name, shape as number[]]));
-      return replaceDirectory(target, (fresh) =>
-        writeSafetensors(join(fresh, STATE_FILE), stored(states), { format: 'metaapo-state' }),
-      );
+      return replaceDirectory(target, async (fresh) => {
+        await writeSafetensors(join(fresh, STATE_FILE), stored(states), { format: 'metaapo-state' });
+      });
     },
     async loadState(source) {
       const states = await openSafetensors(join(source, STATE_FILE));
       try {
-        for (const { name } of continuedStates(programOptions)) await session.write(name, await states.read(name));
+        for (const { name, shape } of continuedStates(programOptions)) {
+          requireShape(states, name, shape);
+          const values = await states.read(name);
+          requireFinite(values, name, states.file);
+          await session.write(name, values);
+        }
       } finally {
         await states.close();
       }
     },
   };
+}
+
+/** @throws MetaapoError with code `checkpoint` when a state is not as this model has it */
+function requireShape({ file, tensors }: SafetensorsFile, name: string, shape: readonly unknown[]): void {
+  const found = tensors.get(name)?.shape;
+  if (found !== undefined && String(found) === String(shape)) return;
+  throw new MetaapoError('checkpoint', `state ${name} is not one of this model`, {
+    where: file,
+    expected: `[${shape.join(', ')}]`,
+    got: found === undefined ? 'no such state' : `[${found.join(', ')}]`,
+    remedy: 'Restore the checkpoint of this run, or start the run again in another output directory',
+  });
 }
 
 function countParameters({ parameters }: DeclaredParameters): LanguageModel['parameterCount'] {
