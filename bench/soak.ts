@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createTrainer, initialTrainerState, planBatches, preference, uniformOf } from '@metaapo/core';
+import { createPreferenceTrainer, initialTrainerState, planBatches, uniformOf } from '@metaapo/core';
 import { selectBackend } from '@metaapo/engine';
 import { simpo } from '@metaapo/losses';
 import { loadLanguageModel, writeRandomModel } from '@metaapo/models';
@@ -64,16 +64,15 @@ try {
     rejected: ids(row, 2),
   }));
   const epochs = Math.ceil((steps * BATCH) / ROWS);
-  const objective = preference({ loss: simpo() });
-  const trainer = createTrainer({
+  const trainer = createPreferenceTrainer({
     model,
-    objective,
+    loss: simpo(),
     rows,
     plan: planBatches({ rowCount: ROWS, batchSize: BATCH, epochs, shuffle: true, seed: 0 }),
     schedule: { kind: 'constant', peak: 1e-5, warmupSteps: 0, totalSteps: steps, minRatio: 0 },
     optimizer: { ...optimizer, maxGradNorm: 1 },
     microBatchTokens: 4096,
-    start: initialTrainerState(objective),
+    start: initialTrainerState(),
   });
   const every = Math.floor(steps / 10);
   const resident: number[] = [];

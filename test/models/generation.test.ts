@@ -7,16 +7,17 @@ import { local } from '@metaapo/samplers';
 import { describeSampler } from '@metaapo/testing';
 import { describe, expect, it } from 'vitest';
 import { prepareBackend } from '../support/backends.js';
+import { oneOfEachFamily } from '../support/golden-models.js';
 import { quickstartModel, root } from '../support/metaapo.js';
 
-const MODELS = ['qwen2', 'llama3-rope', 'mistral', 'qwen3'];
+const FIXTURES = join(root, 'fixtures', 'models');
 const WAYS: readonly (readonly [BackendId, Executor])[] = [
   ['tensorflow', 'compiled'],
   ['tensorflow', 'eager'],
   ['wasm', 'eager'],
 ];
 
-const directoryOf = (name: string): string => join(root, 'fixtures', 'models', name);
+const directoryOf = (name: string): string => join(FIXTURES, name);
 
 /** A request with a prompt of its own, made of its number. */
 function requestOf(number: number, choice: Partial<GenerationRequest> = {}): GenerationRequest {
@@ -78,7 +79,7 @@ for (const [backend, executor] of WAYS) {
       expect(results[1]).toEqual(results[0]);
     });
 
-    for (const name of MODELS) {
+    for (const name of oneOfEachFamily(FIXTURES)) {
       it(`${name}: a request alone gives what it gives among 63 others`, (context) =>
         withModel(directoryOf(name), context, async (model) => {
           for (const temperature of [0, 1]) {

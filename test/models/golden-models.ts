@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PromptGroup } from '@metaapo/core/contracts';
 import { readArrays } from '@metaapo/core/storage';
@@ -7,13 +7,12 @@ import { type LanguageModel, type LanguageModelOptions, loadLanguageModel } from
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../support/backends.js';
+import { goldenModels } from '../support/golden-models.js';
 import { goldenSets } from '../support/goldens.js';
 import { gradientNormOf } from '../support/gradient-norm.js';
 import { temporaryDirectory } from '../support/metaapo.js';
 
 const PROMPT = 5;
-const LANGUAGE_MODELS = ['qwen2', 'qwen2-bf16', 'llama', 'llama3-rope', 'mistral', 'qwen3'];
-const REWARD_MODELS = ['qwen2-reward', 'llama-reward'];
 const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
 
 type Arrays = Awaited<ReturnType<typeof readArrays>>;
@@ -89,14 +88,15 @@ export function describeGoldenModels(backend: BackendId, executor: Executor): vo
     const temporary = temporaryDirectory();
 
     for (const set of goldenSets()) {
-      for (const name of LANGUAGE_MODELS) {
+      const { languageModels, rewardModels } = goldenModels(set.models);
+      for (const name of languageModels) {
         test(`${set.name}: ${name} gives the log-probabilities, logits and gradients of transformers`, async () => {
           const directory = join(set.models, name);
           const golden = await readArrays(join(directory, 'golden.safetensors'));
           await withModel(directory, { executor, optimizer }, (model) => expectGolden(model, golden));
         });
       }
-      for (const name of REWARD_MODELS) {
+      for (const name of rewardModels) {
         test(`${set.name}: ${name} gives the scores of transformers`, async () => {
           const directory = join(set.models, name);
           const golden = await readArrays(join(directory, 'golden.safetensors'));
@@ -120,25 +120,22 @@ export function describeGoldenModels(backend: BackendId, executor: Executor): vo
         for (const [key, { values }] of Object.entries(original)) expect(written[key]!.values, key).toEqual(values);
         await withModel(merged, { executor }, (model) => expectLogprobs(model, golden));
       });
-      test(`${set.name}: greedy generation gives the tokens of transformers`, async () => {
-        const file = join(set.models, 'qwen2', 'greedy.json');
-        const { prompt_ids, greedy_ids } = JSON.parse(readFileSync(file, 'utf8'));
-        await withModel(join(set.models, 'qwen2'), { executor, cachedTokens: 256 }, async (model) => {
-          const request = {
-            prompt: Int32Array.from(prompt_ids),
-            count: 1,
-            maxNewTokens: greedy_ids.length,
-            stopTokenIds: [],
-            temperature: 0,
-            seed: 0,
-          };
-          for await (const { generations } of model.generate!([request])) {
-            expect(Array.from(generations[0]!.tokens)).toEqual(greedy_ids);
-          }
+      for (const name of languageModels.filter((one) => existsSync(join(set.models, one, 'greedy.json')))) {
+        test(`${set.name}: greedy generation of ${name} gives the tokens of transformers`, async () => {
+          const directory = join(set.models, name);
+          await withModel(directory, { executor, cachedTokens: 256 }, (model) => expectGreedy(model, directory));
         });
-      });
+      }
     }
   });
+}
+
+async function expectGreedy(model: LanguageModel, directory: string): Promise<void> {
+  const { prompt_ids, greedy_ids } = JSON.parse(readFileSync(join(directory, 'greedy.json'), 'utf8'));
+  const drawn = { count: 1, maxNewTokens: greedy_ids.length, stopTokenIds: [], temperature: 0, seed: 0 };
+  for await (const { generations } of model.generate!([{ prompt: Int32Array.from(prompt_ids), ...drawn }])) {
+    expect(Array.from(generations[0]!.tokens)).toEqual(greedy_ids);
+  }
 }
 
 const readAdapter = (directory: string): Promise<Arrays> => readArrays(join(directory, 'adapter_model.safetensors'));

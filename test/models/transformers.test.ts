@@ -1,64 +1,111 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { loadLanguageModel } from '@metaapo/models';
-import { beforeAll, expect, it } from 'vitest';
+import { ALL_LINEAR, type LanguageModel, type LanguageModelOptions, loadLanguageModel } from '@metaapo/models';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../support/backends.js';
+import { oneOfEachFamily } from '../support/golden-models.js';
 import { root, temporaryDirectory } from '../support/metaapo.js';
 
 const python = process.env.PYTHON ?? 'python3';
-const hasTransformers = spawnSync(python, ['-c', 'import torch, transformers'], { encoding: 'utf8' }).status === 0;
+const hasTransformers =
+  spawnSync(python, ['-c', 'import torch, transformers, peft'], { encoding: 'utf8' }).status === 0;
 if (!hasTransformers) process.stderr.write(`skipped: ${python} has no transformers; set PYTHON to one that has\n`);
 
 const directory = temporaryDirectory();
+const fixtures = join(root, 'fixtures', 'models');
 beforeAll(async () => {
   if ((await prepareBackend('tensorflow')) !== undefined) await prepareBackend('wasm');
 });
 
 const PROMPT = [5, 9, 33, 70];
 const RESPONSE = [12, 41, 8, 90, 2];
+const GROUPS = [{ prompt: Int32Array.from(PROMPT), responses: [Int32Array.from(RESPONSE)] }];
+
+/** A model's directory, and an adapter to put on it. */
+interface Saved {
+  readonly model: string;
+  readonly adapter?: string;
+}
 
 /** Logits that predict the response, from Python: the padded forward pass of the whole sequence, a list a model. */
-function logitsInPython(models: readonly string[]): readonly (readonly number[])[] {
+function logitsInPython(saved: readonly Saved[]): readonly (readonly number[])[] {
   const program = `
 import json, sys, torch
+from peft import PeftModel
 from transformers import AutoModelForCausalLM
 prompt, response = json.loads(sys.argv[1])
-for name in sys.argv[2:]:
-    model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+for saved in json.loads(sys.argv[2]):
+    model = AutoModelForCausalLM.from_pretrained(saved["model"], dtype=torch.float32)
+    if "adapter" in saved:
+        model = PeftModel.from_pretrained(model, saved["adapter"]).eval()
     with torch.no_grad():
         logits = model(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
     print(json.dumps(logits.flatten().tolist()))
 `;
-  const parameters = ['-c', program, JSON.stringify([PROMPT, RESPONSE]), ...models];
+  const parameters = ['-c', program, JSON.stringify([PROMPT, RESPONSE]), JSON.stringify(saved)];
   const { status, stdout, stderr } = spawnSync(python, parameters, { encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (status !== 0) throw new Error(stderr.slice(-2000));
-  const lines = stdout.trim().split('\n').slice(-models.length);
+  const lines = stdout.trim().split('\n').slice(-saved.length);
   return lines.map((line) => JSON.parse(line) as number[]);
 }
 
-/** Saves a model of the fixtures, and returns its logits. */
-async function save(name: string, adapter: string | undefined, target: string): Promise<Float32Array> {
-  const fixtures = join(root, 'fixtures', 'models');
-  const model = await loadLanguageModel(join(fixtures, name), adapter ? { adapter: join(fixtures, adapter) } : {});
+/** Loads a model, does something to it, and returns its logits. */
+async function logitsAfter(
+  model: string,
+  options: LanguageModelOptions,
+  use: (model: LanguageModel) => Promise<void>,
+): Promise<Float32Array> {
+  const loaded = await loadLanguageModel(model, { ...options, executor: 'eager' });
   try {
-    await model.saveMerged(target);
-    const logits = await model.logits([{ prompt: Int32Array.from(PROMPT), responses: [Int32Array.from(RESPONSE)] }]);
+    await use(loaded);
+    const logits = await loaded.logits(GROUPS);
     const values = (await logits.data()) as Float32Array;
     logits.dispose();
     return values;
   } finally {
-    model.dispose();
+    loaded.dispose();
   }
 }
 
-it.skipIf(!hasTransformers)('opens saved models in transformers with the same logits', async () => {
-  const cases = [['llama3-rope'], ['qwen3'], ['mistral'], ['qwen2-lora/base', 'qwen2-lora/adapter']] as const;
-  const targets = cases.map((_, index) => join(directory, String(index)));
-  const ours: Float32Array[] = [];
-  for (const [index, [name, adapter]] of cases.entries()) ours.push(await save(name, adapter, targets[index]!));
-  for (const [index, theirs] of logitsInPython(targets).entries()) {
+function expectSame(saved: readonly Saved[], ours: readonly Float32Array[]): void {
+  for (const [index, theirs] of logitsInPython(saved).entries()) {
     expect(ours[index]).toHaveLength(theirs.length);
     const difference = Math.max(...theirs.map((value, at) => Math.abs(value - ours[index]![at]!)));
-    expect(difference, cases[index]![0]).toBeLessThan(1e-4);
+    expect(difference, saved[index]!.adapter ?? saved[index]!.model).toBeLessThan(1e-4);
   }
+}
+
+describe.skipIf(!hasTransformers)('in transformers and PEFT', () => {
+  it('opens saved models of every family, and a merged adapter, with the same logits', async () => {
+    const lora = { adapter: join(fixtures, 'qwen2-lora', 'adapter') };
+    const cases = [...oneOfEachFamily(fixtures), 'qwen2-lora/base'];
+    const saved = cases.map((name) => ({ model: join(directory, name) }));
+    const ours: Float32Array[] = [];
+    for (const [index, name] of cases.entries()) {
+      const options = name === 'qwen2-lora/base' ? lora : {};
+      ours.push(await logitsAfter(join(fixtures, name), options, (model) => model.saveMerged(saved[index]!.model)));
+    }
+    expectSame(saved, ours);
+  });
+
+  it('opens saved adapters on all linear modules of every family, after a step of training, with the same logits', async () => {
+    const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
+    const lora = { rank: 2, alpha: 4, targetModules: ALL_LINEAR, useRslora: false, seed: 3 };
+    const saved = oneOfEachFamily(fixtures).map((name) => ({
+      model: join(fixtures, name),
+      adapter: join(directory, `${name}-adapter`),
+    }));
+    const ours: Float32Array[] = [];
+    for (const { model, adapter } of saved) {
+      const before = await logitsAfter(model, {}, async () => undefined);
+      const after = await logitsAfter(model, { lora, optimizer }, async (trained) => {
+        await trained.backward(await trained.forward(GROUPS), { perResponse: Float32Array.of(-1) });
+        await trained.apply({ ...optimizer, step: 1, learningRate: 0.05 });
+        await trained.save(adapter);
+      });
+      expect(Math.max(...after.map((value, at) => Math.abs(value - before[at]!)))).toBeGreaterThan(0.05);
+      ours.push(after);
+    }
+    expectSame(saved, ours);
+  });
 });

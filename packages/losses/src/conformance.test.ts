@@ -16,7 +16,7 @@ const FLAGS: Readonly<Record<string, LossFlags>> = {
 
 beforeAll(() => tf.setBackend('cpu'));
 
-for (const entry of catalogue as readonly LossEntry[]) {
+for (const entry of catalogue as readonly LossEntry<object>[]) {
   describeLoss({ describe, it }, () => entry.create({}), { name: entry.id, ...FLAGS[entry.id] });
 }
 

@@ -1,25 +1,18 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { z } from 'zod';
+import { betaField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards } from './margins.js';
-import { betaOption } from './shared-options.js';
-
-const schema = z.strictObject({
-  beta: betaOption({
-    default: 0.1,
-    usual: [0.01, 1],
-    description: 'Larger asks for a smaller margin, 1 / (2 beta), and so stays closer to the reference.',
-    defaultFrom: 'convention',
-  }),
-});
 
 /** Options of {@link ipo}. */
-export type IpoOptions = z.input<typeof schema>;
+export interface IpoOptions {
+  /** Regularisation tau of the paper, > 0, usually 0.01 to 1; default 0.1, a target margin of 5 nats a token. */
+  readonly beta?: number;
+}
 
 /** Everything that is constant about {@link ipo}. */
-export const ipoEntry = defineLoss({
+export const ipoEntry = defineLoss<IpoOptions>({
   id: 'ipo',
   summary: 'Pulls the margin a token to a fixed target, from below and from above.',
   gradient: 'Linear in the distance from the target 1 / (2 beta): a pair beyond it is pulled back.',
@@ -37,7 +30,14 @@ export const ipoEntry = defineLoss({
   ],
   aggregation: 'mean',
   isReferenceFree: false,
-  options: schema,
+  options: {
+    beta: betaField({
+      default: 0.1,
+      usual: [0.01, 1],
+      effect: 'Larger asks for a smaller margin, 1 / (2 beta), and so stays closer to the reference.',
+      defaultFrom: 'convention',
+    }),
+  },
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'ipo');
     const score = margin(ratios);

@@ -1,19 +1,17 @@
 import * as tf from '@tensorflow/tfjs';
-import { z } from 'zod';
+import { betaField } from './beta-field.js';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logisticLoss, logRatios, margin, scaledRewards } from './margins.js';
-import { betaOption } from './shared-options.js';
-
-const schema = z.strictObject({
-  beta: betaOption({ default: 0.01, usual: [1e-3, 0.5], defaultFrom: 'paper, section C (alpha)' }),
-});
 
 /** Options of {@link nca}. */
-export type NcaOptions = z.input<typeof schema>;
+export interface NcaOptions {
+  /** Reward scale, > 0, usually 1e-3 to 0.5; default 0.01. Larger holds the policy closer to the reference. */
+  readonly beta?: number;
+}
 
 /** Everything that is constant about {@link nca}. */
-export const ncaEntry = defineLoss({
+export const ncaEntry = defineLoss<NcaOptions>({
   id: 'nca',
   summary: 'Raises the chosen reward as data and lowers both rewards as noise.',
   gradient:
@@ -31,7 +29,7 @@ export const ncaEntry = defineLoss({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: schema,
+  options: { beta: betaField({ default: 0.01, usual: [1e-3, 0.5], defaultFrom: 'paper, section C (alpha)' }) },
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'nca');
     const rewards = scaledRewards(ratios, beta);

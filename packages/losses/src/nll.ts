@@ -1,11 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { margin, policyLogprobs, scaledRewards } from './margins.js';
 
 /** Everything that is constant about {@link nll}. */
-export const nllEntry = defineLoss({
+export const nllEntry = defineLoss<object>({
   id: 'nll',
   summary: 'Is the negative log-likelihood a token of the chosen response: supervised fine-tuning, for weighted sums.',
   gradient: 'Constant: every token of the chosen response is pushed up by 1 / length; the rejected one is not read.',
@@ -17,7 +16,7 @@ export const nllEntry = defineLoss({
   ],
   aggregation: 'mean',
   isReferenceFree: true,
-  options: z.strictObject({}),
+  options: {},
   evaluate: (logprobs) => {
     const means = policyLogprobs(logprobs);
     // TensorFlow.js refuses to differentiate with respect to what was not read.

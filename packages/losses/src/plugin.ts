@@ -3,12 +3,12 @@ import { catalogue } from './catalogue.js';
 import type { LossEntry } from './define-loss.js';
 import { weightedSumPart } from './weighted-sum.js';
 
-function partOf(entry: LossEntry): AnyPart {
+function partOf<Options extends object>(entry: LossEntry<Options>): AnyPart {
   return definePart({
     slot: LOSS,
     id: entry.id,
     summary: entry.summary,
-    options: entry.options,
+    options: entry.schema,
     create: (options) => entry.create(options),
   });
 }
@@ -17,5 +17,5 @@ function partOf(entry: LossEntry): AnyPart {
 export default definePlugin({
   name: '@metaapo/losses',
   contract: CONTRACT,
-  parts: [...catalogue.map((entry) => partOf(entry as LossEntry)), weightedSumPart],
+  parts: [...catalogue.map((entry) => partOf(entry as LossEntry<object>)), weightedSumPart],
 });

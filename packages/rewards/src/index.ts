@@ -1,3 +1,4 @@
+export type { ConnectionOptions } from './connection-options.js';
 export {
   type EnsembleMember,
   type EnsembleMemberOptions,

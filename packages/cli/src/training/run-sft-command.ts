@@ -4,8 +4,7 @@ import {
   initialTrainerState,
   parseSftRecipe,
   planBatches,
-  runTraining,
-  sft,
+  runFineTuning,
 } from '@metaapo/core';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
@@ -31,19 +30,18 @@ export async function runSftCommand(name: string, flags: RunFlags): Promise<void
     const { train, held } = await loadDemonstrations(recipe, codingOf(policy), sources);
     const plan = planBatches({ rowCount: train.length, ...training });
     await keepRecipe(recipe);
-    const summary = await runTraining({
+    const summary = await runFineTuning({
       ...training,
       schedule: scheduleOf(training, plan.totalSteps),
       optimizer: optimizerOf(training),
       output,
       model: policy.model,
-      objective: sft(),
       rows: train,
       plan,
-      start: initialTrainerState(sft()),
+      start: initialTrainerState(),
       key: demonstrationKey(recipe, train),
       resume: flags.resume ?? false,
-      heldOut: held.length === 0 ? undefined : { rows: held },
+      heldOut: held.length === 0 ? undefined : held,
       trackers,
       observer: trainingObserver(),
       signal,

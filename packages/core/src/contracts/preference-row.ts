@@ -7,14 +7,6 @@ export interface RowOrigin {
   readonly row: number;
 }
 
-/** A pair of the policy's own responses to a prompt, as token ids. */
-export interface OnlinePair {
-  readonly chosen: Int32Array;
-  readonly rejected: Int32Array;
-  /** How much better `chosen` was judged than `rejected`, where that is known: the difference of their rewards. */
-  readonly margin?: number | undefined;
-}
-
 /** A preference as the data set states it, before tokenisation. */
 export type PreferenceRow = RowOrigin & {
   /** Judge scores where the data set has them. */
@@ -34,7 +26,8 @@ export type PreferenceRow = RowOrigin & {
         readonly prompt: Int32Array;
         readonly chosen: Int32Array;
         readonly rejected: Int32Array;
-        readonly online?: readonly OnlinePair[];
+        readonly onlineChosen?: Int32Array;
+        readonly onlineRejected?: Int32Array;
       }
   );
 
@@ -50,8 +43,6 @@ export interface TokenizedPreference {
   readonly opening?: Int32Array;
   readonly chosen: Int32Array;
   readonly rejected: Int32Array;
-  /** How much better `chosen` was judged than `rejected`, where that is known. */
-  readonly margin?: number | undefined;
-  /** Pairs of the policy's own responses; a row without any has none, or an empty list. */
-  readonly online?: readonly OnlinePair[] | undefined;
+  readonly onlineChosen?: Int32Array;
+  readonly onlineRejected?: Int32Array;
 }

@@ -86,10 +86,8 @@ export const dataSection = z.strictObject({
 export const loraSection = z.strictObject({
   rank: count.default(16),
   alpha: positive.default(32),
-  targetModules: z
-    .array(z.string())
-    .min(1)
-    .default(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']),
+  /** Last parts of modules' names; `all-linear` for all linear modules of the blocks. */
+  targetModules: z.array(z.string()).min(1).default(['all-linear']),
   useRslora: z.boolean().default(false),
 });
 

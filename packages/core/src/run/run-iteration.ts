@@ -1,6 +1,5 @@
 import type { ResponseSampler, TokenizedPreference } from '../contracts/index.js';
 import type { IterationSummary, KlEstimate, RunEntry, RunJournal } from '../journal/index.js';
-import { memoryOf } from '../objectives/index.js';
 import type { RowLogprobs, TrainerState } from '../trainer/index.js';
 import { heldOutReward } from './annotation/held-out-reward.js';
 import type { Annotate } from './annotation/pay-once.js';
@@ -97,8 +96,8 @@ async function runStages(options: RunOptions, context: IterationContext, clock: 
     }),
     callsPerPrompt: callsPerPrompt(options),
     learner: parts.metaLearner,
-    stateBefore: memoryOf(context.state.objective).metaLearner!,
-    stateAfter: memoryOf(trained.state.objective).metaLearner!,
+    stateBefore: context.state.metaLearner!,
+    stateAfter: trained.state.metaLearner!,
     seconds: clock.seconds(),
     heldOutReward: heldOut,
     kl,

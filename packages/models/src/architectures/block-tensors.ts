@@ -8,6 +8,12 @@ export function normTensors(size: number, ...names: readonly string[]): BlockTen
   return Object.fromEntries(names.map((name) => [`${name}.weight`, [size]]));
 }
 
+/** The four normalisations of a block that normalises what goes in and what comes out. */
+export function sandwichNormTensors(size: number): BlockTensors {
+  const names = ['input', 'post_attention', 'pre_feedforward', 'post_feedforward'];
+  return normTensors(size, ...names.map((name) => `${name}_layernorm`));
+}
+
 /** A linear map `[rows, columns]`, with a bias where there is one. */
 export function linearTensors(module: string, rows: number, columns: number, hasBias = false): BlockTensors {
   const tensors: Shapes = { [`${module}.weight`]: [rows, columns] };

@@ -40,6 +40,13 @@ export const flag = (): z.ZodType<boolean> => field('true or false', (x) => type
 export const oneOf = <const Value extends string | number | boolean | null>(...values: Value[]): z.ZodType<Value> =>
   field(values.join(', '), (x) => values.some((value) => value === x));
 
+/** A list of numbers above 0, each of at most `largest`. */
+export const numbers = (largest: number): z.ZodType<readonly number[]> =>
+  field(
+    `a list of numbers above 0, at most ${largest}`,
+    (x) => Array.isArray(x) && x.every((one) => typeof one === 'number' && one > 0 && one <= largest),
+  );
+
 /** An object. */
 export const object = (): z.ZodType<RawConfig> => field('an object', isRecord);
 

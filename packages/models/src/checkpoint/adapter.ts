@@ -9,14 +9,17 @@ import { type Checkpoint, openCheckpoint } from './open-checkpoint.js';
 export interface LoraConfig {
   readonly rank: number;
   readonly alpha: number;
-  /** Last parts of module names, e.g. `q_proj`. */
+  /** Last parts of module names, e.g. `q_proj`; `all-linear` for all linear modules of the blocks. */
   readonly targetModules: readonly string[];
   /** Scale alpha / sqrt(rank) instead of alpha / rank. */
   readonly useRslora: boolean;
 }
 
-/** All linear modules of a block: the usual targets. */
-export const ALL_LINEAR = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+/** What PEFT calls all linear modules of the blocks, whatever their names are in a family. */
+const EVERY_MODULE = 'all-linear';
+
+/** The usual targets: all linear modules of the blocks. */
+export const ALL_LINEAR = [EVERY_MODULE] as const;
 
 const absent = z.union([z.null(), z.literal(false), z.tuple([]), z.object({}).strict(), z.literal('none')]).optional();
 
@@ -25,7 +28,7 @@ const schema = z.looseObject({
   peft_type: z.literal('LORA'),
   r: z.int().positive(),
   lora_alpha: z.number().positive(),
-  target_modules: z.union([z.array(z.string()).min(1), z.literal('all-linear')]),
+  target_modules: z.union([z.array(z.string()).min(1), z.literal(EVERY_MODULE)]),
   use_rslora: z.boolean().default(false),
   fan_in_fan_out: z.literal(false).default(false),
   bias: absent,
@@ -76,7 +79,7 @@ export async function openAdapter(
     });
   }
   const { r: rank, lora_alpha: alpha, target_modules: targets, use_rslora: useRslora } = parsed.data;
-  const targetModules = targets === 'all-linear' ? ALL_LINEAR : targets;
+  const targetModules = targets === EVERY_MODULE ? ALL_LINEAR : targets;
   const weights = await openCheckpoint(directory, 'adapter_model');
   return { config: { rank, alpha, targetModules, useRslora }, weights };
 }
@@ -121,7 +124,7 @@ export async function writeAdapterConfig(directory: string, config: LoraConfig, 
     r: config.rank,
     lora_alpha: config.alpha,
     lora_dropout: 0,
-    target_modules: config.targetModules,
+    target_modules: config.targetModules.includes(EVERY_MODULE) ? EVERY_MODULE : config.targetModules,
     use_rslora: config.useRslora,
     bias: 'none',
     fan_in_fan_out: false,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { rotaryAngles } from '../transformer/rotary.js';
 import { normalise, readModelConfig } from './model-config.js';
 
 const llama = {
@@ -139,6 +140,78 @@ describe('config.json as published models have it', () => {
     ],
   ])('accepts %s', (_, config) => {
     expect(read(config).slidingWindows).toEqual(nothing);
+  });
+});
+
+describe('families that differ from Llama in more', () => {
+  it('Gemma 2 has windows in every other layer, bounds scores and logits, and has a tied head', () => {
+    const gemma2 = {
+      ...llama,
+      architectures: ['Gemma2ForCausalLM'],
+      model_type: 'gemma2',
+      hidden_act: 'gelu_pytorch_tanh',
+      cache_implementation: 'hybrid',
+      attn_logit_softcapping: null,
+    };
+    const { rms_norm_eps: _, num_key_value_heads: __, ...plain } = gemma2;
+    const config = read(plain);
+    expect(config.slidingWindows).toEqual([4096, undefined, 4096, undefined]);
+    expect(config).toMatchObject({ headDim: 256, keyValueHeads: 4, rmsNormEps: 1e-6, tieWordEmbeddings: true });
+    expect(config).toMatchObject({ scoreScale: 1 / 16, scoreCap: undefined, logitCap: 30, embeddingScale: 8 });
+    expect(() => read({ ...plain, hidden_activation: 'gelu' })).toThrow('hidden_activation');
+    expect(() => read({ ...plain, use_bidirectional_attention: true })).toThrow('use_bidirectional_attention');
+  });
+
+  it('Gemma 3 has a rotary embedding of its own in layers with a window, in either dialect', () => {
+    const gemma3 = { ...llama, architectures: ['Gemma3ForCausalLM'], model_type: 'gemma3_text', hidden_act: undefined };
+    const scaling = { rope_type: 'linear', factor: 8 };
+    const old = read({ ...gemma3, sliding_window_pattern: 2, rope_scaling: scaling, rope_local_base_freq: 5e3 });
+    const parameters = {
+      full_attention: { ...scaling, rope_theta: 1e6 },
+      sliding_attention: { rope_type: 'default', rope_theta: 5e3 },
+    };
+    const types = ['sliding_attention', 'full_attention', 'sliding_attention', 'full_attention'];
+    const young = read({ ...gemma3, layer_types: types, rope_parameters: parameters });
+    expect(young.ropes).toEqual([
+      { theta: 1e6, dims: 256, scaling: { kind: 'linear', factor: 8 } },
+      { theta: 5e3, dims: 256 },
+    ]);
+    expect(young.layerRopes).toEqual([1, 0, 1, 0]);
+    const { raw: _, ...numbers } = young;
+    expect(old).toMatchObject(numbers);
+    expect(() => read({ ...gemma3, rope_parameters: { rope_theta: 1e4 } })).toThrow('rope_parameters.rope_theta');
+  });
+
+  const phi3 = { ...llama, architectures: ['Phi3ForCausalLM'], model_type: 'phi3', max_position_embeddings: 131072 };
+  const longrope = { type: 'longrope', short_factor: [1, 1.1, 1.2, 1.3], long_factor: [2, 3, 4, 5] };
+
+  it('Phi-3 has LongRoPE with the factors of texts as long as those of pretraining', () => {
+    const code = { AutoConfig: 'configuration_phi3.Phi3Config', AutoModelForCausalLM: 'modeling_phi3.Phi3ForCausalLM' };
+    const config = read({
+      ...phi3,
+      rope_scaling: longrope,
+      partial_rotary_factor: 0.5,
+      auto_map: code,
+      resid_pdrop: 0.1,
+    });
+    expect(config.maxPositionEmbeddings).toBe(4096);
+    const amplitude = Math.sqrt(1 + Math.log(32) / Math.log(4096));
+    const scaling = { kind: 'longrope', factors: longrope.short_factor, amplitude, longestText: 4096 };
+    expect(config.ropes).toEqual([{ theta: 1e4, dims: 8, scaling }]);
+    expect(() => rotaryAngles(Int32Array.of(0, 4095), config.ropes[0]!)).not.toThrow();
+    expect(() => rotaryAngles(Int32Array.of(0, 4096), config.ropes[0]!)).toThrow(/too long.*4096/);
+  });
+
+  it.each([
+    ['rope_scaling.short_factor', { rope_scaling: { ...longrope, short_factor: [1] } }],
+    ['rope_scaling.type', { rope_scaling: { ...longrope, type: 'yarn' } }],
+    [
+      'rope_scaling.original_max_position_embeddings',
+      { rope_scaling: { ...longrope, original_max_position_embeddings: 8 } },
+    ],
+    ['partial_rotary_factor', { partial_rotary_factor: 0.01 }],
+  ])('Phi-3 is refused with another %s', (field, change) => {
+    expect(() => read({ ...phi3, partial_rotary_factor: 0.5, ...change })).toThrow(field);
   });
 });
 

@@ -6,6 +6,7 @@ import { isRecord, type RawConfig, type Refuse, refuseIn } from '../architecture
 import { ARCHITECTURES } from '../architectures/index.js';
 import { readConfig } from '../architectures/read-config.js';
 import type { TransformerConfig } from '../transformer/transformer-config.js';
+import { wholeFloatsIn } from './whole-floats.js';
 
 /** A model's config.json, both dialects brought to one form. */
 export interface LanguageModelConfig extends TransformerConfig {
@@ -19,6 +20,8 @@ export interface LanguageModelConfig extends TransformerConfig {
   readonly dtype: 'float32' | 'bfloat16' | 'float16';
   /** config.json as it is. */
   readonly raw: RawConfig;
+  /** Fields of it whose whole numbers are written as floats. */
+  readonly wholeFloats: readonly string[];
 }
 
 /**
@@ -34,20 +37,21 @@ export async function readModelConfig(directory: string): Promise<LanguageModelC
       remedy: 'Give a Hugging Face model directory: config.json, *.safetensors, tokenizer.json',
     });
   };
-  let raw: unknown;
+  let [text, raw]: [string, unknown] = ['', undefined];
   try {
-    raw = JSON.parse(await readFile(file, 'utf8'));
+    text = await readFile(file, 'utf8');
+    raw = JSON.parse(text);
   } catch (cause) {
     return refuse(
       (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'the file is missing' : 'the file is no JSON',
       cause,
     );
   }
-  return isRecord(raw) ? normalise(raw, file) : refuse('the file holds no JSON object');
+  return isRecord(raw) ? normalise(raw, file, wholeFloatsIn(text)) : refuse('the file holds no JSON object');
 }
 
 /** The normalised form of a parsed config.json; `file` is for messages. */
-export function normalise(raw: RawConfig, file: string): LanguageModelConfig {
+export function normalise(raw: RawConfig, file: string, wholeFloats: readonly string[] = []): LanguageModelConfig {
   const refuse = refuseIn(file);
   const { architecture, common, shape, family } = readConfig(raw, file);
   checkCode(raw, architecture, refuse);
@@ -72,6 +76,7 @@ export function normalise(raw: RawConfig, file: string): LanguageModelConfig {
     padTokenId: idOf(common.pad_token_id),
     dtype: (common.dtype ?? common.torch_dtype ?? 'float32').replace('torch.', '') as LanguageModelConfig['dtype'],
     raw,
+    wholeFloats,
   };
 }
 

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TensorToWrite, writeSafetensors } from '@metaapo/core/storage';
 import type { LanguageModelConfig } from './model-config.js';
+import { withWholeFloats } from './whole-floats.js';
 
 /** Bytes after which a new shard begins. */
 const SHARD_BYTES = 5e9;
@@ -24,7 +25,7 @@ export async function saveCheckpoint(
   const dtype = tensors.some((tensor) => tensor.dtype === 'F32') ? 'float32' : 'bfloat16';
   const { torch_dtype: older, ...rest } = config.raw;
   const dialect = older === undefined ? { dtype } : { torch_dtype: dtype };
-  await writeFile(join(directory, 'config.json'), `${JSON.stringify({ ...rest, ...dialect }, null, 2)}\n`);
+  await writeFile(join(directory, 'config.json'), `${withWholeFloats({ ...rest, ...dialect }, config.wholeFloats)}\n`);
   const shards = shardsOf(tensors, shardBytes);
   if (shards.length === 1) {
     await writeSafetensors(join(directory, 'model.safetensors'), tensors);

@@ -1,5 +1,5 @@
 import { MetaapoError } from '@metaapo/core/contracts';
-import { type LoraConfig, scalingOf } from '../checkpoint/adapter.js';
+import { ALL_LINEAR, type LoraConfig, scalingOf } from '../checkpoint/adapter.js';
 import { expectedTensors } from '../checkpoint/expected-tensors.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
 import {
@@ -65,6 +65,7 @@ function targetedModules(base: ReadonlyMap<string, readonly number[]>, { targetM
   const linear = [...base.keys()]
     .filter((name) => /^model\.layers\..*_proj\.weight$/.test(name))
     .map((name) => name.slice(0, -'.weight'.length));
+  if (targetModules.includes(ALL_LINEAR[0])) return linear;
   const isTarget = (module: string, target: string): boolean => module === target || module.endsWith(`.${target}`);
   for (const target of targetModules) {
     if (!linear.some((module) => isTarget(module, target))) {

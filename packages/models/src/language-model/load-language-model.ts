@@ -160,7 +160,7 @@ interface FingerprintParts {
   readonly weights: readonly string[];
 }
 
-function fingerprintOf({ config: { raw: _, ...config }, ...parts }: FingerprintParts): string {
+function fingerprintOf({ config: { raw: _, wholeFloats: __, ...config }, ...parts }: FingerprintParts): string {
   return createHash('sha256')
     .update(JSON.stringify({ config, ...parts }))
     .digest('hex');

@@ -149,6 +149,23 @@ export function preNormBlock({ heads, mlp }: BlockParts): DecoderBlock['write'] 
   };
 }
 
+/** A block as of Gemma 2: what goes into attention and into the MLP is normalised, and what comes out of them too. */
+export function sandwichNormBlock({ heads, mlp }: BlockParts): DecoderBlock['write'] {
+  return (x, layer) => {
+    const around = { before: 'input_layernorm', after: 'post_attention_layernorm' };
+    const middle = addAttention(x, layer, around, heads);
+    return addMlp(middle, layer, { before: 'pre_feedforward_layernorm', after: 'post_feedforward_layernorm' }, mlp);
+  };
+}
+
+/** A block as of OLMo 2: what comes out of attention and of the MLP is normalised. */
+export function postNormBlock({ heads, mlp }: BlockParts): DecoderBlock['write'] {
+  return (x, layer) => {
+    const middle = addAttention(x, layer, { after: 'post_attention_layernorm' }, heads);
+    return addMlp(middle, layer, { after: 'post_feedforward_layernorm' }, mlp);
+  };
+}
+
 /** Activation of the gate, times the other half. */
 export const GATED = { silu: gatedSilu, gelu: gatedGelu } as const;
 

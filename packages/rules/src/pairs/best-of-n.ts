@@ -1,7 +1,9 @@
-import type { PairRule } from '@metaapo/core/contracts';
+import type { PairRule, PartDefinition } from '@metaapo/core/contracts';
 import { definePart, PAIR_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { areDuplicates } from './preference-of.js';
+
+const schema = z.strictObject({});
 
 /**
  * The best of the new responses, the first of equals, over the row's offline chosen response, where its reward is the
@@ -23,10 +25,10 @@ export function bestOfN(): PairRule {
 }
 
 /** {@link bestOfN} as a part. */
-export const bestOfNPart = definePart({
+export const bestOfNPart: PartDefinition<PairRule, Record<string, never>> = definePart({
   slot: PAIR_RULE,
   id: 'best-of-n',
   summary: 'The best new response over the offline chosen one, where it beats it.',
-  options: z.strictObject({}),
-  create: bestOfN,
+  options: schema,
+  create: () => bestOfN(),
 });

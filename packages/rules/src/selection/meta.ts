@@ -1,12 +1,12 @@
-import type { SelectionRule } from '@metaapo/core/contracts';
+import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
 import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { defineRule } from './define-rule.js';
 
-const schema = z.strictObject({});
-
 /** Options of {@link meta}: none. */
-export type MetaOptions = z.input<typeof schema>;
+export type MetaOptions = Readonly<Record<string, never>>;
+
+const schema = z.strictObject({});
 
 /**
  * The method's rule: a prompt goes online iff u > w, so with probability 1 - w.
@@ -29,10 +29,10 @@ export function meta(options: MetaOptions = {}): SelectionRule {
 }
 
 /** {@link meta} as a part. */
-export const metaPart = definePart({
+export const metaPart: PartDefinition<SelectionRule, MetaOptions> = definePart<SelectionRule, MetaOptions>({
   slot: SELECTION_RULE,
   id: 'meta',
   summary: 'Each prompt with probability 1 - w; the method’s own.',
   options: schema,
-  create: meta,
+  create: (options) => meta(options),
 });

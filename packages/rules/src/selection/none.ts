@@ -1,12 +1,12 @@
-import type { SelectionRule } from '@metaapo/core/contracts';
+import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
 import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { defineRule } from './define-rule.js';
 
-const schema = z.strictObject({});
-
 /** Options of {@link none}: none. */
-export type NoneOptions = z.input<typeof schema>;
+export type NoneOptions = Readonly<Record<string, never>>;
+
+const schema = z.strictObject({});
 
 /**
  * No prompt: training on the offline pairs alone.
@@ -22,10 +22,10 @@ export function none(options: NoneOptions = {}): SelectionRule {
 }
 
 /** {@link none} as a part. */
-export const nonePart = definePart({
+export const nonePart: PartDefinition<SelectionRule, NoneOptions> = definePart<SelectionRule, NoneOptions>({
   slot: SELECTION_RULE,
   id: 'none',
   summary: 'No prompt: training on offline pairs alone.',
   options: schema,
-  create: none,
+  create: (options) => none(options),
 });

@@ -1,19 +1,15 @@
-import type { SelectionRule } from '@metaapo/core/contracts';
+import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
 import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { defineRule } from './define-rule.js';
 
-const schema = z.strictObject({
-  minWeight: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.5)
-    .describe('Weight from which on an offline pair is enough. Larger selects more prompts.'),
-});
-
 /** Options of {@link threshold}. */
-export type ThresholdOptions = z.input<typeof schema>;
+export interface ThresholdOptions {
+  /** Weight from which on an offline pair is enough, 0 to 1; default 0.5. Larger selects more prompts. */
+  readonly minWeight?: number | undefined;
+}
+
+const schema = z.strictObject({ minWeight: z.number().min(0).max(1).default(0.5) });
 
 /**
  * Every prompt with w < `minWeight`, without chance.
@@ -35,10 +31,13 @@ export function threshold(options: ThresholdOptions = {}): SelectionRule {
 }
 
 /** {@link threshold} as a part. */
-export const thresholdPart = definePart({
+export const thresholdPart: PartDefinition<SelectionRule, ThresholdOptions> = definePart<
+  SelectionRule,
+  ThresholdOptions
+>({
   slot: SELECTION_RULE,
   id: 'threshold',
   summary: 'Each prompt whose weight lies below a bound.',
   options: schema,
-  create: threshold,
+  create: (options) => threshold(options),
 });

@@ -1,4 +1,4 @@
-import type { ResponseSampler, SamplingRequest, ServerProbe, TextModel } from '@metaapo/core/contracts';
+import type { PartDefinition, ResponseSampler, SamplingRequest, ServerProbe, TextModel } from '@metaapo/core/contracts';
 import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
 import { createJsonClient, type JsonClient } from '@metaapo/core/http';
 import { asCompleted } from './as-completed.js';
@@ -97,7 +97,7 @@ export function openai(
 }
 
 /** {@link openai} as a part. */
-export const openaiPart = definePart({
+export const openaiPart: PartDefinition<ResponseSampler, OpenaiOptions> = definePart<ResponseSampler, OpenaiOptions>({
   slot: SAMPLER,
   id: 'openai',
   summary: 'Samples from servers of the OpenAI protocol that serve the policy.',

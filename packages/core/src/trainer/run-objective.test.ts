@@ -1,0 +1,40 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { coinPolicy, HEADS, TAILS } from '../../test/run/coin-policy.js';
+import { planBatches } from '../numerics/index.js';
+import { runFineTuning } from './run-fine-tuning.js';
+import { initialTrainerState } from './trainer-state.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'metaapo-objective-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Warnings of a training of so many rows, two a step, with so many steps of warm-up. */
+async function warningsOf(rowCount: number, warmupSteps: number): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  const plan = planBatches({ rowCount, batchSize: 2, epochs: 1, shuffle: false, seed: 0 });
+  const turns = [{ prompt: Int32Array.of(TAILS), response: Int32Array.of(HEADS) }];
+  await runFineTuning({
+    model: coinPolicy(),
+    rows: Array.from({ length: rowCount }, (_, row) => ({ row, turns })),
+    microBatchTokens: 64,
+    plan,
+    schedule: { kind: 'cosine_with_min_lr', peak: 0.5, warmupSteps, totalSteps: plan.totalSteps, minRatio: 0.1 },
+    optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 },
+    start: initialTrainerState(),
+    output: join(directory, `${rowCount}-${warmupSteps}`),
+    key: { recipe: '', data: '' },
+    resume: false,
+    trackers: [],
+    observer: { warning: (text) => warnings.push(text) },
+  });
+  return warnings;
+}
+
+it('warns when the warm-up leaves nothing to train with', async () => {
+  expect(await warningsOf(2, 1)).toEqual([expect.stringContaining('the learning rate is 0 throughout')]);
+  expect(await warningsOf(8, 4)).toEqual([expect.stringContaining('at most 0.375, not 0.5')]);
+  expect(await warningsOf(8, 3)).toEqual([]);
+  expect(await warningsOf(2, 0)).toEqual([]);
+});
