@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createPreferenceTrainer, initialTrainerState, planBatches, uniformOf } from '@metaapo/core';
+import { createTrainer, initialTrainerState, planBatches, preference, uniformOf } from '@metaapo/core';
 import { selectBackend } from '@metaapo/engine';
 import { simpo } from '@metaapo/losses';
 import { loadLanguageModel, writeRandomModel } from '@metaapo/models';
@@ -64,15 +64,16 @@ try {
     rejected: ids(row, 2),
   }));
   const epochs = Math.ceil((steps * BATCH) / ROWS);
-  const trainer = createPreferenceTrainer({
+  const objective = preference({ loss: simpo() });
+  const trainer = createTrainer({
     model,
-    loss: simpo(),
+    objective,
     rows,
     plan: planBatches({ rowCount: ROWS, batchSize: BATCH, epochs, shuffle: true, seed: 0 }),
     schedule: { kind: 'constant', peak: 1e-5, warmupSteps: 0, totalSteps: steps, minRatio: 0 },
     optimizer: { ...optimizer, maxGradNorm: 1 },
     microBatchTokens: 4096,
-    start: initialTrainerState(),
+    start: initialTrainerState(objective),
   });
   const every = Math.floor(steps / 10);
   const resident: number[] = [];

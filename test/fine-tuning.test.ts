@@ -3,14 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  createFineTuningTrainer,
-  evaluateDemonstrations,
+  createTrainer,
   initialTrainerState,
   loadTrainerCheckpoint,
   planBatches,
   type Schedule,
   type StepReport,
   saveTrainerCheckpoint,
+  sft,
   type Trainer,
   type TrainerState,
 } from '@metaapo/core';
@@ -71,14 +71,17 @@ function trainerOf(model: LanguageModel, rows: readonly TokenizedDemonstration[]
   const { batchSize, microBatchTokens = 4096 } = settings;
   const plan = planBatches({ rowCount: rows.length, batchSize, epochs: 1, shuffle: false, seed: 0 });
   const constant = { kind: 'constant', peak: 1e-3, warmupSteps: 0, totalSteps: plan.totalSteps, minRatio: 0 } as const;
-  return createFineTuningTrainer({
+  const objective = sft();
+  return createTrainer({
     model,
+    objective,
     rows,
+    heldOut: { rows },
     plan,
     schedule: { ...constant, ...settings.schedule },
     optimizer: { ...optimizer, ...settings.optimizer },
     microBatchTokens,
-    start: settings.from ?? initialTrainerState(),
+    start: settings.from ?? initialTrainerState(objective),
   });
 }
 
@@ -107,14 +110,12 @@ describe('a step of fine-tuning', () => {
       for (const microBatchTokens of [4096, 60, 1]) {
         // A learning rate of 0 leaves the weights, so that each step begins at the same ones.
         const schedule = { kind: 'constant', peak: 0 } as const;
-        const [report] = await toEnd(trainerOf(model, rows, { batchSize: 12, microBatchTokens, schedule }));
+        const trainer = trainerOf(model, rows, { batchSize: 12, microBatchTokens, schedule });
+        const [report] = await toEnd(trainer);
         expect(Math.abs(report!.metrics.loss! - expected), `${executor}, ${microBatchTokens}`).toBeLessThan(1e-5);
         norms.push(report!.metrics.grad_norm!);
-        const { eval_loss: loss, eval_perplexity: perplexity } = await evaluateDemonstrations(
-          model,
-          rows,
-          microBatchTokens,
-        );
+        const evaluated = await trainer.objective.evaluate!(trainer.state.objective, {});
+        const { eval_loss: loss, eval_perplexity: perplexity } = evaluated;
         expect(Math.abs(loss! - expected)).toBeLessThan(1e-5);
         expect(perplexity).toBeCloseTo(Math.exp(expected), 3);
       }
@@ -186,7 +187,8 @@ describe('fine-tuning reproduces the PyTorch trajectory', () => {
     const model = await loadLanguageModel(start, { optimizer, executor });
     const schedule = { kind: 'cosine_with_min_lr', warmupSteps: 2, minRatio: 0.1 } as const;
     const maxGradNorm = 1;
-    const reports = await toEnd(trainerOf(model, rows, { batchSize: 8, schedule, optimizer: { maxGradNorm } }));
+    const trainer = trainerOf(model, rows, { batchSize: 8, schedule, optimizer: { maxGradNorm } });
+    const reports = await toEnd(trainer);
     for (const [index, expected] of golden.history.entries()) {
       const { metrics } = reports[index]!;
       expect(metrics.learning_rate).toBeCloseTo(expected.lr, 10);
@@ -194,7 +196,7 @@ describe('fine-tuning reproduces the PyTorch trajectory', () => {
       expect(Math.abs(metrics.grad_norm! / expected.grad_norm - 1), `norm of step ${index + 1}`).toBeLessThan(1e-4);
     }
     expect(reports).toHaveLength(golden.history.length);
-    const final = await evaluateDemonstrations(model, rows, 4096);
+    const final = await trainer.objective.evaluate!(trainer.state.objective, {});
     expect(Math.abs(final.eval_loss! / golden.final_loss - 1)).toBeLessThan(1e-5);
     const saved = join(directory, `${executor}-${backend}`);
     await model.save(saved);

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import {
-  createPreferenceTrainer,
+  createTrainer,
   groupOf,
   initialTrainerState,
   logSigmoid,
+  memoryOf,
   planBatches,
+  preference,
   type RowLogprobs,
   referenceLogprobs,
 } from '@metaapo/core';
@@ -32,8 +34,7 @@ function makeRows(): readonly TokenizedPreference[] {
     prompt: ids(10 * row, 4),
     chosen: ids(10 * row + 1, 3 + (row % 3)),
     rejected: ids(10 * row + 2, 2 + (row % 4)),
-    onlineChosen: ids(10 * row + 3, 2 + (row % 2)),
-    onlineRejected: ids(10 * row + 4, 3 + (row % 5)),
+    online: [{ chosen: ids(10 * row + 3, 2 + (row % 2)), rejected: ids(10 * row + 4, 3 + (row % 5)) }],
   }));
 }
 
@@ -76,17 +77,17 @@ describe('MetaAPO over a loss that was made for offline pairs', () => {
       const reference = await referenceLogprobs({ model, rows, microBatchTokens: 4096 });
       const learner = mlp();
       const plan = planBatches({ rowCount: rows.length, batchSize: BATCH, epochs: 1, shuffle: false, seed: 0 });
-      const trainer = createPreferenceTrainer({
+      const objective = preference({ loss, metaLearner: { learner, updateEvery: UPDATE_EVERY } });
+      const trainer = createTrainer({
         model,
-        loss,
+        objective,
         rows,
         reference,
         plan,
         schedule: { kind: 'constant', peak: 1e-3, warmupSteps: 0, totalSteps: plan.totalSteps, minRatio: 0 },
         optimizer,
         microBatchTokens: 40,
-        meta: { learner, updateEvery: UPDATE_EVERY },
-        start: initialTrainerState(learner.initialState(3)),
+        start: initialTrainerState(objective, 3),
       });
       const waiting: { readonly feature: number; readonly losses: readonly [number, number] }[] = [];
       for (let step = 0; step < STEPS; step++) {
@@ -102,7 +103,7 @@ describe('MetaAPO over a loss that was made for offline pairs', () => {
             rejectedTokens: Int32Array.from(scores, () => 1),
           }),
         ];
-        const metaState = trainer.state.metaLearner!;
+        const metaState = memoryOf(trainer.state.objective).metaLearner!;
         const weights = weightsOf(logSigmoidScore);
         const [offline, online] = [margins(0).map(ofMargin), margins(2).map(ofMargin)];
         const { metrics, weights: trained } = await trainer.step();
@@ -115,9 +116,9 @@ describe('MetaAPO over a loss that was made for offline pairs', () => {
         expect('meta/loss' in metrics).toBe((step + 1) % UPDATE_EVERY === 0);
         if ((step + 1) % UPDATE_EVERY !== 0) continue;
         const now = weightsOf(Float32Array.from(waiting, ({ feature }) => feature));
-        const objective = waiting.map(({ losses: [off, on] }, at) => now[at]! * off + (1 - now[at]!) * on);
-        expect(metrics['meta/loss']).toBeCloseTo(meanOf(objective), 4);
-        expect(trainer.state.metaLearner).not.toEqual(metaState);
+        const weighed = waiting.map(({ losses: [off, on] }, at) => now[at]! * off + (1 - now[at]!) * on);
+        expect(metrics['meta/loss']).toBeCloseTo(meanOf(weighed), 4);
+        expect(memoryOf(trainer.state.objective).metaLearner).not.toEqual(metaState);
         waiting.length = 0;
       }
     } finally {

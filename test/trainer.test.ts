@@ -3,15 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   composeRun,
-  createPreferenceTrainer,
+  createTrainer,
   initialTrainerState,
   loadTrainerCheckpoint,
-  type MetaTraining,
+  type MetaWeighing,
+  memoryOf,
   planBatches,
+  preference,
   type RowLogprobs,
   referenceLogprobs,
   type StepReport,
   saveTrainerCheckpoint,
+  type TrainerState,
 } from '@metaapo/core';
 import type { PreferenceLoss, TokenizedPreference } from '@metaapo/core/contracts';
 import { uniformOf } from '@metaapo/core/numerics';
@@ -84,21 +87,21 @@ function trainerOf(
   loss: PreferenceLoss,
   microBatchTokens: number,
   batchSize: number,
-  meta?: MetaTraining,
-  from = initialTrainerState(),
+  metaLearner?: MetaWeighing,
+  from?: TrainerState,
 ) {
   const plan = planBatches({ rowCount: rows.length, batchSize, epochs: 1, shuffle: false, seed: 0 });
-  return createPreferenceTrainer({
+  const objective = preference({ loss, metaLearner });
+  return createTrainer({
     model,
-    loss,
+    objective,
     rows,
     reference,
     plan,
     schedule: { kind: 'constant', peak: 1e-3, warmupSteps: 0, totalSteps: plan.totalSteps, minRatio: 0 },
     optimizer: { ...optimizer, maxGradNorm: 1 },
     microBatchTokens,
-    meta,
-    start: from,
+    start: from ?? initialTrainerState(objective),
   });
 }
 
@@ -234,15 +237,16 @@ describe('a training step', () => {
       const reference = await referenceLogprobs({ model, rows, microBatchTokens: 4096 });
       const trainer = trainerOf(model, rows, reference, bco({ beta: 0.1 }), 4096, 8);
       const first = await trainer.step();
-      const { lossState } = trainer.state;
+      const { lossState } = memoryOf(trainer.state.objective);
       const { 'rewards/chosen': chosen, 'rewards/rejected': rejected } = first.metrics;
       expect(lossState).toMatchObject({ count: 16 });
       expect(lossState!.mean).toBeCloseTo((chosen! + rejected!) / 2, 6);
       await saveTrainerCheckpoint(join(directory, 'checkpoint'), model, trainer.state, { recipe: 'r', data: 'd' });
       const restored = await loadTrainerCheckpoint(join(directory, 'checkpoint'), model, { recipe: 'r', data: 'd' });
-      expect(restored.lossState).toEqual(lossState);
+      expect(restored).toEqual(trainer.state);
+      expect(memoryOf(restored.objective).lossState).toEqual(lossState);
       await trainer.step();
-      expect(trainer.state.lossState).toMatchObject({ count: 32 });
+      expect(memoryOf(trainer.state.objective).lossState).toMatchObject({ count: 32 });
     } finally {
       model.dispose();
       await rm(directory, { recursive: true });

@@ -1,6 +1,6 @@
 // One side of `pnpm bench train`: takes a request as JSON, prints a Measurement as its last line.
 import { readFile } from 'node:fs/promises';
-import { createPreferenceTrainer, initialTrainerState, referenceLogprobs } from '@metaapo/core';
+import { createTrainer, initialTrainerState, preference, referenceLogprobs } from '@metaapo/core';
 import { type Executor, peakMemory, selectBackend } from '@metaapo/engine';
 import { dpo } from '@metaapo/losses';
 import { constant } from '@metaapo/meta-learners';
@@ -39,28 +39,29 @@ const rows = (JSON.parse(await readFile(request.rows, 'utf8')) as BenchRows).map
   chosen: Int32Array.from(responses[0]!),
   rejected: Int32Array.from(responses[1]!),
   ...(responses.length === 4 && {
-    onlineChosen: Int32Array.from(responses[2]!),
-    onlineRejected: Int32Array.from(responses[3]!),
+    online: [{ chosen: Int32Array.from(responses[2]!), rejected: Int32Array.from(responses[3]!) }],
   }),
 }));
 const { microBatchTokens } = request;
 const reference = await referenceLogprobs({ model, rows, microBatchTokens });
 const steps = request.steps + 1;
 const everyRow = Int32Array.from(rows, (_, index) => index);
-const isQuadruple = rows[0]?.onlineChosen !== undefined;
-const learner = constant({ weight: 0.5 });
-const trainer = createPreferenceTrainer({
-  model,
+const isQuadruple = rows[0]?.online !== undefined;
+const objective = preference({
   loss: dpo({ beta: 0.1 }),
+  // Four responses a prompt: half of the offline and half of the online pair's loss.
+  ...(isQuadruple && { metaLearner: { learner: constant({ weight: 0.5 }), updateEvery: 1000 } }),
+});
+const trainer = createTrainer({
+  model,
+  objective,
   rows,
   reference,
   plan: { totalSteps: steps, stepsPerEpoch: 1, rowsAt: () => everyRow },
   schedule: { kind: 'constant', peak: 5e-7, warmupSteps: 0, totalSteps: steps, minRatio: 0 },
   optimizer: { ...optimizer, maxGradNorm: 1 },
   microBatchTokens,
-  // Four responses a prompt: half of the offline and half of the online pair's loss.
-  ...(isQuadruple && { meta: { learner, updateEvery: 1000 } }),
-  start: initialTrainerState(learner.initialState(0)),
+  start: initialTrainerState(objective),
 });
 const seconds: number[] = [];
 let last = await trainer.step();

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createPreferenceTrainer, initialTrainerState, planBatches, referenceLogprobs } from '@metaapo/core';
+import { createTrainer, initialTrainerState, planBatches, preference, referenceLogprobs } from '@metaapo/core';
 import type { Generation, TokenizedPreference } from '@metaapo/core/contracts';
 import { uniformOf } from '@metaapo/core/numerics';
 import { readArrays } from '@metaapo/core/storage';
@@ -29,16 +29,17 @@ const groups = rows.map(({ prompt, chosen, rejected }) => ({ prompt, responses: 
 async function train(options: LanguageModelOptions): Promise<readonly number[]> {
   const model = await loadLanguageModel(directory, { ...options, optimizer });
   const reference = await referenceLogprobs({ model, rows, microBatchTokens: 64 });
-  const trainer = createPreferenceTrainer({
+  const objective = preference({ loss: dpo({ beta: 0.1 }) });
+  const trainer = createTrainer({
     model,
-    loss: dpo({ beta: 0.1 }),
+    objective,
     rows,
     reference,
     plan: planBatches({ rowCount: rows.length, batchSize: 8, epochs: 1, shuffle: false, seed: 0 }),
     schedule: { kind: 'constant', peak: 1e-3, warmupSteps: 0, totalSteps: 2, minRatio: 0 },
     optimizer: { ...optimizer, maxGradNorm: 1 },
     microBatchTokens: 64,
-    start: initialTrainerState(),
+    start: initialTrainerState(objective),
   });
   const losses: number[] = [];
   while (!trainer.isDone) losses.push((await trainer.step()).metrics.loss!);

@@ -3,12 +3,16 @@ import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
 
 export const schema = z.strictObject({
-  /** Reward scale. Larger holds the policy closer to the reference. */
-  beta: z.number().positive().default(0.1),
-  /** Reward by which the chosen response has to lead. Larger asks for more separation. */
-  offset: z.number().min(0).default(0.5),
+  beta: z.number().min(1e-6).max(1000).default(0.1).describe('Larger holds the policy closer to the reference.'),
+  offset: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0.5)
+    .describe('Reward by which the chosen response has to lead. Larger asks for more separation.'),
 });
 
+/** Options of {@link myLoss}. */
 export type MyLossOptions = z.input<typeof schema>;
 
 /**

@@ -1,20 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
-import { betaField, labelSmoothingField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards, smoothedLogisticLoss } from './margins.js';
+import { betaOption, labelSmoothingOption } from './shared-options.js';
 import { sortAscending } from './stable-ops.js';
 
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'convention' }),
+  labelSmoothing: labelSmoothingOption({ default: 0, defaultFrom: 'paper' }),
+});
+
 /** Options of {@link aotPair}. */
-export interface AotPairOptions {
-  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. Larger holds the policy closer to the reference. */
-  readonly beta?: number;
-  /** Probability that an order is wrong, 0 to below 0.5; default 0. Above 0 differences stay bounded. */
-  readonly labelSmoothing?: number;
-}
+export type AotPairOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link aotPair}. */
-export const aotPairEntry = defineLoss<AotPairOptions>({
+export const aotPairEntry = defineLoss({
   id: 'aot-pair',
   summary:
     'Makes chosen log-ratios beat rejected ones in distribution, over the sorted batch, whatever belongs together.',
@@ -35,10 +36,7 @@ export const aotPairEntry = defineLoss<AotPairOptions>({
   isReferenceFree: false,
   couplesPairs: true,
   ranksPairs: true,
-  options: {
-    beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'convention' }),
-    labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper' }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta, labelSmoothing }) => {
     const ratios = logRatios(logprobs, 'aot-pair');
     const difference = tf.sub(sortAscending(ratios.chosen), sortAscending(ratios.rejected));

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { betaField, labelSmoothingField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import {
@@ -10,18 +10,19 @@ import {
   scaledRewards,
   smoothedLogisticLoss,
 } from './margins.js';
+import { betaOption, labelSmoothingOption } from './shared-options.js';
 import { sortAscending } from './stable-ops.js';
 
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'convention' }),
+  labelSmoothing: labelSmoothingOption({ default: 0, defaultFrom: 'paper' }),
+});
+
 /** Options of {@link aot}. */
-export interface AotOptions {
-  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. Larger holds the policy closer to the reference. */
-  readonly beta?: number;
-  /** Probability that an order is wrong, 0 to below 0.5; default 0. Above 0 differences stay bounded. */
-  readonly labelSmoothing?: number;
-}
+export type AotOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link aot}. */
-export const aotEntry = defineLoss<AotOptions>({
+export const aotEntry = defineLoss({
   id: 'aot',
   summary: "Makes the policy's margins beat the reference's in distribution, over the sorted batch.",
   gradient: "As DPO, but by rank: the k-th smallest margin is compared with the reference's k-th smallest.",
@@ -42,10 +43,7 @@ export const aotEntry = defineLoss<AotOptions>({
   isReferenceFree: false,
   couplesPairs: true,
   ranksPairs: true,
-  options: {
-    beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'convention' }),
-    labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper' }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta, labelSmoothing }) => {
     const ratios = logRatios(logprobs, 'aot');
     const policyMargin = margin(policyLogprobs(logprobs));

@@ -1,17 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards } from './margins.js';
+import { betaOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper, section 5.2' }),
+});
 
 /** Options of {@link apoDown}. */
-export interface ApoDownOptions {
-  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. Larger saturates sooner and stays closer to the reference. */
-  readonly beta?: number;
-}
+export type ApoDownOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link apoDown}. */
-export const apoDownEntry = defineLoss<ApoDownOptions>({
+export const apoDownEntry = defineLoss({
   id: 'apo-down',
   summary: 'Lowers both responses, the rejected one more.',
   gradient:
@@ -29,7 +31,7 @@ export const apoDownEntry = defineLoss<ApoDownOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: { beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper, section 5.2' }) },
+  options: schema,
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'apo-down');
     const rewards = scaledRewards(ratios, beta);

@@ -1,17 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards } from './margins.js';
+import { betaOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper, section 5.2' }),
+});
 
 /** Options of {@link apoZero}. */
-export interface ApoZeroOptions {
-  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. Larger saturates sooner and stays closer to the reference. */
-  readonly beta?: number;
-}
+export type ApoZeroOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link apoZero}. */
-export const apoZeroEntry = defineLoss<ApoZeroOptions>({
+export const apoZeroEntry = defineLoss({
   id: 'apo-zero',
   summary: 'Raises chosen responses above the reference and lowers rejected ones below it, each on its own.',
   gradient: 'Each side beta * s(1 - s), s = sigmoid(beta r): strongest at the reference, fading both ways.',
@@ -28,7 +30,7 @@ export const apoZeroEntry = defineLoss<ApoZeroOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: { beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper, section 5.2' }) },
+  options: schema,
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'apo-zero');
     const rewards = scaledRewards(ratios, beta);

@@ -1,23 +1,25 @@
 import type { LossState, PairArrays } from '@metaapo/core/contracts';
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logisticLoss, logRatios, margin, scaledRewards } from './margins.js';
+import { betaOption } from './shared-options.js';
 import { detached } from './stable-ops.js';
-
-/** Options of {@link bco}. */
-export interface BcoOptions {
-  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.01. Larger holds the policy closer to the reference. */
-  readonly beta?: number;
-}
 
 /** Running mean of the rewards of earlier batches, two a pair. */
 const INITIAL_STATE: LossState = Object.freeze({ count: 0, mean: 0 });
 
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.01, usual: [0.005, 0.5], defaultFrom: 'paper, section C' }),
+});
+
+/** Options of {@link bco}. */
+export type BcoOptions = z.input<typeof schema>;
+
 /** Everything that is constant about {@link bco}. */
-export const bcoEntry = defineLoss<BcoOptions>({
+export const bcoEntry = defineLoss({
   id: 'bco',
   summary: 'Trains a classifier that tells chosen from rejected responses one by one, about a running mean reward.',
   gradient: 'Each side on its own: beta * sigmoid of how far its reward is on the wrong side of the mean d.',
@@ -35,7 +37,7 @@ export const bcoEntry = defineLoss<BcoOptions>({
   aggregation: 'sum',
   isReferenceFree: false,
   couplesPairs: true,
-  options: { beta: betaField({ default: 0.01, usual: [0.005, 0.5], defaultFrom: 'paper, section C' }) },
+  options: schema,
   memory: { initialState: INITIAL_STATE, nextState },
   evaluate: (logprobs, { beta }, state) => {
     const ratios = logRatios(logprobs, 'bco');
@@ -49,7 +51,7 @@ export const bcoEntry = defineLoss<BcoOptions>({
 
 function nextState(
   { count = 0, mean = 0 }: LossState,
-  { beta }: Required<BcoOptions>,
+  { beta }: z.output<typeof schema>,
   logprobs: PairArrays,
 ): LossState {
   const { policyChosen, policyRejected, referenceChosen, referenceRejected } = logprobs;

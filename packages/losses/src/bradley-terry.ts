@@ -1,20 +1,33 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logisticLoss, margin, policyLogprobs } from './margins.js';
-import { numberField } from './option-fields.js';
+import { weight } from './shared-options.js';
+
+const schema = z.strictObject({
+  margin: weight(0)
+    .default(0)
+    .meta({
+      description: 'Larger asks for more separation of the rewards.',
+      usual: [0, 3],
+      defaultFrom: 'the plain model',
+    }),
+  centerPenalty: weight(0)
+    .default(0.01)
+    .meta({
+      description: 'Larger keeps rewards nearer to zero on average; the order of responses does not need it.',
+      usual: [0, 0.1],
+      defaultFrom: 'Eisenstein et al.',
+    }),
+});
 
 /** Options of {@link bradleyTerry}. */
-export interface BradleyTerryOptions {
-  /** Difference of rewards below which a pair counts as wrong, >= 0; default 0. Larger asks for more separation. */
-  readonly margin?: number;
-  /** Weight of (c + j)^2, >= 0, usually 0 to 0.1; default 0.01. Larger keeps rewards nearer to zero on average. */
-  readonly centerPenalty?: number;
-}
+export type BradleyTerryOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link bradleyTerry}. */
-export const bradleyTerryEntry = defineLoss<BradleyTerryOptions>({
+export const bradleyTerryEntry = defineLoss({
   id: 'bradley-terry',
   summary: 'Trains a reward model to give the chosen response the higher reward.',
   gradient: 'Both rewards are pushed equally hard, by sigmoid of minus the margin; the penalty pulls their sum to 0.',
@@ -38,22 +51,7 @@ export const bradleyTerryEntry = defineLoss<BradleyTerryOptions>({
   reads: 'rewards',
   aggregation: 'sum',
   isReferenceFree: true,
-  options: {
-    margin: numberField({
-      default: 0,
-      bounds: { atLeast: 0 },
-      usual: [0, 3],
-      effect: 'Larger asks for more separation of the rewards.',
-      defaultFrom: 'the plain model',
-    }),
-    centerPenalty: numberField({
-      default: 0.01,
-      bounds: { atLeast: 0 },
-      usual: [0, 0.1],
-      effect: 'Larger keeps rewards nearer to zero on average; the order of responses does not need it.',
-      defaultFrom: 'Eisenstein et al.',
-    }),
-  },
+  options: schema,
   evaluate: (logprobs, { margin: wanted, centerPenalty }) => {
     const rewards = policyLogprobs(logprobs);
     const score: Tensor1D = tf.sub(margin(rewards), wanted);

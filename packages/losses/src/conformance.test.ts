@@ -16,7 +16,7 @@ const FLAGS: Readonly<Record<string, LossFlags>> = {
 
 beforeAll(() => tf.setBackend('cpu'));
 
-for (const entry of catalogue as readonly LossEntry<object>[]) {
+for (const entry of catalogue as readonly LossEntry[]) {
   describeLoss({ describe, it }, () => entry.create({}), { name: entry.id, ...FLAGS[entry.id] });
 }
 

@@ -1,22 +1,26 @@
 import * as tf from '@tensorflow/tfjs';
-import { betaField, labelSmoothingField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { margin, policyLogprobs, scaledRewards, smoothedLogisticLoss, withTokenNll } from './margins.js';
-import { nllWeightField } from './nll-weight-field.js';
+import { betaOption, labelSmoothingOption, nllWeightOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({
+    default: 0.1,
+    usual: [0.01, 0.5],
+    description: 'Larger lets a pair rest sooner; there is no reference to hold to.',
+    defaultFrom: 'paper',
+  }),
+  nllWeight: nllWeightOption({ default: 1, usual: [0, 2], defaultFrom: "paper; a token as in its authors' code" }),
+  labelSmoothing: labelSmoothingOption({ default: 0, defaultFrom: 'paper' }),
+});
 
 /** Options of {@link cpo}. */
-export interface CpoOptions {
-  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. */
-  readonly beta?: number;
-  /** Weight of the chosen response's negative log-likelihood a token, >= 0; default 1. 0 leaves the preference term alone. */
-  readonly nllWeight?: number;
-  /** Probability that a label is wrong, 0 to below 0.5; default 0. */
-  readonly labelSmoothing?: number;
-}
+export type CpoOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link cpo}. */
-export const cpoEntry = defineLoss<CpoOptions>({
+export const cpoEntry = defineLoss({
   id: 'cpo',
   summary: 'Adds the likelihood of the chosen response to DPO without its reference.',
   gradient: 'As DPO with h = c - j, plus a constant push of the chosen response of nllWeight a token.',
@@ -33,16 +37,7 @@ export const cpoEntry = defineLoss<CpoOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: true,
-  options: {
-    beta: betaField({
-      default: 0.1,
-      usual: [0.01, 0.5],
-      effect: 'Larger lets a pair rest sooner; there is no reference to hold to.',
-      defaultFrom: 'paper',
-    }),
-    nllWeight: nllWeightField({ default: 1, usual: [0, 2], defaultFrom: "paper; a token as in its authors' code" }),
-    labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper' }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta, nllWeight, labelSmoothing }) => {
     const policy = policyLogprobs(logprobs);
     const score = margin(policy);

@@ -1,8 +1,7 @@
 import type { LossState, PairArrays, PairLogprobs, PairLosses, PreferenceLoss } from '@metaapo/core/contracts';
-import { MetaapoError } from '@metaapo/core/contracts';
+import { MetaapoError, parseOptions } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
-import type { OptionFields } from './option-fields.js';
-import { optionProblems, resolveOptions } from './option-fields.js';
+import type { z } from 'zod';
 import { detached } from './stable-ops.js';
 
 /** A preference loss of this package: the contract, with the warnings that its options raise. */
@@ -36,7 +35,7 @@ export interface LossWords {
 }
 
 /** What is constant about a loss: everything that the docs and the plugin say of it. */
-export interface LossDefinition<Options extends object> extends LossWords {
+export interface LossDefinition<Schema extends z.ZodObject = z.ZodObject> extends LossWords {
   readonly id: string;
   /** The formula in plain text; letters as in the README of this package, or explained in `letters`. */
   readonly formula: string;
@@ -44,77 +43,71 @@ export interface LossDefinition<Options extends object> extends LossWords {
   /** Rewards for the loss of a reward model; log-probabilities by default. */
   readonly reads?: 'logprobs' | 'rewards';
   readonly aggregation: 'sum' | 'mean';
-  readonly isReferenceFree: boolean | ((options: Readonly<Required<Options>>) => boolean);
+  readonly isReferenceFree: boolean | ((options: z.output<Schema>) => boolean);
   readonly couplesPairs?: boolean;
   readonly ranksPairs?: boolean;
-  readonly options: OptionFields<Options>;
+  /** Its options. Their metadata may say where a default comes from, and what is usual: outside of it they are warned of. */
+  readonly options: Schema;
   /** Margin over which its logit grows by one: 1 / beta by default, or 1 where there is no beta. */
   readonly marginUnit?: number;
-  /** What two options say together that neither says alone; a sentence when it cannot be, else `undefined`. */
-  conflict?(options: Readonly<Required<Options>>): string | undefined;
   /** Warnings about options that each alone are usual and together are not. */
-  advice?(options: Readonly<Required<Options>>): readonly string[];
+  advice?(options: z.output<Schema>): readonly string[];
   /** What the loss remembers from batch to batch. */
   readonly memory?: {
     readonly initialState: LossState;
-    nextState(state: LossState, options: Readonly<Required<Options>>, logprobs: PairArrays): LossState;
+    nextState(state: LossState, options: z.output<Schema>, logprobs: PairArrays): LossState;
   };
   /** The mathematics. Runs inside `tf.tidy`; rewards are detached by the caller. */
-  evaluate(logprobs: PairLogprobs, options: Readonly<Required<Options>>, state?: LossState): PairLosses;
+  evaluate(logprobs: PairLogprobs, options: z.output<Schema>, state?: LossState): PairLosses;
 }
 
 /** A loss definition that can be created from options. */
-export interface LossEntry<Options extends object> extends LossDefinition<Options> {
-  /** Standard Schema of the options. */
-  readonly schema: OptionsSchema<Options>;
+export interface LossEntry<Schema extends z.ZodObject = z.ZodObject> extends LossDefinition<Schema> {
   /** @throws MetaapoError with code `config` for an option that is unknown or not accepted. */
-  create(options?: Options): CatalogueLoss;
-}
-
-/** The part of Standard Schema version 1 that a plugin host needs. */
-export interface OptionsSchema<Options> {
-  readonly '~standard': {
-    readonly version: 1;
-    readonly vendor: 'metaapo';
-    validate(
-      value: unknown,
-    ):
-      | { readonly value: Options }
-      | { readonly issues: readonly { readonly message: string; readonly path: readonly string[] }[] };
-  };
+  create(options?: z.input<Schema>): CatalogueLoss;
 }
 
 /** Makes a loss definition creatable. */
-export function defineLoss<Options extends object>(definition: LossDefinition<Options>): LossEntry<Options> {
+export function defineLoss<Schema extends z.ZodObject>(definition: LossDefinition<Schema>): LossEntry<Schema> {
   return Object.freeze({
     ...definition,
-    schema: optionsSchema(definition.options),
-    create: (options: Options = {} as Options) => createLoss(definition, options),
+    create: (options: z.input<Schema> = {} as z.input<Schema>) => createLoss(definition, options),
   });
 }
 
-function createLoss<Options extends object>(definition: LossDefinition<Options>, given: Options): CatalogueLoss {
-  const { options, warnings } = resolveOptions(definition.id, definition.options, given);
-  const conflict = definition.conflict?.(options);
-  if (conflict !== undefined) throw new MetaapoError('config', conflict, { where: `loss ${definition.id}` });
+function createLoss<Schema extends z.ZodObject>(
+  definition: LossDefinition<Schema>,
+  given: z.input<Schema>,
+): CatalogueLoss {
+  const options = parseOptions(`loss ${definition.id}`, definition.options, given) as z.output<Schema>;
   const { isReferenceFree } = definition;
   return pureLoss({
     id: definition.id,
-    options: options as Readonly<Record<string, unknown>>,
+    options,
     ...(definition.reads ? { reads: definition.reads } : {}),
     aggregation: definition.aggregation,
     isReferenceFree: typeof isReferenceFree === 'boolean' ? isReferenceFree : isReferenceFree(options),
     ...(definition.couplesPairs ? { couplesPairs: true } : {}),
     ...(definition.ranksPairs ? { ranksPairs: true } : {}),
     ...boundMemory(definition, options),
-    warnings: Object.freeze([...warnings, ...(definition.advice?.(options) ?? [])]),
+    warnings: Object.freeze([...unusual(definition, options), ...(definition.advice?.(options) ?? [])]),
     compute: (logprobs: PairLogprobs, state?: LossState) => definition.evaluate(logprobs, options, state),
   });
 }
 
-function boundMemory<Options extends object>(
-  { memory }: LossDefinition<Options>,
-  options: Readonly<Required<Options>>,
+/** A warning for each option outside of what its metadata calls usual. */
+function unusual({ id, options: { shape } }: LossDefinition, options: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(shape as Readonly<Record<string, z.ZodType>>).flatMap(([name, option]) => {
+    const { usual, description } = option.meta() ?? {};
+    const value = options[name];
+    if (!Array.isArray(usual) || typeof value !== 'number' || (value >= usual[0] && value <= usual[1])) return [];
+    return [`loss ${id}: ${name} ${value} is outside the usual ${usual[0]} to ${usual[1]}. ${description}`];
+  });
+}
+
+function boundMemory<Schema extends z.ZodObject>(
+  { memory }: LossDefinition<Schema>,
+  options: z.output<Schema>,
 ): Pick<PreferenceLoss, 'initialState' | 'nextState'> {
   if (memory === undefined) return {};
   return {
@@ -154,18 +147,4 @@ function checkShapes(logprobs: PairLogprobs, lossId: string): void {
       });
     }
   }
-}
-
-/** Standard Schema of an option's fields. */
-export function optionsSchema<Options extends object>(fields: OptionFields<Options>): OptionsSchema<Options> {
-  return {
-    '~standard': {
-      version: 1,
-      vendor: 'metaapo',
-      validate: (value) => {
-        const issues = optionProblems(fields, value ?? {});
-        return issues.length === 0 ? { value: (value ?? {}) as Options } : { issues };
-      },
-    },
-  };
 }

@@ -1,21 +1,30 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logisticLoss, logRatios, margin, scaledRewards } from './margins.js';
-import { numberField } from './option-fields.js';
+import { betaOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.05, usual: [0.01, 0.5], defaultFrom: 'paper, section B.1' }),
+  tau: z
+    .number()
+    .min(1e-6)
+    .lt(1)
+    .default(0.05)
+    .meta({
+      description: 'Smaller switches more abruptly from the logistic loss (z < 0) to the exponential one (z > 0).',
+      usual: [0.01, 0.2],
+      defaultFrom: 'paper, section E',
+    }),
+});
 
 /** Options of {@link discopop}. */
-export interface DiscopopOptions {
-  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.05. Larger holds the policy closer to the reference. */
-  readonly beta?: number;
-  /** Temperature of the blend, above 0 to below 1; default 0.05. Smaller switches more abruptly. */
-  readonly tau?: number;
-}
+export type DiscopopOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link discopop}. */
-export const discopopEntry = defineLoss<DiscopopOptions>({
+export const discopopEntry = defineLoss({
   id: 'discopop',
   summary: 'Blends the logistic and the exponential loss by the margin, as found by a search over programs.',
   gradient:
@@ -33,16 +42,7 @@ export const discopopEntry = defineLoss<DiscopopOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: {
-    beta: betaField({ default: 0.05, usual: [0.01, 0.5], defaultFrom: 'paper, section B.1' }),
-    tau: numberField({
-      default: 0.05,
-      bounds: { above: 0, below: 1 },
-      usual: [0.01, 0.2],
-      effect: 'Smaller switches more abruptly from the logistic loss (z < 0) to the exponential one (z > 0).',
-      defaultFrom: 'paper, section E',
-    }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta, tau }) => {
     const ratios = logRatios(logprobs, 'discopop');
     const score = margin(ratios);

@@ -1,27 +1,33 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField, labelSmoothingField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
-import type { FDivergence } from './f-divergence.js';
-import { fDivergenceField, fDivergenceMargin } from './f-divergence.js';
+import { alphaAdvice, fDivergenceMargin, fDivergenceOption } from './f-divergence.js';
 import { logRatios, margin, policyLogprobs, scaledRewards, smoothedLogisticLoss } from './margins.js';
-import { booleanField } from './option-fields.js';
+import { betaOption, labelSmoothingOption } from './shared-options.js';
+
+const schema = z
+  .strictObject({
+    beta: betaOption({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper' }),
+    labelSmoothing: labelSmoothingOption({ default: 0, defaultFrom: 'paper (plain DPO)' }),
+    referenceFree: z.boolean().default(false).meta({
+      description: 'True drops the reference: nothing then holds the policy where it started.',
+      defaultFrom: 'paper',
+    }),
+    fDivergence: fDivergenceOption,
+  })
+  .superRefine(({ referenceFree, fDivergence: { kind } }, context) => {
+    if (!referenceFree || kind === 'reverse-kl') return;
+    const message = `fDivergence ${kind} compares the policy with a reference, so referenceFree must be false`;
+    context.addIssue({ code: 'custom', path: ['referenceFree'], message });
+  });
 
 /** Options of {@link dpo}. */
-export interface DpoOptions {
-  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. Larger holds the policy closer to the reference. */
-  readonly beta?: number;
-  /** Probability that a label is wrong, 0 to below 0.5; default 0. Above 0 the loss is cDPO and margins stay bounded. */
-  readonly labelSmoothing?: number;
-  /** True compares the policy's own log-probabilities, as if the reference were uniform; default false. */
-  readonly referenceFree?: boolean;
-  /** Divergence that ties the policy to the reference; default `{ kind: 'reverse-kl' }`. */
-  readonly fDivergence?: FDivergence;
-}
+export type DpoOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link dpo}. */
-export const dpoEntry = defineLoss<DpoOptions>({
+export const dpoEntry = defineLoss({
   id: 'dpo',
   summary: 'Widens the gap between chosen and rejected log-ratios by logistic regression on their difference.',
   gradient:
@@ -48,20 +54,8 @@ export const dpoEntry = defineLoss<DpoOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: (options) => options.referenceFree,
-  options: {
-    beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper' }),
-    labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper (plain DPO)' }),
-    referenceFree: booleanField({
-      default: false,
-      effect: 'True drops the reference: nothing then holds the policy where it started.',
-      defaultFrom: 'paper',
-    }),
-    fDivergence: fDivergenceField,
-  },
-  conflict: ({ referenceFree, fDivergence }) =>
-    referenceFree && fDivergence.kind !== 'reverse-kl'
-      ? `fDivergence ${fDivergence.kind} compares the policy with a reference, so referenceFree must be false`
-      : undefined,
+  options: schema,
+  advice: ({ fDivergence }) => alphaAdvice(fDivergence),
   evaluate: (logprobs, { beta, labelSmoothing, referenceFree, fDivergence }) => {
     const ratios = referenceFree ? policyLogprobs(logprobs) : logRatios(logprobs, 'dpo');
     const logits = tf.mul(fDivergenceMargin(ratios, fDivergence), beta) as Tensor1D;

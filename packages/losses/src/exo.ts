@@ -1,23 +1,28 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField, labelSmoothingField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards } from './margins.js';
+import { betaOption, labelSmoothingOption } from './shared-options.js';
 import { logSigmoid } from './stable-ops.js';
-
-/** Options of {@link exo}. */
-export interface ExoOptions {
-  /** Scale of the policy's log-ratios, > 0, usually 0.01 to 1; default 0.1. */
-  readonly beta?: number;
-  /** Probability mass given to the rejected response, below 0.5; default 1e-3. 0 stands for 1e-3: the KL needs log e. */
-  readonly labelSmoothing?: number;
-}
 
 const SMALLEST_SMOOTHING = 1e-3;
 
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.1, usual: [0.01, 1], defaultFrom: 'paper, section B (beta_r)' }),
+  labelSmoothing: labelSmoothingOption({
+    default: SMALLEST_SMOOTHING,
+    description: 'Larger moves the target from certainty towards a coin toss; 0 stands for 1e-3.',
+    defaultFrom: 'common implementation',
+  }),
+});
+
+/** Options of {@link exo}. */
+export type ExoOptions = z.input<typeof schema>;
+
 /** Everything that is constant about {@link exo}. */
-export const exoEntry = defineLoss<ExoOptions>({
+export const exoEntry = defineLoss({
   id: 'exo',
   summary: 'Matches the policy to the smoothed label by the reverse KL divergence, which seeks one mode.',
   gradient:
@@ -38,14 +43,7 @@ export const exoEntry = defineLoss<ExoOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: {
-    beta: betaField({ default: 0.1, usual: [0.01, 1], defaultFrom: 'paper, section B (beta_r)' }),
-    labelSmoothing: labelSmoothingField({
-      default: SMALLEST_SMOOTHING,
-      effect: 'Larger moves the target from certainty towards a coin toss; 0 stands for 1e-3.',
-      defaultFrom: 'common implementation',
-    }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta, labelSmoothing }) => {
     const epsilon = labelSmoothing === 0 ? SMALLEST_SMOOTHING : labelSmoothing;
     const ratios = logRatios(logprobs, 'exo');

@@ -1,18 +1,25 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards } from './margins.js';
+import { betaOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({
+    default: 0.1,
+    usual: [0.01, 0.5],
+    description: 'A pair stops training once h exceeds 1 / beta: larger stops earlier.',
+    defaultFrom: 'convention',
+  }),
+});
 
 /** Options of {@link hinge}. */
-export interface HingeOptions {
-  /** Reciprocal of the wanted margin in nats, > 0, usually 0.01 to 0.5; default 0.1 (a margin of 10 nats). */
-  readonly beta?: number;
-}
+export type HingeOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link hinge}. */
-export const hingeEntry = defineLoss<HingeOptions>({
+export const hingeEntry = defineLoss({
   id: 'hinge',
   summary: 'Pushes each pair until its margin reaches 1 / beta, then leaves it alone.',
   gradient: 'Constant, beta on each side, below a margin of 1 / beta; exactly 0 above it.',
@@ -35,14 +42,7 @@ export const hingeEntry = defineLoss<HingeOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: {
-    beta: betaField({
-      default: 0.1,
-      usual: [0.01, 0.5],
-      effect: 'A pair stops training once h exceeds 1 / beta: larger stops earlier.',
-      defaultFrom: 'convention',
-    }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'hinge');
     const score = margin(ratios);

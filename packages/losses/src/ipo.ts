@@ -1,18 +1,25 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards } from './margins.js';
+import { betaOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({
+    default: 0.1,
+    usual: [0.01, 1],
+    description: 'Larger asks for a smaller margin, 1 / (2 beta), and so stays closer to the reference.',
+    defaultFrom: 'convention',
+  }),
+});
 
 /** Options of {@link ipo}. */
-export interface IpoOptions {
-  /** Regularisation tau of the paper, > 0, usually 0.01 to 1; default 0.1, a target margin of 5 nats a token. */
-  readonly beta?: number;
-}
+export type IpoOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link ipo}. */
-export const ipoEntry = defineLoss<IpoOptions>({
+export const ipoEntry = defineLoss({
   id: 'ipo',
   summary: 'Pulls the margin a token to a fixed target, from below and from above.',
   gradient: 'Linear in the distance from the target 1 / (2 beta): a pair beyond it is pulled back.',
@@ -30,14 +37,7 @@ export const ipoEntry = defineLoss<IpoOptions>({
   ],
   aggregation: 'mean',
   isReferenceFree: false,
-  options: {
-    beta: betaField({
-      default: 0.1,
-      usual: [0.01, 1],
-      effect: 'Larger asks for a smaller margin, 1 / (2 beta), and so stays closer to the reference.',
-      defaultFrom: 'convention',
-    }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'ipo');
     const score = margin(ratios);

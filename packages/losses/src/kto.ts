@@ -2,10 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards } from './margins.js';
-import { divergenceEstimate, type KtoOptions, ktoFields, prospectLoss } from './prospect-loss.js';
+import { divergenceEstimate, type KtoOptions, ktoSchema, prospectLoss } from './prospect-loss.js';
 
 /** Everything that is constant about {@link kto}. */
-export const ktoEntry = defineLoss<KtoOptions>({
+export const ktoEntry = defineLoss({
   id: 'kto',
   summary: 'Judges each response alone, as a gain or a loss against how far the policy has already moved.',
   gradient: 'beta * s(1 - s), s = sigmoid(beta (r - z)): strongest near the reference point z, fading both ways.',
@@ -29,7 +29,7 @@ export const ktoEntry = defineLoss<KtoOptions>({
   aggregation: 'sum',
   isReferenceFree: false,
   couplesPairs: true,
-  options: ktoFields,
+  options: ktoSchema,
   evaluate: (logprobs, options) => {
     const ratios = logRatios(logprobs, 'kto');
     const chosenLoss = prospectLoss(ratios.chosen, divergenceEstimate(ratios.rejected), 'desirable', options);

@@ -1,19 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
-import { betaField, labelSmoothingField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards, smoothedLogisticLoss } from './margins.js';
+import { betaOption, labelSmoothingOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({ default: 5, usual: [1, 10], defaultFrom: 'paper' }),
+  labelSmoothing: labelSmoothingOption({ default: 0, defaultFrom: 'paper' }),
+});
 
 /** Options of {@link lengthNormalizedDpo}. */
-export interface LengthNormalizedDpoOptions {
-  /** Reward scale on mean log-ratios, > 0, usually 1 to 10; default 5. DPO's 0.1 would hardly train. */
-  readonly beta?: number;
-  /** Probability that a label is wrong, 0 to below 0.5; default 0. */
-  readonly labelSmoothing?: number;
-}
+export type LengthNormalizedDpoOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link lengthNormalizedDpo}. */
-export const lengthNormalizedDpoEntry = defineLoss<LengthNormalizedDpoOptions>({
+export const lengthNormalizedDpoEntry = defineLoss({
   id: 'length-normalized-dpo',
   summary: 'Is DPO on mean log-ratios, so that long answers have no larger say.',
   gradient: 'As DPO with h a token: each token of a response gets 1 / length of the push.',
@@ -30,10 +31,7 @@ export const lengthNormalizedDpoEntry = defineLoss<LengthNormalizedDpoOptions>({
   ],
   aggregation: 'mean',
   isReferenceFree: false,
-  options: {
-    beta: betaField({ default: 5, usual: [1, 10], defaultFrom: 'paper' }),
-    labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper' }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta, labelSmoothing }) => {
     const ratios = logRatios(logprobs, 'length-normalized-dpo');
     const score = margin(ratios);

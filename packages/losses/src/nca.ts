@@ -1,17 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logisticLoss, logRatios, margin, scaledRewards } from './margins.js';
+import { betaOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.01, usual: [1e-3, 0.5], defaultFrom: 'paper, section C (alpha)' }),
+});
 
 /** Options of {@link nca}. */
-export interface NcaOptions {
-  /** Reward scale, > 0, usually 1e-3 to 0.5; default 0.01. Larger holds the policy closer to the reference. */
-  readonly beta?: number;
-}
+export type NcaOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link nca}. */
-export const ncaEntry = defineLoss<NcaOptions>({
+export const ncaEntry = defineLoss({
   id: 'nca',
   summary: 'Raises the chosen reward as data and lowers both rewards as noise.',
   gradient:
@@ -29,7 +31,7 @@ export const ncaEntry = defineLoss<NcaOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: { beta: betaField({ default: 0.01, usual: [1e-3, 0.5], defaultFrom: 'paper, section C (alpha)' }) },
+  options: schema,
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'nca');
     const rewards = scaledRewards(ratios, beta);

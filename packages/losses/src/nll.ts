@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { margin, policyLogprobs, scaledRewards } from './margins.js';
 
 /** Everything that is constant about {@link nll}. */
-export const nllEntry = defineLoss<object>({
+export const nllEntry = defineLoss({
   id: 'nll',
   summary: 'Is the negative log-likelihood a token of the chosen response: supervised fine-tuning, for weighted sums.',
   gradient: 'Constant: every token of the chosen response is pushed up by 1 / length; the rejected one is not read.',
@@ -16,7 +17,7 @@ export const nllEntry = defineLoss<object>({
   ],
   aggregation: 'mean',
   isReferenceFree: true,
-  options: {},
+  options: z.strictObject({}),
   evaluate: (logprobs) => {
     const means = policyLogprobs(logprobs);
     // TensorFlow.js refuses to differentiate with respect to what was not read.

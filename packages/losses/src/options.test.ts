@@ -6,6 +6,17 @@ it('takes an option that is undefined for absent', () => {
   expect(dpo({ beta: undefined } as object).warnings).toEqual([]);
 });
 
+it('warns of what its schema calls unusual, and refuses what it does not accept', () => {
+  expect(dpo({ beta: 0.9 }).warnings).toEqual([
+    'loss dpo: beta 0.9 is outside the usual 0.01 to 0.5. Larger holds the policy closer to the reference; smaller lets it move further.',
+  ]);
+  expect(dpo({ fDivergence: { kind: 'alpha', alpha: 0.05 } }).warnings).toEqual([
+    'loss dpo: alpha 0.05 is outside the usual 0.1 to 1: it is hardly another than the reverse KL.',
+  ]);
+  expect(() => dpo({ beta: 0 })).toThrow('loss dpo beta: it is not accepted. Expected a number from 0.000001 to 1000');
+  expect(() => dpo({ referenceFree: true, fDivergence: { kind: 'js' } })).toThrow('referenceFree must be false');
+});
+
 it('warns of a SimPO margin that does not fit beta, though each alone is usual', () => {
   expect(simpo({ beta: 2.5, gamma: 0.6 }).warnings).toEqual([]);
   expect(simpo({ beta: 2, gamma: 3 }).warnings).toEqual([

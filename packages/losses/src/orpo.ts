@@ -1,22 +1,27 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logisticLoss, margin, policyLogprobs, scaledRewards } from './margins.js';
-import { nllWeightField } from './nll-weight-field.js';
+import { betaOption, nllWeightOption } from './shared-options.js';
 import { logOneMinusExp } from './stable-ops.js';
 
+const schema = z.strictObject({
+  beta: betaOption({
+    default: 0.1,
+    usual: [0.05, 1],
+    description: 'Larger gives the preference more say against the likelihood.',
+    defaultFrom: 'paper (lambda)',
+  }),
+  nllWeight: nllWeightOption({ default: 1, usual: [0, 2], defaultFrom: 'paper' }),
+});
+
 /** Options of {@link orpo}. */
-export interface OrpoOptions {
-  /** Weight of the odds-ratio term, lambda of the paper, > 0, usually 0.05 to 1; default 0.1. */
-  readonly beta?: number;
-  /** Weight of the negative log-likelihood a token of the chosen response, >= 0; default 1. */
-  readonly nllWeight?: number;
-}
+export type OrpoOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link orpo}. */
-export const orpoEntry = defineLoss<OrpoOptions>({
+export const orpoEntry = defineLoss({
   id: 'orpo',
   summary: 'Fine-tunes on the chosen response while the odds against the rejected one are kept up.',
   gradient:
@@ -35,15 +40,7 @@ export const orpoEntry = defineLoss<OrpoOptions>({
   ],
   aggregation: 'mean',
   isReferenceFree: true,
-  options: {
-    beta: betaField({
-      default: 0.1,
-      usual: [0.05, 1],
-      effect: 'Larger gives the preference more say against the likelihood.',
-      defaultFrom: 'paper (lambda)',
-    }),
-    nllWeight: nllWeightField({ default: 1, usual: [0, 2], defaultFrom: 'paper' }),
-  },
+  options: schema,
   marginUnit: 1,
   evaluate: (logprobs, { beta, nllWeight }) => {
     const means = policyLogprobs(logprobs);

@@ -3,12 +3,12 @@ import { catalogue } from './catalogue.js';
 import type { LossEntry } from './define-loss.js';
 import { weightedSumPart } from './weighted-sum.js';
 
-function partOf<Options extends object>(entry: LossEntry<Options>): AnyPart {
+function partOf(entry: LossEntry): AnyPart {
   return definePart({
     slot: LOSS,
     id: entry.id,
     summary: entry.summary,
-    options: entry.schema,
+    options: entry.options,
     create: (options) => entry.create(options),
   });
 }
@@ -17,5 +17,5 @@ function partOf<Options extends object>(entry: LossEntry<Options>): AnyPart {
 export default definePlugin({
   name: '@metaapo/losses',
   contract: CONTRACT,
-  parts: [...catalogue.map((entry) => partOf(entry as LossEntry<object>)), weightedSumPart],
+  parts: [...catalogue.map((entry) => partOf(entry as LossEntry)), weightedSumPart],
 });

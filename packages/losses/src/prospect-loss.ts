@@ -1,29 +1,23 @@
 import type { Scalar, Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
-import type { OptionField, OptionFields } from './option-fields.js';
-import { numberField } from './option-fields.js';
+import { z } from 'zod';
+import { betaOption, weight } from './shared-options.js';
 import { detached } from './stable-ops.js';
 
+/** Options of KTO, on pairs and without partners, as their schema. */
+export const ktoSchema = z.strictObject({
+  beta: betaOption({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper' }),
+  desirableWeight: sideWeight('Larger pulls chosen responses up harder.'),
+  undesirableWeight: sideWeight('Larger pushes rejected responses down harder.'),
+});
+
 /** Options of KTO, on pairs and without partners. */
-export interface KtoOptions {
-  /** Risk aversion and reward scale, > 0, usually 0.01 to 0.5; default 0.1. */
-  readonly beta?: number;
-  /** lambda_D, weight of chosen or desirable responses, >= 0, usually 0.5 to 2; default 1. */
-  readonly desirableWeight?: number;
-  /** lambda_U, weight of rejected or undesirable responses, >= 0, usually 0.5 to 2; default 1. */
-  readonly undesirableWeight?: number;
-}
+export type KtoOptions = z.input<typeof ktoSchema>;
 
-/** The fields of {@link KtoOptions}. */
-export const ktoFields: OptionFields<KtoOptions> = {
-  beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper' }),
-  desirableWeight: weightField('Larger pulls chosen responses up harder.'),
-  undesirableWeight: weightField('Larger pushes rejected responses down harder.'),
-};
-
-function weightField(effect: string): OptionField<number> {
-  return numberField({ default: 1, bounds: { atLeast: 0 }, usual: [0.5, 2], effect, defaultFrom: 'paper' });
+function sideWeight(description: string) {
+  return weight(0)
+    .default(1)
+    .meta({ description, usual: [0.5, 2], defaultFrom: 'paper' });
 }
 
 /** max(0, mean log-ratio), a detached scalar: the reference point z of {@link prospectLoss}. */
@@ -36,7 +30,7 @@ export function prospectLoss(
   logRatio: Tensor1D,
   referencePoint: Scalar,
   label: 'desirable' | 'undesirable',
-  { beta, desirableWeight, undesirableWeight }: Readonly<Required<KtoOptions>>,
+  { beta, desirableWeight, undesirableWeight }: z.output<typeof ktoSchema>,
 ): Tensor1D {
   const gain = tf.mul(tf.sub(logRatio, referencePoint), beta);
   return label === 'desirable'

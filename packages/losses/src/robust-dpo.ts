@@ -1,20 +1,25 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField, labelSmoothingField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logisticLoss, logRatios, margin, scaledRewards } from './margins.js';
+import { betaOption, labelSmoothingOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.01, usual: [0.005, 0.5], defaultFrom: 'paper, section B' }),
+  labelSmoothing: labelSmoothingOption({
+    default: 0.1,
+    description: 'Larger corrects for more flipped labels; the variance grows as 1 / (1 - 2e).',
+    defaultFrom: 'paper, section 6',
+  }),
+});
 
 /** Options of {@link robustDpo}. */
-export interface RobustDpoOptions {
-  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.01. Larger holds the policy closer to the reference. */
-  readonly beta?: number;
-  /** Known share of flipped labels, 0 to below 0.5; default 0.1. Larger corrects for more noise, with more variance. */
-  readonly labelSmoothing?: number;
-}
+export type RobustDpoOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link robustDpo}. */
-export const robustDpoEntry = defineLoss<RobustDpoOptions>({
+export const robustDpoEntry = defineLoss({
   id: 'robust-dpo',
   summary: 'Undoes, on average, a known share of flipped labels in DPO.',
   gradient:
@@ -32,14 +37,7 @@ export const robustDpoEntry = defineLoss<RobustDpoOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: {
-    beta: betaField({ default: 0.01, usual: [0.005, 0.5], defaultFrom: 'paper, section B' }),
-    labelSmoothing: labelSmoothingField({
-      default: 0.1,
-      effect: 'Larger corrects for more flipped labels; the variance grows as 1 / (1 - 2e).',
-      defaultFrom: 'paper, section 6',
-    }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta, labelSmoothing }) => {
     const ratios = logRatios(logprobs, 'robust-dpo');
     const score = margin(ratios);

@@ -1,20 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logisticLoss, logRatios, margin, scaledRewards, withTokenNll } from './margins.js';
-import { nllWeightField } from './nll-weight-field.js';
+import { betaOption, nllWeightOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'convention' }),
+  nllWeight: nllWeightOption({ default: 1, usual: [0, 2], defaultFrom: 'Pang et al. (alpha)' }),
+});
 
 /** Options of {@link rpo}. */
-export interface RpoOptions {
-  /** Reward scale, > 0, usually 0.01 to 0.5; default 0.1. Larger holds the policy closer to the reference. */
-  readonly beta?: number;
-  /** Weight of the chosen response's negative log-likelihood a token, >= 0, usually 0.1 to 2; default 1. alpha of Pang et al. */
-  readonly nllWeight?: number;
-}
+export type RpoOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link rpo}. */
-export const rpoEntry = defineLoss<RpoOptions>({
+export const rpoEntry = defineLoss({
   id: 'rpo',
   summary: 'Adds the likelihood of the chosen response to DPO.',
   gradient: "DPO's, plus a constant push of the chosen response of nllWeight a token.",
@@ -32,10 +32,7 @@ export const rpoEntry = defineLoss<RpoOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: {
-    beta: betaField({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'convention' }),
-    nllWeight: nllWeightField({ default: 1, usual: [0, 2], defaultFrom: 'Pang et al. (alpha)' }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta, nllWeight }) => {
     const ratios = logRatios(logprobs, 'rpo');
     const score = margin(ratios);

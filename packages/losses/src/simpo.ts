@@ -1,23 +1,34 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField, labelSmoothingField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { margin, policyLogprobs, scaledRewards, smoothedLogisticLoss } from './margins.js';
-import { numberField } from './option-fields.js';
+import { betaOption, labelSmoothingOption, weight } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({
+    default: 2.5,
+    usual: [2, 10],
+    description:
+      'Larger flattens the loss for pairs already apart; far below 2 the policy is known to collapse to repetition.',
+    defaultFrom: 'paper (2 to 2.5 in most of its settings)',
+  }),
+  gamma: weight(0)
+    .default(0.6)
+    .meta({
+      description: 'Larger asks for more separation between chosen and rejected; too large degrades the text.',
+      usual: [0, 8],
+      defaultFrom: 'MetaAPO; the paper sets 0.1 to 0.8 times beta',
+    }),
+  labelSmoothing: labelSmoothingOption({ default: 0, defaultFrom: 'paper' }),
+});
 
 /** Options of {@link simpo}. */
-export interface SimpoOptions {
-  /** Reward scale on mean log-probabilities, > 0, usually 2 to 10; default 2.5. DPO's 0.1 lets the policy collapse. */
-  readonly beta?: number;
-  /** Target margin of the rewards, >= 0, usually 0.1 to 0.8 times beta; default 0.6. Larger asks for more separation. */
-  readonly gamma?: number;
-  /** Probability that a label is wrong, 0 to below 0.5; default 0. */
-  readonly labelSmoothing?: number;
-}
+export type SimpoOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link simpo}. */
-export const simpoEntry = defineLoss<SimpoOptions>({
+export const simpoEntry = defineLoss({
   id: 'simpo',
   summary: 'Compares mean log-probabilities with a target margin, and needs no reference.',
   gradient: 'beta * sigmoid(-z), split over the tokens of each response, so that long ones are pushed less a token.',
@@ -35,23 +46,7 @@ export const simpoEntry = defineLoss<SimpoOptions>({
   ],
   aggregation: 'mean',
   isReferenceFree: true,
-  options: {
-    beta: betaField({
-      default: 2.5,
-      usual: [2, 10],
-      effect:
-        'Larger flattens the loss for pairs already apart; far below 2 the policy is known to collapse to repetition.',
-      defaultFrom: 'paper (2 to 2.5 in most of its settings)',
-    }),
-    gamma: numberField({
-      default: 0.6,
-      bounds: { atLeast: 0 },
-      usual: [0, 8],
-      effect: 'Larger asks for more separation between chosen and rejected; too large degrades the text.',
-      defaultFrom: 'MetaAPO; the paper sets 0.1 to 0.8 times beta',
-    }),
-    labelSmoothing: labelSmoothingField({ default: 0, defaultFrom: 'paper' }),
-  },
+  options: schema,
   advice: gammaAdvice,
   evaluate: (logprobs, { beta, gamma, labelSmoothing }) => {
     const means = policyLogprobs(logprobs);
@@ -65,7 +60,7 @@ export const simpoEntry = defineLoss<SimpoOptions>({
   },
 });
 
-function gammaAdvice({ beta, gamma }: Readonly<Required<SimpoOptions>>): readonly string[] {
+function gammaAdvice({ beta, gamma }: z.output<typeof schema>): readonly string[] {
   const ratio = gamma / beta;
   if (ratio >= 0.1 && ratio <= 0.8) return [];
   const effect = ratio < 0.1 ? 'hardly asks for a margin' : 'asks for a margin that degrades the text';

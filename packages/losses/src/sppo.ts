@@ -1,17 +1,24 @@
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logRatios, margin, scaledRewards } from './margins.js';
+import { betaOption } from './shared-options.js';
+
+const schema = z.strictObject({
+  beta: betaOption({
+    default: 1e-3,
+    usual: [5e-4, 0.1],
+    description: 'Smaller sets the targets +-1 / (2 beta) further away and makes every gradient larger.',
+    defaultFrom: 'paper (eta 1e3)',
+  }),
+});
 
 /** Options of {@link sppo}. */
-export interface SppoOptions {
-  /** 1 / eta of the paper, > 0, usually 5e-4 to 0.1; default 1e-3, a target of 500 nats in each direction. */
-  readonly beta?: number;
-}
+export type SppoOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link sppo}. */
-export const sppoEntry = defineLoss<SppoOptions>({
+export const sppoEntry = defineLoss({
   id: 'sppo',
   summary: 'Regresses the chosen log-ratio to +1 / (2 beta) and the rejected one to -1 / (2 beta).',
   gradient: 'Linear in the distance of each log-ratio from its own target, so the chosen one has to rise by itself.',
@@ -28,14 +35,7 @@ export const sppoEntry = defineLoss<SppoOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: {
-    beta: betaField({
-      default: 1e-3,
-      usual: [5e-4, 0.1],
-      effect: 'Smaller sets the targets +-1 / (2 beta) further away and makes every gradient larger.',
-      defaultFrom: 'paper (eta 1e3)',
-    }),
-  },
+  options: schema,
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'sppo');
     const target = 1 / (2 * beta);

@@ -1,8 +1,7 @@
-import { MetaapoError } from '@metaapo/core/contracts';
+import { MetaapoError, parseOptions } from '@metaapo/core/contracts';
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { resolveOptions } from './option-fields.js';
-import { divergenceEstimate, type KtoOptions, ktoFields, prospectLoss } from './prospect-loss.js';
+import { divergenceEstimate, type KtoOptions, ktoSchema, prospectLoss } from './prospect-loss.js';
 import { detached } from './stable-ops.js';
 
 /** Log-probabilities of N labelled responses, and of M >= 1 mismatched ones that estimate the divergence; borrowed. */
@@ -41,7 +40,7 @@ export interface UnpairedLosses {
  * not fit, for labels other than 0 and 1, and when there is no mismatched response
  */
 export function unpairedKto(logprobs: UnpairedLogprobs, options: KtoOptions = {}): UnpairedLosses {
-  const settings = resolveOptions('unpaired-kto', ktoFields, options).options;
+  const settings = parseOptions('loss unpaired-kto', ktoSchema, options);
   checkInputs(logprobs);
   return tf.tidy(() => {
     const ratio: Tensor1D = tf.sub(logprobs.policy, logprobs.reference);

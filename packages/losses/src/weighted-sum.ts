@@ -5,14 +5,12 @@ import {
   MetaapoError,
   type PairLogprobs,
   type PairLosses,
-  type PartDefinition,
   type PreferenceLoss,
 } from '@metaapo/core/contracts';
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
+import { z } from 'zod';
 import { aggregated, scaleArray, scaleTensor } from './aggregated.js';
-import { optionsSchema } from './define-loss.js';
-import type { OptionField } from './option-fields.js';
 
 /** A loss of a weighted sum, with its weight. */
 export interface WeightedLoss {
@@ -21,10 +19,19 @@ export interface WeightedLoss {
   readonly weight?: number;
 }
 
+const schema = z.strictObject({
+  losses: z
+    .array(z.looseObject({ id: z.string().min(1).max(100), weight: z.number().gt(0).max(1e6).default(1) }))
+    .min(1)
+    .max(32)
+    .readonly()
+    .describe(
+      'Losses by id, each with its own options and a weight, 1 where none is given; the first decides score and rewards.',
+    ),
+});
+
 /** Options of the part `weighted-sum`: losses by id with their own options, and a weight each. */
-export interface WeightedSumOptions {
-  readonly losses: readonly { readonly id: string; readonly weight?: number; readonly [option: string]: unknown }[];
-}
+export type WeightedSumOptions = z.input<typeof schema>;
 
 /**
  * A sum of losses over the same pairs.
@@ -109,26 +116,12 @@ function memoryOf(losses: readonly PreferenceLoss[]): Partial<Pick<PreferenceLos
   };
 }
 
-const lossesField: OptionField<WeightedSumOptions['losses']> = {
-  default: [],
-  accepts: 'a list of losses, each with its id, its options and a weight',
-  typical: 'two losses',
-  effect: 'A larger weight lets its loss pull harder.',
-  defaultFrom: 'none: it has to be given',
-  accepted: (value): value is WeightedSumOptions['losses'] =>
-    Array.isArray(value) && value.every((one: unknown) => typeof (one as { id?: unknown } | null)?.id === 'string'),
-  usual: () => true,
-};
-
 /** {@link weightedSum} as a part. */
-export const weightedSumPart: PartDefinition<PreferenceLoss, WeightedSumOptions> = definePart<
-  PreferenceLoss,
-  WeightedSumOptions
->({
+export const weightedSumPart = definePart({
   slot: LOSS,
   id: 'weighted-sum',
   summary: 'A sum of other losses, each with its weight.',
-  options: optionsSchema<WeightedSumOptions>({ losses: lossesField }),
+  options: schema,
   async create({ losses }, { makePart }) {
     if (makePart === undefined) {
       throw new MetaapoError('config', 'it is made of other parts, and none can be made here', {
@@ -137,7 +130,7 @@ export const weightedSumPart: PartDefinition<PreferenceLoss, WeightedSumOptions>
       });
     }
     const terms: WeightedLoss[] = [];
-    for (const { weight = 1, ...recipe } of losses) terms.push({ loss: await makePart(LOSS, recipe), weight });
+    for (const { weight, ...recipe } of losses) terms.push({ loss: await makePart(LOSS, recipe), weight });
     return weightedSum(terms);
   },
 });

@@ -1,19 +1,21 @@
 import type { Tensor1D } from '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs';
-import { betaField } from './beta-field.js';
+import { z } from 'zod';
 import type { CatalogueLoss } from './define-loss.js';
 import { defineLoss } from './define-loss.js';
 import { logisticLoss, logRatios, margin, meanLogprobs, scaledRewards } from './margins.js';
+import { betaOption } from './shared-options.js';
 import { detached } from './stable-ops.js';
 
+const schema = z.strictObject({
+  beta: betaOption({ default: 0.01, usual: [0.005, 0.5], defaultFrom: "the authors' configurations" }),
+});
+
 /** Options of {@link wpo}. */
-export interface WpoOptions {
-  /** Reward scale, > 0, usually 0.005 to 0.5; default 0.01. Larger holds the policy closer to the reference. */
-  readonly beta?: number;
-}
+export type WpoOptions = z.input<typeof schema>;
 
 /** Everything that is constant about {@link wpo}. */
-export const wpoEntry = defineLoss<WpoOptions>({
+export const wpoEntry = defineLoss({
   id: 'wpo',
   summary: 'Weighs the pairs of DPO by how likely the policy is to write them.',
   gradient: "DPO's times w <= 1: pairs far from what the policy writes hardly count.",
@@ -30,7 +32,7 @@ export const wpoEntry = defineLoss<WpoOptions>({
   ],
   aggregation: 'sum',
   isReferenceFree: false,
-  options: { beta: betaField({ default: 0.01, usual: [0.005, 0.5], defaultFrom: "the authors' configurations" }) },
+  options: schema,
   evaluate: (logprobs, { beta }) => {
     const ratios = logRatios(logprobs, 'wpo');
     const score = margin(ratios);

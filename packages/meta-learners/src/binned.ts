@@ -1,36 +1,42 @@
-import type { MetaBuffer, MetaLearner, MetaLearnerState, PartDefinition } from '@metaapo/core/contracts';
+import type { MetaBuffer, MetaLearner, MetaLearnerState } from '@metaapo/core/contracts';
 import { definePart, META_LEARNER, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { checkBuffer, checkFeatures, lowerLossOutcomes, metaObjective } from './meta-objective.js';
 import { refuseOtherArrays, requireArray, scalarArray, vectorArray } from './state-arrays.js';
 
-/** Options of {@link binned}. */
-export interface BinnedOptions {
-  /** Number of bins with edges at quantiles, 2 or more; default 8. More bins follow finer changes and need more rows. */
-  readonly bins?: number | undefined;
-  /** Inner edges on logsigmoid(s), ascending, in place of quantiles; n edges make n + 1 bins. */
-  readonly edges?: readonly number[] | undefined;
-  /** Share of an estimate that one row replaces, above 0 to 1; default 0.02, a memory of about 50 rows a bin. */
-  readonly rate?: number | undefined;
-  /** Weight of a bin before its first row, 0 to 1; default 0.5. */
-  readonly prior?: number | undefined;
-}
-
 const schema = z
   .strictObject({
-    bins: z.int().min(2).optional(),
+    bins: z
+      .int()
+      .min(2)
+      .max(10_000)
+      .optional()
+      .describe(
+        'Intervals with edges at quantiles of the first buffer, 8 where neither this nor edges are given. More follow finer changes and need more rows.',
+      ),
     edges: z
-      .array(z.number())
+      .array(z.number().min(-1e6).max(1e6))
       .min(1)
+      .max(10_000)
       .refine((edges) => edges.every((edge, at) => at === 0 || edge > edges[at - 1]!), 'edges must ascend')
-      .optional(),
-    rate: z.number().gt(0).max(1).default(0.02),
-    prior: z.number().min(0).max(1).default(0.5),
+      .readonly()
+      .optional()
+      .describe('Inner edges on x in place of quantiles; n edges make n + 1 intervals.'),
+    rate: z
+      .number()
+      .min(1e-6)
+      .max(1)
+      .default(0.02)
+      .describe('Share of an estimate that one row replaces; 0.02 remembers about 50 rows.'),
+    prior: z.number().min(0).max(1).default(0.5).describe('Weight of an interval before its first row.'),
   })
   .refine(({ bins, edges }) => bins === undefined || edges === undefined, {
     path: ['bins'],
     message: 'give either bins or edges: n edges make n + 1 bins',
   });
+
+/** Options of {@link binned}. */
+export type BinnedOptions = z.input<typeof schema>;
 
 const DEFAULT_BINS = 8;
 
@@ -132,10 +138,10 @@ function quantileEdges(values: Float32Array, bins: number): Float32Array {
 }
 
 /** {@link binned} as a part. */
-export const binnedPart: PartDefinition<MetaLearner, BinnedOptions> = definePart<MetaLearner, BinnedOptions>({
+export const binnedPart = definePart({
   slot: META_LEARNER,
   id: 'binned',
   summary: 'One running estimate for each interval of the score: how often the offline pair has the lower loss.',
   options: schema,
-  create: (options) => binned(options),
+  create: binned,
 });

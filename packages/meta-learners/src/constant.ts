@@ -1,15 +1,14 @@
-import type { MetaLearner, PartDefinition } from '@metaapo/core/contracts';
+import type { MetaLearner } from '@metaapo/core/contracts';
 import { definePart, META_LEARNER, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { fixedWeights } from './fixed-weights.js';
 
-/** Options of {@link constant}. */
-export interface ConstantOptions {
-  /** The weight of every offline pair, 0 to 1; default 0.5. Larger trusts offline pairs more. */
-  readonly weight?: number | undefined;
-}
+const schema = z.strictObject({
+  weight: z.number().min(0).max(1).default(0.5).describe('Weight of every offline pair. Larger trusts them more.'),
+});
 
-const schema = z.strictObject({ weight: z.number().min(0).max(1).default(0.5) });
+/** Options of {@link constant}. */
+export type ConstantOptions = z.input<typeof schema>;
 
 /**
  * The same weight for every pair; it learns nothing and has no state. With 0.5 it is the paper's ablation without a
@@ -24,10 +23,10 @@ export function constant(options: ConstantOptions = {}): MetaLearner {
 }
 
 /** {@link constant} as a part. */
-export const constantPart: PartDefinition<MetaLearner, ConstantOptions> = definePart<MetaLearner, ConstantOptions>({
+export const constantPart = definePart({
   slot: META_LEARNER,
   id: 'constant',
   summary: 'The same weight for every pair; learns nothing.',
   options: schema,
-  create: (options) => constant(options),
+  create: constant,
 });

@@ -1,16 +1,15 @@
-import type { MetaLearner, PartDefinition } from '@metaapo/core/contracts';
+import type { MetaLearner } from '@metaapo/core/contracts';
 import { definePart, META_LEARNER, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { columnCount } from './feature-columns.js';
 import { checkBuffer, metaObjective } from './meta-objective.js';
-import type { MlpOptions } from './mlp.js';
-import { networkFields, networkWeights } from './mlp.js';
+import { networkOptions, networkWeights } from './mlp.js';
 import { initialParameters, parameterArrays } from './mlp-state.js';
 
-/** Options of {@link frozen}: those of the network of an `mlp`. */
-export type FrozenOptions = Pick<MlpOptions, 'hidden' | 'init' | 'features'>;
+const schema = z.strictObject(networkOptions('reference'));
 
-const schema = z.strictObject({ ...networkFields, init: networkFields.init.unwrap().default('reference') });
+/** Options of {@link frozen}: those of the network of an `mlp`. */
+export type FrozenOptions = z.input<typeof schema>;
 
 /**
  * The network of `mlp`, never updated: weights that were learned before, or the reference code's first ones.
@@ -38,10 +37,10 @@ export function frozen(options: FrozenOptions = {}): MetaLearner {
 }
 
 /** {@link frozen} as a part. */
-export const frozenPart: PartDefinition<MetaLearner, FrozenOptions> = definePart<MetaLearner, FrozenOptions>({
+export const frozenPart = definePart({
   slot: META_LEARNER,
   id: 'frozen',
   summary: 'A network that was trained before and stays as it is.',
   options: schema,
-  create: (options) => frozen(options),
+  create: frozen,
 });

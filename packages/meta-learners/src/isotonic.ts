@@ -1,25 +1,31 @@
-import type { MetaBuffer, MetaLearner, MetaLearnerState, PartDefinition } from '@metaapo/core/contracts';
+import type { MetaBuffer, MetaLearner, MetaLearnerState } from '@metaapo/core/contracts';
 import { definePart, META_LEARNER, MetaapoError, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { checkBuffer, checkFeatures, lowerLossOutcomes, metaObjective } from './meta-objective.js';
 import { fitAt, monotoneFit } from './monotone-fit.js';
 import { refuseOtherArrays, requireArray, scalarArray, vectorArray } from './state-arrays.js';
 
-/** Options of {@link isotonic}. */
-export interface IsotonicOptions {
-  /** Rows remembered, 1 or more; default 2048. The oldest are forgotten first; fewer follow the policy faster. */
-  readonly capacity?: number | undefined;
-  /** Rows that the prior counts for, >= 0; default 16. Larger moves away from 0.5 more slowly. */
-  readonly priorRows?: number | undefined;
-  /** Direction of the weight as logsigmoid(s) grows: `rising` (default, well-fitted pairs are trusted) or `falling`. */
-  readonly direction?: 'rising' | 'falling' | undefined;
-}
-
 const schema = z.strictObject({
-  capacity: z.int().min(1).default(2048),
-  priorRows: z.number().min(0).default(16),
-  direction: z.enum(['rising', 'falling']).default('rising'),
+  capacity: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(2048)
+    .describe('Rows remembered; the oldest are forgotten first. Fewer follow the policy faster.'),
+  priorRows: z
+    .number()
+    .min(0)
+    .max(1e9)
+    .default(16)
+    .describe('Rows that the prior of 0.5 counts for. Larger moves away from it more slowly.'),
+  direction: z
+    .enum(['rising', 'falling'])
+    .default('rising')
+    .describe('Direction of the weight as x grows: rising trusts pairs that fit the policy.'),
 });
+
+/** Options of {@link isotonic}. */
+export type IsotonicOptions = z.input<typeof schema>;
 
 type IsotonicSettings = Readonly<z.output<typeof schema>>;
 
@@ -115,10 +121,10 @@ function writeHistory({ scores, outcomes }: History, capacity: number): MetaLear
 }
 
 /** {@link isotonic} as a part. */
-export const isotonicPart: PartDefinition<MetaLearner, IsotonicOptions> = definePart<MetaLearner, IsotonicOptions>({
+export const isotonicPart = definePart({
   slot: META_LEARNER,
   id: 'isotonic',
   summary: 'A monotone curve fitted to remembered rows by pool-adjacent-violators.',
   options: schema,
-  create: (options) => isotonic(options),
+  create: isotonic,
 });

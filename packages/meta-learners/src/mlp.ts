@@ -1,4 +1,4 @@
-import type { MetaBuffer, MetaLearner, MetaLearnerState, MetaUpdate, PartDefinition } from '@metaapo/core/contracts';
+import type { MetaBuffer, MetaLearner, MetaLearnerState, MetaUpdate } from '@metaapo/core/contracts';
 import { definePart, META_LEARNER, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import type { AdamwSlot } from './adamw.js';
@@ -7,47 +7,62 @@ import type { FeatureName } from './feature-columns.js';
 import { columnCount, FEATURES, featureColumns } from './feature-columns.js';
 import { checkBuffer, checkFeatures, metaObjective } from './meta-objective.js';
 import { mlpGradient, mlpWeights } from './mlp-network.js';
-import type { MlpInit, MlpSizes, MlpState } from './mlp-state.js';
+import type { MlpSizes, MlpState } from './mlp-state.js';
 import { eachParameter, initialParameters, readMlpState, writeMlpState, zerosLike } from './mlp-state.js';
 
-/** Options of {@link mlp}. */
-export interface MlpOptions {
-  /** Step size of AdamW, > 0, usually 1e-4 to 1e-2; default 5e-3. Larger follows the last buffer faster. */
-  readonly learningRate?: number | undefined;
-  /** Decoupled decay of the matrices w1 and w2, >= 0; default 1e-4. Larger pulls the weights towards 0.5. */
-  readonly weightDecay?: number | undefined;
-  /** Largest common norm of the gradient, > 0, or `false` for no limit; default 1. Smaller tames outliers. */
-  readonly maxGradNorm?: number | false | undefined;
-  /** Memory of AdamW's two moments, each in [0, 1); default [0.9, 0.999]. Larger remembers longer. */
-  readonly adamBetas?: readonly [number, number] | undefined;
-  /** Hidden units H, 1 or more; default 100. The paper found that larger networks overfit. */
-  readonly hidden?: number | undefined;
-  /** `seed` (default): small random values, w within 0.02 of 0.5; `reference`: the constants of the reference code, w up to 0.5. */
-  readonly init?: MlpInit | undefined;
-  /** What the network looks at; default `['score']`, the method's own. */
-  readonly features?: readonly FeatureName[] | undefined;
-}
-
-/** Fields that describe the network alone. */
-export const networkFields = {
-  hidden: z.int().min(1).default(100),
-  init: z.enum(['seed', 'reference']).default('seed'),
+/** Options of the network alone; `init` is where it starts unless told otherwise. */
+export const networkOptions = (init: 'seed' | 'reference') => ({
+  hidden: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(100)
+    .describe('Hidden units H. The paper found that larger networks overfit.'),
+  init: z
+    .enum(['seed', 'reference'])
+    .default(init)
+    .describe(
+      'seed: small random values, w within 0.02 of 0.5 at every score. reference: the constants of the reference code, w from 0.01 (s = -5) to 0.5.',
+    ),
   features: z
     .array(z.enum(FEATURES))
     .min(1)
+    .max(FEATURES.length)
     .refine((names) => new Set(names).size === names.length, 'a feature is named twice')
-    .default(['score']),
-};
+    .readonly()
+    .default(['score'])
+    .describe('What the network looks at; the score alone is the method’s own.'),
+});
 
-const beta = z.number().min(0).lt(1);
+const memory = z.number().min(0).lt(1);
 
 const schema = z.strictObject({
-  learningRate: z.number().gt(0).default(5e-3),
-  weightDecay: z.number().min(0).default(1e-4),
-  maxGradNorm: z.union([z.number().gt(0), z.literal(false)]).default(1),
-  adamBetas: z.tuple([beta, beta]).default([0.9, 0.999]),
-  ...networkFields,
+  learningRate: z
+    .number()
+    .gt(0)
+    .max(10)
+    .default(5e-3)
+    .meta({ description: 'Step size of AdamW. Larger follows the last buffer faster.', usual: [1e-4, 1e-2] }),
+  weightDecay: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(1e-4)
+    .describe('Decoupled decay of the matrices. Larger pulls w towards 0.5.'),
+  maxGradNorm: z
+    .union([z.number().gt(0).max(1e9), z.literal(false)])
+    .default(1)
+    .describe('Largest common norm of the gradient, or no limit. Smaller tames outliers.'),
+  adamBetas: z
+    .tuple([memory, memory])
+    .readonly()
+    .default([0.9, 0.999])
+    .describe('Memory of the two moments of AdamW. Larger remembers longer.'),
+  ...networkOptions('seed'),
 });
+
+/** Options of {@link mlp}. */
+export type MlpOptions = z.input<typeof schema>;
 
 type MlpSettings = Readonly<z.output<typeof schema>>;
 
@@ -121,10 +136,10 @@ function trained(settings: MlpSettings, before: MlpState, input: Float32Array, b
 }
 
 /** {@link mlp} as a part. */
-export const mlpPart: PartDefinition<MetaLearner, MlpOptions> = definePart<MetaLearner, MlpOptions>({
+export const mlpPart = definePart({
   slot: META_LEARNER,
   id: 'mlp',
   summary: 'Two-layer network trained by AdamW on the meta objective; the method’s own.',
   options: schema,
-  create: (options) => mlp(options),
+  create: mlp,
 });

@@ -1,13 +1,13 @@
-import type { MetaLearner, PartDefinition } from '@metaapo/core/contracts';
+import type { MetaLearner } from '@metaapo/core/contracts';
 import { definePart, META_LEARNER, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { fixedWeights } from './fixed-weights.js';
 import { checkFeatures } from './meta-objective.js';
 
-/** Options of {@link sigmoid}: none. */
-export type SigmoidOptions = Readonly<Record<string, never>>;
-
 const schema = z.strictObject({});
+
+/** Options of {@link sigmoid}: none. */
+export type SigmoidOptions = z.input<typeof schema>;
 
 /**
  * w = sigmoid(x) for x = logsigmoid(s), so in (0, 0.5]; it learns nothing and has no state. What the reference code
@@ -22,10 +22,10 @@ export function sigmoid(options: SigmoidOptions = {}): MetaLearner {
 }
 
 /** {@link sigmoid} as a part. */
-export const sigmoidPart: PartDefinition<MetaLearner, SigmoidOptions> = definePart<MetaLearner, SigmoidOptions>({
+export const sigmoidPart = definePart({
   slot: META_LEARNER,
   id: 'sigmoid',
   summary: 'The sigmoid of the log-sigmoid of the score; learns nothing.',
   options: schema,
-  create: (options) => sigmoid(options),
+  create: sigmoid,
 });

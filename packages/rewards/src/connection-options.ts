@@ -1,21 +1,14 @@
 import { z } from 'zod';
 
-/** How a reward model that is a service is reached. */
-export interface ConnectionOptions {
-  /** Most requests under way at each address. */
-  readonly concurrency?: number | undefined;
-  /** Time for one request in seconds, up to 300. */
-  readonly timeoutSeconds?: number | undefined;
-  /** Times that a failed request is tried again at each address; default 5. */
-  readonly retries?: number | undefined;
-  /** Environment variable that holds the API key; default none. */
-  readonly apiKeyVariable?: string | undefined;
-}
-
-/** Fields of a schema for {@link ConnectionOptions}. */
-export const connectionFields = {
-  concurrency: z.int().positive().default(16),
-  timeoutSeconds: z.number().positive().max(300).default(180),
-  retries: z.int().min(0).default(5),
-  apiKeyVariable: z.string().min(1).optional(),
+/** Options of how a reward model that is a service is reached. */
+export const connectionOptions = {
+  concurrency: z.int().min(1).max(10_000).default(16).describe('Requests under way at each address.'),
+  timeoutSeconds: z.number().min(0.001).max(300).default(180).describe('Time for one request.'),
+  retries: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(5)
+    .describe('Times that a request is tried again at each address, with growing waits.'),
+  apiKeyVariable: z.string().min(1).max(200).optional().describe('Environment variable that holds the API key.'),
 };

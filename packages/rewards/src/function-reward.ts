@@ -2,20 +2,23 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { PartDefinition, RewardModel, RewardRequest } from '@metaapo/core/contracts';
+import type { RewardModel, RewardRequest } from '@metaapo/core/contracts';
 import { definePart, MetaapoError, REWARD_MODEL } from '@metaapo/core/contracts';
 import { z } from 'zod';
 
 /** Scores responses; an array, or a promise of one, in the order of the requests. */
 export type RewardFunction = (requests: readonly RewardRequest[]) => readonly number[] | Promise<readonly number[]>;
 
-/** Options of {@link functionReward}. */
-export interface FunctionRewardOptions {
-  /** Module whose default export is the function; relative to the working directory. */
-  readonly path: string;
-}
+const schema = z.strictObject({
+  path: z
+    .string()
+    .min(1)
+    .max(4096)
+    .describe('Module whose default export takes requests and returns numbers; relative to the working directory.'),
+});
 
-const schema = z.strictObject({ path: z.string().min(1) });
+/** Options of the part `function`. */
+export type FunctionRewardOptions = z.input<typeof schema>;
 
 /**
  * Rewards by a function of your own.
@@ -42,10 +45,7 @@ export function functionReward(score: RewardFunction, fingerprint: string): Rewa
 }
 
 /** A reward function from a module, as a part. */
-export const functionRewardPart: PartDefinition<RewardModel, FunctionRewardOptions> = definePart<
-  RewardModel,
-  FunctionRewardOptions
->({
+export const functionRewardPart = definePart({
   slot: REWARD_MODEL,
   id: 'function',
   summary: 'A function of your own, the default export of a module.',

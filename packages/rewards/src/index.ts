@@ -1,4 +1,3 @@
-export type { ConnectionOptions } from './connection-options.js';
 export {
   type EnsembleMember,
   type EnsembleMemberOptions,

@@ -16,17 +16,20 @@ function rule(
   };
 }
 
-/** Options of {@link lengthReward}. */
-export interface LengthRewardOptions {
-  /** Fewest and most characters that get the full reward; default 1 to 2000. */
-  readonly minCharacters?: number | undefined;
-  readonly maxCharacters?: number | undefined;
-}
+const characters = (least: number) => z.int().min(least).max(1_000_000_000);
 
-const lengthSchema = z.strictObject({
-  minCharacters: z.int().min(0).default(1),
-  maxCharacters: z.int().positive().default(2000),
-});
+const lengthSchema = z
+  .strictObject({
+    minCharacters: characters(0).default(1).describe('Fewest characters that get the full reward.'),
+    maxCharacters: characters(1).default(2000).describe('Most characters that get the full reward.'),
+  })
+  .refine(({ minCharacters, maxCharacters }) => minCharacters <= maxCharacters, {
+    path: ['maxCharacters'],
+    message: 'it lies below minCharacters',
+  });
+
+/** Options of {@link lengthReward}. */
+export type LengthRewardOptions = z.input<typeof lengthSchema>;
 
 /** 1 within the range of lengths, less in proportion to the distance outside of it, at least 0. */
 export function lengthReward(options: LengthRewardOptions = {}): RewardModel {
@@ -38,17 +41,15 @@ export function lengthReward(options: LengthRewardOptions = {}): RewardModel {
   });
 }
 
-/** Options of {@link regexReward}. */
-export interface RegexRewardOptions {
-  /** Regular expression; a response that it matches gets 1, another 0. */
-  readonly pattern: string;
-  /** Flags such as `i`. */
-  readonly flags?: string | undefined;
-}
-
 const regexSchema = z
-  .strictObject({ pattern: z.string(), flags: z.string().default('u') })
+  .strictObject({
+    pattern: z.string().max(10_000).describe('Regular expression; a response that it matches gets 1, another 0.'),
+    flags: z.string().max(10).default('u').describe('Flags of the expression, such as `i`.'),
+  })
   .refine(({ pattern, flags }) => isRegex(pattern, flags), { message: 'no regular expression', path: ['pattern'] });
+
+/** Options of {@link regexReward}. */
+export type RegexRewardOptions = z.input<typeof regexSchema>;
 
 function isRegex(pattern: string, flags: string): boolean {
   try {
@@ -84,20 +85,20 @@ export const ruleRewardParts: readonly AnyPart[] = [
     id: 'length',
     summary: 'Full reward within a range of lengths.',
     options: lengthSchema,
-    create: (options: LengthRewardOptions) => lengthReward(options),
+    create: lengthReward,
   }),
   definePart({
     slot: REWARD_MODEL,
     id: 'regex',
     summary: 'Reward for a match of a regular expression.',
     options: regexSchema,
-    create: (options: RegexRewardOptions) => regexReward(options),
+    create: regexReward,
   }),
   definePart({
     slot: REWARD_MODEL,
     id: 'json-validity',
     summary: 'Reward for valid JSON.',
     options: z.strictObject({}),
-    create: () => jsonValidityReward(),
+    create: jsonValidityReward,
   }),
 ];

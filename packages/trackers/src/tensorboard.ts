@@ -1,18 +1,23 @@
 import { mkdir, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Metrics, PartDefinition, Tracker } from '@metaapo/core/contracts';
+import type { Metrics, Tracker } from '@metaapo/core/contracts';
 import { definePart, parseOptions, TRACKER } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { eventRecord, versionRecord } from './event-file.js';
 
-/** Options of {@link tensorboard}. */
-export interface TensorboardOptions {
-  /** Directory for the event files; what `tensorboard --logdir` is given. */
-  readonly directory: string;
-}
+const schema = z.strictObject({
+  directory: z
+    .string()
+    .min(1)
+    .max(4096)
+    .describe(
+      'Directory of the event files, which `tensorboard --logdir` is given; relative to the working directory.',
+    ),
+});
 
-const schema = z.strictObject({ directory: z.string().min(1) });
+/** Options of {@link tensorboard}. */
+export type TensorboardOptions = z.input<typeof schema>;
 
 /**
  * Writes metrics as TensorBoard event files. Every process writes a file of its own, also when it resumes a run:
@@ -44,7 +49,7 @@ export function tensorboard(options: TensorboardOptions): Tracker {
 }
 
 /** {@link tensorboard} as a part. */
-export const tensorboardPart: PartDefinition<Tracker, TensorboardOptions> = definePart<Tracker, TensorboardOptions>({
+export const tensorboardPart = definePart({
   slot: TRACKER,
   id: 'tensorboard',
   summary: 'TensorBoard event files.',

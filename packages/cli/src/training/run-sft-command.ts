@@ -4,7 +4,8 @@ import {
   initialTrainerState,
   parseSftRecipe,
   planBatches,
-  runFineTuning,
+  runTraining,
+  sft,
 } from '@metaapo/core';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readRecipe } from '../recipe/read-recipe.js';
@@ -30,18 +31,19 @@ export async function runSftCommand(name: string, flags: RunFlags): Promise<void
     const { train, held } = await loadDemonstrations(recipe, codingOf(policy), sources);
     const plan = planBatches({ rowCount: train.length, ...training });
     await keepRecipe(recipe);
-    const summary = await runFineTuning({
+    const summary = await runTraining({
       ...training,
       schedule: scheduleOf(training, plan.totalSteps),
       optimizer: optimizerOf(training),
       output,
       model: policy.model,
+      objective: sft(),
       rows: train,
       plan,
-      start: initialTrainerState(),
+      start: initialTrainerState(sft()),
       key: demonstrationKey(recipe, train),
       resume: flags.resume ?? false,
-      heldOut: held.length === 0 ? undefined : held,
+      heldOut: held.length === 0 ? undefined : { rows: held },
       trackers,
       observer: trainingObserver(),
       signal,

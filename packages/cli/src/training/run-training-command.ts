@@ -1,4 +1,4 @@
-import { composeRun, groupOf, initialTrainerState, planBatches, runTraining } from '@metaapo/core';
+import { composeRun, groupOf, initialTrainerState, planBatches, preference, reward, runTraining } from '@metaapo/core';
 import { checkRecipeParts, outputOf } from '../recipe/check-recipe-parts.js';
 import { loadPlugins } from '../recipe/load-plugins.js';
 import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
@@ -9,7 +9,6 @@ import { codingOf, loadPreferences } from './load-preferences.js';
 import { metaLearnerPart, metaLearnerStart } from './meta-training.js';
 import { printAccuracy, printSummary } from './print-summary.js';
 import { referencesOf } from './reference-sets.js';
-import { rowsToTrain } from './rows-to-train.js';
 import { printPeakMemory, trainingMemory } from './training-memory.js';
 import { trainingObserver } from './training-observer.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
@@ -27,9 +26,19 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
   await inRunDirectory(recipe, { flags, plugins, newHead }, async ({ policy, trackers, sources, signal }) => {
     if (kind === 'policy') refuseRewardModel(policy);
     const { train, held } = await loadPreferences(recipe, codingOf(policy), sources);
-    const rows = rowsToTrain(recipe, train);
-    const isFree = parts.loss.isReferenceFree;
-    const references = await referencesOf(recipe, policy, [rows, held], isFree, sources);
+    const section = recipe.metaLearner;
+    const learner = parts.metaLearner && {
+      ...section,
+      learner: parts.metaLearner,
+      updateEvery: section!.updateEvery,
+      start: await metaLearnerStart(section!, parts.metaLearner, training.seed),
+    };
+    const objective =
+      kind === 'reward'
+        ? reward({ loss: parts.loss })
+        : preference({ loss: parts.loss, metaLearner: learner, unselected: recipe.unselected });
+    const rows = objective.trainedRows!(train);
+    const references = await referencesOf(recipe, policy, [rows, held], !objective.readsReference, sources);
     const plan = planBatches({ rowCount: rows.length, ...training });
     await keepRecipe(recipe);
     const summary = await runTraining({
@@ -38,22 +47,14 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
       optimizer: optimizerOf(training),
       output,
       model: policy.model,
-      loss: parts.loss,
-      modelGives,
+      objective,
       rows,
       reference: references[0],
       plan,
-      meta: parts.metaLearner && {
-        learner: parts.metaLearner,
-        updateEvery: recipe.metaLearner!.updateEvery,
-        lossWeight: recipe.metaLearner!.lossWeight,
-      },
-      start: initialTrainerState(
-        parts.metaLearner && (await metaLearnerStart(recipe.metaLearner!, parts.metaLearner, training.seed)),
-      ),
+      start: initialTrainerState(objective, training.seed),
       key: checkpointKey(recipe, rows),
       resume: flags.resume ?? false,
-      evaluation: held.length === 0 ? undefined : { rows: held, reference: references[1] },
+      heldOut: held.length === 0 ? undefined : { rows: held, reference: references[1] },
       trackers,
       observer: trainingObserver(),
       signal,

@@ -113,12 +113,14 @@ function acceptedList({ prefixItems, items, minItems, maxItems }: JsonSchema): s
   return `a list${count(minItems, maxItems, 'entry')}${each}`;
 }
 
-function acceptedObject({ properties = {}, required = [] }: JsonSchema): string {
+function acceptedObject({ properties = {}, required = [], additionalProperties }: JsonSchema): string {
   const entries = Object.entries(properties).map(([name, inner]) => {
     const isOptional = !(required as readonly string[]).includes(name);
     return 'const' in inner ? `${name}: ${inner.const}` : `${name}${isOptional ? '?' : ''}`;
   });
-  return entries.length === 0 ? 'entries by name' : `\`{ ${entries.join(', ')} }\``;
+  if (entries.length === 0) return 'entries by name';
+  const others = typeof additionalProperties === 'object' ? ['...'] : [];
+  return `\`{ ${[...entries, ...others].join(', ')} }\``;
 }
 
 /** Bounds that mean nothing are those of the whole numbers that a double holds. */

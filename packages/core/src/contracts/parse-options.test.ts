@@ -53,7 +53,7 @@ describe('options', () => {
     [{ names, betta: 1 }, 'sampler kite: unknown option betta. Did you mean beta?'],
     [
       { names, 'a\u001b[2J': 1 },
-      'sampler kite: unknown option "a\\u001b[2J". Known are beta, betas, body, kind, limit, mode, names.',
+      'sampler kite: unknown option a\\u001b[2J. Known are beta, betas, body, kind, limit, mode, names.',
     ],
     [{ names, kind: { kind: 'alpha', alfa: 1 } }, 'sampler kite kind: unknown option alfa. Did you mean alpha?'],
     [{ names, beta: -1 }, `sampler kite beta: it is not accepted. Expected a number > 0 and <= 10; got -1. ${REMEDY}`],
@@ -89,7 +89,7 @@ describe('options', () => {
     ['kite', `sampler kite: it is not accepted. Expected options by name; got "kite". ${REMEDY}`],
     [
       { names, mode: 'x'.repeat(500) },
-      `sampler kite mode: it is not accepted. Expected \`one\` or \`two\`; got "${'x'.repeat(99)}... ${REMEDY}`,
+      `sampler kite mode: it is not accepted. Expected \`one\` or \`two\`; got "${'x'.repeat(299)}... (502 characters). ${REMEDY}`,
     ],
   ])('that are wrong are named with what would be right: %j', (given, message) => {
     expect(messageOf(given)).toBe(message);

@@ -42,8 +42,7 @@ function refusal(
   const unknown = code === 'unrecognized_keys' ? keys?.[0] : undefined;
   if (unknown !== undefined) {
     const remedy = suggestion(unknown, keysAt(schema, path));
-    const name = /^[\w-]+$/.test(unknown) ? unknown : shown(unknown);
-    return new MetaapoError('config', `unknown option ${name}`, { where, remedy });
+    return new MetaapoError('config', `unknown option ${unknown}`, { where, remedy });
   }
   const value = valueAt(given, path);
   const expected = code === 'custom' ? undefined : acceptedAt(schema, path);
@@ -78,14 +77,11 @@ function valueAt(given: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((inner, key) => (inner as Readonly<Record<string, unknown>> | undefined)?.[key], given);
 }
 
-const MOST_SHOWN = 100;
-
-/** A value as a message shows it: one short line, whatever it is. */
+/** A value as a message shows it, whatever it is. */
 function shown(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'number') return String(value);
-  const text = jsonOf(value) ?? (typeof value === 'object' ? 'an object' : `a ${typeof value}`);
-  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}...` : text;
+  return jsonOf(value) ?? (typeof value === 'object' ? 'an object' : `a ${typeof value}`);
 }
 
 function jsonOf(value: unknown): string | undefined {

@@ -13,6 +13,8 @@ export interface PairLogprobs {
   /** Numbers of response tokens, `[B]` float32; the trainer gives them always, other callers may leave them out. */
   readonly chosenTokens?: Tensor1D;
   readonly rejectedTokens?: Tensor1D;
+  /** How much better chosen responses were judged than rejected ones; where the loss declares `readsMargins`. */
+  readonly margins?: Tensor1D;
 }
 
 /** {@link PairLogprobs} as plain arrays, each `[B]`. */
@@ -23,6 +25,7 @@ export interface PairArrays {
   readonly referenceRejected?: Float32Array | undefined;
   readonly chosenTokens?: Float32Array | undefined;
   readonly rejectedTokens?: Float32Array | undefined;
+  readonly margins?: Float32Array | undefined;
 }
 
 /** What a loss says of B pairs. Every tensor is `[B]` float32 and owned by the caller, who disposes it. */
@@ -55,6 +58,11 @@ export interface PreferenceLoss {
   readonly aggregation: 'sum' | 'mean';
   /** True when `referenceChosen` and `referenceRejected` are not read. */
   readonly isReferenceFree: boolean;
+  /**
+   * True when it reads how much better chosen responses were judged than rejected ones, `margins`: the scores of the data
+   * set, and the rewards of online pairs. Rows without them are refused before training.
+   */
+  readonly readsMargins?: boolean;
   /** True when the loss of one pair depends on the others, so that a batch may not be computed in parts. */
   readonly couplesPairs?: boolean;
   /**

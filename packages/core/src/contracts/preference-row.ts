@@ -7,6 +7,14 @@ export interface RowOrigin {
   readonly row: number;
 }
 
+/** A pair of the policy's own responses to a prompt, as token ids. */
+export interface OnlinePair {
+  readonly chosen: Int32Array;
+  readonly rejected: Int32Array;
+  /** How much better `chosen` was judged than `rejected`, where that is known: the difference of their rewards. */
+  readonly margin?: number | undefined;
+}
+
 /** A preference as the data set states it, before tokenisation. */
 export type PreferenceRow = RowOrigin & {
   /** Judge scores where the data set has them. */
@@ -26,8 +34,7 @@ export type PreferenceRow = RowOrigin & {
         readonly prompt: Int32Array;
         readonly chosen: Int32Array;
         readonly rejected: Int32Array;
-        readonly onlineChosen?: Int32Array;
-        readonly onlineRejected?: Int32Array;
+        readonly online?: readonly OnlinePair[];
       }
   );
 
@@ -43,6 +50,8 @@ export interface TokenizedPreference {
   readonly opening?: Int32Array;
   readonly chosen: Int32Array;
   readonly rejected: Int32Array;
-  readonly onlineChosen?: Int32Array;
-  readonly onlineRejected?: Int32Array;
+  /** How much better `chosen` was judged than `rejected`, where that is known. */
+  readonly margin?: number | undefined;
+  /** Pairs of the policy's own responses; a row without any has none, or an empty list. */
+  readonly online?: readonly OnlinePair[] | undefined;
 }

@@ -1,5 +1,6 @@
 import type { ResponseSampler, TokenizedPreference } from '../contracts/index.js';
 import type { IterationSummary, KlEstimate, RunEntry, RunJournal } from '../journal/index.js';
+import { memoryOf } from '../objectives/index.js';
 import type { RowLogprobs, TrainerState } from '../trainer/index.js';
 import { heldOutReward } from './annotation/held-out-reward.js';
 import type { Annotate } from './annotation/pay-once.js';
@@ -96,8 +97,8 @@ async function runStages(options: RunOptions, context: IterationContext, clock: 
     }),
     callsPerPrompt: callsPerPrompt(options),
     learner: parts.metaLearner,
-    stateBefore: context.state.metaLearner!,
-    stateAfter: trained.state.metaLearner!,
+    stateBefore: memoryOf(context.state.objective).metaLearner!,
+    stateAfter: memoryOf(trained.state.objective).metaLearner!,
     seconds: clock.seconds(),
     heldOutReward: heldOut,
     kl,

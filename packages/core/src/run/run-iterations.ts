@@ -21,6 +21,7 @@ import { callsPerPrompt, evaluateRewards, runIteration } from './run-iteration.j
 import type { RunOptions } from './run-options.js';
 import { servePolicy } from './serving/served-policy.js';
 import { logIteration } from './summary/iteration-metrics.js';
+import { objectiveOf } from './train-slice.js';
 
 /** What a run ended with. */
 export interface RunSummary {
@@ -154,8 +155,9 @@ function summaryIn(journal: RunJournal, iteration: number): IterationSummary | u
 }
 
 /** The state that an iteration begins with, in a process that did not run the one before: out of its checkpoint. */
-async function stateBefore({ output, policy, key, metaStart }: RunOptions, iteration: number): Promise<TrainerState> {
-  if (iteration === 0) return initialTrainerState(metaStart);
+async function stateBefore(options: RunOptions, iteration: number): Promise<TrainerState> {
+  const { output, policy, key, seed } = options;
+  if (iteration === 0) return initialTrainerState(objectiveOf(options), seed);
   const last = iteration - 1;
   return loadTrainerCheckpoint(iterationCheckpoint(output, last), policy, iterationKey(key, last));
 }

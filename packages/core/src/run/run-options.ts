@@ -2,6 +2,7 @@ import type {
   ChatMessage,
   MetaLearner,
   MetaLearnerState,
+  ObjectiveRows,
   PairRule,
   PreferenceLoss,
   ResponseSampler,
@@ -13,7 +14,7 @@ import type {
 } from '../contracts/index.js';
 import type { IterationSummary, Stage } from '../journal/index.js';
 import type { Schedule } from '../numerics/index.js';
-import type { CheckpointKey, EvaluationSet, OptimizerSettings, TrainingObserver } from '../trainer/index.js';
+import type { CheckpointKey, OptimizerSettings, TrainingObserver } from '../trainer/index.js';
 import type { AnnotationBudget } from './annotation/annotation-limit.js';
 import type { RewardEvaluation } from './annotation/held-out-reward.js';
 import type { ServingCheck } from './serving/serving-check.js';
@@ -91,7 +92,7 @@ export interface RunOptions {
   readonly optimizer: OptimizerSettings;
   readonly microBatchTokens: number;
   /** Held-out rows with the first reference, in every iteration, so that iterations compare. */
-  readonly evaluation?: EvaluationSet | undefined;
+  readonly evaluation?: ObjectiveRows<TokenizedPreference> | undefined;
   /** Held-out prompts to be sampled and scored before the first and after every iteration. */
   readonly rewardEvaluation?: RewardEvaluation | undefined;
   readonly evaluateEvery?: number | undefined;

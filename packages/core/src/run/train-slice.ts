@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import type { TokenizedPreference } from '../contracts/index.js';
+import type { Objective, TokenizedPreference } from '../contracts/index.js';
 import { planBatches } from '../numerics/index.js';
+import { preference } from '../objectives/index.js';
 import { type RowLogprobs, runTraining, saveTrainerCheckpoint, type TrainingSummary } from '../trainer/index.js';
-import { hasOnlinePair } from './reference/reference-passes.js';
 import { iterationCheckpoint, iterationKey, iterationModel } from './resume/iteration-files.js';
 import type { IterationContext } from './run-iteration.js';
 import type { RunOptions } from './run-options.js';
@@ -14,9 +14,10 @@ export async function trainSlice(
   rows: readonly TokenizedPreference[],
   reference: readonly RowLogprobs[] | undefined,
 ): Promise<TrainingSummary> {
-  const { parts, policy, output, metaUpdateEvery: updateEvery, lossWeight } = options;
-  const isKept = (row: TokenizedPreference): boolean => options.unselected === 'keep' || hasOnlinePair(row);
-  const kept = rows.flatMap((row, index) => (isKept(row) ? [index] : []));
+  const { parts, policy, output } = options;
+  const objective = objectiveOf(options);
+  const kept = objective.trainedRows!(rows, { iteration });
+  const referenceOf = new Map(rows.map(({ row }, index) => [row, reference?.[index]]));
   const plan = planBatches({ ...options, rowCount: kept.length, seed: options.seed + iteration });
   const checkpointDirectory = iterationCheckpoint(output, iteration);
   const key = iterationKey(options.key, iteration);
@@ -24,11 +25,12 @@ export async function trainSlice(
     ...options,
     ...parts,
     model: policy,
-    rows: kept.map((index) => rows[index]!),
-    reference: reference && kept.map((index) => reference[index]!),
+    objective,
+    rows: kept,
+    reference: reference && kept.map(({ row }) => referenceOf.get(row)!),
+    heldOut: options.evaluation,
     plan,
     schedule: options.scheduleOf(plan.totalSteps),
-    meta: { learner: parts.metaLearner, updateEvery, iteration, lossWeight },
     start: { ...state, step: 0 },
     key,
     resume: existsSync(checkpointDirectory),
@@ -40,4 +42,16 @@ export async function trainSlice(
   });
   await saveTrainerCheckpoint(checkpointDirectory, policy, trained.state, key);
   return trained;
+}
+
+/** What the policy is trained for. */
+export function objectiveOf({
+  parts,
+  metaUpdateEvery: updateEvery,
+  lossWeight,
+  metaStart: start,
+  unselected,
+}: RunOptions): Objective<'preference'> {
+  const metaLearner = { learner: parts.metaLearner, updateEvery, lossWeight, start };
+  return preference({ loss: parts.loss, metaLearner, unselected });
 }

@@ -1,6 +1,3 @@
-import type { Metrics, PairArrays } from '../contracts/index.js';
-import type { PairValues } from './pair-losses.js';
-
 /** Names of all metrics of a training step, with what they mean. TRL's names where TRL has one. */
 export const TRAINING_METRICS = {
   loss: 'mean loss of the batch: over its pairs, or in fine-tuning over its response tokens',
@@ -21,38 +18,17 @@ export const TRAINING_METRICS = {
   'meta/loss': 'loss of the meta-learner, on the step after which it was updated',
   'loss/offline': 'mean loss of offline pairs, unweighted',
   'loss/online': 'mean loss of online pairs, unweighted',
+  kl: 'estimate of the KL divergence of policy from reference, on responses to other prompts, at least 0; in KTO',
   perplexity: 'exponential of the loss in fine-tuning; of held-out rows only',
 } as const;
 
-/** Mean of numbers; NaN of none. */
-export function meanOf(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let index = 0; index < values.length; index++) sum += values[index]!;
-  return sum / values.length;
-}
+/** A name of the table. */
+export type TrainingMetricName = keyof typeof TRAINING_METRICS;
 
-/** Metrics of offline pairs: what TRL logs of a DPO batch. */
-export function pairMetrics(values: PairValues, arrays: PairArrays): Metrics {
-  const { chosenRewards, rejectedRewards } = values;
-  const wins = chosenRewards.map((chosen, index) => (chosen > rejectedRewards[index]! ? 1 : 0));
-  return {
-    'rewards/chosen': meanOf(chosenRewards),
-    'rewards/rejected': meanOf(rejectedRewards),
-    'rewards/accuracies': meanOf(wins),
-    'rewards/margins': meanOf(chosenRewards) - meanOf(rejectedRewards),
-    'logps/chosen': meanOf(arrays.policyChosen),
-    'logps/rejected': meanOf(arrays.policyRejected),
-  };
-}
+/** Metrics whose names are those of the table, or with `eval_` before them of held-out rows. */
+export type TrainingMetrics = { readonly [Name in TrainingMetricName | `eval_${TrainingMetricName}`]?: number };
 
-/** Joins the values of parts of a batch. */
-export function joinPairs<Arrays extends { readonly [K in keyof Arrays]: Float32Array | undefined }>(
-  parts: readonly Arrays[],
-): Arrays {
-  const joined: Record<string, Float32Array> = {};
-  for (const name of Object.keys(parts[0] ?? {}) as (keyof Arrays & string)[]) {
-    if (parts[0]![name] === undefined) continue;
-    joined[name] = Float32Array.from(parts.flatMap((part) => [...part[name]!]));
-  }
-  return joined as unknown as Arrays;
+/** The same metrics of held-out rows. */
+export function heldOutMetrics(metrics: { readonly [Name in TrainingMetricName]?: number }): TrainingMetrics {
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value]));
 }

@@ -1,14 +1,25 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMetaapoError, type TokenizedPreference, type TrainableModel } from '../contracts/index.js';
+import {
+  isMetaapoError,
+  type Objective,
+  type PromptGroup,
+  type RowForm,
+  type RowsByForm,
+  type TokenizedPreference,
+  type TrainableModel,
+} from '../contracts/index.js';
 import { readArrays, writeArrays } from '../storage/index.js';
-import { evaluateRows, groupOf, type RowLogprobs, type RowProgress, splitByGroup } from './response-logprobs.js';
+import { groupOf, type RowLogprobs, type RowProgress } from './response-logprobs.js';
+import { concatenated, policyPasses, splitBy } from './training-passes.js';
 
 /** How to get a reference's log-probabilities. */
-export interface ReferenceOptions {
+export interface ReferenceOptions<Form extends RowForm = 'preference'> {
   readonly model: TrainableModel;
-  readonly rows: readonly TokenizedPreference[];
+  readonly rows: readonly RowsByForm[Form][];
+  /** What is computed of a row, and what is read of it; by default sums over the responses of preferences. */
+  readonly objective?: Pick<Objective<Form>, 'groupsOf' | 'readsReference'> | undefined;
   readonly microBatchTokens: number;
   /** Directory of the cache; absent, nothing is kept. */
   readonly cacheDirectory?: string | undefined;
@@ -20,55 +31,84 @@ export interface ReferenceOptions {
 const CHUNK_ROWS = 512;
 
 /**
- * Log-probabilities of every response under the reference, from the cache where they are in it. The key is made of the
- * model's configuration and weights, the token ids (hence data, tokenizer and template) and what computed them.
- * Rows are computed and kept in chunks, so that an interrupted pass goes on where it stopped.
+ * Log-probabilities of every response under the reference, from the cache where they are in it: an array a row, of sums
+ * `[responses]` or of tokens `[tokens]`, float32. The key is made of the model's configuration and weights, the token ids
+ * (hence data, tokenizer and template) and what computed them. Rows are computed and kept in chunks, so that an interrupted
+ * pass goes on where it stopped.
  */
-export async function referenceLogprobs(options: ReferenceOptions): Promise<RowLogprobs[]> {
-  const { rows, progress } = options;
+export async function referenceLogprobs<Form extends RowForm = 'preference'>(
+  options: ReferenceOptions<Form>,
+): Promise<RowLogprobs[]> {
+  const { objective, progress } = options;
+  const groupsOf =
+    objective?.groupsOf ?? ((row: RowsByForm[Form]): readonly PromptGroup[] => [groupOf(row as TokenizedPreference)]);
+  const rows = options.rows.map((row) => groupsOf(row));
+  const readsTokens = objective?.readsReference === 'tokens';
   const results: RowLogprobs[] = [];
   for (let start = 0; start < rows.length; start += CHUNK_ROWS) {
-    const chunk = rows.slice(start, start + CHUNK_ROWS);
-    results.push(
-      ...(await chunkLogprobs({ ...options, rows: chunk, progress: progress && ((done) => progress(start + done)) })),
-    );
+    const chunk = { ...options, readsTokens, rows: rows.slice(start, start + CHUNK_ROWS) };
+    results.push(...(await chunkLogprobs({ ...chunk, progress: progress && ((done) => progress(start + done)) })));
     progress?.(results.length);
   }
   return results;
 }
 
-async function chunkLogprobs(options: ReferenceOptions): Promise<RowLogprobs[]> {
-  const { model, rows, cacheDirectory } = options;
-  const compute = (): Promise<RowLogprobs[]> => evaluateRows(model, rows, options.microBatchTokens, options);
-  if (cacheDirectory === undefined) return compute();
-  const file = join(cacheDirectory, `${keyOf(options)}.safetensors`);
-  const cached = await readCache(file, rows);
+interface Chunk extends Omit<ReferenceOptions, 'rows' | 'objective'> {
+  /** The groups of each row. */
+  readonly rows: readonly (readonly PromptGroup[])[];
+  readonly readsTokens: boolean;
+}
+
+async function chunkLogprobs(chunk: Chunk): Promise<RowLogprobs[]> {
+  const { cacheDirectory } = chunk;
+  if (cacheDirectory === undefined) return computeChunk(chunk);
+  const file = join(cacheDirectory, `${keyOf(chunk)}.safetensors`);
+  const cached = await readCache(file, chunk);
   if (cached !== undefined) return cached;
-  const computed = await compute();
-  const values = Float32Array.from(computed.flatMap((row) => [...row]));
+  const computed = await computeChunk(chunk);
+  const values = concatenated(computed);
   await mkdir(cacheDirectory, { recursive: true });
   await writeArrays(file, { logprobs: { shape: [values.length], values } });
   return computed;
 }
 
-function keyOf({ model, rows }: ReferenceOptions): string {
-  const hash = createHash('sha256').update(JSON.stringify([model.fingerprint, model.computedBy]));
-  for (const row of rows) {
-    const { prompt, responses } = groupOf(row);
+async function computeChunk({ model, rows, microBatchTokens, readsTokens, progress, signal }: Chunk) {
+  const rowOf = rows.flatMap((groups, index) => groups.map(() => index));
+  const readings = await policyPasses(model, microBatchTokens).read(rows.flat(), {
+    tokenLogprobs: readsTokens,
+    progress: progress && ((done) => progress(rowOf[done - 1]! + 1)),
+    signal,
+  });
+  let at = 0;
+  return rows.map((groups) => {
+    const own = readings.slice(at, at + groups.length);
+    at += groups.length;
+    return concatenated(own.flatMap(({ values, tokenLogprobs }) => (readsTokens ? tokenLogprobs! : [values])));
+  });
+}
+
+function keyOf({ model, rows, readsTokens }: Chunk): string {
+  const made = [model.fingerprint, model.computedBy, ...(readsTokens ? ['tokens'] : [])];
+  const hash = createHash('sha256').update(JSON.stringify(made));
+  for (const { prompt, responses } of rows.flat()) {
     for (const ids of [prompt, ...responses]) hash.update(`${ids.length}:`).update(Int32Array.from(ids));
   }
   return hash.digest('hex');
 }
 
 /** A cache entry that is missing, damaged or of another length counts as absent. */
-async function readCache(file: string, rows: readonly TokenizedPreference[]): Promise<RowLogprobs[] | undefined> {
+async function readCache(file: string, { rows, readsTokens }: Chunk): Promise<RowLogprobs[] | undefined> {
   try {
     const values = (await readArrays(file)).logprobs?.values;
-    const groups = rows.map(groupOf);
-    const wanted = groups.reduce((sum, { responses }) => sum + responses.length, 0);
-    return values?.length === wanted ? splitByGroup(values, groups) : undefined;
+    const lengths = rows.map((groups) =>
+      groups.reduce((sum, { responses }) => sum + (readsTokens ? tokens(responses) : responses.length), 0),
+    );
+    const wanted = lengths.reduce((sum, length) => sum + length, 0);
+    return values?.length === wanted ? splitBy(values, lengths) : undefined;
   } catch (error) {
     if (isMetaapoError(error)) return undefined;
     throw error;
   }
 }
+
+const tokens = (responses: readonly Int32Array[]): number => responses.reduce((sum, { length }) => sum + length, 0);

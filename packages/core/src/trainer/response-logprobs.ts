@@ -1,40 +1,23 @@
-import {
-  type PassOptions,
-  type PromptGroup,
-  type TokenizedPreference,
-  type TokenizedTurn,
-  type TrainableModel,
-  yieldToEvents,
+import type {
+  PassOptions,
+  PromptGroup,
+  TokenizedPreference,
+  TokenizedTurn,
+  TrainableModel,
 } from '../contracts/index.js';
-import { packByTokens } from '../numerics/index.js';
+import { policyPasses } from './training-passes.js';
 
-/** Number of responses of a row: chosen, rejected, and the online pair where there is one. */
+/** `[responses]` float32 of a row: chosen, rejected, then the same of each online pair. */
 export type RowLogprobs = Float32Array;
 
-/** The prompt of a row with all of its responses: chosen, rejected[, online chosen, online rejected]. */
-export function groupOf(row: TokenizedPreference): PromptGroup {
-  const { prompt, chosen, rejected, onlineChosen, onlineRejected } = row;
-  const isPaired = onlineChosen !== undefined && onlineRejected !== undefined;
-  return { prompt, responses: isPaired ? [chosen, rejected, onlineChosen, onlineRejected] : [chosen, rejected] };
+/** The prompt of a row with all of its responses: chosen, rejected, then the same of each online pair. */
+export function groupOf({ prompt, chosen, rejected, online = [] }: TokenizedPreference): PromptGroup {
+  return { prompt, responses: [chosen, rejected, ...online.flatMap((pair) => [pair.chosen, pair.rejected])] };
 }
 
 /** The prompt of a turn with its one response. */
 export function groupOfTurn({ prompt, response }: TokenizedTurn): PromptGroup {
   return { prompt, responses: [response] };
-}
-
-/** Tokens that a group costs when its prompt is computed once. */
-export function tokensOf({ prompt, responses }: PromptGroup): number {
-  return responses.reduce((sum, response) => sum + response.length, prompt.length);
-}
-
-/** Splits the values of R responses, group after group, into one array a group. */
-export function splitByGroup(values: Float32Array, groups: readonly PromptGroup[]): Float32Array[] {
-  let at = 0;
-  return groups.map(({ responses }) => {
-    at += responses.length;
-    return values.slice(at - responses.length, at);
-  });
 }
 
 /** What an evaluation reports as it goes. */
@@ -74,29 +57,14 @@ export interface ReadingOptions extends Pick<PassOptions, 'entropies'>, ReadingC
 }
 
 /** Log-probabilities, and entropies where wanted, of every response of every row, without gradient. */
-export function readRows(
+export async function readRows(
   model: TrainableModel,
   rows: readonly TokenizedPreference[],
-  options: ReadingOptions,
+  { microBatchTokens, progress, ...wishes }: ReadingOptions,
 ): Promise<Readings> {
-  return readGroups(model, rows.map(groupOf), options);
-}
-
-/** The same of every response of every group. */
-export async function readGroups(
-  model: TrainableModel,
-  groups: readonly PromptGroup[],
-  { microBatchTokens, progress, signal, ...pass }: ReadingOptions,
-): Promise<Readings> {
-  const logprobs: RowLogprobs[] = [];
-  const entropies: Float32Array[] = [];
-  for (const [start, end] of packByTokens(groups.map(tokensOf), microBatchTokens)) {
-    await yieldToEvents(signal);
-    const part = groups.slice(start, end);
-    const { sumLogprobs, sumEntropies } = await model.evaluate(part, pass);
-    logprobs.push(...splitByGroup(sumLogprobs, part));
-    if (sumEntropies !== undefined) entropies.push(...splitByGroup(sumEntropies, part));
-    progress?.(logprobs.length);
-  }
-  return { logprobs, entropies: entropies.length === 0 ? undefined : entropies };
+  const readings = await policyPasses(model, microBatchTokens).read(rows.map(groupOf), { ...wishes, progress });
+  return {
+    logprobs: readings.map(({ values }) => values),
+    entropies: readings[0]?.sumEntropies && readings.map(({ sumEntropies }) => sumEntropies!),
+  };
 }

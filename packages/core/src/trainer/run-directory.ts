@@ -20,8 +20,8 @@ export interface TrainingObserver {
   step?(report: StepReport, total: number): void;
   /** Something that the user should look at; training goes on. */
   warning?(text: string): void;
-  /** Rows of an evaluation that are done; in fine-tuning responses. */
-  evaluation?(rows: number, total: number): void;
+  /** Groups of an evaluation that are done: prompts with their responses. */
+  evaluation?(done: number, total: number): void;
   /** An evaluation is done, after so many steps. */
   evaluated?(step: number, metrics: Metrics): void;
 }

@@ -1,25 +1,154 @@
 import { join } from 'node:path';
-import { writeArrays } from '../storage/index.js';
-import type { EvaluationSet } from './evaluate-preferences.js';
-import { preferenceObjective } from './preference-objective.js';
-import type { PreferenceTrainerOptions } from './preference-trainer.js';
+import { MetaapoError, type Metrics, type RowForm } from '../contracts/index.js';
+import { openRunJournal, type RunEntry, type RunJournal } from '../journal/index.js';
+import { learningRateAt } from '../numerics/index.js';
+import { type MetricsFile, openMetrics, writeArrays } from '../storage/index.js';
 import { RUN_FILES, type RunDirectoryOptions } from './run-directory.js';
-import { runObjective, type TrainingSummary } from './run-objective.js';
+import { createTrainer, type StepReport, type Trainer, type TrainerOptions } from './trainer.js';
+import { loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';
+import type { TrainerState } from './trainer-state.js';
 
-/** A whole training on preferences into a run directory. */
-export interface TrainingRunOptions extends PreferenceTrainerOptions, RunDirectoryOptions {
-  readonly evaluation?: EvaluationSet | undefined;
+/** A whole training into a run directory. */
+export interface TrainingRunOptions<Form extends RowForm = RowForm> extends TrainerOptions<Form>, RunDirectoryOptions {}
+
+/** What a training ended with. */
+export interface TrainingSummary {
+  readonly steps: number;
+  /** Evaluations before the first and after the last step, where there are held-out rows. */
+  readonly before?: Metrics | undefined;
+  readonly after?: Metrics | undefined;
+  readonly modelDirectory: string;
+  readonly state: TrainerState;
 }
 
 /**
- * Trains on preferences to the end of the plan, writes metrics as it goes, and saves the model and, where there is one,
- * the meta-learner.
- * @throws MetaapoError as {@link runObjective} does; `config` when a meta-learner is to weigh pairs that the loss ranks
+ * Trains to the end of the plan, writes metrics as it goes, and saves the model and what the objective keeps beside it.
+ * @throws MetaapoError with code `interrupted` after saving a checkpoint when the signal is aborted, `numerics` when a
+ * loss or a gradient is not finite, `data` when there is no row outside of a run of iterations
  */
-export async function runTraining(options: TrainingRunOptions): Promise<TrainingSummary> {
-  const objective = preferenceObjective(options, options.evaluation);
-  const summary = await runObjective({ ...options, objective });
-  const { metaLearner } = summary.state;
-  if (metaLearner !== undefined) await writeArrays(join(options.output, RUN_FILES.metaLearner), metaLearner);
-  return summary;
+export async function runTraining<Form extends RowForm>(options: TrainingRunOptions<Form>): Promise<TrainingSummary> {
+  const { model, output, key, resume, observer } = options;
+  if (options.plan.totalSteps === 0 && options.iteration === undefined) throw noRows(output);
+  const start = resume ? await loadTrainerCheckpoint(checkpointOf(options), model, key) : options.start;
+  const done = (options.earlierSteps ?? 0) + start.step;
+  const isFirst = done === 0 && (options.iteration ?? 0) === 0;
+  const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), isFirst ? -1 : done);
+  const journal = options.journal ?? (await openRunJournal(join(output, RUN_FILES.journal), () => false));
+  const trainer = createTrainer({ ...options, start });
+  if (done === 0) for (const warning of warningsOf(options, trainer)) observer.warning?.(warning);
+  const before = done === 0 ? await evaluateAndLog(options, trainer, metricsFile, {}) : undefined;
+  const after = await trainToEnd(options, trainer, metricsFile, journal);
+  const modelDirectory = options.modelDirectory ?? join(output, RUN_FILES.model);
+  await model.save(modelDirectory);
+  const files = options.objective.filesOf?.(trainer.state.objective) ?? {};
+  for (const [name, arrays] of Object.entries(files)) await writeArrays(join(output, `${name}.safetensors`), arrays);
+  return { steps: trainer.state.step, before, after, modelDirectory, state: trainer.state };
+}
+
+/** The same without what depends on the form of the rows. */
+type RunSettings = RunDirectoryOptions & Pick<TrainerOptions, 'model' | 'plan' | 'schedule'>;
+
+/** What the user should know before the first step. */
+function warningsOf({ plan, schedule }: RunSettings, { objective }: Trainer): readonly string[] {
+  const { totalSteps } = plan;
+  const { peak, warmupSteps } = schedule;
+  if (totalSteps === 0 || warmupSteps < totalSteps) return objective.warnings ?? [];
+  const highest = learningRateAt(schedule, totalSteps - 1);
+  const effect = highest === 0 ? '0 throughout: nothing is trained' : `at most ${highest}, not ${peak}`;
+  const steps = `the ${totalSteps} optimizer step${totalSteps === 1 ? '' : 's'}`;
+  return [
+    ...(objective.warnings ?? []),
+    `the warm-up takes all of ${steps}, so the learning rate is ${effect}. Set training.warmupSteps to 0, or train longer`,
+  ];
+}
+
+function noRows(output: string): MetaapoError {
+  return new MetaapoError('data', 'there is no row to train on', {
+    where: output,
+    expected: 'at least one row',
+    got: '0 rows',
+    remedy: 'See how many rows were dropped and why; raise data.maxLength, or choose other data',
+  });
+}
+
+async function trainToEnd(
+  options: RunSettings,
+  trainer: Trainer,
+  metricsFile: MetricsFile,
+  journal: RunJournal,
+): Promise<Metrics | undefined> {
+  const { plan, observer, evaluateEvery, saveEvery } = options;
+  const watch = trainer.objective.watch?.();
+  let last: Metrics | undefined;
+  while (!trainer.isDone) {
+    await stopIfAborted(options, trainer);
+    const report = await trainer.step();
+    observer.step?.(report, plan.totalSteps);
+    const warning = watch?.(report.metrics);
+    if (warning !== undefined) observer.warning?.(warning);
+    await journal.append(journalEntry(report, options));
+    const isDue = trainer.isDone || (evaluateEvery !== undefined && report.step % evaluateEvery === 0);
+    last = await evaluateAndLog(options, trainer, metricsFile, report.metrics, isDue);
+    if (saveEvery !== undefined && report.step % saveEvery === 0) await saveProgress(options, trainer);
+  }
+  last ??= await evaluateAndLog(options, trainer, metricsFile, {});
+  await stopIfAborted(options, trainer);
+  return last;
+}
+
+/** Which rows a step trained, and how much each offline pair counted. Of a step that is done again the last entry counts. */
+function journalEntry({ step, rows, weights }: StepReport, options: RunSettings): RunEntry {
+  const { earlierSteps = 0, iteration } = options;
+  const number = iteration === undefined ? {} : { iteration };
+  return { kind: 'step', ...number, step: earlierSteps + step, rows, ...(weights && { weights: [...weights] }) };
+}
+
+/** Evaluates where that is due, and writes one line of metrics. An interrupted evaluation is left out. */
+async function evaluateAndLog(
+  options: RunSettings,
+  trainer: Trainer,
+  file: MetricsFile,
+  trained: Metrics,
+  isDue = true,
+): Promise<Metrics | undefined> {
+  const { step } = trainer.state;
+  const evaluated = isDue ? await evaluateUnlessAborted(options, trainer) : undefined;
+  if (evaluated !== undefined) options.observer.evaluated?.(step, evaluated);
+  const { earlierSteps = 0, iteration } = options;
+  const metrics = { ...trained, ...evaluated };
+  if (Object.keys(metrics).length > 0) {
+    const line = iteration === undefined ? metrics : { ...metrics, iteration };
+    await file.append(earlierSteps + step, line);
+    for (const tracker of options.trackers) await tracker.log(earlierSteps + step, line);
+  }
+  return evaluated;
+}
+
+async function evaluateUnlessAborted(
+  { observer, signal }: RunSettings,
+  { objective, state }: Trainer,
+): Promise<Metrics | undefined> {
+  const progress = (done: number, total: number): void => observer.evaluation?.(done, total);
+  try {
+    return await objective.evaluate?.(state.objective, { progress, signal });
+  } catch (error) {
+    if (signal?.aborted) return undefined;
+    throw error;
+  }
+}
+
+const checkpointOf = ({ output, checkpointDirectory }: RunSettings): string =>
+  checkpointDirectory ?? join(output, RUN_FILES.checkpoint);
+
+function saveProgress(options: RunSettings, trainer: Trainer): Promise<void> {
+  return saveTrainerCheckpoint(checkpointOf(options), options.model, trainer.state, options.key);
+}
+
+async function stopIfAborted(options: RunSettings, trainer: Trainer): Promise<void> {
+  if (!options.signal?.aborted) return;
+  await saveProgress(options, trainer);
+  throw new MetaapoError('interrupted', `stopped after step ${trainer.state.step} of ${options.plan.totalSteps}`, {
+    where: options.output,
+    remedy: 'A checkpoint is saved; the same command with --resume goes on from it',
+  });
 }

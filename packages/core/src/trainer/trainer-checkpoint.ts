@@ -1,18 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type LossState,
-  MetaapoError,
-  type MetaLearnerState,
-  type StateArray,
-  type TrainableModel,
-} from '../contracts/index.js';
+import { MetaapoError, type TrainedParameters } from '../contracts/index.js';
 import { readArrays, recoverDirectory, replaceDirectory, writeArrays } from '../storage/index.js';
-import type { ChosenStart } from './chosen-fall.js';
-import type { BufferedRows } from './meta-buffer.js';
 import type { TrainerState } from './trainer-state.js';
 
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** What a checkpoint has to fit: a hash of everything that decides the run's numbers. */
 export interface CheckpointKey {
@@ -25,30 +17,38 @@ interface Progress extends CheckpointKey {
   readonly step: number;
   readonly optimizerStep: number;
   readonly numTokens: number;
-  readonly hasMetaLearner: boolean;
-  readonly lossState?: LossState | undefined;
-  readonly chosenStart?: ChosenStart | undefined;
+  /** Numbers of the objective; as text where JSON has no such number. */
+  readonly numbers: Readonly<Record<string, number | string>>;
+  readonly hasArrays: boolean;
 }
 
-const FILES = { model: 'model-state', meta: 'meta-state.safetensors', progress: 'progress.json' } as const;
+const FILES = {
+  model: 'model-state',
+  arrays: 'objective-state.safetensors',
+  progress: 'progress.json',
+} as const;
 
 /** Writes model, optimizer and trainer state, atomically, in the place of an earlier checkpoint. */
 export function saveTrainerCheckpoint(
   directory: string,
-  model: TrainableModel,
-  state: TrainerState,
+  model: Pick<TrainedParameters, 'saveState'>,
+  { step, optimizerStep, numTokens, objective }: TrainerState,
   key: CheckpointKey,
 ): Promise<void> {
-  const { step, optimizerStep, numTokens, metaLearner, lossState, chosenStart } = state;
-  const hasMetaLearner = metaLearner !== undefined;
-  const counts = { step, optimizerStep, numTokens };
-  const progress: Progress = { format: FORMAT, ...counts, hasMetaLearner, lossState, chosenStart, ...key };
+  const numbers = Object.fromEntries(Object.entries(objective.numbers).map(([name, value]) => [name, written(value)]));
+  const hasArrays = Object.keys(objective.arrays).length > 0;
+  const progress: Progress = { format: FORMAT, step, optimizerStep, numTokens, numbers, hasArrays, ...key };
   return replaceDirectory(directory, async (fresh) => {
     await model.saveState(join(fresh, FILES.model));
-    if (hasMetaLearner)
-      await writeArrays(join(fresh, FILES.meta), { ...metaLearner, ...bufferArrays(state.metaBuffer) });
+    if (hasArrays) await writeArrays(join(fresh, FILES.arrays), objective.arrays);
     await writeFile(join(fresh, FILES.progress), `${JSON.stringify(progress, null, 2)}\n`);
   });
+}
+
+/** A number as JSON brings it back to the bit. */
+function written(value: number): number | string {
+  if (Object.is(value, -0)) return '-0';
+  return Number.isFinite(value) ? value : String(value);
 }
 
 /**
@@ -57,7 +57,7 @@ export function saveTrainerCheckpoint(
  */
 export async function loadTrainerCheckpoint(
   directory: string,
-  model: TrainableModel,
+  model: Pick<TrainedParameters, 'loadState'>,
   key: CheckpointKey,
 ): Promise<TrainerState> {
   await recoverDirectory(directory);
@@ -72,10 +72,10 @@ export async function loadTrainerCheckpoint(
     }
   }
   await model.loadState(join(directory, FILES.model));
-  const arrays = progress.hasMetaLearner ? await readArrays(join(directory, FILES.meta)) : {};
-  const { step, optimizerStep, numTokens, lossState, chosenStart } = progress;
-  const metaLearner = progress.hasMetaLearner ? withoutBuffer(arrays) : undefined;
-  return { step, optimizerStep, numTokens, metaLearner, metaBuffer: bufferFrom(arrays), lossState, chosenStart };
+  const { step, optimizerStep, numTokens } = progress;
+  const numbers = Object.fromEntries(Object.entries(progress.numbers).map(([name, value]) => [name, Number(value)]));
+  const arrays = progress.hasArrays ? await readArrays(join(directory, FILES.arrays)) : {};
+  return { step, optimizerStep, numTokens, objective: { numbers, arrays } };
 }
 
 async function readProgress(directory: string): Promise<Progress> {
@@ -91,41 +91,4 @@ async function readProgress(directory: string): Promise<Progress> {
       remedy: 'Start the run again without --resume, in another output directory',
     });
   }
-}
-
-const BUFFER = [
-  'logSigmoidScore',
-  'offlineLoss',
-  'onlineLoss',
-  'chosenTokens',
-  'rejectedTokens',
-  'chosenEntropy',
-  'rejectedEntropy',
-] as const;
-
-function bufferArrays(buffer: BufferedRows): MetaLearnerState {
-  return Object.fromEntries(
-    BUFFER.flatMap((name): [string, StateArray][] => {
-      const values = buffer[name];
-      if (values === undefined) return [];
-      return [[`buffer/${name}`, { shape: [values.length], values: Float32Array.from(values) }]];
-    }),
-  );
-}
-
-function bufferFrom(arrays: MetaLearnerState): BufferedRows {
-  const of = (name: (typeof BUFFER)[number]): Float32Array => arrays[`buffer/${name}`]?.values ?? new Float32Array(0);
-  return {
-    logSigmoidScore: of('logSigmoidScore'),
-    offlineLoss: of('offlineLoss'),
-    onlineLoss: of('onlineLoss'),
-    chosenTokens: Int32Array.from(of('chosenTokens')),
-    rejectedTokens: Int32Array.from(of('rejectedTokens')),
-    chosenEntropy: arrays['buffer/chosenEntropy']?.values,
-    rejectedEntropy: arrays['buffer/rejectedEntropy']?.values,
-  };
-}
-
-function withoutBuffer(arrays: MetaLearnerState): MetaLearnerState {
-  return Object.fromEntries(Object.entries(arrays).filter(([name]) => !name.startsWith('buffer/')));
 }

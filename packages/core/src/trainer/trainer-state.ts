@@ -1,6 +1,4 @@
-import type { LossState, MetaLearnerState } from '../contracts/index.js';
-import type { ChosenStart } from './chosen-fall.js';
-import { type BufferedRows, emptyBuffer } from './meta-buffer.js';
+import type { Objective, ObjectiveState } from '../contracts/index.js';
 
 /** Everything of a trainer that is not in the model. */
 export interface TrainerState {
@@ -10,15 +8,11 @@ export interface TrainerState {
   readonly optimizerStep: number;
   /** Tokens seen. */
   readonly numTokens: number;
-  readonly metaLearner?: MetaLearnerState | undefined;
-  readonly metaBuffer: BufferedRows;
-  /** What the loss remembers, where it remembers anything. */
-  readonly lossState?: LossState | undefined;
-  /** How likely chosen responses were at the start of the run, where no reference tells. */
-  readonly chosenStart?: ChosenStart | undefined;
+  /** What the objective remembers. */
+  readonly objective: ObjectiveState;
 }
 
 /** The state before the first step. */
-export function initialTrainerState(metaLearner?: MetaLearnerState): TrainerState {
-  return { step: 0, optimizerStep: 0, numTokens: 0, metaLearner, metaBuffer: emptyBuffer() };
+export function initialTrainerState(objective: Pick<Objective, 'initialState'>, seed = 0): TrainerState {
+  return { step: 0, optimizerStep: 0, numTokens: 0, objective: objective.initialState(seed) };
 }

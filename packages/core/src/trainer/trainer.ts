@@ -1,23 +1,41 @@
-import { MetaapoError, type Metrics, type OptimizerStep, type TrainableModel } from '../contracts/index.js';
+import {
+  type BatchOutcome,
+  MetaapoError,
+  type Metrics,
+  type Objective,
+  type ObjectiveRows,
+  type OptimizerStep,
+  type RowForm,
+  type RowsByForm,
+  type TrainableModel,
+  type TrainableScorer,
+  type TrainedParameters,
+  type TrainingObjective,
+  type TrainingPasses,
+} from '../contracts/index.js';
 import { type BatchPlan, learningRateAt, type Schedule } from '../numerics/index.js';
+import type { TrainingMetrics } from './metrics.js';
 import type { TrainerState } from './trainer-state.js';
-import type { TrainingObjective } from './training-objective.js';
+import { policyPasses, scorerPasses } from './training-passes.js';
 
 /** AdamW's settings and the clipping of gradients. */
 export type OptimizerSettings = Omit<OptimizerStep, 'learningRate' | 'step'>;
 
-/** How a model is trained, whatever it is trained for. */
-export interface TrainerSettings {
-  readonly model: TrainableModel;
+/** What {@link createTrainer} works with: what is trained on which rows, and how. */
+export interface TrainerOptions<Form extends RowForm = RowForm> extends ObjectiveRows<RowsByForm[Form]> {
+  /** A language model, or a reward model where the objective trains a scorer. */
+  readonly model: TrainableModel | TrainableScorer;
+  readonly objective: Objective<Form>;
+  /** Rows to evaluate; absent, there is no evaluation. */
+  readonly heldOut?: ObjectiveRows<RowsByForm[Form]> | undefined;
+  /** Tokens of a micro-batch; decides memory, never results. */
+  readonly microBatchTokens: number;
   readonly plan: BatchPlan;
   readonly schedule: Schedule;
   readonly optimizer: OptimizerSettings;
   readonly start: TrainerState;
-}
-
-/** What {@link createTrainer} works with. */
-export interface TrainerOptions extends TrainerSettings {
-  readonly objective: TrainingObjective;
+  /** Number of the iteration; absent outside of a run of iterations. */
+  readonly iteration?: number | undefined;
 }
 
 /** What one optimizer step did. */
@@ -34,6 +52,8 @@ export interface StepReport {
 /** Trains a model step by step. */
 export interface Trainer {
   readonly state: TrainerState;
+  /** The objective over the rows, as it is trained. */
+  readonly objective: TrainingObjective;
   readonly isDone: boolean;
   /**
    * One optimizer step over the next batch.
@@ -43,11 +63,16 @@ export interface Trainer {
   step(): Promise<StepReport>;
 }
 
-/** A trainer that stands where `start` says. It owns nothing: the caller disposes the model. */
-export function createTrainer(options: TrainerOptions): Trainer {
-  const { model, objective, plan, schedule, optimizer } = options;
-  let state = objective.begin?.(options.start) ?? options.start;
+/**
+ * A trainer that stands where `start` says. It owns nothing: the caller disposes the model.
+ * @throws MetaapoError with code `config` when the objective cannot be opened over these rows
+ */
+export function createTrainer<Form extends RowForm>(options: TrainerOptions<Form>): Trainer {
+  const { model, plan, schedule, optimizer } = options;
+  const objective = options.objective.open({ ...options, passes: passesOf(options) });
+  let state = options.start;
   return {
+    objective,
     get state() {
       return state;
     },
@@ -58,29 +83,59 @@ export function createTrainer(options: TrainerOptions): Trainer {
       const started = performance.now();
       const where = `step ${state.step + 1}`;
       if (state.step >= plan.totalSteps) throw noStepLeft(plan, where);
-      const batch = await objective.accumulate(plan.rowsAt(state.step), state, where).catch(async (error: unknown) => {
-        await model.zeroGradients();
-        throw error;
-      });
+      const batch = await accumulate(model, () =>
+        objective.accumulate(plan.rowsAt(state.step), state.objective, where),
+      );
       const learningRate = learningRateAt(schedule, state.step);
-      const { gradientNorm } = await model.apply({ ...optimizer, learningRate, step: state.optimizerStep + 1 });
+      const optimizerStep = state.optimizerStep + 1;
+      const { gradientNorm } = await model.apply({ ...optimizer, learningRate, step: optimizerStep });
       if (!Number.isFinite(gradientNorm)) throw notFinite(gradientNorm, batch.rows, where);
-      const numTokens = state.numTokens + batch.tokens;
-      state = { ...state, step: state.step + 1, optimizerStep: state.optimizerStep + 1, numTokens };
-      const after = batch.afterStep?.(state);
-      state = after?.state ?? state;
-      const metrics = {
-        ...batch.metrics,
+      const after = batch.afterStep?.(optimizerStep);
+      state = {
+        step: state.step + 1,
+        optimizerStep,
+        numTokens: state.numTokens + batch.tokens,
+        objective: after?.state ?? state.objective,
+      };
+      const own = {
         grad_norm: gradientNorm,
         learning_rate: learningRate,
         epoch: state.step / plan.stepsPerEpoch,
-        num_tokens: numTokens,
-        ...after?.metrics,
-        'time/step_s': (performance.now() - started) / 1000,
-      };
+        num_tokens: state.numTokens,
+      } satisfies TrainingMetrics;
+      const time = { 'time/step_s': (performance.now() - started) / 1000 } satisfies TrainingMetrics;
+      const metrics = { ...batch.metrics, ...own, ...after?.metrics, ...time };
       return { step: state.step, metrics, rows: batch.rows, weights: batch.weights };
     },
   };
+}
+
+/** Passes over the model, of the kind that the objective trains. */
+function passesOf({
+  model,
+  objective,
+  microBatchTokens,
+}: Pick<TrainerOptions, 'model' | 'microBatchTokens'> & {
+  readonly objective: Pick<Objective, 'id' | 'trains'>;
+}): TrainingPasses {
+  const isScorer = 'score' in model;
+  if (!isScorer) return policyPasses(model, microBatchTokens);
+  if (objective.trains === 'scorer') return scorerPasses(model, microBatchTokens);
+  throw new MetaapoError('config', 'the model is of another kind than the objective trains', {
+    where: `objective ${objective.id}`,
+    expected: 'a language model',
+    got: 'a reward model',
+  });
+}
+
+/** The outcome of a batch; when it fails, its gradients so far go away. */
+async function accumulate(model: TrainedParameters, batch: () => Promise<BatchOutcome>): Promise<BatchOutcome> {
+  try {
+    return await batch();
+  } catch (error) {
+    await model.zeroGradients();
+    throw error;
+  }
 }
 
 function noStepLeft({ totalSteps }: BatchPlan, where: string): MetaapoError {

@@ -37,8 +37,8 @@ describe('files', () => {
   it('reads 64-bit token ids and an online pair where a row has one', async () => {
     const rows = await read(fixture('tokens.parquet'));
     expect(rows[0]).toMatchObject({ form: 'tokens', prompt: Int32Array.of(1, 2), chosen: Int32Array.of(3, 4, 5) });
-    expect(rows[0]).not.toHaveProperty('onlineChosen');
-    expect(rows[1]).toMatchObject({ onlineChosen: Int32Array.of(11), onlineRejected: Int32Array.of(12, 13) });
+    expect(rows[0]).not.toHaveProperty('online');
+    expect(rows[1]).toMatchObject({ online: [{ chosen: Int32Array.of(11), rejected: Int32Array.of(12, 13) }] });
   });
 
   it('numbers the rows of each file from 0 and takes files in order', async () => {

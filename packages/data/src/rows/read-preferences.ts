@@ -1,4 +1,4 @@
-import type { PreferenceRow } from '@metaapo/core/contracts';
+import type { OnlinePair, PreferenceRow } from '@metaapo/core/contracts';
 import { type DataRow, rowError } from './data-row.js';
 import { parseAnswers } from './parse-answers.js';
 import { type ReadOptions, readRows } from './read-rows.js';
@@ -33,8 +33,8 @@ export function parsePreference(row: DataRow): PreferenceRow {
   const { form, prompt, answers } = parseAnswers(row, ['chosen', 'rejected']);
   const [chosen, rejected] = answers;
   const origin = { file: row.file, row: row.row, ...scoresOf(row) };
-  const online = onlinePair(row, form);
-  return { ...origin, form, prompt, chosen, rejected, ...online } as PreferenceRow;
+  const online = onlinePairs(row, form);
+  return { ...origin, form, prompt, chosen, rejected, ...(online && { online }) } as PreferenceRow;
 }
 
 function scoresOf(row: DataRow): Pick<PreferenceRow, 'scoreChosen' | 'scoreRejected'> {
@@ -46,14 +46,11 @@ function scoresOf(row: DataRow): Pick<PreferenceRow, 'scoreChosen' | 'scoreRejec
   };
 }
 
-function onlinePair(
-  row: DataRow,
-  form: PreferenceRow['form'],
-): { onlineChosen?: Int32Array; onlineRejected?: Int32Array } {
+function onlinePairs(row: DataRow, form: PreferenceRow['form']): readonly OnlinePair[] | undefined {
   const kinds = ONLINE.map((column) => kindOf(row.values[column]));
-  if (kinds.every((kind) => kind === 'absent')) return {};
+  if (kinds.every((kind) => kind === 'absent')) return undefined;
   if (form === 'tokens' && kinds.every((kind) => kind === 'tokens')) {
-    return { onlineChosen: tokensIn(row, ONLINE[0]), onlineRejected: tokensIn(row, ONLINE[1]) };
+    return [{ chosen: tokensIn(row, ONLINE[0]), rejected: tokensIn(row, ONLINE[1]) }];
   }
   throw rowError(row, 'the online pair cannot be used', {
     expected: '`online_chosen` and `online_rejected`, both as token ids, in a row whose other columns are token ids',

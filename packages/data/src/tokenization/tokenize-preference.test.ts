@@ -38,7 +38,7 @@ const tokens = (
   chosen: Int32Array.from(chosen),
   rejected: Int32Array.from(rejected),
   ...(online[0] &&
-    online[1] && { onlineChosen: Int32Array.from(online[0]), onlineRejected: Int32Array.from(online[1]) }),
+    online[1] && { online: [{ chosen: Int32Array.from(online[0]), rejected: Int32Array.from(online[1]) }] }),
 });
 
 function kept(
@@ -168,8 +168,7 @@ describe('token ids', () => {
       prompt: Int32Array.of(5, 6),
       chosen: Int32Array.of(7),
       rejected: Int32Array.of(8, 9),
-      onlineChosen: Int32Array.of(10),
-      onlineRejected: Int32Array.of(11),
+      online: [{ chosen: Int32Array.of(10), rejected: Int32Array.of(11) }],
     });
   });
 
@@ -192,7 +191,11 @@ describe('limits', () => {
     const result = tokenizePreference(row, undefined, { maxLength: 5 });
     expect(result).toMatchObject({
       truncated: 2,
-      preference: { chosen: Int32Array.of(4, 5), rejected: Int32Array.of(7), onlineChosen: Int32Array.of(8, 9) },
+      preference: {
+        chosen: Int32Array.of(4, 5),
+        rejected: Int32Array.of(7),
+        online: [{ chosen: Int32Array.of(8, 9), rejected: Int32Array.of(12) }],
+      },
     });
   });
 

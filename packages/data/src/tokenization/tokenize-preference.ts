@@ -34,9 +34,9 @@ export function tokenizePreference(
   const limited = limitLength(row, encoded, options);
   if ('dropped' in limited) return limited;
   const { prompt, responses, opening } = limited.ids;
-  const [chosen, rejected, onlineChosen, onlineRejected] = responses as [Int32Array, Int32Array, ...Int32Array[]];
-  const online = onlineChosen && onlineRejected && { onlineChosen, onlineRejected };
-  const preference = { row: number, prompt, ...(opening && { opening }), chosen, rejected, ...online };
+  const [chosen, rejected, ...others] = responses as [Int32Array, Int32Array, ...Int32Array[]];
+  const given = { ...(opening && { opening }), ...marginOf(row), ...onlineOf(row, others) };
+  const preference = { row: number, prompt, chosen, rejected, ...given };
   return { preference, truncated: limited.truncated };
 }
 
@@ -45,7 +45,23 @@ function answersOf(row: PreferenceRow): Answered {
     return { form: row.form, prompt: row.prompt, answers: [[...row.chosen], [...row.rejected]] };
   }
   if (row.form === 'text') return { form: row.form, prompt: row.prompt, answers: [row.chosen, row.rejected] };
-  const { form, prompt, chosen, rejected, onlineChosen, onlineRejected } = row;
-  const online = onlineChosen && onlineRejected ? [onlineChosen, onlineRejected] : [];
-  return { form, prompt, answers: [chosen, rejected, ...online] };
+  const { form, prompt, chosen, rejected, online = [] } = row;
+  const others = online.flatMap((pair) => [pair.chosen, pair.rejected]);
+  return { form, prompt, answers: [chosen, rejected, ...others] };
+}
+
+/** How much better the chosen response was judged, where the data set says it of both. */
+function marginOf({ scoreChosen, scoreRejected }: PreferenceRow): Pick<TokenizedPreference, 'margin'> {
+  return scoreChosen === undefined || scoreRejected === undefined ? {} : { margin: scoreChosen - scoreRejected };
+}
+
+/** The online pairs of a row, as their limited ids. */
+function onlineOf(row: PreferenceRow, ids: readonly Int32Array[]): Pick<TokenizedPreference, 'online'> {
+  if (row.form !== 'tokens' || row.online === undefined) return {};
+  const online = row.online.map((pair, index) => ({
+    ...pair,
+    chosen: ids[2 * index]!,
+    rejected: ids[2 * index + 1]!,
+  }));
+  return { online };
 }

@@ -42,9 +42,8 @@ export async function tokenizePreferences(
   throw noRowLeft(report);
 }
 
-function idsOf({ prompt, chosen, rejected, onlineChosen, onlineRejected }: TokenizedPreference): SplitIds {
-  const responses = [chosen, rejected, onlineChosen, onlineRejected].filter((ids) => ids !== undefined);
-  return { prompt, responses };
+function idsOf({ prompt, chosen, rejected, online = [] }: TokenizedPreference): SplitIds {
+  return { prompt, responses: [chosen, rejected, ...online.flatMap((pair) => [pair.chosen, pair.rejected])] };
 }
 
 function isIdentical({ chosen, rejected }: TokenizedPreference): boolean {

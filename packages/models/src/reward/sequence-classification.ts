@@ -1,41 +1,40 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { PartDefinition, Plugin, RewardModel, Tokenizer } from '@metaapo/core/contracts';
+import type { Plugin, RewardModel, Tokenizer } from '@metaapo/core/contracts';
 import { CONTRACT, definePart, definePlugin, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
 import { z } from 'zod';
-import {
-  type LanguageModel,
-  type LanguageModelOptions,
-  loadLanguageModel,
-} from '../language-model/load-language-model.js';
+import { type LanguageModel, loadLanguageModel } from '../language-model/load-language-model.js';
 import { loadTokenizer } from '../tokenizer/index.js';
-import type { Precision } from '../transformer/index.js';
 import { encodeForReward } from './encode-for-reward.js';
 import { refuseLanguageModel, scoreSequences } from './score-sequences.js';
 
 const WHERE = 'reward model sequence-classification';
 
-/** Options of {@link sequenceClassification}. */
-export interface SequenceClassificationOptions {
-  /** Directory of a model with a classification head of one label. */
-  readonly model: string;
-  /** Tokens computed at a time; default 8192. */
-  readonly batchTokens?: number | undefined;
-  /** Most tokens of a conversation; its beginning is kept, which is counted and said. Default 4096. */
-  readonly maxLength?: number | undefined;
-  /** Element type of matrix products; default `float32`. `bfloat16` needs a backend that has it. */
-  readonly precision?: Precision | undefined;
-  /** Default: `compiled` where the backend can, else `eager`. */
-  readonly executor?: LanguageModelOptions['executor'];
-}
-
 const schema = z.strictObject({
-  model: z.string().min(1),
-  batchTokens: z.int().positive().default(8192),
-  maxLength: z.int().positive().default(4096),
-  precision: z.enum(['float32', 'bfloat16']).default('float32'),
-  executor: z.enum(['auto', 'compiled', 'eager']).default('auto'),
+  model: z
+    .string()
+    .min(1)
+    .max(4096)
+    .describe('Directory or hub id of a model with a classification head of one label.'),
+  batchTokens: z.int().min(1).max(100_000_000).default(8192).describe('Tokens computed at a time.'),
+  maxLength: z
+    .int()
+    .min(1)
+    .max(100_000_000)
+    .default(4096)
+    .describe('Most tokens of a conversation; its beginning is kept, which is counted and said.'),
+  precision: z
+    .enum(['float32', 'bfloat16'])
+    .default('float32')
+    .describe('Element type of matrix products; bfloat16 needs a backend that has it.'),
+  executor: z
+    .enum(['auto', 'compiled', 'eager'])
+    .default('auto')
+    .describe('How programs are run; auto: compiled where the backend can, else eager.'),
 });
+
+/** Options of {@link sequenceClassification}. */
+export type SequenceClassificationOptions = z.input<typeof schema>;
 
 /**
  * Rewards by a sequence classifier from a Hugging Face directory: the score at the last token of the whole
@@ -97,10 +96,7 @@ function createCutter(maxLength: number, report: (line: string) => void) {
 }
 
 /** {@link sequenceClassification} as a part. */
-export const sequenceClassificationPart: PartDefinition<RewardModel, SequenceClassificationOptions> = definePart<
-  RewardModel,
-  SequenceClassificationOptions
->({
+export const sequenceClassificationPart = definePart({
   slot: REWARD_MODEL,
   id: 'sequence-classification',
   summary: 'A reward model from a Hugging Face directory.',

@@ -1,38 +1,30 @@
-import type { PartDefinition, RewardModel, RewardRequest } from '@metaapo/core/contracts';
+import type { RewardModel, RewardRequest } from '@metaapo/core/contracts';
 import { deepFrozen, definePart, MetaapoError, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { allOrNone } from '../all-or-none.js';
 import { fingerprintOf } from '../fingerprint.js';
 
-/** How a member counts. */
-export interface EnsembleMemberOptions {
-  /** Factor of its rewards in the sum; below 0 they count as a penalty. */
-  readonly weight: number;
-  /**
-   * `standard`: (reward - `mean`) / `standardDeviation`, both given, so that a reward does not depend on what was scored
-   * before; default `none`.
-   */
-  readonly normalize?: 'none' | 'standard' | undefined;
-  readonly mean?: number | undefined;
-  /** Above 0. */
-  readonly standardDeviation?: number | undefined;
-  /** Lowest and highest value that counts, after `normalize`; default all. */
-  readonly clip?: readonly [low: number, high: number] | undefined;
-}
+const finite = z.number().min(-1e9).max(1e9);
 
-/** A reward model of an ensemble, which owns it, and how it counts. */
-export interface EnsembleMember extends EnsembleMemberOptions {
-  readonly rewardModel: RewardModel;
-}
+const memberOptions = {
+  weight: finite.describe('Factor of its rewards in the sum; below 0 they count as a penalty.'),
+  normalize: z
+    .enum(['none', 'standard'])
+    .default('none')
+    .describe(
+      'standard: (reward - `mean`) / `standardDeviation`, both given, so that a reward does not depend on what was scored before.',
+    ),
+  mean: finite.optional().describe('For `normalize: standard`.'),
+  standardDeviation: z.number().min(1e-9).max(1e9).optional().describe('For `normalize: standard`.'),
+  clip: z
+    .tuple([finite, finite])
+    .readonly()
+    .optional()
+    .describe('Lowest and highest value that counts, after `normalize`; absent: all.'),
+};
 
 const memberSchema = z
-  .strictObject({
-    weight: z.number(),
-    normalize: z.enum(['none', 'standard']).default('none'),
-    mean: z.number().optional(),
-    standardDeviation: z.number().positive().optional(),
-    clip: z.tuple([z.number(), z.number()]).readonly().optional(),
-  })
+  .strictObject(memberOptions)
   .superRefine(({ normalize, mean, standardDeviation, clip }, context) => {
     for (const [option, value] of Object.entries({ mean, standardDeviation })) {
       if ((value !== undefined) === (normalize === 'standard')) continue;
@@ -43,6 +35,12 @@ const memberSchema = z
       context.addIssue({ code: 'custom', path: ['clip'], message: 'the low end has to be below the high one' });
     }
   });
+
+/** How a member counts. */
+export type EnsembleMemberOptions = z.input<typeof memberSchema>;
+
+/** A reward model of an ensemble, which owns it, and how it counts. */
+export type EnsembleMember = EnsembleMemberOptions & { readonly rewardModel: RewardModel };
 
 type MemberSettings = z.output<typeof memberSchema>;
 
@@ -101,19 +99,20 @@ function checkedSum(values: readonly number[], row: number): number {
   });
 }
 
-/** Options of the part `ensemble`: reward models by id with their own options, and how each counts. */
-export interface EnsembleOptions {
-  readonly members: readonly (EnsembleMemberOptions & {
-    readonly rewardModel: { readonly id: string; readonly [option: string]: unknown };
-  })[];
-}
-
 const schema = z.strictObject({
-  members: z.array(z.looseObject({ rewardModel: z.looseObject({ id: z.string() }), weight: z.number() })).min(1),
+  members: z
+    .array(z.strictObject({ rewardModel: z.looseObject({ id: z.string().min(1).max(100) }), ...memberOptions }))
+    .min(1)
+    .max(64)
+    .readonly()
+    .describe('Reward models by id with their own options, and how each counts.'),
 });
 
+/** Options of the part `ensemble`: reward models by id with their own options, and how each counts. */
+export type EnsembleOptions = z.input<typeof schema>;
+
 /** {@link ensemble} as a part. */
-export const ensemblePart: PartDefinition<RewardModel, EnsembleOptions> = definePart<RewardModel, EnsembleOptions>({
+export const ensemblePart = definePart({
   slot: REWARD_MODEL,
   id: 'ensemble',
   summary: 'A weighted sum of other reward models.',

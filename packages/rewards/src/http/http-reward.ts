@@ -1,31 +1,35 @@
-import type { PartContext, PartDefinition, RewardModel, RewardRequest, Tokenizer } from '@metaapo/core/contracts';
+import type { PartContext, RewardModel, RewardRequest, Tokenizer } from '@metaapo/core/contracts';
 import { definePart, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
 import { createJsonClient } from '@metaapo/core/http';
 import { z } from 'zod';
 import { allOrNone } from '../all-or-none.js';
-import { type ConnectionOptions, connectionFields } from '../connection-options.js';
+import { connectionOptions } from '../connection-options.js';
 import { fingerprintOf } from '../fingerprint.js';
 import { promptText } from '../prompt-text.js';
 import { readRewards } from './reward-reply.js';
 
 const SERVICE = 'reward model http';
 
-/** Options of {@link httpReward}. */
-export interface HttpRewardOptions extends ConnectionOptions {
-  /** Address that requests are posted to, or several that share them, e.g. `http://localhost:5000/get_reward`. */
-  readonly url: string | readonly string[];
-  /** Most responses in a request; default 16. */
-  readonly batchSize?: number | undefined;
-  /** Text put after each response, as the end of turn that a sequence classifier was trained with; default none. */
-  readonly ending?: string | undefined;
-}
+const address = z.string().min(1).max(4096);
 
 const schema = z.strictObject({
-  url: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
-  batchSize: z.int().positive().default(16),
-  ending: z.string().min(1).optional(),
-  ...connectionFields,
+  url: z
+    .union([address, z.array(address).min(1).max(1000).readonly()])
+    .describe(
+      'Address that is posted to, such as `http://localhost:5000/get_reward`, or a list of them that share the requests by their speed.',
+    ),
+  batchSize: z.int().min(1).max(100_000).default(16).describe('Most responses in a request, batched by length.'),
+  ending: z
+    .string()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('Text put after each response, such as `<|im_end|>` for a classifier that was trained on whole turns.'),
+  ...connectionOptions,
 });
+
+/** Options of {@link httpReward}. */
+export type HttpRewardOptions = z.input<typeof schema>;
 
 /** What the reward model may use of a run. */
 export interface HttpRewardContext {
@@ -89,10 +93,7 @@ function rendered(prompt: RewardRequest['prompt'], template: Tokenizer | undefin
 }
 
 /** {@link httpReward} as a part; the policy's chat template renders conversations. */
-export const httpRewardPart: PartDefinition<RewardModel, HttpRewardOptions> = definePart<
-  RewardModel,
-  HttpRewardOptions
->({
+export const httpRewardPart = definePart({
   slot: REWARD_MODEL,
   id: 'http',
   summary: "A server of OpenRLHF's reward protocol.",

@@ -1,49 +1,56 @@
 import { z } from 'zod';
-import { type ConnectionOptions, connectionFields } from '../connection-options.js';
-
-/** Options of {@link judge}. */
-export interface JudgeOptions extends ConnectionOptions {
-  /** Addresses up to and with `/v1`; several share the requests by their speed. */
-  readonly baseUrls: readonly string[];
-  /** Name of the judge's model. */
-  readonly model: string;
-  /** `pointwise` scores each response; `pairwise` compares the responses to a prompt. Default `pointwise`. */
-  readonly mode?: 'pointwise' | 'pairwise' | undefined;
-  /** File with the question, relative to the working directory; default a template of this package. */
-  readonly templatePath?: string | undefined;
-  /** A system message before the question; default none. */
-  readonly systemPrompt?: string | undefined;
-  /** Lowest and highest score of `pointwise`; default 1 and 10. A score outside is not read. */
-  readonly minScore?: number | undefined;
-  readonly maxScore?: number | undefined;
-  /** Times that a question is asked until its answer can be read, from 1; default 3. */
-  readonly attempts?: number | undefined;
-  /** Most tokens of an answer; default 1024. */
-  readonly maxNewTokens?: number | undefined;
-  /** Divides the logits; default 0. Above it a question that is asked again is likelier to be answered otherwise. */
-  readonly temperature?: number | undefined;
-  /** Further entries of each request's body; they replace the judge's, and `null` takes one out. */
-  readonly extraBody?: Readonly<Record<string, unknown>> | undefined;
-}
+import { connectionOptions } from '../connection-options.js';
 
 /** Entries of a body that the judge alone decides on. */
 const OWN_ENTRIES = ['model', 'messages', 'n', 'stream'];
 
+const text = z.string().min(1).max(4096);
+const json: z.ZodType<unknown, unknown> = z.json();
+const score = z.number().min(-1e6).max(1e6);
+
 /** Checks {@link JudgeOptions} and fills in the defaults. */
 export const judgeSchema = z
   .strictObject({
-    baseUrls: z.array(z.string().min(1)).min(1).readonly(),
-    model: z.string().min(1),
-    mode: z.enum(['pointwise', 'pairwise']).default('pointwise'),
-    templatePath: z.string().min(1).optional(),
-    systemPrompt: z.string().min(1).optional(),
-    minScore: z.number().optional(),
-    maxScore: z.number().optional(),
-    attempts: z.int().positive().default(3),
-    maxNewTokens: z.int().positive().default(1024),
-    temperature: z.number().min(0).default(0),
-    extraBody: z.record(z.string(), z.json()).optional(),
-    ...connectionFields,
+    baseUrls: z
+      .array(text)
+      .min(1)
+      .max(1000)
+      .readonly()
+      .describe('Addresses up to and with `/v1`; several share the requests by their speed.'),
+    model: text.describe('Name of the judge’s model.'),
+    mode: z
+      .enum(['pointwise', 'pairwise'])
+      .default('pointwise')
+      .describe('pointwise scores each response; pairwise compares the responses to a prompt.'),
+    templatePath: text
+      .optional()
+      .describe(
+        'File with the question, relative to the working directory; absent: this package’s own. It holds `{prompt}` and `{response}`, also `{minScore}`, `{maxScore}`; or `{prompt}`, `{first}` and `{second}`.',
+      ),
+    systemPrompt: z.string().min(1).max(1_000_000).optional().describe('A system message before the question.'),
+    minScore: score.optional().describe('Lowest score of pointwise, 1 where it is absent; another one is not read.'),
+    maxScore: score.optional().describe('Highest score of pointwise, 10 where it is absent; another one is not read.'),
+    attempts: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(3)
+      .describe('Times that a question is asked until its answer can be read, each with another seed.'),
+    maxNewTokens: z.int().min(1).max(1_000_000).default(1024).describe('Most tokens of an answer.'),
+    temperature: z
+      .number()
+      .min(0)
+      .max(1000)
+      .default(0)
+      .describe('Divides the logits. Above 0 a question that is asked again is likelier to be answered otherwise.'),
+    extraBody: z
+      .record(z.string().max(200), json)
+      .readonly()
+      .optional()
+      .describe(
+        'Entries of each request’s body; they replace the judge’s, and `null` takes one out, as in `{ max_tokens: null, max_completion_tokens: 1024 }`.',
+      ),
+    ...connectionOptions,
   })
   .superRefine(({ mode, minScore, maxScore, extraBody }, context) => {
     const refuse = (option: string, message: string): void => {
@@ -58,6 +65,9 @@ export const judgeSchema = z
     const { low, high } = scoreRange({ minScore, maxScore });
     if (low >= high) refuse('maxScore', `it has to be above minScore, which is ${low}`);
   });
+
+/** Options of {@link judge}. */
+export type JudgeOptions = z.input<typeof judgeSchema>;
 
 /** Checked options with their defaults. */
 export type JudgeSettings = z.output<typeof judgeSchema>;

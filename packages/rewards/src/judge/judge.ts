@@ -1,4 +1,4 @@
-import type { PartContext, PartDefinition, RewardModel } from '@metaapo/core/contracts';
+import type { PartContext, RewardModel } from '@metaapo/core/contracts';
 import { definePart, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
 import { createJsonClient } from '@metaapo/core/http';
 import { fingerprintOf } from '../fingerprint.js';
@@ -42,10 +42,10 @@ export async function judge(
 }
 
 /** {@link judge} as a part. */
-export const judgePart: PartDefinition<RewardModel, JudgeOptions> = definePart<RewardModel, JudgeOptions>({
+export const judgePart = definePart({
   slot: REWARD_MODEL,
   id: 'judge',
   summary: 'A language model that scores responses or compares them.',
   options: judgeSchema,
-  create: (options, context) => judge(options, context),
+  create: judge,
 });

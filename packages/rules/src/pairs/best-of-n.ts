@@ -1,9 +1,7 @@
-import type { PairRule, PartDefinition } from '@metaapo/core/contracts';
+import type { PairRule } from '@metaapo/core/contracts';
 import { definePart, PAIR_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { areDuplicates } from './preference-of.js';
-
-const schema = z.strictObject({});
 
 /**
  * The best of the new responses, the first of equals, over the row's offline chosen response, where its reward is the
@@ -25,10 +23,10 @@ export function bestOfN(): PairRule {
 }
 
 /** {@link bestOfN} as a part. */
-export const bestOfNPart: PartDefinition<PairRule, Record<string, never>> = definePart({
+export const bestOfNPart = definePart({
   slot: PAIR_RULE,
   id: 'best-of-n',
   summary: 'The best new response over the offline chosen one, where it beats it.',
-  options: schema,
-  create: () => bestOfN(),
+  options: z.strictObject({}),
+  create: bestOfN,
 });

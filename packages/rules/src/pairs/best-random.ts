@@ -1,9 +1,7 @@
-import type { PairRule, PartDefinition } from '@metaapo/core/contracts';
+import type { PairRule } from '@metaapo/core/contracts';
 import { definePart, PAIR_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { preferenceOf } from './preference-of.js';
-
-const schema = z.strictObject({});
 
 /** The response of highest reward over any other one, drawn evenly. */
 export function bestRandom(): PairRule {
@@ -19,10 +17,10 @@ export function bestRandom(): PairRule {
 }
 
 /** {@link bestRandom} as a part. */
-export const bestRandomPart: PartDefinition<PairRule, Record<string, never>> = definePart({
+export const bestRandomPart = definePart({
   slot: PAIR_RULE,
   id: 'best-random',
   summary: 'The response of highest reward over another one, drawn evenly.',
-  options: schema,
-  create: () => bestRandom(),
+  options: z.strictObject({}),
+  create: bestRandom,
 });

@@ -1,9 +1,7 @@
-import type { PairRule, PartDefinition } from '@metaapo/core/contracts';
+import type { PairRule } from '@metaapo/core/contracts';
 import { definePart, PAIR_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { preferenceOf } from './preference-of.js';
-
-const schema = z.strictObject({});
 
 /** The response of highest reward over the one of lowest; the first of equals (arXiv 2509.23371). */
 export function bestWorst(): PairRule {
@@ -16,10 +14,10 @@ export function bestWorst(): PairRule {
 }
 
 /** {@link bestWorst} as a part. */
-export const bestWorstPart: PartDefinition<PairRule, Record<string, never>> = definePart({
+export const bestWorstPart = definePart({
   slot: PAIR_RULE,
   id: 'best-worst',
   summary: 'The response of highest reward over the one of lowest.',
-  options: schema,
-  create: () => bestWorst(),
+  options: z.strictObject({}),
+  create: bestWorst,
 });

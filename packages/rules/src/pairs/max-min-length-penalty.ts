@@ -1,15 +1,19 @@
-import type { PairRule, PartDefinition } from '@metaapo/core/contracts';
+import type { PairRule } from '@metaapo/core/contracts';
 import { definePart, PAIR_RULE, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { preferenceOf } from './preference-of.js';
 
-/** Options of {@link maxMinLengthPenalty}. */
-export interface MaxMinLengthPenaltyOptions {
-  /** Taken off the reward for each token; default 0.001. Larger prefers shorter answers. */
-  readonly penalty?: number | undefined;
-}
+const schema = z.strictObject({
+  penalty: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0.001)
+    .describe('Taken off the reward for each token. Larger prefers shorter answers.'),
+});
 
-const schema = z.strictObject({ penalty: z.number().min(0).default(0.001) });
+/** Options of {@link maxMinLengthPenalty}. */
+export type MaxMinLengthPenaltyOptions = z.input<typeof schema>;
 
 /** Highest over lowest of reward - penalty * tokens, so that length alone does not win. */
 export function maxMinLengthPenalty(options: MaxMinLengthPenaltyOptions = {}): PairRule {
@@ -27,13 +31,10 @@ export function maxMinLengthPenalty(options: MaxMinLengthPenaltyOptions = {}): P
 }
 
 /** {@link maxMinLengthPenalty} as a part. */
-export const maxMinLengthPenaltyPart: PartDefinition<PairRule, MaxMinLengthPenaltyOptions> = definePart<
-  PairRule,
-  MaxMinLengthPenaltyOptions
->({
+export const maxMinLengthPenaltyPart = definePart({
   slot: PAIR_RULE,
   id: 'max-min-length-penalty',
   summary: 'Highest over lowest reward after a penalty on length.',
   options: schema,
-  create: (options) => maxMinLengthPenalty(options),
+  create: maxMinLengthPenalty,
 });

@@ -1,12 +1,12 @@
-import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
+import type { SelectionRule } from '@metaapo/core/contracts';
 import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { defineRule } from './define-rule.js';
 
-/** Options of {@link all}: none. */
-export type AllOptions = Readonly<Record<string, never>>;
-
 const schema = z.strictObject({});
+
+/** Options of {@link all}: none. */
+export type AllOptions = z.input<typeof schema>;
 
 /**
  * Every prompt: online preference optimisation.
@@ -24,10 +24,10 @@ export function all(options: AllOptions = {}): SelectionRule {
 }
 
 /** {@link all} as a part. */
-export const allPart: PartDefinition<SelectionRule, AllOptions> = definePart<SelectionRule, AllOptions>({
+export const allPart = definePart({
   slot: SELECTION_RULE,
   id: 'all',
   summary: 'Every prompt: online preference optimisation.',
   options: schema,
-  create: (options) => all(options),
+  create: all,
 });

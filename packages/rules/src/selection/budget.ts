@@ -1,16 +1,15 @@
-import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
+import type { SelectionRule } from '@metaapo/core/contracts';
 import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
 import { shareOf } from '@metaapo/core/numerics';
 import { z } from 'zod';
 import { defineRule } from './define-rule.js';
 
-/** Options of {@link budget}. */
-export interface BudgetOptions {
-  /** Share of a slice's rows that is selected, 0 to 1, rounded down to whole rows. Required. */
-  readonly share: number;
-}
+const schema = z.strictObject({
+  share: z.number().min(0).max(1).describe('Share of the rows that is selected, rounded down to whole rows.'),
+});
 
-const schema = z.strictObject({ share: z.number().min(0).max(1) });
+/** Options of {@link budget}. */
+export type BudgetOptions = z.input<typeof schema>;
 
 /**
  * The prompts with the largest 1 - w, as many as a share of the slice allows; always that many.
@@ -33,10 +32,10 @@ export function budget(options: BudgetOptions): SelectionRule {
 }
 
 /** {@link budget} as a part. */
-export const budgetPart: PartDefinition<SelectionRule, BudgetOptions> = definePart<SelectionRule, BudgetOptions>({
+export const budgetPart = definePart({
   slot: SELECTION_RULE,
   id: 'budget',
   summary: 'The share of the prompts that has the lowest weights.',
   options: schema,
-  create: (options) => budget(options),
+  create: budget,
 });

@@ -1,12 +1,12 @@
-import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
+import type { SelectionRule } from '@metaapo/core/contracts';
 import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { defineRule } from './define-rule.js';
 
-/** Options of {@link meta}: none. */
-export type MetaOptions = Readonly<Record<string, never>>;
-
 const schema = z.strictObject({});
+
+/** Options of {@link meta}: none. */
+export type MetaOptions = z.input<typeof schema>;
 
 /**
  * The method's rule: a prompt goes online iff u > w, so with probability 1 - w.
@@ -29,10 +29,10 @@ export function meta(options: MetaOptions = {}): SelectionRule {
 }
 
 /** {@link meta} as a part. */
-export const metaPart: PartDefinition<SelectionRule, MetaOptions> = definePart<SelectionRule, MetaOptions>({
+export const metaPart = definePart({
   slot: SELECTION_RULE,
   id: 'meta',
   summary: 'Each prompt with probability 1 - w; the method’s own.',
   options: schema,
-  create: (options) => meta(options),
+  create: meta,
 });

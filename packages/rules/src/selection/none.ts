@@ -1,12 +1,12 @@
-import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
+import type { SelectionRule } from '@metaapo/core/contracts';
 import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { defineRule } from './define-rule.js';
 
-/** Options of {@link none}: none. */
-export type NoneOptions = Readonly<Record<string, never>>;
-
 const schema = z.strictObject({});
+
+/** Options of {@link none}: none. */
+export type NoneOptions = z.input<typeof schema>;
 
 /**
  * No prompt: training on the offline pairs alone.
@@ -22,10 +22,10 @@ export function none(options: NoneOptions = {}): SelectionRule {
 }
 
 /** {@link none} as a part. */
-export const nonePart: PartDefinition<SelectionRule, NoneOptions> = definePart<SelectionRule, NoneOptions>({
+export const nonePart = definePart({
   slot: SELECTION_RULE,
   id: 'none',
   summary: 'No prompt: training on offline pairs alone.',
   options: schema,
-  create: (options) => none(options),
+  create: none,
 });

@@ -1,15 +1,14 @@
-import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
+import type { SelectionRule } from '@metaapo/core/contracts';
 import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { defineRule } from './define-rule.js';
 
-/** Options of {@link random}. */
-export interface RandomOptions {
-  /** Probability that a prompt is selected, 0 to 1; default 0.5, a fair coin. */
-  readonly share?: number | undefined;
-}
+const schema = z.strictObject({
+  share: z.number().min(0).max(1).default(0.5).describe('Probability that a prompt is selected; 0.5 is a fair coin.'),
+});
 
-const schema = z.strictObject({ share: z.number().min(0).max(1).default(0.5) });
+/** Options of {@link random}. */
+export type RandomOptions = z.input<typeof schema>;
 
 /**
  * Each prompt with the same probability, whatever its score: those with u >= 1 - share.
@@ -32,10 +31,10 @@ export function random(options: RandomOptions = {}): SelectionRule {
 }
 
 /** {@link random} as a part. */
-export const randomPart: PartDefinition<SelectionRule, RandomOptions> = definePart<SelectionRule, RandomOptions>({
+export const randomPart = definePart({
   slot: SELECTION_RULE,
   id: 'random',
   summary: 'Each prompt with the same probability, without scores.',
   options: schema,
-  create: (options) => random(options),
+  create: random,
 });

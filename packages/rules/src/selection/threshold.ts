@@ -1,15 +1,19 @@
-import type { PartDefinition, SelectionRule } from '@metaapo/core/contracts';
+import type { SelectionRule } from '@metaapo/core/contracts';
 import { definePart, parseOptions, SELECTION_RULE } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { defineRule } from './define-rule.js';
 
-/** Options of {@link threshold}. */
-export interface ThresholdOptions {
-  /** Weight from which on an offline pair is enough, 0 to 1; default 0.5. Larger selects more prompts. */
-  readonly minWeight?: number | undefined;
-}
+const schema = z.strictObject({
+  minWeight: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe('Weight from which on an offline pair is enough. Larger selects more prompts.'),
+});
 
-const schema = z.strictObject({ minWeight: z.number().min(0).max(1).default(0.5) });
+/** Options of {@link threshold}. */
+export type ThresholdOptions = z.input<typeof schema>;
 
 /**
  * Every prompt with w < `minWeight`, without chance.
@@ -31,13 +35,10 @@ export function threshold(options: ThresholdOptions = {}): SelectionRule {
 }
 
 /** {@link threshold} as a part. */
-export const thresholdPart: PartDefinition<SelectionRule, ThresholdOptions> = definePart<
-  SelectionRule,
-  ThresholdOptions
->({
+export const thresholdPart = definePart({
   slot: SELECTION_RULE,
   id: 'threshold',
   summary: 'Each prompt whose weight lies below a bound.',
   options: schema,
-  create: (options) => threshold(options),
+  create: threshold,
 });

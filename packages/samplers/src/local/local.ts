@@ -1,6 +1,5 @@
 import type {
   Generation,
-  PartDefinition,
   ResponseSampler,
   SampledResponse,
   SamplingRequest,
@@ -10,33 +9,41 @@ import type {
 import { beforeStop, definePart, MetaapoError, parseOptions, SAMPLER, textBeforeStop } from '@metaapo/core/contracts';
 import { z } from 'zod';
 
-/** Options of {@link local}. */
-export interface LocalOptions {
-  /** Most tokens of a response; default 2048. */
-  readonly maxNewTokens?: number | undefined;
-  /** Divides the logits; default 1; 0 takes the likeliest token. */
-  readonly temperature?: number | undefined;
-  /** Keeps the k likeliest tokens; default all. */
-  readonly topK?: number | undefined;
-  /** Keeps the likeliest tokens that together reach this probability; default all. */
-  readonly topP?: number | undefined;
-  /** Keeps tokens of at least this share of the likeliest one's probability; default all. */
-  readonly minP?: number | undefined;
-  /** Above 1 makes tokens less likely that are there already; default 1. */
-  readonly repetitionPenalty?: number | undefined;
-  /** Texts that end a response; they are left out of it. */
-  readonly stop?: readonly string[] | undefined;
-}
-
 const schema = z.strictObject({
-  maxNewTokens: z.int().positive().default(2048),
-  temperature: z.number().min(0).default(1),
-  topK: z.int().positive().optional(),
-  topP: z.number().gt(0).max(1).optional(),
-  minP: z.number().min(0).max(1).optional(),
-  repetitionPenalty: z.number().positive().optional(),
-  stop: z.array(z.string().min(1)).optional(),
+  maxNewTokens: z.int().min(1).max(1_000_000).default(2048).describe('Most tokens of a response.'),
+  temperature: z
+    .union([z.number().min(0.001).max(1000), z.literal(0)])
+    .default(1)
+    .describe('Divides the logits; 0 takes the likeliest token.'),
+  topK: z.int().min(1).max(10_000_000).optional().describe('Keeps the k likeliest tokens; absent: all.'),
+  topP: z
+    .number()
+    .gt(0)
+    .max(1)
+    .optional()
+    .describe('Keeps the likeliest tokens that together reach this probability; absent: all.'),
+  minP: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('Keeps tokens of at least this share of the likeliest one’s probability; absent: all.'),
+  repetitionPenalty: z
+    .number()
+    .min(0.01)
+    .max(100)
+    .optional()
+    .describe('Above 1 makes tokens less likely that are there already; absent: 1.'),
+  stop: z
+    .array(z.string().min(1).max(1000))
+    .max(64)
+    .readonly()
+    .optional()
+    .describe('Texts that end a response; they are left out of it.'),
 });
+
+/** Options of {@link local}. */
+export type LocalOptions = z.input<typeof schema>;
 
 /**
  * Samples from the policy itself, on this machine: prompts computed once for all of their responses, continuously
@@ -116,7 +123,7 @@ function textTeller(
 }
 
 /** {@link local} as a part. */
-export const localPart: PartDefinition<ResponseSampler, LocalOptions> = definePart<ResponseSampler, LocalOptions>({
+export const localPart = definePart({
   slot: SAMPLER,
   id: 'local',
   summary: 'Samples from the policy itself, on this machine.',

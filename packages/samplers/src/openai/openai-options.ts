@@ -1,57 +1,5 @@
 import { z } from 'zod';
 
-/** Options of {@link openai}. */
-export interface OpenaiOptions {
-  /** Addresses up to and with `/v1`; several share the requests by their speed, and stand in for one another. */
-  readonly baseUrls: readonly string[];
-  /** Name under which the servers offer the policy. */
-  readonly model: string;
-  /** Name of the start model, asked for until the first refresh; default `model`. For an adapter that is loaded later. */
-  readonly startModel?: string | undefined;
-  /** `chat` sends the conversation, which the server renders; `completions` the prompt's token ids. Default `chat`. */
-  readonly endpoint?: 'chat' | 'completions' | undefined;
-  /** Most tokens of a response; default 2048. */
-  readonly maxNewTokens?: number | undefined;
-  /** Divides the logits; default 1. */
-  readonly temperature?: number | undefined;
-  /** Keeps the likeliest tokens that together reach this probability; default 1, all. */
-  readonly topP?: number | undefined;
-  /** Keeps the k likeliest tokens; not sent by default, so that the server's own setting holds. */
-  readonly topK?: number | undefined;
-  /** Keeps tokens of at least this share of the likeliest one's probability; not sent by default. */
-  readonly minP?: number | undefined;
-  /** Texts that end a response; they are left out of it. */
-  readonly stop?: readonly string[] | undefined;
-  /** Most requests under way at each address; default 32. */
-  readonly concurrency?: number | undefined;
-  /** Has responses sent piece by piece, so that a request may take longer than 300 s; default false. */
-  readonly stream?: boolean | undefined;
-  /** Time for one request in seconds; default 300, which is also the most without `stream`. */
-  readonly timeoutSeconds?: number | undefined;
-  /** Times that a failed request is tried again at each address; default 5. */
-  readonly retries?: number | undefined;
-  /** Environment variable that holds the API key; default none. */
-  readonly apiKeyVariable?: string | undefined;
-  /** Asks for all responses to a prompt in one request by `n`, until a server refuses that; default true. */
-  readonly useN?: boolean | undefined;
-  /** Lets the servers be compared with the policy before they are sampled from; default true. */
-  readonly probe?: boolean | undefined;
-  /** Further entries of each request's body; they replace the sampler's, and `null` takes one out. */
-  readonly extraBody?: Readonly<Record<string, unknown>> | undefined;
-  /** How the servers come to serve a new policy; default `none`: they follow by themselves. */
-  readonly refresh?: 'none' | 'command' | 'reload-endpoint' | 'directory' | undefined;
-  /** Command line for `command`; it finds the policy in the directory METAAPO_MODEL_DIRECTORY. */
-  readonly refreshCommand?: string | undefined;
-  /** Path at which `directory` puts a link to the policy, in one step; relative to the working directory. */
-  readonly refreshDirectory?: string | undefined;
-  /** Path from a server's root for `reload-endpoint`, e.g. `/update_weights_from_disk`; optional for `directory`. */
-  readonly refreshPath?: string | undefined;
-  /** Body for `refreshPath`, with `{directory}` in its texts; default `{ model_path: '{directory}' }`. */
-  readonly refreshBody?: Readonly<Record<string, unknown>> | undefined;
-  /** Time for a refresh in seconds, until every server answers again; default 600. */
-  readonly refreshTimeoutSeconds?: number | undefined;
-}
-
 /** Entries of a body that the sampler alone decides on. */
 const OWN_ENTRIES = ['model', 'messages', 'prompt', 'n', 'stream'];
 
@@ -59,35 +7,111 @@ const OWN_ENTRIES = ['model', 'messages', 'prompt', 'n', 'stream'];
 const FETCH_SECONDS = 300;
 const MOST_SECONDS = 86_400;
 
-const body = z.record(z.string(), z.json());
+const seconds = (most: number) => z.number().min(0.001).max(most);
+const json: z.ZodType<unknown, unknown> = z.json();
+const body = z.record(z.string().max(200), json).readonly();
+const text = z.string().min(1).max(4096);
 
 /** Checks {@link OpenaiOptions} and fills in the defaults. */
 export const openaiSchema = z
   .strictObject({
-    baseUrls: z.array(z.string().min(1)).min(1).readonly(),
-    model: z.string().min(1),
-    startModel: z.string().min(1).optional(),
-    endpoint: z.enum(['chat', 'completions']).default('chat'),
-    maxNewTokens: z.int().positive().default(2048),
-    temperature: z.number().min(0).default(1),
-    topP: z.number().gt(0).max(1).default(1),
-    topK: z.int().positive().optional(),
-    minP: z.number().min(0).max(1).optional(),
-    stop: z.array(z.string().min(1)).min(1).readonly().optional(),
-    concurrency: z.int().positive().default(32),
-    stream: z.boolean().default(false),
-    timeoutSeconds: z.number().positive().max(MOST_SECONDS).default(FETCH_SECONDS),
-    retries: z.int().min(0).default(5),
-    apiKeyVariable: z.string().min(1).optional(),
-    useN: z.boolean().default(true),
-    probe: z.boolean().default(true),
-    extraBody: body.optional(),
-    refresh: z.enum(['none', 'command', 'reload-endpoint', 'directory']).default('none'),
-    refreshCommand: z.string().min(1).optional(),
-    refreshDirectory: z.string().min(1).optional(),
-    refreshPath: z.string().min(1).optional(),
-    refreshBody: body.optional(),
-    refreshTimeoutSeconds: z.number().positive().default(600),
+    baseUrls: z
+      .array(text)
+      .min(1)
+      .max(1000)
+      .readonly()
+      .describe(
+        'Addresses up to and with `/v1`; each takes the next request as soon as it is free, and the others stand in for one that is dead.',
+      ),
+    model: text.describe('Name under which the servers offer the policy.'),
+    startModel: text
+      .optional()
+      .describe(
+        'Name asked for until the first refresh, `model` where it is absent: that of the base, where `model` is an adapter that a refresh loads.',
+      ),
+    endpoint: z
+      .enum(['chat', 'completions'])
+      .default('chat')
+      .describe(
+        'chat sends the conversation, or the prompt as a user’s message; completions sends the prompt’s token ids, which no server renders anew.',
+      ),
+    maxNewTokens: z.int().min(1).max(1_000_000).default(2048).describe('Most tokens of a response.'),
+    temperature: z.number().min(0).max(1000).default(1).describe('Divides the logits; always sent.'),
+    topP: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(1)
+      .describe('Keeps the likeliest tokens that together reach this probability; always sent.'),
+    topK: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .optional()
+      .describe(
+        'Keeps the k likeliest tokens. Absent, it is not sent and the server’s own setting holds: vLLM’s is that of the model’s `generation_config.json`, unless it is started with `--generation-config vllm`.',
+      ),
+    minP: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe('Keeps tokens of at least this share of the likeliest one’s probability; absent, it is not sent.'),
+    stop: z
+      .array(z.string().min(1).max(1000))
+      .min(1)
+      .max(64)
+      .readonly()
+      .optional()
+      .describe('Texts that end a response; they are left out of it.'),
+    concurrency: z.int().min(1).max(10_000).default(32).describe('Requests under way at each address.'),
+    stream: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Has responses sent piece by piece: a request may then take longer than 300 s, as long as no piece does.',
+      ),
+    timeoutSeconds: seconds(MOST_SECONDS)
+      .default(FETCH_SECONDS)
+      .describe(
+        'Time for one request; without `stream` 300 is also the most, since Node’s `fetch` waits no longer for a reply to begin.',
+      ),
+    retries: z
+      .int()
+      .min(0)
+      .max(100)
+      .default(5)
+      .describe('Times that a request is tried again at each address, with growing waits.'),
+    apiKeyVariable: z.string().min(1).max(200).optional().describe('Environment variable that holds the API key.'),
+    useN: z
+      .boolean()
+      .default(true)
+      .describe(
+        'One request with `n` for all responses to a prompt, and one each for those that the server leaves out, or for all where it refuses `n`; false: one request each.',
+      ),
+    probe: z.boolean().default(true).describe('Whether the servers are compared with the policy, see below.'),
+    extraBody: body
+      .optional()
+      .describe(
+        'Entries of each request’s body; they replace the sampler’s, and `null` takes one out, as `{ seed: null }` for a server that refuses seeds.',
+      ),
+    refresh: z
+      .enum(['none', 'command', 'reload-endpoint', 'directory'])
+      .default('none')
+      .describe('How the servers come to serve a new policy, see below.'),
+    refreshCommand: z.string().min(1).max(100_000).optional().describe('Command line for `command`.'),
+    refreshDirectory: text
+      .optional()
+      .describe('Path at which `directory` puts a link to the policy; relative to the working directory.'),
+    refreshPath: text
+      .optional()
+      .describe('Path from each server’s root for `reload-endpoint`, and for `directory` where it is given.'),
+    refreshBody: body
+      .optional()
+      .describe("Body for `refreshPath`, with `{directory}` in its texts; absent: `{ model_path: '{directory}' }`."),
+    refreshTimeoutSeconds: seconds(MOST_SECONDS)
+      .default(600)
+      .describe('Time for a refresh, until every server answers `models` again.'),
   })
   .superRefine((settings, context) => {
     const { startModel, extraBody, stream, timeoutSeconds, refresh } = settings;
@@ -110,6 +134,9 @@ export const openaiSchema = z
     belongs('refreshBody', refreshBody, ['reload-endpoint', 'directory']);
     if (refreshBody !== undefined && refreshPath === undefined) refuse('refreshBody', 'it is for refreshPath alone');
   });
+
+/** Options of {@link openai}. */
+export type OpenaiOptions = z.input<typeof openaiSchema>;
 
 /** Checked options with their defaults. */
 export type OpenaiSettings = z.output<typeof openaiSchema>;

@@ -1,5 +1,10 @@
 import { inspect } from 'node:util';
-import type { ResponseSampler, SampledResponses, SamplingRequest } from '@metaapo/core/contracts';
+import {
+  parseOptions,
+  type ResponseSampler,
+  type SampledResponses,
+  type SamplingRequest,
+} from '@metaapo/core/contracts';
 import { describeSampler } from '@metaapo/testing';
 import { describe, expect, it } from 'vitest';
 import { characterPolicy, characters, END_OF_TEXT, END_OF_TURN } from '../../test/character-policy.js';
@@ -391,7 +396,8 @@ describe('options', () => {
     const { tokenizer: _, ...bare } = characterPolicy();
     expect(() => openai(options, bare)).toThrow(/the policy has no tokenizer/);
     const context = { baseDirectory: '/', report: () => undefined, env: {} };
-    expect(() => openaiPart.create(options, context)).toThrow(/no policy whose tokenizer/);
+    const checked = parseOptions('sampler openai', openaiPart.options, options);
+    expect(() => openaiPart.create(checked, context)).toThrow(/no policy whose tokenizer/);
     expect(make({ apiKeyVariable: 'POLICY_KEY' })).toThrow(/in the environment variable POLICY_KEY/);
   });
 

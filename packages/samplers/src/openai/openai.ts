@@ -1,4 +1,4 @@
-import type { PartDefinition, ResponseSampler, SamplingRequest, ServerProbe, TextModel } from '@metaapo/core/contracts';
+import type { ResponseSampler, SamplingRequest, ServerProbe, TextModel } from '@metaapo/core/contracts';
 import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
 import { createJsonClient, type JsonClient } from '@metaapo/core/http';
 import { asCompleted } from './as-completed.js';
@@ -97,7 +97,7 @@ export function openai(
 }
 
 /** {@link openai} as a part. */
-export const openaiPart: PartDefinition<ResponseSampler, OpenaiOptions> = definePart<ResponseSampler, OpenaiOptions>({
+export const openaiPart = definePart({
   slot: SAMPLER,
   id: 'openai',
   summary: 'Samples from servers of the OpenAI protocol that serve the policy.',

@@ -32,6 +32,7 @@ export function toLogprobs(loss: PreferenceLoss, pairs: PairArrays, given: Given
     'policyRejected',
     ...(reference ? (['referenceChosen', 'referenceRejected'] as const) : []),
     ...(tokens ? (['chosenTokens', 'rejectedTokens'] as const) : []),
+    ...(loss.readsMargins === true ? (['margins'] as const) : []),
   ];
   return Object.fromEntries(names.map((name) => [name, tf.tensor1d(pairs[name].slice())])) as unknown as PairLogprobs;
 }

@@ -10,10 +10,16 @@ export interface PairArrays {
   /** Numbers of response tokens. */
   readonly chosenTokens: Float32Array;
   readonly rejectedTokens: Float32Array;
+  /** How much better chosen responses were judged. */
+  readonly margins: Float32Array;
 }
 
-/** Powers of two, so that means of sums are exact in float32. */
-const TOKENS = { chosenTokens: Float32Array.of(8, 16, 4, 8, 16), rejectedTokens: Float32Array.of(16, 8, 8, 4, 16) };
+/** Numbers of tokens are powers of two, so that means of sums are exact in float32. */
+const GIVEN = {
+  margins: Float32Array.of(1, 0.25, 2, 0.5, 1.5),
+  chosenTokens: Float32Array.of(8, 16, 4, 8, 16),
+  rejectedTokens: Float32Array.of(16, 8, 8, 4, 16),
+};
 
 /** Everything is a multiple of 1/64, so that differences of inputs are exact in float32. */
 const SUMS: PairArrays = {
@@ -21,7 +27,7 @@ const SUMS: PairArrays = {
   policyRejected: Float32Array.of(-15, -22.5, -19.25, -20.5, -33),
   referenceChosen: Float32Array.of(-13.25, -28, -10.5, -21, -18.75),
   referenceRejected: Float32Array.of(-14, -24.75, -17, -20.25, -31.5),
-  ...TOKENS,
+  ...GIVEN,
 };
 
 const MEANS: PairArrays = {
@@ -29,7 +35,7 @@ const MEANS: PairArrays = {
   policyRejected: Float32Array.of(-1.5, -2.25, -1.625, -1.875, -3),
   referenceChosen: Float32Array.of(-1.375, -3.25, -0.75, -1.9375, -2),
   referenceRejected: Float32Array.of(-1.4375, -2.5, -1.25, -1.8125, -2.875),
-  ...TOKENS,
+  ...GIVEN,
 };
 
 /** Five pairs in the loss's aggregation: margins of both signs, no two alike. */
@@ -50,6 +56,7 @@ export function sweptPairs({ aggregation }: PreferenceLoss): PairArrays {
     referenceRejected: Float32Array.from(margins, () => level),
     chosenTokens: Float32Array.from(margins, () => 16),
     rejectedTokens: Float32Array.from(margins, () => 16),
+    margins: Float32Array.from(margins, () => 1),
   };
 }
 
@@ -82,6 +89,7 @@ export function extremePairs(largest: number): PairArrays {
     referenceRejected: Float32Array.from([...base, ...chosen, ...certain.chosen]),
     chosenTokens: tokens,
     rejectedTokens: tokens,
+    margins: tokens.map(() => 1),
   };
 }
 
@@ -94,6 +102,7 @@ export function swapped(pairs: PairArrays): PairArrays {
     referenceRejected: pairs.referenceChosen,
     chosenTokens: pairs.rejectedTokens,
     rejectedTokens: pairs.chosenTokens,
+    margins: pairs.margins.map((margin) => -margin),
   };
 }
 

@@ -73,7 +73,7 @@ describe('pairs', () => {
       ...{ pairs: 2, responses: 13, truncated: 1, empty: 2, unreadable: 1, unreadableComparisons: 10 },
       ...{ tie: 1, duplicates: 1, 'too-few': 1, 'not-better': 0 },
     });
-    expect(rows.map(({ onlineRejected }) => onlineRejected?.[0])).toEqual([
+    expect(rows.map(({ online }) => online?.[0]?.rejected[0])).toEqual([
       99,
       undefined,
       undefined,

@@ -58,11 +58,9 @@ export function buildPairs(
     }
     counts.pairs += 1;
     texts.set(row.row, { chosen: textOf(outcome.chosen), rejected: textOf(outcome.rejected) });
-    return {
-      ...row,
-      onlineChosen: openedResponse(row, outcome.chosen.tokens),
-      onlineRejected: openedResponse(row, outcome.rejected.tokens),
-    };
+    const [chosen, rejected] = [outcome.chosen, outcome.rejected].map(({ tokens }) => openedResponse(row, tokens));
+    const margin = outcome.chosen.reward - outcome.rejected.reward;
+    return { ...row, online: [{ chosen: chosen!, rejected: rejected!, margin }] };
   });
   const pairs = [...texts.values()];
   const mean = (side: keyof OnlinePairText): number | undefined =>

@@ -1,5 +1,6 @@
 import type { TokenizedPreference, TrainableModel } from '../../contracts/index.js';
-import { evaluateRows, groupOf, type RowLogprobs } from '../../trainer/index.js';
+import { hasOnlinePair } from '../../objectives/index.js';
+import { evaluateRows, type RowLogprobs } from '../../trainer/index.js';
 import { iterationModel } from '../resume/iteration-files.js';
 import type { ReferenceSource, RunOptions } from '../run-options.js';
 
@@ -50,20 +51,10 @@ export async function withOnlineReference(
   { microBatchTokens, observer, signal }: RunOptions,
 ): Promise<readonly RowLogprobs[]> {
   const paired = rows.filter(hasOnlinePair);
-  const pairs = paired.map(({ row, prompt, onlineChosen, onlineRejected }) => ({
-    row,
-    prompt,
-    chosen: onlineChosen!,
-    rejected: onlineRejected!,
-  }));
+  const pairs = paired.map(({ row, prompt, online }) => ({ row, prompt, ...online![0]!, online: online!.slice(1) }));
   const progress = (done: number): void => observer.stage?.('pair', done, pairs.length);
   progress(0);
   const online = await evaluateRows(model, pairs, microBatchTokens, { progress, signal });
   const byRow = new Map(paired.map(({ row }, index) => [row, online[index]!]));
   return rows.map(({ row }, index) => Float32Array.from([...offline[index]!, ...(byRow.get(row) ?? [])]));
-}
-
-/** True for a row that got an online pair. */
-export function hasOnlinePair(row: TokenizedPreference): boolean {
-  return groupOf(row).responses.length === 4;
 }

@@ -1,6 +1,6 @@
 import type { SampledResponse } from '../../contracts/index.js';
 import type { RunEntry, RunEntryOf } from '../../journal/index.js';
-import type { PairEntropies } from '../../trainer/index.js';
+import type { PairEntropies } from '../../objectives/index.js';
 
 /**
  * What an iteration has journalled so far; a resumed run takes it from here instead of doing it again. Rewards are not

@@ -1,4 +1,5 @@
-import { pairEntropies, pairScores, type RowLogprobs, readRows } from '../../trainer/index.js';
+import { pairEntropies, pairScores } from '../../objectives/index.js';
+import { type RowLogprobs, readRows } from '../../trainer/index.js';
 import { isReferenceRead } from '../reference/reference-passes.js';
 import { scoresEntry } from '../resume/iteration-record.js';
 import type { IterationContext } from '../run-iteration.js';

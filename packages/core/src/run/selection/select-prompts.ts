@@ -1,5 +1,6 @@
 import type { MetaFeatures, MetaLearner, MetaLearnerState, SelectionRule } from '../../contracts/index.js';
 import { logSigmoid, uniformOf } from '../../numerics/index.js';
+import { memoryOf } from '../../objectives/index.js';
 import type { IterationContext } from '../run-iteration.js';
 import type { RunOptions } from '../run-options.js';
 
@@ -56,7 +57,7 @@ export async function selectSlice(
   const { weights, selected } = selectPrompts({
     rule: parts.selection,
     learner: parts.metaLearner,
-    state: state.metaLearner!,
+    state: memoryOf(state.objective).metaLearner!,
     rows: rows.map(({ row, chosen, rejected }, index) => ({
       row,
       score: scores?.[index],

@@ -1,5 +1,6 @@
 import type { Metrics, PairArrays, PreferenceLoss } from '../contracts/index.js';
-import { meanOf } from './metrics.js';
+import type { TrainingMetrics } from '../trainer/index.js';
+import { meanOf } from './pair-metrics.js';
 
 /** Nats a token that chosen responses may fall, in the mean over {@link STEPS} steps. */
 export const CHOSEN_FALL_BOUND = 0.5;
@@ -19,12 +20,13 @@ function chosenPerToken({ aggregation }: PreferenceLoss, arrays: PairArrays, ref
 }
 
 /** How far chosen responses are from the reference, or without one from the start of the run, in nats a token. */
-export function chosenChange(loss: PreferenceLoss, arrays: PairArrays, start?: ChosenStart | undefined): Metrics {
+export function chosenChange(loss: PreferenceLoss, arrays: PairArrays, start?: ChosenStart | undefined) {
   const { referenceChosen } = arrays;
   if (referenceChosen !== undefined) {
-    return { 'logps/chosen_change': chosenPerToken(loss, arrays, referenceChosen) };
+    return { 'logps/chosen_change': chosenPerToken(loss, arrays, referenceChosen) } satisfies TrainingMetrics;
   }
-  return start?.steps === STEPS ? { 'logps/chosen_change': chosenPerToken(loss, arrays) - start.mean } : {};
+  if (start?.steps !== STEPS) return {};
+  return { 'logps/chosen_change': chosenPerToken(loss, arrays) - start.mean } satisfies TrainingMetrics;
 }
 
 /** The start of the run with one more step in it, until it is complete; nothing where there is a reference. */

@@ -1,5 +1,6 @@
-import { MetaapoError, type PreferenceLoss } from '../contracts/index.js';
-import type { RowLogprobs } from './response-logprobs.js';
+import { MetaapoError, type PreferenceLoss, type TokenizedPreference } from '../contracts/index.js';
+import type { RowLogprobs } from '../trainer/index.js';
+import { rowWithoutMargin } from './preference-rows.js';
 
 /** What the model of a training gives for a response: a policy's log-probability, or a reward model's reward. */
 export type ModelOutput = 'logprobs' | 'rewards';
@@ -37,5 +38,19 @@ export function checkReference(
     where: `loss ${id}`,
     expected: 'reference log-probabilities, one array a row',
     remedy: 'Compute them with referenceLogprobs, or choose a reference-free loss such as simpo',
+  });
+}
+
+/**
+ * Passes rows of which every pair has a margin.
+ * @throws MetaapoError with code `data` for any other
+ */
+export function checkMargins({ id }: PreferenceLoss, rows: readonly TokenizedPreference[]): void {
+  const lacking = rowWithoutMargin(rows);
+  if (lacking === undefined) return;
+  throw new MetaapoError('data', 'it reads how much better chosen responses are, and a row does not say', {
+    where: `loss ${id}, row ${lacking.row} (counted from 0)`,
+    expected: 'score_chosen and score_rejected in every row, and of online pairs rewards',
+    remedy: 'Add the scores to the data, or choose a loss that reads no margins',
   });
 }

@@ -19,7 +19,7 @@ function sharedLetters(tokens: string): Readonly<Record<string, string>> {
 const REWARDS = { c: 'reward of the chosen response', j: 'reward of the rejected response' };
 
 /** The letters of a loss's formula, a phrase each. */
-export function lettersOf(entry: LossEntry<object>): string {
+export function lettersOf(entry: LossEntry): string {
   const shared = sharedLetters(entry.aggregation === 'sum' ? 'summed over its tokens' : 'mean over its tokens');
   const meanings = { ...(entry.reads === 'rewards' ? REWARDS : shared), ...entry.letters };
   const used = Object.entries(meanings).filter(([letter]) => occurs(letter, entry.formula));

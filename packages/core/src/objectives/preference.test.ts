@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, it } from 'vitest';
 import type { PairLogprobs, PreferenceLoss, TokenizedPreference, TrainableModel } from '../contracts/index.js';
-import { preferenceObjective } from './preference-objective.js';
-import { initialTrainerState } from './trainer-state.js';
+import { policyPasses } from '../trainer/index.js';
+import { preference, reward } from './preference.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -12,7 +12,7 @@ const row = (chosen: number, rejected: number, online?: number): TokenizedPrefer
   prompt: ids(2),
   chosen: ids(chosen),
   rejected: ids(rejected),
-  ...(online && { onlineChosen: ids(online), onlineRejected: ids(online) }),
+  ...(online && { online: [{ chosen: ids(online), rejected: ids(online) }] }),
 });
 const rows = [row(3, 5), row(4, 2)];
 
@@ -45,31 +45,28 @@ const model = {
   backward: async () => undefined,
 } as unknown as TrainableModel;
 const reference = rows.map(() => Float32Array.of(-1, -1));
-const common = { model, rows, microBatchTokens: 100 };
+const common = { rows, passes: policyPasses(model, 100) };
 
 it('refuses a loss that needs a reference where there is none, for training and held-out rows', () => {
   const { loss } = recordingLoss();
-  expect(() => preferenceObjective({ ...common, loss })).toThrow(
-    /loss recording: it needs a reference.*training rows/s,
-  );
-  expect(() => preferenceObjective({ ...common, loss, reference }, { rows })).toThrow(/held-out rows/);
-  expect(() => preferenceObjective({ ...common, ...recordingLoss({ isReferenceFree: true }) })).not.toThrow();
+  expect(() => preference({ loss }).open(common)).toThrow(/loss recording: it needs a reference.*training rows/s);
+  expect(() => preference({ loss }).open({ ...common, reference, heldOut: { rows } })).toThrow(/held-out rows/);
+  expect(() => preference(recordingLoss({ isReferenceFree: true })).open(common)).not.toThrow();
 });
 
 it('refuses a loss of rewards for a policy, and one of log-probabilities for a reward model', () => {
   const rewards = recordingLoss({ reads: 'rewards', isReferenceFree: true });
   const logprobs = recordingLoss({ isReferenceFree: true });
-  expect(() => preferenceObjective({ ...common, ...rewards })).toThrow(
-    /compares rewards.*gives log-probabilities.*dpo/s,
-  );
-  expect(() => preferenceObjective({ ...common, ...logprobs, modelGives: 'rewards' })).toThrow(/bradley-terry/);
-  expect(() => preferenceObjective({ ...common, ...rewards, modelGives: 'rewards' })).not.toThrow();
+  expect(() => preference(rewards)).toThrow(/compares rewards.*gives log-probabilities.*dpo/s);
+  expect(() => reward(logprobs)).toThrow(/bradley-terry/);
+  expect(() => reward(rewards).open(common)).not.toThrow();
 });
 
 it('gives the loss the number of tokens of every response', async () => {
   const { loss, seen } = recordingLoss();
-  const objective = preferenceObjective({ ...common, loss, reference });
-  const { metrics } = await objective.accumulate(Int32Array.of(0, 1), initialTrainerState(), 'step 1');
+  const part = preference({ loss });
+  const objective = part.open({ ...common, reference });
+  const { metrics } = await objective.accumulate(Int32Array.of(0, 1), part.initialState(0), 'step 1');
   expect(seen[0]).toEqual([3, 4, 5, 2]);
   // ((-3 + 1) / 3 + (-4 + 1) / 4) / 2
   expect(metrics['logps/chosen_change']).toBeCloseTo(-17 / 24, 6);

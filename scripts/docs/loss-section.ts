@@ -1,19 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { describeOptions } from '@metaapo/core/contracts';
 import type { LossEntry, Publication } from '@metaapo/losses';
 import { lettersOf } from './letters.js';
 import { valueWithoutMargin } from './loss-curve.js';
-
-/** What an option's field says in words. */
-interface FieldText {
-  readonly default: unknown;
-  readonly accepts: string;
-  readonly typical: string;
-  readonly effect: string;
-  readonly defaultFrom: string;
-}
+import { cell } from './option-tables.js';
 
 /** Everything about one loss. */
-export async function lossSection(entry: LossEntry<object>): Promise<string> {
+export async function lossSection(entry: LossEntry): Promise<string> {
   const value = await valueWithoutMargin(entry);
   const items = [
     ['Letters', lettersOf(entry)],
@@ -28,16 +21,15 @@ export async function lossSection(entry: LossEntry<object>): Promise<string> {
   return `### ${entry.id}\n\n${entry.summary}\n\n    ${entry.formula}\n\n${list}\n\n${optionsTable(entry)}`;
 }
 
-/** A table cell; a bar would end it. */
-export const cell = (text: string): string => text.replaceAll('|', '\\|');
-
-function optionsTable({ options }: LossEntry<object>): string {
-  const fields = Object.entries(options as Readonly<Record<string, FieldText>>);
-  if (fields.length === 0) return 'It has no options.';
-  const rows = fields.map(([name, { default: value, accepts, typical, effect, defaultFrom }]) => {
-    const cells = [`\`${JSON.stringify(value)}\` (${defaultFrom})`, accepts, typical, effect];
-    return `| \`${name}\` | ${cells.map(cell).join(' | ')} |`;
-  });
+function optionsTable({ options }: LossEntry): string {
+  const described = describeOptions(options);
+  if (described.length === 0) return 'It has no options.';
+  const rows = described.map(
+    ({ name, default: value, accepts, usual = 'either', meaning, defaultFrom = 'convention' }) => {
+      const cells = [`\`${JSON.stringify(value)}\` (${defaultFrom})`, accepts, usual, meaning];
+      return `| \`${name}\` | ${cells.map(cell).join(' | ')} |`;
+    },
+  );
   const title = '| option | default (from) | accepts | usual | which way it pushes |';
   return [title, '|---|---|---|---|---|', ...rows].join('\n');
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { coinPolicy, HEADS, TAILS } from '../../test/run/coin-policy.js';
 import { planBatches } from '../numerics/index.js';
-import { runFineTuning } from './run-fine-tuning.js';
+import { sft } from '../objectives/index.js';
+import { runTraining } from './run-training.js';
 import { initialTrainerState } from './trainer-state.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'metaapo-objective-'));
@@ -15,14 +16,15 @@ async function warningsOf(rowCount: number, warmupSteps: number): Promise<readon
   const warnings: string[] = [];
   const plan = planBatches({ rowCount, batchSize: 2, epochs: 1, shuffle: false, seed: 0 });
   const turns = [{ prompt: Int32Array.of(TAILS), response: Int32Array.of(HEADS) }];
-  await runFineTuning({
+  await runTraining({
+    objective: sft(),
     model: coinPolicy(),
     rows: Array.from({ length: rowCount }, (_, row) => ({ row, turns })),
     microBatchTokens: 64,
     plan,
     schedule: { kind: 'cosine_with_min_lr', peak: 0.5, warmupSteps, totalSteps: plan.totalSteps, minRatio: 0.1 },
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 },
-    start: initialTrainerState(),
+    start: initialTrainerState(sft()),
     output: join(directory, `${rowCount}-${warmupSteps}`),
     key: { recipe: '', data: '' },
     resume: false,

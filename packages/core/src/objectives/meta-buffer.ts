@@ -1,5 +1,5 @@
 import type { MetaBuffer } from '../contracts/index.js';
-import type { ObjectiveValues } from './objective.js';
+import type { PreferenceValues } from './preference-rows.js';
 
 /** Rows that wait for the meta-learner's next update, each array `[M]`; entropies where the meta-learner reads them. */
 export type BufferedRows = Omit<MetaBuffer, 'iteration' | 'chosenTokens' | 'rejectedTokens'> & {
@@ -21,20 +21,20 @@ export function emptyBuffer(): BufferedRows {
 }
 
 /** The buffer with the rows of a batch that have an online pair, with their losses as they were trained. */
-export function appendRows(buffer: BufferedRows, parts: readonly ObjectiveValues[]): BufferedRows {
-  return parts.map(pairedRows).reduce(joined, buffer);
+export function appendRows(buffer: BufferedRows, pieces: readonly PreferenceValues[]): BufferedRows {
+  return pieces.map(pairedRows).reduce(joined, buffer);
 }
 
-/** The rows of a part that have an online pair. */
-function pairedRows({ offline, weighted }: ObjectiveValues): BufferedRows {
-  if (weighted?.online === undefined) return emptyBuffer();
-  const { features, paired, online } = weighted;
+/** The rows of a piece of a batch that have an online pair. */
+function pairedRows({ offline, weighted }: PreferenceValues): BufferedRows {
+  if (weighted === undefined || weighted.paired.length === 0) return emptyBuffer();
+  const { features, paired, onlineLoss } = weighted;
   const floats = (values: Float32Array): Float32Array => Float32Array.from(paired, (index) => values[index]!);
   const counts = (values: Int32Array): Int32Array => Int32Array.from(paired, (index) => values[index]!);
   return {
     logSigmoidScore: floats(features.logSigmoidScore),
     offlineLoss: floats(offline.perPair),
-    onlineLoss: online.perPair,
+    onlineLoss,
     chosenTokens: counts(features.chosenTokens),
     rejectedTokens: counts(features.rejectedTokens),
     chosenEntropy: features.chosenEntropy && floats(features.chosenEntropy),

@@ -1,21 +1,16 @@
-// Writes docs/losses.md, docs/images/losses.svg and the list of losses in the package's README from the catalogue of
-// losses; with --check compares them instead, and ends with exit code 1 when they differ.
-import { readFile, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { catalogue, type LossEntry } from '@metaapo/losses';
 import * as tf from '@tensorflow/tfjs';
-import { chooser } from './loss-docs/chooser.js';
-import { letterTable } from './loss-docs/letters.js';
-import { type LossCurve, lossCurve } from './loss-docs/loss-curve.js';
-import { cell, lossSection } from './loss-docs/loss-section.js';
-import { plotCurves } from './loss-docs/plot-curves.js';
-import { readsText, withLossTable } from './loss-docs/readme-table.js';
+import { chooser } from './chooser.js';
+import { letterTable } from './letters.js';
+import { type LossCurve, lossCurve } from './loss-curve.js';
+import { lossSection } from './loss-section.js';
+import { readsText } from './loss-table.js';
+import { cell } from './option-tables.js';
+import { plotCurves } from './plot-curves.js';
 
-const entries = catalogue as readonly LossEntry<object>[];
-const README = 'packages/losses/README.md';
-const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const entries = catalogue as readonly LossEntry[];
 
-function pairsText({ couplesPairs, ranksPairs, memory }: LossEntry<object>): string {
+function pairsText({ couplesPairs, ranksPairs, memory }: LossEntry): string {
   if (memory !== undefined) return 'the batch and a running mean';
   if (ranksPairs) return 'ranks the batch';
   return couplesPairs ? 'the batch' : 'each pair alone';
@@ -72,22 +67,14 @@ means. Where orange is below zero the chosen response is pushed down.
 ${sections.join('\n\n')}
 `;
 
-await tf.setBackend('cpu');
-const curves: LossCurve[] = [];
-const sections: string[] = [];
-for (const entry of entries) {
-  curves.push(await lossCurve(entry));
-  sections.push(await lossSection(entry));
-}
-const written = {
-  'docs/losses.md': page(sections),
-  'docs/images/losses.svg': plotCurves(curves),
-  [README]: withLossTable(await readFile(root(README), 'utf8'), entries),
-};
-for (const [path, text] of Object.entries(written)) {
-  if (!process.argv.includes('--check')) await writeFile(root(path), text);
-  else if ((await readFile(root(path), 'utf8').catch(() => '')) !== text) {
-    process.stderr.write(`${path} is not what the losses say. Run \`pnpm run docs\`.\n`);
-    process.exitCode = 1;
+/** docs/losses.md and its picture, by path, from the catalogue of losses. */
+export async function lossPages(): Promise<Readonly<Record<string, string>>> {
+  await tf.setBackend('cpu');
+  const curves: LossCurve[] = [];
+  const sections: string[] = [];
+  for (const entry of entries) {
+    curves.push(await lossCurve(entry));
+    sections.push(await lossSection(entry));
   }
+  return { 'docs/losses.md': page(sections), 'docs/images/losses.svg': plotCurves(curves) };
 }

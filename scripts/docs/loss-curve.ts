@@ -19,7 +19,7 @@ const POINTS = 161;
 const REACH = 4;
 
 /** The curve of a loss at its default options; every point is a pair alone. */
-export async function lossCurve(entry: LossEntry<object>): Promise<LossCurve> {
+export async function lossCurve(entry: LossEntry): Promise<LossCurve> {
   const loss = entry.create();
   const reach = REACH * marginUnit(entry, loss);
   const margins = Array.from({ length: POINTS }, (_, index) => reach * ((2 * index) / (POINTS - 1) - 1));
@@ -35,7 +35,7 @@ export async function lossCurve(entry: LossEntry<object>): Promise<LossCurve> {
   return { id: loss.id, margins, ...curve };
 }
 
-function marginUnit({ marginUnit }: LossEntry<object>, { options }: PreferenceLoss): number {
+function marginUnit({ marginUnit }: LossEntry, { options }: PreferenceLoss): number {
   return marginUnit ?? (typeof options.beta === 'number' ? 1 / options.beta : 1);
 }
 
@@ -57,7 +57,7 @@ function pairOf(loss: PreferenceLoss, margin: number, reach: number): PairArrays
 }
 
 /** The loss of a pair whose log-probabilities are all 0: without a margin, and without a likelihood term. */
-export async function valueWithoutMargin({ create }: LossEntry<object>): Promise<number> {
+export async function valueWithoutMargin({ create }: LossEntry): Promise<number> {
   const zero = Float32Array.of(0);
   const sides = { policyChosen: zero, policyRejected: zero, referenceChosen: zero, referenceRejected: zero };
   const tokens = { chosenTokens: Float32Array.of(1), rejectedTokens: Float32Array.of(1) };

@@ -1,0 +1,31 @@
+// Writes what docs and READMEs say of options and losses from what the code declares: docs/losses.md, its picture, and
+// the tables of each package's README. With --check it compares instead, and ends with exit code 1 when they differ.
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Plugin } from '@metaapo/core/contracts';
+import losses from '@metaapo/losses';
+import metaLearners from '@metaapo/meta-learners';
+import models from '@metaapo/models';
+import rewards from '@metaapo/rewards';
+import rules from '@metaapo/rules';
+import samplers from '@metaapo/samplers';
+import trackers from '@metaapo/trackers';
+import { lossPages } from './docs/loss-pages.js';
+import { withTables } from './docs/readme-blocks.js';
+
+const PLUGINS: readonly Plugin[] = [losses, metaLearners, models, rewards, rules, samplers, trackers];
+
+const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+const written: Record<string, string> = { ...(await lossPages()) };
+for (const plugin of PLUGINS) {
+  const readme = `packages/${plugin.name.replace('@metaapo/', '')}/README.md`;
+  written[readme] = withTables(await readFile(root(readme), 'utf8'), plugin);
+}
+for (const [path, text] of Object.entries(written)) {
+  if (!process.argv.includes('--check')) await writeFile(root(path), text);
+  else if ((await readFile(root(path), 'utf8').catch(() => '')) !== text) {
+    process.stderr.write(`${path} is not what the code says. Run \`pnpm run docs\`.\n`);
+    process.exitCode = 1;
+  }
+}
