@@ -153,6 +153,10 @@ describe('an update', () => {
   });
 });
 
+it('refuses a decay that turns signs', () => {
+  expect(() => mlp({ learningRate: 0.5, weightDecay: 3 })).toThrow(/meta-learner mlp weightDecay: times the learning/);
+});
+
 describe('initial state', () => {
   it('weighs every score within 0.02 of 0.5 in no direction, whatever the seed', () => {
     const learner = mlp();

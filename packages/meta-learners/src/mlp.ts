@@ -36,30 +36,35 @@ export const networkOptions = (init: 'seed' | 'reference') => ({
 
 const memory = z.number().min(0).lt(1);
 
-const schema = z.strictObject({
-  learningRate: z
-    .number()
-    .gt(0)
-    .max(10)
-    .default(5e-3)
-    .meta({ description: 'Step size of AdamW. Larger follows the last buffer faster.', usual: [1e-4, 1e-2] }),
-  weightDecay: z
-    .number()
-    .min(0)
-    .max(1000)
-    .default(1e-4)
-    .describe('Decoupled decay of the matrices. Larger pulls w towards 0.5.'),
-  maxGradNorm: z
-    .union([z.number().gt(0).max(1e9), z.literal(false)])
-    .default(1)
-    .describe('Largest common norm of the gradient, or no limit. Smaller tames outliers.'),
-  adamBetas: z
-    .tuple([memory, memory])
-    .readonly()
-    .default([0.9, 0.999])
-    .describe('Memory of the two moments of AdamW. Larger remembers longer.'),
-  ...networkOptions('seed'),
-});
+const schema = z
+  .strictObject({
+    learningRate: z
+      .number()
+      .gt(0)
+      .max(10)
+      .default(5e-3)
+      .meta({ description: 'Step size of AdamW. Larger follows the last buffer faster.', usual: [1e-4, 1e-2] }),
+    weightDecay: z
+      .number()
+      .min(0)
+      .max(1000)
+      .default(1e-4)
+      .describe('Decoupled decay of the matrices. Larger pulls w towards 0.5.'),
+    maxGradNorm: z
+      .union([z.number().gt(0).max(1e9), z.literal(false)])
+      .default(1)
+      .describe('Largest common norm of the gradient, or no limit. Smaller tames outliers.'),
+    adamBetas: z
+      .tuple([memory, memory])
+      .readonly()
+      .default([0.9, 0.999])
+      .describe('Memory of the two moments of AdamW. Larger remembers longer.'),
+    ...networkOptions('seed'),
+  })
+  .refine(({ learningRate, weightDecay }) => learningRate * weightDecay <= 1, {
+    path: ['weightDecay'],
+    message: 'times the learning rate it is above 1: an update would turn the signs of the matrices',
+  });
 
 /** Options of {@link mlp}. */
 export type MlpOptions = z.input<typeof schema>;

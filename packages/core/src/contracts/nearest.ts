@@ -1,10 +1,11 @@
 /** The known word nearest to a misspelt one, when it is near enough to be meant. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known
+  const most = Math.max(2, Math.floor(word.length / 3));
+  const [best] = known
+    .filter((candidate) => Math.abs(candidate.length - word.length) <= most)
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
-  const [best] = ranked;
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined;
+  return best !== undefined && best.distance <= most ? best.candidate : undefined;
 }
 
 /** Insertions, deletions and replacements that turn one word into the other. */

@@ -113,6 +113,22 @@ describe('options', () => {
     expect(messageOf(JSON.parse('{"names": ["a"], "body": {"__proto__": 1}}'))).toContain('cannot have this name');
   });
 
+  it.each([
+    ['a typed array', Float32Array.of(1), 'no plain object or list'],
+    ['a map', new Map(), 'no plain object or list'],
+    ['a text with NUL', 'a\0b', 'the character NUL'],
+  ])('are never %s, under any schema', (_, value, message) => {
+    expect(() => parseOptions('loss kite', z.looseObject({}), { a: value })).toThrow(`loss kite a: it`);
+    expect(() => parseOptions('loss kite', z.looseObject({}), { a: value })).toThrow(message);
+  });
+
+  it('are refused in a paragraph where a check of the schema throws', () => {
+    const throwing = z.strictObject({ a: z.string() }).refine(() => {
+      throw new Error('oops');
+    });
+    expect(() => parseOptions('loss kite', throwing, { a: 'b' })).toThrow('loss kite: its options are checked');
+  });
+
   it('are reported by the own words of a library that writes no JSON schema', () => {
     const plain = {
       '~standard': {

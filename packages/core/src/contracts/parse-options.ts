@@ -15,6 +15,8 @@ export function parseOptions<Output>(part: string, schema: StandardSchema<Output
   checkPlain(part, given, []);
   const result = schema['~standard'].validate(given);
   if (result instanceof Promise) {
+    // Some libraries answer so where a check of theirs throws; nobody waits for it.
+    result.catch(() => undefined);
     throw new MetaapoError('plugin', 'its options are checked asynchronously', { where: part });
   }
   if (result.issues === undefined) return deepFrozen(result.value);
@@ -59,13 +61,20 @@ function notAccepted(where: string, summary: string, fault: Pick<Fault, 'expecte
 /** Objects inside one another that options may be: recipes are written by hand, and a value inside itself has no end. */
 const MOST_LEVELS = 32;
 
-/** Refuses what no schema has to think of: numbers that are not finite, a value inside itself, a key of all objects. */
+const PLAIN = ['[object Object]', '[object Array]'];
+
+/**
+ * Refuses what no schema has to think of: what no recipe can hold, numbers that are not finite, a text that no file
+ * system takes, a value inside itself, a key of all objects.
+ */
 function checkPlain(part: string, value: unknown, path: readonly string[]): void {
   const refuse = (summary: string): never => {
     throw notAccepted([part, ...path].join(' '), summary, { got: shown(value) });
   };
   if (typeof value === 'number' && !Number.isFinite(value)) refuse('it is not a finite number');
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
+  if (typeof value === 'string' && value.includes('\0')) refuse('it holds the character NUL');
+  if (typeof value !== 'object' || value === null) return;
+  if (!PLAIN.includes(Object.prototype.toString.call(value))) refuse('it is no plain object or list');
   if (path.length === MOST_LEVELS) refuse(`it lies more than ${MOST_LEVELS} levels deep`);
   for (const [key, inner] of Object.entries(value)) {
     if (key === '__proto__') refuse('an option cannot have this name');
