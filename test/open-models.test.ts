@@ -1,8 +1,8 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { findModel } from '@metaapo/models';
 import { afterAll, afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { findModel } from '../packages/cli/src/training/open-models.js';
 import { hubServer } from '../packages/hub/test/hub-server.js';
 
 const home = mkdtempSync(join(tmpdir(), 'metaapo-models-'));

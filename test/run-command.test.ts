@@ -159,7 +159,7 @@ describe('metaapo run', () => {
   it('shows a changed backend or executor of a resumed run as a change that moves bits', () => {
     const changed = metaapo([...argumentsFor('whole', { executor: 'eager' }), '--resume'], env);
     expect(changed.status).toBe(2);
-    expect(changed.stderr).toMatch(/executor: "auto" -> "eager" \(moves bits/);
+    expect(changed.stderr).toMatch(/model\.executor: \(absent\) -> "eager" \(moves bits/);
   });
 
   it('keeps to an annotation budget that is spread over the run', () => {

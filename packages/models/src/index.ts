@@ -1,5 +1,7 @@
 export * from './checkpoint/index.js';
 export * from './language-model/index.js';
+export { type FoundModel, findModel, type ModelFilesOptions, modelDirectory } from './local-model/find-model.js';
+export { type LocalModelContext, type LocalModelOptions, localModel } from './local-model/local-model.js';
 export { encodeForReward } from './reward/encode-for-reward.js';
 export { refuseLanguageModel, scoreSequences } from './reward/score-sequences.js';
 export {

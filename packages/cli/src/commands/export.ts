@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type ExportFlags, exportCommand } from '../training/export-command.js';
+import { type ExportFlags, exportCommand } from '../model/export-command.js';
 import { addExamples } from './examples.js';
 
 /** `metaapo export`: a model as others take it. */

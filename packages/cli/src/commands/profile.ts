@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { profileCommand } from '../training/profile-command.js';
+import { profileCommand } from '../model/profile-command.js';
 import { collect } from './collect.js';
 
 /** `metaapo profile`: where the time of a training step goes. */

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { runScoreCommand, type ScoreFlags } from '../training/run-score-command.js';
+import { type ScoreFlags, scoreCommand } from '../model/score-command.js';
 import { addExamples } from './examples.js';
 import { count } from './numbers.js';
 
@@ -29,7 +29,7 @@ export function addScore(program: Command): void {
     .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')
-    .action((flags: ScoreFlags) => runScoreCommand(flags));
+    .action((flags: ScoreFlags) => scoreCommand(flags));
   addExamples(
     command,
     'score --model models/policy --reference models/start --data test.jsonl --output scores.jsonl',

@@ -9,7 +9,8 @@ const FREE_KEYS: readonly RegExp[] = [
   /^output$/,
   /^trackers\b/,
   /^cachedTokens$/,
-  /^training\.(microBatchTokens|evaluateEvery|saveEvery|checkpoint)$/,
+  /^training\.(microBatchTokens|evaluateEvery|saveEvery)$/,
+  /^(model|reference)\.checkpoint$/,
 ];
 
 /**
@@ -41,7 +42,7 @@ export async function checkResumedRecipe(
 }
 
 /** Keys that change how something is computed: results agree within tolerances, and not to the last bit. */
-const LAST_BITS = /^(backend|executor|precision)$/;
+const LAST_BITS = /^(model|reference)\.(backend|executor|precision)$/;
 
 /** Values by path, `training.learningRate`; lists count as values. */
 function leavesOf(value: unknown, path = ''): ReadonlyMap<string, string> {

@@ -1,40 +1,37 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { type SftRecipe, tokensOf } from '@metaapo/core';
-import type { PromptGroup } from '@metaapo/core/contracts';
-import { estimateTrainingMemory, loadTokenizer, readModelConfig, type TrainingMemory } from '@metaapo/models';
+import { tokensOf } from '@metaapo/core';
+import type { MemoryEstimate, ModelSource, PromptGroup } from '@metaapo/core/contracts';
+import { say } from '../recipe/compose-parts.js';
+import type { Sources } from '../training/data-files.js';
 import type { TextCoding } from '../training/load-preferences.js';
-import { findModel, type PolicyRecipe, type Sources } from '../training/open-models.js';
-import { gib, trainingMemory } from '../training/training-memory.js';
+import { gib, type TrainedRecipe, trainingMemory } from '../training/training-use.js';
 
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** What is known of a training before its model is loaded. */
 export interface PlannedData<Row> {
   readonly rows: readonly Row[];
-  readonly parameters: number;
-  /** Bytes that the policy takes at most. */
-  readonly memory: number;
+  /** Parameters and memory of the policy; nothing where its source cannot tell. */
+  readonly estimate: MemoryEstimate | undefined;
+}
+
+/** How rows are read and computed. */
+export interface PlanOptions<Row> {
+  readonly load: (coding: TextCoding, sources: Sources) => Promise<readonly Row[]>;
+  /** What is computed at once of a row: a row of several groups may be cut between them. */
+  readonly groupsOf: (row: Row) => readonly PromptGroup[];
+  readonly trains?: 'policy' | 'scorer' | undefined;
 }
 
 /**
  * Reads the data of a recipe without the weights of its model, and prints their tokens, the longest rows and the
  * memory that a training would need.
- * @param groupsOf what is computed at once of a row: a row of several groups may be cut between them
  */
 export async function planData<Row extends { readonly row: number }>(
-  recipe: PolicyRecipe & Pick<SftRecipe, 'revision'>,
-  cachedTokens: number | undefined,
-  load: (coding: TextCoding, sources: Sources) => Promise<readonly Row[]>,
-  groupsOf: (row: Row) => readonly PromptGroup[],
+  source: ModelSource,
+  recipe: TrainedRecipe & { readonly revision?: string | undefined },
+  { load, groupsOf, trains }: PlanOptions<Row>,
 ): Promise<PlannedData<Row>> {
-  const sources: Sources = { revision: recipe.revision, report: say };
-  const { directory } = await findModel(recipe.model, sources, recipe.adapter);
-  const config = await readModelConfig(directory);
-  const tokenizer = existsSync(join(directory, 'tokenizer.json')) ? await loadTokenizer(directory) : undefined;
-  const { vocabularySize, maxPositionEmbeddings } = config;
-  const rows = await load({ tokenizer, vocabularySize, maxPositionEmbeddings }, sources);
+  const rows = await load(await source.describe(), { revision: recipe.revision, report: say });
   const costs = rows.map((row) => ({ row: row.row, groups: groupsOf(row).map(tokensOf) }));
   const longest = costs
     .map(({ row, groups }) => ({ row, tokens: Math.max(...groups) }))
@@ -43,34 +40,26 @@ export async function planData<Row extends { readonly row: number }>(
   const all = costs.reduce((sum, { groups }) => groups.reduce((inner, tokens) => inner + tokens, sum), 0);
   print(`Tokens: ${all} in ${rows.length} rows, ${(all / rows.length).toFixed(0)} a row; a prompt counts once`);
   print(`Longest rows, in tokens: ${longest.map(({ row, tokens }) => `row ${row} with ${tokens}`).join(', ')}`);
-  const memory = trainingMemory(recipe, config, rows.flatMap(groupsOf), cachedTokens);
-  printMemory(memory);
-  return { rows, parameters: memory.parameters.all, memory: memory.total };
+  const estimate = await trainingMemory(source, recipe, rows.flatMap(groupsOf), trains);
+  printMemory(source, estimate);
+  return { rows, estimate };
 }
 
-/** The weights of a model alone are asked for: any micro-batch will do. */
-const ANY_GROUP = { prompt: Int32Array.of(0), responses: [Int32Array.of(0)] };
+/** Prints what models beside the policy take, by name and in bytes, and the sum. */
+export function printOtherModels(policy: number, models: Readonly<Record<string, number | undefined>>): void {
+  const known = Object.entries(models).filter((entry): entry is [string, number] => entry[1] !== undefined);
+  if (known.length === 0) return;
+  const all = known.reduce((sum, [, bytes]) => sum + bytes, policy);
+  const parts = known.map(([name, bytes]) => `${name} ${gib(bytes)}`);
+  print(`With the weights of other models: ${gib(all)} (${parts.join(', ')})`);
+}
 
-/** Prints what models beside the policy take, and the sum. */
-export async function printOtherModels(
-  policy: number,
-  models: Readonly<Record<string, string | undefined>>,
-  { precision }: Pick<PolicyRecipe, 'precision'>,
-  sources: Sources,
-): Promise<void> {
-  let all = policy;
-  const parts: string[] = [];
-  for (const [name, model] of Object.entries(models)) {
-    if (model === undefined) continue;
-    const config = await readModelConfig((await findModel(model, sources)).directory);
-    const { weights } = estimateTrainingMemory({ config, precision, checkpoint: 'block-inputs', groups: [ANY_GROUP] });
-    all += weights;
-    parts.push(`${name} ${gib(weights)}`);
+function printMemory({ id }: ModelSource, estimate: MemoryEstimate | undefined): void {
+  if (estimate === undefined) {
+    print(`Memory: not estimated; model ${id} does not say what it needs`);
+    return;
   }
-  if (parts.length > 0) print(`With the weights of other models: ${gib(all)} (${parts.join(', ')})`);
-}
-
-function printMemory({ parameters, total, ...parts }: TrainingMemory): void {
+  const { parameters, total, parts } = estimate;
   const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
   print(`Parameters: ${millions(parameters.all)}, ${millions(parameters.trained)} of them trained`);
   const list = Object.entries(parts).map(([name, bytes]) => `${name} ${gib(bytes)}`);

@@ -1,6 +1,5 @@
 import {
-  checkParts,
-  composeRun,
+  checkLossReads,
   groupOf,
   groupOfTurn,
   isRunRecipe,
@@ -11,18 +10,16 @@ import {
   type TrainingRecipe,
   tokensOf,
 } from '@metaapo/core';
-import type { PromptGroup, TokenizedPreference } from '@metaapo/core/contracts';
+import type { ModelSource, PromptGroup, TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
-import { checkRecipeParts, outputOf } from '../recipe/check-recipe-parts.js';
-import { loadPlugins } from '../recipe/load-plugins.js';
-import { readRecipe } from '../recipe/read-recipe.js';
+import { composeParts, referenceSource } from '../recipe/compose-parts.js';
+import { type RawRecipe, readRecipe } from '../recipe/read-recipe.js';
 import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { loadDemonstrations } from '../training/load-demonstrations.js';
-import { loadPreferences, type TextCoding } from '../training/load-preferences.js';
-import type { Sources } from '../training/open-models.js';
+import { loadPreferences } from '../training/load-preferences.js';
 import { rowsToTrain } from '../training/rows-to-train.js';
-import { withOnlineResponses } from '../training/training-memory.js';
+import { trainingUse, withOnlineResponses } from '../training/training-use.js';
 import { type PlannedData, planData, printOtherModels } from './plan-data.js';
 import { type PlannedIteration, planSelection } from './plan-selection.js';
 import { estimateTime, type PlannedTokens } from './plan-time.js';
@@ -31,38 +28,46 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** `metaapo run --dry-run`: what a run would do, without weights. */
 export async function planRun(name: string, flags: RunFlags): Promise<void> {
-  const { where, value } = await readRecipe(name, flags.set);
-  if (!isRunRecipe(value)) return planTraining(name, flags);
+  const raw = await readRecipe(name, flags.set);
+  return isRunRecipe(raw.value) ? planWholeLoop(raw) : planTraining(raw, flags);
+}
+
+async function planWholeLoop({ where, value }: RawRecipe): Promise<void> {
   const recipe = parseRunRecipe(value, where);
-  await checkRecipeParts(recipe, await loadPlugins(recipe.plugins));
-  const planned = await planPreferences(recipe, recipe.cachedTokens, withOnlineResponses);
-  const { rows, parameters, memory } = planned;
-  const isFree = await isReferenceFree(recipe);
-  const { id, model: rewardModel } = recipe.rewardModel;
-  await printOtherModels(
-    memory,
-    {
-      'reference, while it is asked': isFree ? undefined : (recipe.reference ?? recipe.model),
-      'reward model': id === 'sequence-classification' ? String(rewardModel) : undefined,
-    },
-    recipe,
-    { revision: recipe.revision, report: () => undefined },
-  );
-  const iterations = await planSelection(recipe, rows);
+  const composition = await composeParts(recipe);
+  const loss = await composition.make('loss');
+  const source = await composition.make('model');
+  const reference = await referenceSource(composition, loss);
+  const { rows, estimate } = await planPreferences(source, recipe, 'policy', withOnlineResponses);
+  printOtherModels(estimate?.total ?? 0, {
+    'reference, while it is asked': loss.isReferenceFree ? undefined : await weightsOf(reference, recipe),
+    'reward model': (await composition.inspect('rewardModel')).memory,
+  });
+  const iterations = await planSelection(recipe, composition, rows);
   printIterations(recipe, rows.length, iterations);
-  print(await estimateTime(recipe, parameters, isFree ? 1 : 2, plannedTokens(recipe, rows, iterations)));
+  const passes = loss.isReferenceFree ? 1 : 2;
+  print(await estimateTime(source, recipe, { estimate, passes, tokens: plannedTokens(recipe, rows, iterations) }));
   printDefaults(recipe);
+}
+
+/** Bytes of the weights of a model that is only asked. */
+async function weightsOf(source: ModelSource, recipe: TrainingRecipe): Promise<number | undefined> {
+  return (await source.estimateMemory?.({ ...trainingUse(recipe), groups: [] }))?.parts.weights;
 }
 
 /** `metaapo train --dry-run`, and that of `train-reward`. */
 export async function planTraining(
-  name: string,
+  named: string | RawRecipe,
   { set }: RunFlags,
   kind: 'policy' | 'reward' = 'policy',
 ): Promise<void> {
-  const recipe = await readTrainingRecipe(name, set, kind);
-  await checkRecipeParts(recipe, await loadPlugins(recipe.plugins), outputOf(kind));
-  const { rows } = await planPreferences(recipe);
+  const recipe = await readTrainingRecipe(named, set, kind);
+  const composition = await composeParts(recipe);
+  const loss = await composition.make('loss');
+  checkLossReads(loss, kind === 'reward' ? 'rewards' : 'logprobs');
+  await referenceSource(composition, loss);
+  const trains = kind === 'reward' ? 'scorer' : 'policy';
+  const { rows } = await planPreferences(await composition.make('model'), recipe, trains);
   printTraining(recipe, rowsToTrain(recipe, rows).length, 'pairs');
 }
 
@@ -70,20 +75,25 @@ export async function planTraining(
 export async function planFineTuning(name: string, { set }: RunFlags): Promise<void> {
   const { where, value } = await readRecipe(name, set);
   const recipe = parseSftRecipe(value, where);
-  await checkParts(await loadPlugins(recipe.plugins), { trackers: recipe.trackers });
-  const load = async (coding: TextCoding, sources: Sources) =>
-    (await loadDemonstrations(recipe, coding, sources)).train;
-  const { rows } = await planData(recipe, undefined, load, ({ turns }) => turns.map(groupOfTurn));
+  const composition = await composeParts(recipe);
+  const { rows } = await planData(await composition.make('model'), recipe, {
+    load: async (coding, sources) => (await loadDemonstrations(recipe, coding, sources)).train,
+    groupsOf: ({ turns }) => turns.map(groupOfTurn),
+  });
   printTraining(recipe, rows.length, 'demonstrations');
 }
 
 function planPreferences(
-  recipe: TrainingRecipe,
-  cachedTokens?: number,
+  source: ModelSource,
+  recipe: TrainingRecipe & { readonly cachedTokens?: number },
+  trains: 'policy' | 'scorer',
   complete = (group: PromptGroup): PromptGroup => group,
 ): Promise<PlannedData<TokenizedPreference>> {
-  const load = async (coding: TextCoding, sources: Sources) => (await loadPreferences(recipe, coding, sources)).train;
-  return planData(recipe, cachedTokens, load, (row) => [complete(groupOf(row))]);
+  return planData(source, recipe, {
+    load: async (coding, sources) => (await loadPreferences(recipe, coding, sources)).train,
+    groupsOf: (row) => [complete(groupOf(row))],
+    trains,
+  });
 }
 
 function printTraining(recipe: Pick<TrainingRecipe, 'training'>, rows: number, what: string): void {
@@ -137,10 +147,6 @@ function plannedTokens(
     sampledPrompts: prompts * prompt,
     online: prompts * (prompt + 2 * response),
   };
-}
-
-async function isReferenceFree({ loss, plugins }: RunRecipe): Promise<boolean> {
-  return (await composeRun({ plugins: await loadPlugins(plugins), recipe: { loss } })).loss.isReferenceFree;
 }
 
 function printDefaults(recipe: object): void {

@@ -1,7 +1,13 @@
-import { annotationLimit, composeRun, iterationSlices, type RunRecipe, selectPrompts } from '@metaapo/core';
+import {
+  annotationLimit,
+  type Composition,
+  iterationSlices,
+  type PartRecipe,
+  type RunRecipe,
+  selectPrompts,
+} from '@metaapo/core';
 import type { TokenizedPreference } from '@metaapo/core/contracts';
-import { loadPlugins } from '../recipe/load-plugins.js';
-import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
+import { metaLearnerStart } from '../training/meta-training.js';
 
 /** Rows of an iteration, and how many of them may and are expected to be sampled. */
 export interface PlannedIteration {
@@ -16,28 +22,22 @@ export interface PlannedIteration {
  */
 export async function planSelection(
   recipe: RunRecipe,
+  composition: Composition<Record<'metaLearner' | 'selection' | 'pairs', PartRecipe>>,
   rows: readonly TokenizedPreference[],
 ): Promise<readonly PlannedIteration[]> {
-  const { loss, selection, pairs: pairRule } = recipe;
-  const parts = { loss, selection, pairs: pairRule, metaLearner: metaLearnerPart(recipe.metaLearner) };
-  const {
-    metaLearner,
-    selection: rule,
-    pairs,
-  } = await composeRun({
-    plugins: await loadPlugins(recipe.plugins),
-    recipe: parts,
-  });
+  const metaLearner = await composition.make('metaLearner');
+  const rule = await composition.make('selection');
+  const pairs = await composition.make('pairs');
   const { seed } = recipe.training;
-  const state = await metaLearnerStart(recipe.metaLearner, metaLearner!, seed);
+  const state = await metaLearnerStart(recipe.metaLearner, metaLearner, seed);
   let [most, expected] = [0, 0];
   return iterationSlices(rows.length, recipe).map(({ start, end }, iteration) => {
-    const calls = recipe.responsesPerPrompt + (pairs?.readsOffline === true ? 1 : 0);
+    const calls = recipe.responsesPerPrompt + (pairs.readsOffline === true ? 1 : 0);
     const left = (taken: number): number => Math.min(end - start, limitOf(recipe, rows.length, end, calls) - taken);
     const mostHere = left(most);
     const { selected } = selectPrompts({
-      rule: rule!,
-      learner: metaLearner!,
+      rule,
+      learner: metaLearner,
       state,
       rows: rows.slice(start, end).map(({ row, chosen, rejected }) => ({
         row,

@@ -1,5 +1,5 @@
 import type { RunRecipe } from '@metaapo/core';
-import { inspectSystem } from '@metaapo/engine';
+import type { MemoryEstimate, ModelSource } from '@metaapo/core/contracts';
 import { durationText } from '../terminal/progress.js';
 
 /** What a run computes, in tokens. */
@@ -19,21 +19,27 @@ const TRAINING = 6;
 /** A step of generation reaches a part of the speed of large products. */
 const GENERATION = 4 * FORWARD;
 
+/** What a run would compute, and with what. */
+export interface PlannedWork {
+  readonly estimate: MemoryEstimate | undefined;
+  /** Forward passes of scoring: of the policy, and of a reference. */
+  readonly passes: number;
+  readonly tokens: PlannedTokens;
+}
+
 /**
  * A rough estimate of the time of a run, by stage, from the speed of matrix products as they are measured now.
  * @returns a sentence; it says so where nothing could be measured
  */
 export async function estimateTime(
-  recipe: Pick<RunRecipe, 'backend' | 'precision' | 'training' | 'sampler'>,
-  parameters: number,
-  passes: number,
-  tokens: PlannedTokens,
+  source: ModelSource,
+  recipe: Pick<RunRecipe, 'training' | 'sampler'>,
+  { estimate, passes, tokens }: PlannedWork,
 ): Promise<string> {
-  const { chosen, backends } = await inspectSystem({ budgetMs: 1000 });
-  const id = recipe.backend ?? chosen;
-  const speed = backends.find((backend) => backend.id === id)?.measured?.matmulGflops?.[recipe.precision];
-  if (speed === undefined) return `Time: not estimated, as no product could be measured on ${id ?? 'any backend'}`;
-  const seconds = (operations: number, count: number): number => (operations * parameters * count) / (speed * 1e9);
+  const speed = await source.measureSpeed?.();
+  if (speed === undefined || estimate === undefined) return 'Time: not estimated, as no product could be measured';
+  const parameters = estimate.parameters.all;
+  const seconds = (operations: number, count: number): number => (operations * parameters * count) / speed.flops;
   const isLocal = recipe.sampler.id === 'local';
   const stages = {
     score: seconds(FORWARD, passes * tokens.offline + (passes - 1) * tokens.online),
@@ -46,7 +52,7 @@ export async function estimateTime(
   const all = Object.values(stages).reduce((sum, time) => sum + time, 0);
   const left = isLocal ? 'rewards are' : 'servers and rewards are';
   return (
-    `Time, a rough estimate from products at ${speed.toFixed(0)} GFLOP/s on ${id}: ${durationText(all)} ` +
-    `(${list.join(', ')}); start-up and ${left} not in it`
+    `Time, a rough estimate from products at ${(speed.flops / 1e9).toFixed(0)} GFLOP/s on ${speed.computedBy}: ` +
+    `${durationText(all)} (${list.join(', ')}); start-up and ${left} not in it`
   );
 }

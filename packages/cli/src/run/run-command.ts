@@ -1,8 +1,6 @@
 import { join } from 'node:path';
 import {
-  composeRun,
   groupOf,
-  type IterationParts,
   isRunRecipe,
   parseRunRecipe,
   type ReferenceSource,
@@ -10,74 +8,61 @@ import {
   type RunRecipe,
   runIterations,
 } from '@metaapo/core';
-import type { PartContext } from '@metaapo/core/contracts';
+import type { ModelSource, TextModel } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
-import type { LanguageModel, LoadedTextModel } from '@metaapo/models';
 import { stringify } from 'yaml';
-import { checkRecipeParts } from '../recipe/check-recipe-parts.js';
-import { loadPlugins } from '../recipe/load-plugins.js';
-import { readRecipe } from '../recipe/read-recipe.js';
+import { withReference } from '../model/open-model.js';
+import { composeParts, referenceSource, say } from '../recipe/compose-parts.js';
+import { type RawRecipe, readRecipe } from '../recipe/read-recipe.js';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { writeReport } from '../report/write-report.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { checkpointKey } from '../training/checkpoint-key.js';
-import { chooseBackend } from '../training/choose-backend.js';
 import { claimOutput } from '../training/claim-output.js';
-import { codingOf, loadPreferences } from '../training/load-preferences.js';
-import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
-import { modelDirectory, openPolicy, openReference, type Sources } from '../training/open-models.js';
+import { loadPreferences } from '../training/load-preferences.js';
+import { metaLearnerStart } from '../training/meta-training.js';
 import { referencesOf } from '../training/reference-sets.js';
 import { runTrainingCommand } from '../training/run-training-command.js';
-import { printPeakMemory, trainingMemory, withOnlineResponses } from '../training/training-memory.js';
 import { optimizerOf, scheduleOf } from '../training/training-settings.js';
+import { printPeakMemory, trainingMemory, trainingUse, withOnlineResponses } from '../training/training-use.js';
 import { printRunSummary } from './print-run-summary.js';
 import { runObserver } from './run-observer.js';
 
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
-
 /** Runs `metaapo run`. A recipe that says nothing of a run is one offline training, as `metaapo train` does it. */
 export async function runCommand(name: string, flags: RunFlags): Promise<void> {
-  const { resume = false, allowChanges = false } = flags;
-  const { where, value } = await readRecipe(name, flags.set);
-  if (!isRunRecipe(value)) return runTrainingCommand(name, flags, 'policy');
+  const raw = await readRecipe(name, flags.set);
+  return isRunRecipe(raw.value) ? runWholeLoop(raw, flags) : runTrainingCommand(raw, flags, 'policy');
+}
+
+async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promise<void> {
   const recipe = parseRunRecipe(value, where);
-  const plugins = await loadPlugins(recipe.plugins);
-  await checkRecipeParts(recipe, plugins);
+  const { resume = false, allowChanges = false } = flags;
+  const composition = await composeParts(recipe);
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
   const unlock = await claimOutput(recipe.output, resume);
-  const interruption = onInterruption();
-  const sources: Sources = { revision: recipe.revision, report: say, signal: interruption.signal };
-  let policy: LoadedTextModel | undefined;
-  let parts: IterationParts | undefined;
+  const { signal, release } = onInterruption();
+  let policy: TextModel | undefined;
   try {
-    await chooseBackend(recipe, say);
-    policy = await openPolicy(recipe, sources, { cachedTokens: recipe.cachedTokens });
-    const context: PartContext = {
-      baseDirectory: process.cwd(),
-      policy,
-      modelDirectory: (model) => modelDirectory(model, sources),
-      report: say,
-      env: process.env,
-      signal: interruption.signal,
-    };
-    const composed = await composeRun({
-      plugins,
-      recipe: { ...recipe, metaLearner: metaLearnerPart(recipe.metaLearner) },
-      context,
-    });
-    parts = composed as IterationParts;
-    const { train, held, promptOf, heldPromptOf } = await loadPreferences(recipe, codingOf(policy), sources);
-    const isFree = parts.loss.isReferenceFree;
-    const [heldReference] = await referencesOf(recipe, policy, [held], isFree, sources);
+    const source = await composition.make('model', { signal });
+    policy = await source.openPolicy(trainingUse(recipe));
+    const parts = await composition.makeAll({ policy, signal });
+    const { training, data } = recipe;
+    const sources = { revision: recipe.revision, report: say, signal };
+    const { train, held, promptOf, heldPromptOf } = await loadPreferences(recipe, policy, sources);
+    const reference = await referenceSource(composition, parts.loss);
+    const [heldReference] = parts.loss.isReferenceFree
+      ? []
+      : await withReference(recipe.reference && reference, policy, { longestRow: data.maxLength }, (model) =>
+          referencesOf(model, [held], training.microBatchTokens, signal),
+        );
     await writeAtomically(join(recipe.output, RUN_FILES.recipe), stringify(recipe));
-    const { training } = recipe;
     const summary = await runIterations({
       ...recipe,
       ...training,
       parts,
       policy: policy.model,
-      openReference: (source) => openReferenceOf(source, recipe, sources),
+      openReference: (from) => openReferenceOf(from, { source, reference }, recipe),
       startsAsReference: recipe.reference === undefined,
       rows: train,
       promptOf,
@@ -91,29 +76,30 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
         recipe.evaluateRewards === undefined
           ? undefined
           : { rows: held.slice(0, recipe.evaluateRewards), promptOf: heldPromptOf },
-      key: checkpointKey(recipe, train),
+      key: checkpointKey(recipe.model, train),
       allowChanges,
       observer: runObserver(),
-      signal: interruption.signal,
+      signal,
     });
     printRunSummary(summary);
     const groups = train.map((row) => withOnlineResponses(groupOf(row)));
-    await printPeakMemory(trainingMemory(recipe, policy.model.config, groups, recipe.cachedTokens));
+    await printPeakMemory(await trainingMemory(source, recipe, groups));
     process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
-    for (const tracker of parts?.trackers ?? []) await tracker.close();
-    await parts?.sampler.dispose?.();
-    await parts?.rewardModel.dispose?.();
+    await composition.dispose();
     policy?.model.dispose();
-    interruption.release();
+    release();
     await unlock();
   }
 }
 
 /** Opens the reference of an iteration: the recipe's, the policy as it started, or a saved one. */
-function openReferenceOf(source: ReferenceSource, recipe: RunRecipe, sources: Sources): Promise<LanguageModel> {
-  const start = recipe.adapter ?? recipe.model;
-  if (source === 'first') return openReference(recipe.reference ?? start, recipe, sources);
-  if (source === 'start') return openReference(start, recipe, sources);
-  return openReference(source.directory, recipe, sources);
+async function openReferenceOf(
+  from: ReferenceSource,
+  { source, reference }: { readonly source: ModelSource; readonly reference: ModelSource },
+  { data }: RunRecipe,
+): Promise<TextModel['model']> {
+  const use = { longestRow: data.maxLength };
+  if (from === 'first') return (await reference.openReference('start', use)).model;
+  return (await source.openReference(from === 'start' ? 'start' : from.directory, use)).model;
 }

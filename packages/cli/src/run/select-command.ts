@@ -1,9 +1,9 @@
-import { composeRun, type PartRecipe, type ScoredRow, selectPrompts } from '@metaapo/core';
+import { type PartRecipe, type ScoredRow, selectPrompts } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import { readRows } from '@metaapo/data';
 import { z } from 'zod';
-import { loadPlugins } from '../recipe/load-plugins.js';
+import { composeAlone } from '../recipe/compose-parts.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
 
@@ -30,20 +30,16 @@ const line = z.looseObject({
 /** Runs `metaapo select`. The output appears when it is complete; its lines are in input order. */
 export async function selectCommand(flags: SelectFlags): Promise<void> {
   const section = parsePartFlag('--meta-learner', flags.metaLearner) as PartRecipe & { updateEvery: number };
-  const { metaLearner, selection } = await composeRun({
-    plugins: await loadPlugins([]),
-    recipe: {
-      loss: { id: 'dpo' },
-      metaLearner: metaLearnerPart(section),
-      selection: parsePartFlag('--selection', flags.selection),
-    },
+  const { metaLearner, selection } = await composeAlone({
+    metaLearner: metaLearnerPart(section)!,
+    selection: parsePartFlag('--selection', flags.selection),
   });
   const rows = await readScores(flags.scores);
-  if (metaLearner!.readsEntropy === true) requireEntropies(rows, flags.scores);
+  if (metaLearner.readsEntropy === true) requireEntropies(rows, flags.scores);
   const { weights, selected } = selectPrompts({
-    rule: selection!,
-    learner: metaLearner!,
-    state: await metaLearnerStart(section, metaLearner!, flags.seed),
+    rule: selection,
+    learner: metaLearner,
+    state: await metaLearnerStart(section, metaLearner, flags.seed),
     rows,
     seed: flags.seed,
     iteration: flags.iteration,

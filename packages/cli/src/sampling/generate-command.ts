@@ -1,20 +1,22 @@
-import { beforeStop, type Generation, type GenerationRequest, type Tokenizer } from '@metaapo/core/contracts';
+import {
+  beforeStop,
+  type Generation,
+  type GenerationRequest,
+  type TextModel,
+  type Tokenizer,
+} from '@metaapo/core/contracts';
 import { seedOf } from '@metaapo/core/numerics';
 import { type PromptRow, readPrompts, resolveDataFiles, tokenizePrompt } from '@metaapo/data';
-import type { BackendId } from '@metaapo/engine';
-import type { LoadedTextModel } from '@metaapo/models';
+import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
+import { composeAlone, say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
-import { chooseBackend } from '../training/choose-backend.js';
-import { openTextModel, type Sources } from '../training/open-models.js';
 import { requireOutputFile } from '../training/require-output-file.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 import { createLiveText } from './live-text.js';
 
 /** Flags of `metaapo generate`. */
-export interface GenerateFlags {
-  readonly model: string;
-  readonly adapter?: string;
+export interface GenerateFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
   readonly output: string;
@@ -30,8 +32,6 @@ export interface GenerateFlags {
   readonly logprobs?: boolean;
   readonly stream?: boolean;
   readonly cachedTokens: number;
-  readonly backend?: BackendId;
-  readonly revision?: string;
 }
 
 /** A response as the output holds it. */
@@ -43,12 +43,11 @@ type Line = Readonly<Record<'response' | 'finish_reason', string>> & {
 /** Runs `metaapo generate`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
 export async function generateCommand(flags: GenerateFlags): Promise<void> {
   const { signal, release } = onInterruption();
-  const report = (line: string): void => void process.stderr.write(`${line}\n`);
-  const sources: Sources = { revision: flags.revision, report, signal };
+  const sources = { revision: flags.revision, report: say, signal };
   await requireOutputFile(flags.output);
-  await chooseBackend(flags, report);
-  const { cachedTokens, adapter, output } = flags;
-  const loaded = await openTextModel(flags.model, sources, { cachedTokens, adapter });
+  const { cachedTokens, output } = flags;
+  const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
+  const loaded = await model.openReference('start', { cachedTokens });
   try {
     const rows: PromptRow[] = [];
     for await (const row of readPrompts(await resolveDataFiles(flags.data, { ...sources, split: flags.split }))) {
@@ -72,12 +71,12 @@ export async function generateCommand(flags: GenerateFlags): Promise<void> {
 function requestOf(
   row: PromptRow,
   index: number,
-  { tokenizer, model, eosTokenIds }: LoadedTextModel,
+  { tokenizer, vocabularySize, eosTokenIds }: TextModel,
   flags: GenerateFlags,
 ): GenerationRequest {
   const { stop, n, maxNewTokens, temperature, topP, topK, minP, repetitionPenalty } = flags;
   return {
-    prompt: tokenizePrompt(row, tokenizer, model.config.vocabularySize),
+    prompt: tokenizePrompt(row, tokenizer, vocabularySize),
     count: n,
     maxNewTokens,
     stopTokenIds: eosTokenIds,
@@ -89,7 +88,7 @@ function requestOf(
 
 function keyOf(
   { prompt, stopTexts, ...request }: GenerationRequest,
-  { model }: LoadedTextModel,
+  { model }: TextModel,
   { logprobs }: GenerateFlags,
 ): string {
   return resultKey(model.fingerprint, [...prompt], request, stopTexts, ...(logprobs === true ? ['logprobs'] : []));
@@ -99,7 +98,7 @@ async function generateMissing(
   requests: readonly GenerationRequest[],
   keys: readonly string[],
   kept: KeptResults<readonly Line[]>,
-  { model, tokenizer }: LoadedTextModel,
+  { model, tokenizer }: TextModel,
   flags: GenerateFlags,
   signal: AbortSignal,
 ): Promise<void> {

@@ -1,22 +1,20 @@
+import type { TextModel } from '@metaapo/core/contracts';
 import { type ResponseRow, readResponses, resolveDataFiles, tokenizeResponse } from '@metaapo/data';
-import type { BackendId } from '@metaapo/engine';
-import { type LoadedTextModel, refuseLanguageModel, scoreSequences } from '@metaapo/models';
+import { scoreSequences } from '@metaapo/models';
+import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
+import { openScorer } from '../model/open-model.js';
+import { composeAlone, say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
-import { chooseBackend } from '../training/choose-backend.js';
-import { findModel, openTextModel, type Sources } from '../training/open-models.js';
 import { requireOutputFile } from '../training/require-output-file.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
 /** Flags of `metaapo reward`. */
-export interface RewardFlags {
-  readonly model: string;
+export interface RewardFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
   readonly output: string;
   readonly batchTokens: number;
-  readonly backend?: BackendId;
-  readonly revision?: string;
 }
 
 /** Rows that are scored, and kept, together; batches are made by length among them. */
@@ -25,12 +23,10 @@ const ROWS_AT_A_TIME = 512;
 /** Runs `metaapo reward`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
 export async function rewardCommand(flags: RewardFlags): Promise<void> {
   const { signal, release } = onInterruption();
-  const report = (line: string): void => void process.stderr.write(`${line}\n`);
-  const sources: Sources = { revision: flags.revision, report, signal };
+  const sources = { revision: flags.revision, report: say, signal };
   await requireOutputFile(flags.output);
-  await chooseBackend(flags, report);
-  await refuseLanguageModel((await findModel(flags.model, sources)).directory);
-  const loaded = await openTextModel(flags.model, sources);
+  const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
+  const loaded = await openScorer(model);
   try {
     const sequences: Int32Array[] = [];
     for await (const row of readResponses(await resolveDataFiles(flags.data, { ...sources, split: flags.split }))) {
@@ -49,8 +45,8 @@ export async function rewardCommand(flags: RewardFlags): Promise<void> {
 }
 
 /** The ids at whose last token the model scores: those that `metaapo train-reward` trains it with. */
-function sequenceOf(row: ResponseRow, { tokenizer, model }: LoadedTextModel): Int32Array {
-  const { prompt, response } = tokenizeResponse(row, tokenizer, model.config.vocabularySize);
+function sequenceOf(row: ResponseRow, { tokenizer, vocabularySize }: TextModel): Int32Array {
+  const { prompt, response } = tokenizeResponse(row, tokenizer, vocabularySize);
   return Int32Array.of(...prompt, ...response);
 }
 
@@ -58,7 +54,7 @@ async function scoreMissing(
   sequences: readonly Int32Array[],
   keys: readonly string[],
   kept: KeptResults<number>,
-  { model }: LoadedTextModel,
+  { model }: TextModel,
   { batchTokens }: RewardFlags,
   signal: AbortSignal,
 ): Promise<void> {

@@ -1,5 +1,11 @@
 import { resolveDataFiles } from '@metaapo/data';
-import type { Sources } from './open-models.js';
+
+/** Where data come from, and whom to tell. */
+export interface Sources {
+  readonly revision?: string | undefined;
+  readonly report: (line: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** Paths of the data files of one source or several, in order; those of the hub are fetched. */
 export async function dataFiles(

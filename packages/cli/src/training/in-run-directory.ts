@@ -1,48 +1,51 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { composeTrackers, RUN_FILES, type SftRecipe } from '@metaapo/core';
-import { MetaapoError, type Plugin, type Tracker } from '@metaapo/core/contracts';
+import { type Composition, type PartRecipe, RUN_FILES } from '@metaapo/core';
+import { MetaapoError, type ModelSource, type TextModel, type Tracker } from '@metaapo/core/contracts';
 import { recoverDirectory, writeAtomically } from '@metaapo/core/storage';
-import type { LanguageModelOptions, LoadedTextModel } from '@metaapo/models';
 import { stringify } from 'yaml';
+import { say } from '../recipe/compose-parts.js';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { writeReport } from '../report/write-report.js';
 import { onInterruption } from '../terminal/interruption.js';
-import { chooseBackend } from './choose-backend.js';
 import { claimOutput } from './claim-output.js';
-import { openPolicy, type PolicyRecipe, type Sources } from './open-models.js';
+import type { Sources } from './data-files.js';
 
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
-
-/** What is read of a recipe before its training begins. */
-type OpenedRecipe = PolicyRecipe & Pick<SftRecipe, 'output' | 'backend' | 'revision' | 'trackers'>;
+/** What is read of a recipe to work in its run directory. */
+interface RunRecipe {
+  readonly output: string;
+  readonly revision?: string | undefined;
+}
 
 /** What a training in a claimed run directory works with. */
 export interface OpenedTraining {
-  readonly policy: LoadedTextModel;
+  readonly source: ModelSource;
+  readonly policy: TextModel;
   /** Borrowed: closed at the end, also when the training fails. */
   readonly trackers: readonly Tracker[];
   readonly sources: Sources;
   readonly signal: AbortSignal;
 }
 
-/** How a run directory is claimed. */
+/** Parts that every training has. */
+type TrainingParts = Composition<{ readonly model: PartRecipe; readonly trackers: readonly PartRecipe[] }>;
+
+/** How a run directory is claimed, and the model opened. */
 export interface OpeningOptions {
   readonly flags: RunFlags;
-  readonly plugins: readonly Plugin[];
-  /** A new head on the model, for a reward model. */
-  readonly newHead?: LanguageModelOptions['newHead'];
+  readonly open: (source: ModelSource) => Promise<TextModel>;
 }
 
 /**
- * Claims the run directory, chooses the backend, opens the model and trains; everything is given back at the end. The
- * report of the run is written when the training is done.
+ * Claims the run directory, opens the model and trains; everything is given back at the end. The report of the run is
+ * written when the training is done.
  * @throws MetaapoError with code `config` when the directory holds another run, and whatever the training throws
  */
 export async function inRunDirectory(
-  recipe: OpenedRecipe,
-  { flags, plugins, newHead }: OpeningOptions,
+  recipe: RunRecipe,
+  composition: TrainingParts,
+  { flags, open }: OpeningOptions,
   train: (opened: OpenedTraining) => Promise<void>,
 ): Promise<void> {
   const { resume = false, allowChanges = false } = flags;
@@ -50,18 +53,16 @@ export async function inRunDirectory(
   if (resume) await requireCheckpoint(recipe.output);
   const unlock = await claimOutput(recipe.output, resume);
   const { signal, release } = onInterruption();
-  let policy: LoadedTextModel | undefined;
-  let trackers: readonly Tracker[] = [];
+  let policy: TextModel | undefined;
   try {
-    await chooseBackend(recipe, say);
-    const sources: Sources = { revision: recipe.revision, report: say, signal };
-    policy = await openPolicy(recipe, sources, newHead === undefined ? {} : { newHead });
-    trackers = await composeTrackers(plugins, recipe.trackers);
-    await train({ policy, trackers, sources, signal });
+    const source = await composition.make('model', { signal });
+    policy = await open(source);
+    const trackers = await composition.make('trackers', { signal });
+    await train({ source, policy, trackers, sources: { revision: recipe.revision, report: say, signal }, signal });
     process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
-    for (const tracker of trackers) await tracker.close();
     policy?.model.dispose();
+    await composition.dispose();
     release();
     await unlock();
   }
@@ -81,17 +82,6 @@ async function requireCheckpoint(output: string): Promise<void> {
 }
 
 /** Keeps the recipe with every default in the run directory. */
-export function keepRecipe(recipe: OpenedRecipe): Promise<void> {
+export function keepRecipe(recipe: RunRecipe): Promise<void> {
   return writeAtomically(join(recipe.output, RUN_FILES.recipe), stringify(recipe));
-}
-
-/** @throws MetaapoError with code `config` when the model is a reward model */
-export function refuseRewardModel({ model, directory }: LoadedTextModel): void {
-  if (model.config.task === 'causal-lm') return;
-  throw new MetaapoError('config', 'a reward model cannot be trained as a policy', {
-    where: directory,
-    expected: 'a language model',
-    got: 'a model with a classification head',
-    remedy: 'Train it with `metaapo train-reward`',
-  });
 }

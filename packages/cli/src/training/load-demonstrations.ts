@@ -1,9 +1,8 @@
 import type { SftRecipe } from '@metaapo/core';
 import type { TokenizedDemonstration } from '@metaapo/core/contracts';
 import { readDemonstrations, tokenizeDemonstrations } from '@metaapo/data';
-import { dataFiles } from './data-files.js';
+import { dataFiles, type Sources } from './data-files.js';
 import { reportRows, type TextCoding } from './load-preferences.js';
-import type { Sources } from './open-models.js';
 
 /** Demonstrations as token ids. */
 export interface LoadedDemonstrations {

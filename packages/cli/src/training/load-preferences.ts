@@ -1,9 +1,13 @@
 import type { RunPrompt, TrainingRecipe } from '@metaapo/core';
-import type { ChatMessage, PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
+import type {
+  ChatMessage,
+  ModelDescription,
+  PreferenceRow,
+  TokenizedPreference,
+  Tokenizer,
+} from '@metaapo/core/contracts';
 import { readPreferences, type SequenceReport, tokenizePreferences } from '@metaapo/data';
-import type { LoadedTextModel } from '@metaapo/models';
-import { dataFiles } from './data-files.js';
-import type { Sources } from './open-models.js';
+import { dataFiles, type Sources } from './data-files.js';
 
 /** Rows as token ids, and the prompts that they came from. */
 export interface LoadedPreferences {
@@ -14,19 +18,8 @@ export interface LoadedPreferences {
   readonly heldPromptOf: (row: TokenizedPreference) => RunPrompt;
 }
 
-/** What turns rows into token ids. */
-export interface TextCoding {
-  readonly tokenizer: Tokenizer | undefined;
-  readonly vocabularySize: number;
-  /** Tokens that the model was made for; longer rows are warned of. */
-  readonly maxPositionEmbeddings: number;
-}
-
-/** The coding of a loaded model. */
-export function codingOf({ tokenizer, model }: LoadedTextModel): TextCoding {
-  const { vocabularySize, maxPositionEmbeddings } = model.config;
-  return { tokenizer, vocabularySize, maxPositionEmbeddings };
-}
+/** What turns rows into token ids; rows longer than the model was made for are warned of. */
+export type TextCoding = Pick<ModelDescription, 'tokenizer' | 'vocabularySize' | 'contextLength'>;
 
 /** Training and held-out rows of a recipe; what was cut or dropped is reported. */
 export async function loadPreferences(
@@ -70,13 +63,13 @@ async function* keeping<Item>(items: AsyncIterable<Item>, kept: Item[]): AsyncGe
 export function reportRows(
   name: string,
   { summary, sequence }: Pick<SequenceReport, 'sequence'> & { readonly summary: string },
-  { maxPositionEmbeddings }: Pick<TextCoding, 'maxPositionEmbeddings'>,
+  { contextLength }: Pick<TextCoding, 'contextLength'>,
   { report }: Pick<Sources, 'report'>,
 ): void {
   report(`${name}: ${summary}`);
-  if (sequence.max <= maxPositionEmbeddings) return;
+  if (sequence.max <= contextLength) return;
   report(
-    `Warning: rows of up to ${sequence.max} tokens, and the model was made for ${maxPositionEmbeddings} (max_position_embeddings): lower maxLength`,
+    `Warning: rows of up to ${sequence.max} tokens, and the model was made for ${contextLength} (max_position_embeddings): lower maxLength`,
   );
 }
 

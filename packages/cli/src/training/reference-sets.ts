@@ -1,22 +1,16 @@
 import { join } from 'node:path';
-import { type RowLogprobs, referenceLogprobs, type TrainingRecipe } from '@metaapo/core';
-import { MetaapoError, type TokenizedPreference } from '@metaapo/core/contracts';
+import { type RowLogprobs, referenceLogprobs } from '@metaapo/core';
+import { MetaapoError, type TextModel, type TokenizedPreference } from '@metaapo/core/contracts';
 import { cacheHome } from '@metaapo/engine';
-import type { LanguageModel, LoadedTextModel } from '@metaapo/models';
 import { createProgress } from '../terminal/progress.js';
-import { openReference, type Sources } from './open-models.js';
 
-/** Reference log-probabilities of each set of rows; the policy itself is the reference when the recipe names none. */
+/** Reference log-probabilities of each set of rows. */
 export async function referencesOf(
-  recipe: TrainingRecipe,
-  policy: LoadedTextModel,
+  { model }: TextModel,
   sets: readonly (readonly TokenizedPreference[])[],
-  isReferenceFree: boolean,
-  sources: Sources,
-): Promise<readonly (RowLogprobs[] | undefined)[]> {
-  if (isReferenceFree) return sets.map(() => undefined);
-  const model: LanguageModel =
-    recipe.reference === undefined ? policy.model : await openReference(recipe.reference, recipe, sources);
+  microBatchTokens: number,
+  signal: AbortSignal,
+): Promise<readonly RowLogprobs[][]> {
   const total = sets.reduce((sum, rows) => sum + rows.length, 0);
   const progress = createProgress('reference');
   let before = 0;
@@ -27,20 +21,19 @@ export async function referencesOf(
         await referenceLogprobs({
           model,
           rows,
-          microBatchTokens: recipe.training.microBatchTokens,
+          microBatchTokens,
           cacheDirectory: join(cacheHome(process.env), 'reference-logprobs'),
           progress: (done) => progress.update(before + done, total),
-          signal: sources.signal,
+          signal,
         }),
       );
       before += rows.length;
     }
     return results;
   } catch (error) {
-    if (!sources.signal?.aborted) throw error;
-    throw new MetaapoError('interrupted', 'stopped before the first step', { where: recipe.output });
+    if (!signal.aborted) throw error;
+    throw new MetaapoError('interrupted', 'stopped before the first step', { where: 'reference' });
   } finally {
     progress.end();
-    if (model !== policy.model) model.dispose();
   }
 }

@@ -1,44 +1,62 @@
-import { composeRun, groupOf, initialTrainerState, planBatches, preference, reward, runTraining } from '@metaapo/core';
-import { checkRecipeParts, outputOf } from '../recipe/check-recipe-parts.js';
-import { loadPlugins } from '../recipe/load-plugins.js';
+import {
+  checkLossReads,
+  groupOf,
+  initialTrainerState,
+  planBatches,
+  preference,
+  reward,
+  runTraining,
+} from '@metaapo/core';
+import type { ModelSource, TextModel } from '@metaapo/core/contracts';
+import { openScorer, withReference } from '../model/open-model.js';
+import { composeParts, referenceSource } from '../recipe/compose-parts.js';
+import type { RawRecipe } from '../recipe/read-recipe.js';
 import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { checkpointKey } from './checkpoint-key.js';
-import { inRunDirectory, keepRecipe, refuseRewardModel } from './in-run-directory.js';
-import { codingOf, loadPreferences } from './load-preferences.js';
-import { metaLearnerPart, metaLearnerStart } from './meta-training.js';
+import { inRunDirectory, keepRecipe } from './in-run-directory.js';
+import { loadPreferences } from './load-preferences.js';
+import { metaLearnerStart } from './meta-training.js';
 import { printAccuracy, printSummary } from './print-summary.js';
 import { referencesOf } from './reference-sets.js';
-import { printPeakMemory, trainingMemory } from './training-memory.js';
 import { trainingObserver } from './training-observer.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
+import { printPeakMemory, trainingMemory, trainingUse } from './training-use.js';
 
 /** Runs `metaapo train`, or `metaapo train-reward`, whose model gives rewards where a policy gives log-probabilities. */
-export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'policy' | 'reward'): Promise<void> {
-  const recipe = await readTrainingRecipe(name, flags.set, kind);
-  const plugins = await loadPlugins(recipe.plugins);
-  const modelGives = outputOf(kind);
-  await checkRecipeParts(recipe, plugins, modelGives);
-  const metaLearner = metaLearnerPart(recipe.metaLearner);
-  const parts = await composeRun({ plugins, recipe: { loss: recipe.loss, metaLearner } });
+export async function runTrainingCommand(
+  named: string | RawRecipe,
+  flags: RunFlags,
+  kind: 'policy' | 'reward',
+): Promise<void> {
+  const recipe = await readTrainingRecipe(named, flags.set, kind);
+  const composition = await composeParts(recipe);
+  const modelGives = kind === 'reward' ? 'rewards' : 'logprobs';
+  const loss = await composition.make('loss');
+  checkLossReads(loss, modelGives);
+  const metaLearner = await composition.make('metaLearner');
   const { training, output } = recipe;
-  const newHead = kind === 'reward' ? { seed: training.seed } : undefined;
-  await inRunDirectory(recipe, { flags, plugins, newHead }, async ({ policy, trackers, sources, signal }) => {
-    if (kind === 'policy') refuseRewardModel(policy);
-    const { train, held } = await loadPreferences(recipe, codingOf(policy), sources);
+  const open = (source: ModelSource): Promise<TextModel> =>
+    kind === 'reward' ? openScorer(source, recipe) : source.openPolicy(trainingUse(recipe));
+  await inRunDirectory(recipe, composition, { flags, open }, async (opened) => {
+    const { source, policy, trackers, sources, signal } = opened;
+    const { train, held } = await loadPreferences(recipe, policy, sources);
     const section = recipe.metaLearner;
-    const learner = parts.metaLearner && {
+    const learner = metaLearner && {
       ...section,
-      learner: parts.metaLearner,
+      learner: metaLearner,
       updateEvery: section!.updateEvery,
-      start: await metaLearnerStart(section!, parts.metaLearner, training.seed),
+      start: await metaLearnerStart(section!, metaLearner, training.seed),
     };
     const objective =
-      kind === 'reward'
-        ? reward({ loss: parts.loss })
-        : preference({ loss: parts.loss, metaLearner: learner, unselected: recipe.unselected });
+      kind === 'reward' ? reward({ loss }) : preference({ loss, metaLearner: learner, unselected: recipe.unselected });
     const rows = objective.trainedRows!(train);
-    const references = await referencesOf(recipe, policy, [rows, held], !objective.readsReference, sources);
+    const reference = await referenceSource(composition, loss);
+    const references = objective.readsReference
+      ? await withReference(recipe.reference && reference, policy, { longestRow: recipe.data.maxLength }, (model) =>
+          referencesOf(model, [rows, held], training.microBatchTokens, signal),
+        )
+      : [];
     const plan = planBatches({ rowCount: rows.length, ...training });
     await keepRecipe(recipe);
     const summary = await runTraining({
@@ -52,7 +70,7 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
       reference: references[0],
       plan,
       start: initialTrainerState(objective, training.seed),
-      key: checkpointKey(recipe, rows),
+      key: checkpointKey(recipe.model, rows),
       resume: flags.resume ?? false,
       heldOut: held.length === 0 ? undefined : { rows: held, reference: references[1] },
       trackers,
@@ -61,6 +79,7 @@ export async function runTrainingCommand(name: string, flags: RunFlags, kind: 'p
     });
     printSummary(summary);
     if (kind === 'reward') printAccuracy(summary, held.length);
-    await printPeakMemory(trainingMemory(recipe, policy.model.config, rows.map(groupOf)));
+    const trains = kind === 'reward' ? 'scorer' : 'policy';
+    await printPeakMemory(await trainingMemory(source, recipe, rows.map(groupOf), trains));
   });
 }

@@ -7,10 +7,13 @@ import {
   LOSS,
   type PartContext,
   type PreferenceLoss,
+  REWARD_MODEL,
+  SAMPLER,
+  type Slot,
   TRACKER,
   type Tracker,
 } from '../contracts/index.js';
-import { checkParts, composeRun, composeTrackers } from './index.js';
+import { composeRecipe, composeRun } from './index.js';
 
 const loss = (id: string, options: Readonly<Record<string, unknown>>): PreferenceLoss => ({
   id,
@@ -30,7 +33,7 @@ describe('composing a run', () => {
   it('makes the named part with its checked options, defaults filled in', async () => {
     const parts = await composeRun({ plugins: [plugin('one', 'first', 'second')], recipe: { loss: { id: 'second' } } });
     expect(parts.loss).toMatchObject({ id: 'second', options: { beta: 0.1 } });
-    expect(parts.metaLearner).toBeUndefined();
+    expect(Object.keys(parts)).toEqual(['loss', 'dispose']);
   });
 
   it('names the nearest id, key and value that a part would take', async () => {
@@ -53,10 +56,11 @@ describe('composing a run', () => {
       },
     });
     const plugins = [definePlugin({ name: 'one', contract: CONTRACT, parts: [unmade] })];
-    await checkParts(plugins, { loss: { id: 'unmade', beta: 1 } });
-    await expect(checkParts(plugins, { loss: { id: 'unmad' } })).rejects.toThrow(/Did you mean unmade\?/);
-    await expect(checkParts(plugins, { loss: { id: 'unmade', beta: -1 } })).rejects.toMatchObject({ code: 'config' });
-    await expect(checkParts(plugins, { trackers: [{ id: 'none' }] })).rejects.toThrow('tracker none');
+    const compose = (recipe: Parameters<typeof composeRecipe>[0]['recipe']) => composeRecipe({ plugins, recipe });
+    compose({ loss: { id: 'unmade', beta: 1 } });
+    expect(() => compose({ loss: { id: 'unmad' } })).toThrow(/Did you mean unmade\?/);
+    expect(() => compose({ loss: { id: 'unmade', beta: -1 } })).toThrow(/loss unmade beta/);
+    expect(() => compose({ trackers: [{ id: 'none' }] })).toThrow('tracker none');
   });
 
   it('refuses two plugins that offer the same id', async () => {
@@ -89,9 +93,42 @@ describe('composing a run', () => {
     expect(parts.trackers[0]).not.toBe(parts.trackers[1]);
     const handed = { ...context, makePart: expect.any(Function) };
     expect(seen).toEqual([handed, handed]);
-    const own = definePlugin({ name: 'two', contract: CONTRACT, parts: [tracker] });
-    expect(await composeTrackers([own], [{ id: 'memory' }], context)).toMatchObject([{ id: 'memory' }]);
-    await expect(composeTrackers([own], [{ id: 'memroy' }], context)).rejects.toThrow(/Did you mean memory/);
+  });
+
+  it('makes a part once, when it is asked for, and disposes what was made, last first', async () => {
+    const log: string[] = [];
+    const logged = (slot: Slot<unknown>, id: string, name: 'dispose' | 'close', inner?: string) =>
+      definePart<unknown, unknown>({
+        slot,
+        id,
+        summary: 'Tells when it is made and disposed.',
+        options: z.looseObject({}),
+        async create(_, { makePart }) {
+          if (inner !== undefined) await makePart!(slot, { id: inner });
+          log.push(`made ${id}`);
+          if (id === 'failing') throw new Error('it fails');
+          return { id, [name]: async () => void log.push(`gone ${id}`) };
+        },
+      });
+    const parts = [
+      logged(SAMPLER, 'writer', 'dispose'),
+      logged(REWARD_MODEL, 'judge', 'dispose'),
+      logged(REWARD_MODEL, 'failing', 'dispose', 'judge'),
+      logged(TRACKER, 'first', 'close'),
+    ];
+    const plugins = [definePlugin({ name: 'one', contract: CONTRACT, parts })];
+    const recipe = { sampler: { id: 'writer' }, rewardModel: { id: 'judge' }, trackers: [{ id: 'first' }] };
+    const composition = composeRecipe({ plugins, recipe });
+    expect(log).toEqual([]);
+    expect(await composition.make('sampler')).toBe(await composition.make('sampler'));
+    await composition.makeAll();
+    await composition.dispose();
+    await composition.dispose();
+    const made = ['made writer', 'made judge', 'made first'];
+    expect(log.splice(0)).toEqual([...made, 'gone first', 'gone judge', 'gone writer']);
+    const failing = composeRun({ plugins, recipe: { ...recipe, rewardModel: { id: 'failing' } } });
+    await expect(failing).rejects.toThrow('it fails');
+    expect(log).toEqual(['made writer', 'made judge', 'made failing', 'gone judge', 'gone writer']);
   });
 
   it('refuses what is no plugin of this contract', () => {

@@ -1,144 +1,191 @@
 import 'reflect-metadata';
-import { container, type DependencyContainer, instanceCachingFactory } from 'tsyringe';
+import { container, type DependencyContainer, type Disposable, instanceCachingFactory } from 'tsyringe';
 import {
-  type AnyPart,
-  LOSS,
-  META_LEARNER,
-  type MetaLearner,
-  PAIR_RULE,
-  type PairRule,
   type PartContext,
+  type PartOutlook,
   type Plugin,
-  type PreferenceLoss,
   parseOptions,
   partName,
-  REWARD_MODEL,
-  type ResponseSampler,
-  type RewardModel,
-  SAMPLER,
-  SELECTION_RULE,
-  type SelectionRule,
   type Slot,
-  TRACKER,
-  type Tracker,
 } from '../contracts/index.js';
-import { registerPlugins } from './plugin-registry.js';
+import { type PluginRegistry, registerPlugins } from './plugin-registry.js';
+import {
+  PART_KEYS,
+  type PartKey,
+  type PartRecipe,
+  type PartsRecipe,
+  RECIPE_SLOTS,
+  type RunParts,
+} from './recipe-slots.js';
 
-/** A part by id, with its options beside the id. */
-export interface PartRecipe {
-  readonly id: string;
-  readonly [option: string]: unknown;
-}
-
-/** Which part fills each slot. */
-export interface PartsRecipe {
-  readonly loss: PartRecipe;
-  readonly metaLearner?: PartRecipe | undefined;
-  readonly selection?: PartRecipe | undefined;
-  readonly sampler?: PartRecipe | undefined;
-  readonly rewardModel?: PartRecipe | undefined;
-  readonly pairs?: PartRecipe | undefined;
-  readonly trackers?: readonly PartRecipe[] | undefined;
-}
-
-/** The parts of a run. */
-export interface RunParts {
-  readonly loss: PreferenceLoss;
-  readonly metaLearner: MetaLearner | undefined;
-  readonly selection: SelectionRule | undefined;
-  readonly sampler: ResponseSampler | undefined;
-  readonly rewardModel: RewardModel | undefined;
-  readonly pairs: PairRule | undefined;
-  readonly trackers: readonly Tracker[];
-}
-
-/** What {@link composeRun} needs. */
-export interface ComposeOptions {
+/** What {@link composeRecipe} needs. */
+export interface ComposeOptions<Recipe extends PartsRecipe> {
   readonly plugins: readonly Plugin[];
-  readonly recipe: PartsRecipe;
+  readonly recipe: Recipe;
   /** What parts may ask for; default: the working directory and the process' environment. */
   readonly context?: PartContext | undefined;
 }
 
+/** The parts that a recipe names, and nothing else. */
+export type ComposedParts<Recipe extends PartsRecipe> = {
+  readonly [Key in PartKey & keyof Recipe]: undefined extends Recipe[Key] ? RunParts[Key] | undefined : RunParts[Key];
+};
+
+/** A recipe whose parts are known and whose options are checked. Parts are made when they are asked for. */
+export interface Composition<Recipe extends PartsRecipe> {
+  /**
+   * The part of a key, made with its checked options the first time; nothing where the recipe names none.
+   * @param more what is known by now that parts may ask for, such as the policy
+   * @throws whatever the part throws when it is made
+   */
+  make<Key extends PartKey & keyof Recipe>(key: Key, more?: Partial<PartContext>): Promise<ComposedParts<Recipe>[Key]>;
+  /** What the parts of a key say of themselves before they are made: of a list, of each. */
+  inspect(key: PartKey & keyof Recipe, more?: Partial<PartContext>): Promise<PartOutlook>;
+  /** All parts. What was made is disposed when a later one fails. */
+  makeAll(more?: Partial<PartContext>): Promise<ComposedParts<Recipe>>;
+  /** Disposes what was made, last first: trackers are closed too. */
+  dispose(): Promise<void>;
+}
+
 /**
- * Makes the part that the recipe names in each slot.
+ * Looks up every part that a recipe names and checks its options, without making any.
  * @throws MetaapoError with code `plugin` for an unknown id or a clash of plugins, `config` for options that a part
  * does not accept
  */
-export async function composeRun({ plugins, recipe, context }: ComposeOptions): Promise<RunParts> {
-  const make = partMaker(plugins, context);
-  const trackers = await makeTrackers(make, recipe.trackers);
-  return {
-    loss: (await make(LOSS, recipe.loss))!,
-    metaLearner: await make(META_LEARNER, recipe.metaLearner),
-    selection: await make(SELECTION_RULE, recipe.selection),
-    sampler: await make(SAMPLER, recipe.sampler),
-    rewardModel: await make(REWARD_MODEL, recipe.rewardModel),
-    pairs: await make(PAIR_RULE, recipe.pairs),
-    trackers,
-  };
-}
-
-/**
- * Checks that every part that a recipe names is there and takes its options, without making any.
- * @throws MetaapoError as {@link composeRun} does
- */
-export async function checkParts(plugins: readonly Plugin[], recipe: Partial<PartsRecipe>): Promise<void> {
+export function composeRecipe<Recipe extends PartsRecipe>(options: ComposeOptions<Recipe>): Composition<Recipe> {
+  const { plugins, recipe, context = processContext() } = options;
   const registry = registerPlugins(plugins);
-  const { loss, metaLearner, selection, sampler, rewardModel, pairs, trackers = [] } = recipe;
-  const wanted: readonly (readonly [Slot<unknown>, PartRecipe | undefined])[] = [
-    [LOSS, loss],
-    [META_LEARNER, metaLearner],
-    [SELECTION_RULE, selection],
-    [SAMPLER, sampler],
-    [REWARD_MODEL, rewardModel],
-    [PAIR_RULE, pairs],
-    ...trackers.map((tracker) => [TRACKER, tracker] as const),
-  ];
-  for (const [slot, part] of wanted) if (part !== undefined) checkedOptions(registry.find(slot, part.id), part);
-}
-
-/**
- * Makes the trackers that a recipe names, for a training without other parts.
- * @throws MetaapoError as {@link composeRun} does
- */
-export function composeTrackers(
-  plugins: readonly Plugin[],
-  recipe: readonly PartRecipe[],
-  context?: PartContext | undefined,
-): Promise<readonly Tracker[]> {
-  return makeTrackers(partMaker(plugins, context), recipe);
-}
-
-type PartMaker = <Part>(slot: Slot<Part>, wanted: PartRecipe | undefined) => Promise<Part | undefined>;
-
-function partMaker(plugins: readonly Plugin[], context: PartContext = processContext()): PartMaker {
-  const registry = registerPlugins(plugins);
+  const prepared = new Map(
+    PART_KEYS.map((key): [PartKey, readonly PreparedPart[]] => [
+      key,
+      [recipe[key] ?? []].flat().map((one) => prepare(registry, RECIPE_SLOTS[key], one)),
+    ]),
+  );
   const child = container.createChildContainer();
-  const create = async <Part>(slot: Slot<Part>, wanted: PartRecipe): Promise<Part> => {
-    const part = registry.find(slot, wanted.id);
-    return part.create(checkedOptions(part, wanted), { ...context, makePart: create }) as Part | Promise<Part>;
+  child.registerSingleton(MadeParts);
+  for (const [key, parts] of prepared) {
+    register(child, key, async (more) => {
+      const made: unknown[] = [];
+      for (const part of parts) {
+        made.push(await part.make({ ...context, ...more }));
+        child.resolve(MadeParts).parts.push(made.at(-1));
+      }
+      return Array.isArray(recipe[key]) ? made : made[0];
+    });
+  }
+  const make = (key: PartKey, more: Partial<PartContext> = {}): Promise<unknown> =>
+    child.resolve<PartFactory>(key)(more);
+  const dispose = async (): Promise<void> => {
+    await child.dispose();
   };
-  return async (slot, wanted) => wanted && resolvePart(child, slot, () => create(slot, wanted));
+  return {
+    make: make as Composition<Recipe>['make'],
+    async inspect(key, more) {
+      const outlooks: PartOutlook[] = [];
+      for (const part of prepared.get(key)!) outlooks.push(await part.inspect({ ...context, ...more }));
+      const known = outlooks.flatMap(({ memory }) => memory ?? []);
+      return known.length === 0 ? {} : { memory: known.reduce((sum, bytes) => sum + bytes, 0) };
+    },
+    async makeAll(more) {
+      try {
+        const made: Partial<Record<PartKey, unknown>> = {};
+        for (const key of PART_KEYS) if (recipe[key] !== undefined) made[key] = await make(key, more);
+        return made as ComposedParts<Recipe>;
+      } catch (error) {
+        await dispose();
+        throw error;
+      }
+    },
+    dispose,
+  };
 }
 
-async function makeTrackers(make: PartMaker, wanted: readonly PartRecipe[] = []): Promise<readonly Tracker[]> {
-  const trackers: Tracker[] = [];
-  for (const tracker of wanted) trackers.push((await make(TRACKER, tracker))!);
-  return trackers;
+/** The parts of a run, and how they are given back. */
+export type ComposedRun<Recipe extends PartsRecipe> = ComposedParts<Recipe> & Pick<Composition<Recipe>, 'dispose'>;
+
+/**
+ * Makes every part that a recipe names.
+ * @throws MetaapoError as {@link composeRecipe} does, and whatever a part throws when it is made
+ */
+export async function composeRun<Recipe extends PartsRecipe>(
+  options: ComposeOptions<Recipe>,
+): Promise<ComposedRun<Recipe>> {
+  const composition = composeRecipe(options);
+  return { ...(await composition.makeAll()), dispose: composition.dispose };
 }
 
-function resolvePart<Part>(
-  child: DependencyContainer,
-  slot: Slot<Part>,
-  create: () => Part | Promise<Part>,
-): Part | Promise<Part> {
-  child.register(slot, { useFactory: instanceCachingFactory(create) });
-  return child.resolve<Part | Promise<Part>>(slot);
+type PartFactory = (more: Partial<PartContext>) => Promise<unknown>;
+
+/** The container keeps what a key's factory made: one part a key, whoever asks first. */
+function register(child: DependencyContainer, key: PartKey, make: PartFactory): void {
+  child.register<PartFactory>(key, {
+    useFactory: instanceCachingFactory(() => {
+      let made: Promise<unknown> | undefined;
+      return (more: Partial<PartContext>) => {
+        made ??= make(more);
+        return made;
+      };
+    }),
+  });
 }
 
-function checkedOptions(part: AnyPart, { id, ...given }: PartRecipe): unknown {
-  return parseOptions(partName(part.slot, id), part.options, given);
+/** A part that is known, and whose options are checked. */
+interface PreparedPart {
+  make(context: PartContext): Promise<unknown>;
+  inspect(context: PartContext): Promise<PartOutlook>;
+}
+
+/** A part owns the parts that it is made of; when it fails they are disposed. */
+function prepare(registry: PluginRegistry, slot: Slot<unknown>, wanted: PartRecipe): PreparedPart {
+  const part = registry.find(slot, wanted.id);
+  const options = parseOptions(partName(slot, wanted.id), part.options, optionsOf(wanted));
+  const makingInner = (context: PartContext, made: unknown[]): PartContext => ({
+    ...context,
+    async makePart(innerSlot, recipe) {
+      made.push(await prepare(registry, innerSlot, recipe).make(context));
+      return made.at(-1) as never;
+    },
+  });
+  return {
+    async make(context) {
+      const inner: unknown[] = [];
+      try {
+        return await part.create(options, makingInner(context, inner));
+      } catch (error) {
+        await disposeAll(inner);
+        throw error;
+      }
+    },
+    async inspect(context) {
+      const inner: unknown[] = [];
+      try {
+        return (await part.inspect?.(options, makingInner(context, inner))) ?? {};
+      } finally {
+        await disposeAll(inner);
+      }
+    },
+  };
+}
+
+function optionsOf({ id: _, ...options }: PartRecipe): Readonly<Record<string, unknown>> {
+  return options;
+}
+
+/** Parts in the order in which they were made; the container disposes them with itself. */
+class MadeParts implements Disposable {
+  readonly parts: unknown[] = [];
+
+  dispose(): Promise<void> {
+    return disposeAll(this.parts);
+  }
+}
+
+/** Disposes parts, or closes them, last first; none is left in the list. */
+async function disposeAll(parts: unknown[]): Promise<void> {
+  for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+    const { dispose, close } = part as { dispose?(): unknown; close?(): unknown };
+    await (dispose ?? close)?.call(part);
+  }
 }
 
 function processContext(): PartContext {

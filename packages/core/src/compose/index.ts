@@ -1,10 +1,10 @@
 export {
+  type ComposedParts,
+  type ComposedRun,
   type ComposeOptions,
-  checkParts,
+  type Composition,
+  composeRecipe,
   composeRun,
-  composeTrackers,
-  type PartRecipe,
-  type PartsRecipe,
-  type RunParts,
 } from './compose-run.js';
 export { type PluginRegistry, type RegisteredPart, registerPlugins } from './plugin-registry.js';
+export { type PartKey, type PartRecipe, type PartsRecipe, RECIPE_SLOTS, type RunParts } from './recipe-slots.js';

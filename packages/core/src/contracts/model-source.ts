@@ -32,12 +32,14 @@ export interface TrainingUse {
 }
 
 /** What a model is opened for that is not trained. */
-export type ReadingUse = Pick<TrainingUse, 'longestRow' | 'cachedTokens'>;
+export type ReadingUse = Partial<Pick<TrainingUse, 'longestRow' | 'cachedTokens'>>;
 
 /** What a training computes at most at a time. */
 export interface TrainingWorkload extends TrainingUse {
   /** The groups of its largest micro-batch; none: the weights alone are asked for. */
   readonly groups: readonly PromptGroup[];
+  /** A policy, or a reward model; default `policy`. */
+  readonly trains?: 'policy' | 'scorer' | undefined;
 }
 
 /** Memory that a model needs, in bytes, by what takes it; and its parameters. */
@@ -47,6 +49,14 @@ export interface MemoryEstimate {
   readonly total: number;
   /** Bytes by name, such as weights, moments, activations. */
   readonly parts: Readonly<Record<string, number>>;
+}
+
+/** How fast large matrix products are. */
+export interface MeasuredSpeed {
+  /** Operations a second. */
+  readonly flops: number;
+  /** What computed them, such as a backend. */
+  readonly computedBy: string;
 }
 
 /**
@@ -65,8 +75,19 @@ export interface ModelSource {
   openPolicy(use: TrainingUse): Promise<TextModel>;
   /** The model for evaluation and generation alone: as it starts, or as `save` wrote it; owned. */
   openReference(from: 'start' | SavedModel, use: ReadingUse): Promise<TextModel>;
+  /**
+   * The model as a reward model, owned: for training where `optimizer` is given, and then with a new head of one label
+   * where it has none; absent where it can be none.
+   */
+  openScorer?(use: ReadingUse & Partial<TrainingUse>): Promise<TextModel>;
   /** Memory that a training needs; absent where the model lies on another machine. */
   estimateMemory?(workload: TrainingWorkload): Promise<MemoryEstimate>;
+  /** Operations a second of a large matrix product where the model would be computed; nothing where it cannot be measured. */
+  measureSpeed?(): Promise<MeasuredSpeed | undefined>;
+  /** Writes the model as one directory with whatever lies on it merged in; absent where it cannot be written. */
+  exportTo?(directory: string, precision: 'float32' | 'bfloat16'): Promise<void>;
+  /** What a forward pass, a backward pass and an update over the groups cost, in lines of text; absent where it is not known. */
+  profile?(groups: readonly PromptGroup[], use: TrainingUse): AsyncIterable<string>;
   /** Gives back what the source itself holds, such as a session with a server. */
   dispose?(): void | Promise<void>;
 }

@@ -14,8 +14,6 @@ export interface PartContext {
   readonly policy?: TextModel | undefined;
   /** Says one line to the user. */
   readonly report: (line: string) => void;
-  /** Directory of a model: a path as it is, or the snapshot of a hub id; absent: only paths can be used. */
-  readonly modelDirectory?: ((model: string) => Promise<string>) | undefined;
   /** Makes a part that another one is made of, from its id and options; absent outside of a composed run. */
   readonly makePart?:
     | (<Part>(slot: Slot<Part>, recipe: { readonly id: string; readonly [option: string]: unknown }) => Promise<Part>)
@@ -24,6 +22,12 @@ export interface PartContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted when the run is interrupted. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What is known of a part that was not made. */
+export interface PartOutlook {
+  /** Bytes of memory that it will take on this machine. */
+  readonly memory?: number | undefined;
 }
 
 /** A part that a plugin offers: its slot, its id inside the slot, and how to make it from options. */
@@ -37,6 +41,12 @@ export interface PartDefinition<Part, Options = unknown> {
   readonly options: StandardSchema<Options>;
   /** Makes the part from checked options. */
   create(options: Options, context: PartContext): Part | Promise<Part>;
+  /**
+   * What can be said of the part before a run pays for anything: looks at the files and servers that it would open, and
+   * opens no weights. Absent where there is nothing to look at.
+   * @throws MetaapoError for what the part would fail on
+   */
+  inspect?(options: Options, context: PartContext): Promise<PartOutlook>;
 }
 
 /** A part of any slot. */

@@ -16,8 +16,6 @@ describe('recipes', () => {
         adamBetas: [0.9, 0.95],
       },
       data: { maxLength: 4096, truncate: 'response-tail' },
-      executor: 'auto',
-      precision: 'float32',
     });
     expect(parseTrainingRecipe(training, 'recipe.yaml').unselected).toBeUndefined();
     expect(parseTrainingRecipe({ ...training, metaLearner: {} }, 'recipe.yaml').unselected).toBe('keep');
@@ -56,14 +54,10 @@ describe('recipes', () => {
     expect(() => parseSftRecipe({ ...training, training: { learningrate: 1 } }, 'r')).toThrow(
       /Did you mean learningRate/,
     );
-    expect(() => parseTrainingRecipe({ ...training, precision: 'float16' }, 'r')).toThrow(/precision.*float16/);
     expect(() => parseTrainingRecipe({ data: training.data, output: 'x' }, 'r')).toThrow(/model/);
   });
 
   it('refuse settings that exclude each other', () => {
-    const both = { ...training, adapter: 'a', lora: { rank: 8 } };
-    expect(() => parseTrainingRecipe(both, 'r')).toThrow('not both');
-    expect(() => parseSftRecipe(both, 'r')).toThrow('not both');
     const warmup = { ...training, training: { warmupSteps: 3, warmupRatio: 0.1 } };
     expect(() => parseTrainingRecipe(warmup, 'r')).toThrow('not both');
     expect(() => parseSftRecipe(warmup, 'r')).toThrow('not both');
@@ -87,5 +81,37 @@ describe('recipes', () => {
     const every = { ...training, training: { evaluateEvery: 2 } };
     expect(() => parseSftRecipe(every, 'r')).toThrow('without data.eval');
     expect(() => parseRewardRecipe(every, 'r')).toThrow('without data.eval');
+  });
+
+  it('move what stands beside a model into its section, and what the machine is into a local reference too', () => {
+    const beside = {
+      ...training,
+      reference: 'r',
+      precision: 'bfloat16',
+      lora: { rank: 8 },
+      revision: 'v1',
+      training: { checkpoint: 'none' },
+    };
+    const parsed = parseTrainingRecipe(beside, 'r');
+    expect(parsed.model).toEqual({
+      id: 'local',
+      path: 'm',
+      precision: 'bfloat16',
+      lora: { rank: 8 },
+      checkpoint: 'none',
+      revision: 'v1',
+    });
+    expect(parsed.reference).toEqual({ id: 'local', path: 'r', precision: 'bfloat16', revision: 'v1' });
+    expect(parsed).not.toHaveProperty('precision');
+    expect(parsed.training).not.toHaveProperty('checkpoint');
+    expect(parseTrainingRecipe(JSON.parse(JSON.stringify(parsed)), 'r')).toEqual(parsed);
+  });
+
+  it('leave a model of another kind as it is, and refuse what is said twice', () => {
+    const remote = { id: 'remote', url: 'http://127.0.0.1' };
+    expect(parseRunRecipe({ ...run, model: remote, revision: 'v1' }, 'r').model).toEqual(remote);
+    expect(parseRunRecipe({ ...run, model: remote, precision: 'bfloat16' }, 'r').model).toHaveProperty('precision');
+    const twice = { ...training, model: { id: 'local', path: 'm', precision: 'float32' }, precision: 'bfloat16' };
+    expect(() => parseTrainingRecipe(twice, 'r')).toThrow(/precision.*model\.precision says something else/);
   });
 });

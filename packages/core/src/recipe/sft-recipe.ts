@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { modelOptions, withModelOptions } from './model-section.js';
 import { parseWith } from './parse-recipe.js';
 import {
   checkConflicts,
@@ -25,19 +26,16 @@ const demonstrationSection = dataSection.extend({
 export const sftRecipe = z
   .strictObject({
     model: commonSections.model,
-    adapter: commonSections.adapter,
-    lora: commonSections.lora,
+    ...modelOptions,
     training: fineTuningSection.prefault({}),
     data: demonstrationSection,
-    backend: commonSections.backend,
-    executor: commonSections.executor,
-    precision: commonSections.precision,
     trackers: commonSections.trackers,
     plugins: commonSections.plugins,
     revision: commonSections.revision,
     output: commonSections.output,
   })
-  .superRefine(checkConflicts);
+  .superRefine(checkConflicts)
+  .transform(withModelOptions);
 
 /** A checked recipe of supervised fine-tuning with every default filled in. */
 export type SftRecipe = z.output<typeof sftRecipe>;

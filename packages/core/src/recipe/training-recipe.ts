@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SCHEDULES } from '../numerics/index.js';
+import { modelOptions, modelSection, withModelOptions } from './model-section.js';
 
 const positive = z.number().positive();
 const count = z.int().positive();
@@ -39,8 +40,8 @@ export const trainingFields = z
     evaluateEvery: count.optional(),
     /** Steps between checkpoints; default: only when interrupted. */
     saveEvery: count.optional(),
-    /** What a block keeps for its backward pass. */
-    checkpoint: z.enum(['none', 'matmul-outputs', 'block-inputs']).default('matmul-outputs'),
+    /** An option of the model, see {@link withModelOptions}. */
+    checkpoint: z.unknown().optional(),
   })
   .refine(({ warmupSteps, warmupRatio }) => warmupSteps === undefined || warmupRatio === undefined, {
     message: 'give warmupSteps or warmupRatio, not both',
@@ -82,15 +83,6 @@ export const dataSection = z.strictObject({
   maxRows: count.optional(),
 });
 
-/** A low-rank adapter that is trained instead of the model. */
-export const loraSection = z.strictObject({
-  rank: count.default(16),
-  alpha: positive.default(32),
-  /** Last parts of modules' names; `all-linear` for all linear modules of the blocks. */
-  targetModules: z.array(z.string()).min(1).default(['all-linear']),
-  useRslora: z.boolean().default(false),
-});
-
 /** The meta-learner: its presence makes the training meta-weighted. Other keys are the part's own. */
 export const metaLearnerSection = z.looseObject({
   id: z.string().default('mlp'),
@@ -102,22 +94,17 @@ export const metaLearnerSection = z.looseObject({
 
 /** Keys that every recipe has. */
 export const commonSections = {
-  /** Hub id or directory of the policy. */
-  model: z.string(),
-  /** Hub id or directory; default: the policy as it starts. */
-  reference: z.string().optional(),
-  /** A PEFT adapter directory to go on from. */
-  adapter: z.string().optional(),
-  lora: loraSection.optional(),
+  /** Hub id or directory of the policy, or a part of the slot of models with its options. */
+  model: modelSection,
+  /** The same; default: the policy as it starts. */
+  reference: modelSection.optional(),
+  ...modelOptions,
   loss: partOr('dpo'),
   metaLearner: metaLearnerSection.optional(),
   training: trainingSection.prefault({}),
   data: dataSection,
   /** Rows without an online pair in a meta-weighted training: trained offline with weight 1, or left out; default keep. */
   unselected: z.enum(['keep', 'drop']).optional(),
-  backend: z.enum(['tensorflow-gpu', 'tensorflow', 'wasm']).optional(),
-  executor: z.enum(['auto', 'compiled', 'eager']).default('auto'),
-  precision: z.enum(['float32', 'bfloat16']).default('float32'),
   trackers: z.array(part).default([]),
   /** Packages of plugins, or paths of their modules, beside the project's own. */
   plugins: z.array(z.string()).default([]),
@@ -129,8 +116,6 @@ export const commonSections = {
 
 /** What {@link checkConflicts} reads of a recipe. */
 interface Conflicting {
-  readonly adapter?: unknown;
-  readonly lora?: unknown;
   readonly metaLearner?: unknown;
   readonly unselected?: unknown;
   readonly evaluateRewards?: unknown;
@@ -140,11 +125,8 @@ interface Conflicting {
 
 /** Refuses settings that exclude each other, and those that would do nothing. */
 export function checkConflicts(recipe: Conflicting, context: z.core.$RefinementCtx): void {
-  const { adapter, lora, metaLearner, unselected, evaluateRewards, data, training } = recipe;
+  const { metaLearner, unselected, evaluateRewards, data, training } = recipe;
   const refuse = (message: string, ...path: string[]): void => context.addIssue({ code: 'custom', message, path });
-  if (adapter !== undefined && lora !== undefined) {
-    refuse('give adapter, to go on with one, or lora, to begin one, not both', 'lora');
-  }
   if (unselected !== undefined && metaLearner === undefined)
     refuse('it does nothing without metaLearner', 'unselected');
   if (data.eval !== undefined) return;
@@ -160,7 +142,8 @@ export const trainingRecipe = z
   .superRefine(checkConflicts)
   .transform((recipe) =>
     recipe.metaLearner === undefined ? recipe : { ...recipe, unselected: recipe.unselected ?? 'keep' },
-  );
+  )
+  .transform(withModelOptions);
 
 /** A checked recipe with every default filled in. */
 export type TrainingRecipe = z.output<typeof trainingRecipe>;
@@ -172,12 +155,11 @@ export const rewardRecipe = z
     loss: partOr('bradley-terry'),
     training: commonSections.training,
     data: commonSections.data,
-    backend: commonSections.backend,
-    executor: commonSections.executor,
-    precision: commonSections.precision,
+    ...modelOptions,
     trackers: commonSections.trackers,
     plugins: commonSections.plugins,
     revision: commonSections.revision,
     output: commonSections.output,
   })
-  .superRefine(checkConflicts);
+  .superRefine(checkConflicts)
+  .transform(withModelOptions);

@@ -1,7 +1,6 @@
-import { MetaapoError, type PromptGroup, yieldToEvents } from '@metaapo/core/contracts';
+import { MetaapoError, type PromptGroup, type TrainableModel, yieldToEvents } from '@metaapo/core/contracts';
 import { packByTokens } from '@metaapo/core/numerics';
 import { readModelConfig } from '../checkpoint/model-config.js';
-import type { LanguageModel } from '../language-model/load-language-model.js';
 import { shareBeginnings } from './shared-beginnings.js';
 
 /** @throws MetaapoError with code `checkpoint` when a directory's model has no classification head. */
@@ -19,7 +18,7 @@ export async function refuseLanguageModel(directory: string): Promise<void> {
 
 /** Scores `[N]` of sequences, computed in batches of like lengths; what sequences begin with in common is computed once. */
 export async function scoreSequences(
-  model: LanguageModel,
+  model: Pick<TrainableModel, 'evaluate'>,
   sequences: readonly Int32Array[],
   batchTokens: number,
   signal?: AbortSignal,

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { resolve } from 'node:path';
 import type { Plugin, RewardModel, Tokenizer } from '@metaapo/core/contracts';
 import { CONTRACT, definePart, definePlugin, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { type LanguageModel, loadLanguageModel } from '../language-model/load-language-model.js';
+import { modelDirectory } from '../local-model/find-model.js';
+import { localModel, localModelPart } from '../local-model/local-model.js';
 import { loadTokenizer } from '../tokenizer/index.js';
 import { encodeForReward } from './encode-for-reward.js';
 import { refuseLanguageModel, scoreSequences } from './score-sequences.js';
@@ -101,9 +102,13 @@ export const sequenceClassificationPart = definePart({
   id: 'sequence-classification',
   summary: 'A reward model from a Hugging Face directory.',
   options: schema,
-  create: async (options, { baseDirectory, modelDirectory, report }) => {
-    const model = (await modelDirectory?.(options.model)) ?? resolve(baseDirectory, options.model);
-    return sequenceClassification({ ...options, model }, report);
+  create: async (options, context) =>
+    sequenceClassification({ ...options, model: await modelDirectory(options.model, context) }, context.report),
+  async inspect({ model, precision }, context) {
+    const source = localModel({ path: model, precision }, context);
+    const anyTraining = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+    const estimate = await source.estimateMemory?.({ optimizer: anyTraining, seed: 0, longestRow: 1, groups: [] });
+    return { memory: estimate?.parts.weights };
   },
 });
 
@@ -111,5 +116,5 @@ export const sequenceClassificationPart = definePart({
 export const plugin: Plugin = definePlugin({
   name: '@metaapo/models',
   contract: CONTRACT,
-  parts: [sequenceClassificationPart],
+  parts: [localModelPart, sequenceClassificationPart],
 });

@@ -1,6 +1,5 @@
 import {
   checkLossReads,
-  composeRun,
   type PairEntropies,
   type PartRecipe,
   pairEntropies,
@@ -9,23 +8,19 @@ import {
   type RowLogprobs,
   readRows,
 } from '@metaapo/core';
-import { MetaapoError, type TokenizedPreference } from '@metaapo/core/contracts';
+import { MetaapoError, type TextModel, type TokenizedPreference } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
-import type { BackendId } from '@metaapo/engine';
-import { type LanguageModel, loadLanguageModel, type Precision } from '@metaapo/models';
-import { loadPlugins } from '../recipe/load-plugins.js';
+import { composeAlone, say } from '../recipe/compose-parts.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
-import { chooseBackend } from './choose-backend.js';
-import { reportRows } from './load-preferences.js';
-import { findModel, openTextModel, type Sources } from './open-models.js';
-import { requireOutputFile } from './require-output-file.js';
+import { reportRows } from '../training/load-preferences.js';
+import { requireOutputFile } from '../training/require-output-file.js';
+import { type ModelFlags, modelOfFlags } from './model-of-flags.js';
 
 /** Flags of `metaapo score`. */
-export interface ScoreFlags {
-  readonly model: string;
+export interface ScoreFlags extends ModelFlags {
   readonly reference?: string;
   readonly data: string;
   readonly split?: string;
@@ -35,17 +30,14 @@ export interface ScoreFlags {
   readonly maxLength: number;
   readonly longPrompt: 'error' | 'drop';
   readonly microBatchTokens: number;
-  readonly precision: Precision;
-  readonly backend?: BackendId;
-  readonly revision?: string;
 }
 
 /** Runs `metaapo score`. The output appears when it is complete. */
-export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
+export async function scoreCommand(flags: ScoreFlags): Promise<void> {
   await requireOutputFile(flags.output);
   const isReferenceGiven = flags.reference !== undefined;
   const wanted = flags.loss === undefined ? defaultLoss(isReferenceGiven) : parsePartFlag('--loss', flags.loss);
-  const { loss } = await composeRun({ plugins: await loadPlugins([]), recipe: { loss: wanted } });
+  const { loss } = await composeAlone({ loss: wanted });
   checkLossReads(loss, 'logprobs');
   if (!loss.isReferenceFree && !isReferenceGiven) {
     throw new MetaapoError('config', `loss ${loss.id} needs a reference`, {
@@ -54,28 +46,26 @@ export async function runScoreCommand(flags: ScoreFlags): Promise<void> {
     });
   }
   const { signal, release } = onInterruption();
-  const report = (line: string): void => void process.stderr.write(`${line}\n`);
-  const sources: Sources = { revision: flags.revision, report, signal };
-  await chooseBackend(flags, report);
+  const sources = { revision: flags.revision, report: say, signal };
   try {
-    const policy = await openTextModel(flags.model, sources, { precision: flags.precision });
+    const policy = await openToRead(flags, signal);
     const { rows, report: counted } = await tokenizePreferences(
       readPreferences(await resolveDataFiles(flags.data, { ...sources, split: flags.split })),
       policy.tokenizer,
       {
         maxLength: flags.maxLength,
         longPrompt: flags.longPrompt,
-        vocabularySize: policy.model.config.vocabularySize,
+        vocabularySize: policy.vocabularySize,
       },
     );
-    reportRows('data', counted, policy.model.config, sources);
-    const { logprobs, entropies: sums } = await readAndDispose('policy', policy.model, rows, flags, signal);
+    reportRows('data', counted, policy, sources);
+    const { logprobs, entropies: sums } = await readAndDispose('policy', policy, rows, flags, signal);
     const entropies = sums && pairEntropies(rows, sums);
     const reference = isReferenceGiven
       ? (
           await readAndDispose(
             'reference',
-            await openReferenceModel(flags, sources),
+            await openToRead({ ...flags, model: flags.reference! }, signal),
             rows,
             { ...flags, entropy: false },
             signal,
@@ -102,14 +92,15 @@ function defaultLoss(isReferenceGiven: boolean): PartRecipe {
   return { id: 'dpo', referenceFree: !isReferenceGiven };
 }
 
-async function openReferenceModel({ reference, precision }: ScoreFlags, sources: Sources): Promise<LanguageModel> {
-  const { directory, adapter } = await findModel(reference!, sources);
-  return loadLanguageModel(directory, { adapter, precision });
+/** A model that is asked and not trained; owned by the caller. */
+async function openToRead(flags: ScoreFlags, signal: AbortSignal): Promise<TextModel> {
+  const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
+  return model.openReference('start', { longestRow: flags.maxLength });
 }
 
 async function readAndDispose(
   name: string,
-  model: LanguageModel,
+  { model }: TextModel,
   rows: readonly TokenizedPreference[],
   { microBatchTokens, entropy: entropies }: ScoreFlags,
   signal: AbortSignal,

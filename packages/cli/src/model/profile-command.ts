@@ -1,0 +1,33 @@
+import { groupOf, tokensOf } from '@metaapo/core';
+import { MetaapoError, type PromptGroup } from '@metaapo/core/contracts';
+import { composeParts, say } from '../recipe/compose-parts.js';
+import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
+import { loadPreferences } from '../training/load-preferences.js';
+import { trainingUse } from '../training/training-use.js';
+
+/** Runs `metaapo profile`: what a training step costs, as the model's source knows it. */
+export async function profileCommand(name: string, overrides?: readonly string[]): Promise<void> {
+  const recipe = await readTrainingRecipe(name, overrides);
+  const composition = await composeParts(recipe);
+  const source = await composition.make('model');
+  if (source.profile === undefined) {
+    throw new MetaapoError('config', 'it does not say what its steps cost', {
+      where: `model ${source.id}`,
+      expected: 'a model of this machine',
+      remedy: 'Look at time/step_s in the metrics of a run',
+    });
+  }
+  const { train } = await loadPreferences(recipe, await source.describe(), { revision: recipe.revision, report: say });
+  const { batchSize, microBatchTokens } = recipe.training;
+  const groups = firstMicroBatch(train.slice(0, batchSize).map(groupOf), microBatchTokens);
+  for await (const line of source.profile(groups, trainingUse(recipe))) process.stdout.write(`${line}\n`);
+}
+
+function firstMicroBatch(groups: readonly PromptGroup[], tokens: number): readonly PromptGroup[] {
+  let sum = 0;
+  const end = groups.findIndex((group) => {
+    sum += tokensOf(group);
+    return sum > tokens;
+  });
+  return groups.slice(0, end < 0 ? groups.length : Math.max(1, end));
+}

@@ -1,0 +1,58 @@
+import { type ComposedParts, type Composition, composeRecipe, type PartRecipe, type PartsRecipe } from '@metaapo/core';
+import type { ModelSource, PreferenceLoss } from '@metaapo/core/contracts';
+import { metaLearnerPart } from '../training/meta-training.js';
+import { loadPlugins } from './load-plugins.js';
+
+/** What is read of a recipe to compose it: keys that name parts, and the plugins that they may come from. */
+export type ComposedRecipe = Omit<PartsRecipe, 'metaLearner'> & {
+  readonly metaLearner?: Parameters<typeof metaLearnerPart>[0];
+  readonly plugins: readonly string[];
+};
+
+/** Recipe with what {@link metaLearnerPart} leaves of the meta-learner. */
+type Parts<Recipe extends ComposedRecipe> = Omit<Recipe, 'metaLearner'> & {
+  readonly metaLearner: Recipe extends { readonly metaLearner: object } ? PartRecipe : PartRecipe | undefined;
+};
+
+/** Tells the user something on the error stream. */
+export const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/**
+ * Loads the plugins that a recipe names, once, and checks every part that it names, before a model is opened or a directory
+ * made.
+ * @throws MetaapoError with code `plugin` for a plugin that cannot be loaded or an unknown id, `config` for an option that
+ * a part does not take
+ */
+export async function composeParts<Recipe extends ComposedRecipe>(
+  recipe: Recipe,
+  signal?: AbortSignal,
+): Promise<Composition<Parts<Recipe>>> {
+  const metaLearner = metaLearnerPart(recipe.metaLearner);
+  const parts = { ...recipe, metaLearner } as Parts<Recipe>;
+  const context = { baseDirectory: process.cwd(), report: say, env: process.env, signal };
+  return composeRecipe({ plugins: await loadPlugins(recipe.plugins), recipe: parts, context });
+}
+
+/** Makes one part of the command line's, which names no plugins. */
+export async function composeAlone<Recipe extends PartsRecipe>(
+  recipe: Recipe,
+  signal?: AbortSignal,
+): Promise<ComposedParts<Recipe>> {
+  const context = { baseDirectory: process.cwd(), report: say, env: process.env, signal };
+  return composeRecipe({ plugins: await loadPlugins([]), recipe, context }).makeAll();
+}
+
+/**
+ * The source of the reference: the recipe's, or that of the policy.
+ * A reference that the loss does not read is warned of: recipes of losses with and without one may share it.
+ */
+export async function referenceSource(
+  composition: Composition<{ readonly model: PartRecipe; readonly reference?: PartRecipe | undefined }>,
+  loss: PreferenceLoss,
+): Promise<ModelSource> {
+  const named = await composition.make('reference');
+  if (named !== undefined && loss.isReferenceFree) {
+    say(`Warning: the recipe's reference is not opened, since loss ${loss.id} reads none`);
+  }
+  return named ?? composition.make('model');
+}

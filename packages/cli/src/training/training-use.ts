@@ -1,0 +1,53 @@
+import { type TrainingRecipe, tokensOf } from '@metaapo/core';
+import type { MemoryEstimate, ModelSource, PromptGroup, TrainingUse } from '@metaapo/core/contracts';
+import { packByTokens } from '@metaapo/core/numerics';
+import { peakMemory } from '@metaapo/engine';
+
+/** What is read of a recipe to open the model that is trained. */
+export interface TrainedRecipe {
+  readonly training: TrainingRecipe['training'];
+  readonly data: Pick<TrainingRecipe['data'], 'maxLength'>;
+  readonly cachedTokens?: number | undefined;
+}
+
+/** What the model of a recipe is opened for. */
+export function trainingUse({ training, data, cachedTokens }: TrainedRecipe): TrainingUse {
+  const [beta1, beta2] = training.adamBetas;
+  return {
+    optimizer: { beta1, beta2, epsilon: training.adamEpsilon, weightDecay: training.weightDecay },
+    seed: training.seed,
+    longestRow: data.maxLength,
+    cachedTokens,
+  };
+}
+
+/** Bytes as people read them. */
+export const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+
+/**
+ * The memory that the training of a recipe needs: in its largest micro-batch are the longest groups.
+ * @param groups what is computed at once, of all rows
+ * @returns nothing where the source cannot tell
+ */
+export async function trainingMemory(
+  source: ModelSource,
+  recipe: TrainedRecipe,
+  groups: readonly PromptGroup[],
+  trains: 'policy' | 'scorer' = 'policy',
+): Promise<MemoryEstimate | undefined> {
+  const { batchSize, microBatchTokens } = recipe.training;
+  const longest = groups.toSorted((a, b) => tokensOf(b) - tokensOf(a)).slice(0, batchSize);
+  const [first] = packByTokens(longest.map(tokensOf), microBatchTokens);
+  return source.estimateMemory?.({ ...trainingUse(recipe), trains, groups: longest.slice(...(first ?? [0, 0])) });
+}
+
+/** The group of a row that has got as many responses again as it had: those of the policy itself, assumed as long. */
+export function withOnlineResponses({ prompt, responses }: PromptGroup): PromptGroup {
+  return { prompt, responses: [...responses, ...responses] };
+}
+
+/** Prints the most memory that this process had, beside the estimate where there is one. */
+export async function printPeakMemory(estimate: MemoryEstimate | undefined): Promise<void> {
+  const beside = estimate === undefined ? '' : `, estimated ${gib(estimate.total)}`;
+  process.stdout.write(`Peak memory ${gib(await peakMemory())}${beside}\n`);
+}

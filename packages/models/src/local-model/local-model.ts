@@ -1,0 +1,210 @@
+import { resolve } from 'node:path';
+import {
+  definePart,
+  type MeasuredSpeed,
+  type MemoryEstimate,
+  MetaapoError,
+  MODEL,
+  type ModelDescription,
+  type ModelSource,
+  type PartContext,
+  type PartDefinition,
+  parseOptions,
+  type ReadingUse,
+  type TrainingUse,
+  type TrainingWorkload,
+} from '@metaapo/core/contracts';
+import { type Backend, chooseExecutor, inspectSystem, selectBackend } from '@metaapo/engine';
+import { z } from 'zod';
+import { readModelConfig } from '../checkpoint/index.js';
+import { withScoreHead } from '../checkpoint/model-config.js';
+import {
+  estimateTrainingMemory,
+  type LoadedTextModel,
+  loadTextModel,
+  type TextModelOptions,
+} from '../language-model/index.js';
+import { describeTextModel } from '../language-model/load-text-model.js';
+import { type FoundModel, findModel, type ModelFilesOptions } from './find-model.js';
+import { profileModel } from './profile-model.js';
+
+const lora = z.strictObject({
+  rank: z.int().positive().max(65_536).default(16).describe('Rows of the narrow matrices'),
+  alpha: z.number().positive().default(32).describe('The product counts alpha / rank times'),
+  targetModules: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(['all-linear'])
+    .describe('Last parts of the names of the modules that get one; all-linear for all linear modules of the blocks'),
+  useRslora: z.boolean().default(false).describe('The product counts alpha / sqrt(rank) times instead'),
+});
+
+const schema = z
+  .strictObject({
+    path: z.string().min(1).describe('Directory of the model, or its hub id'),
+    revision: z.string().min(1).optional().describe('Branch, tag or commit of a hub id; default main'),
+    adapter: z.string().min(1).optional().describe('A PEFT adapter directory to go on from'),
+    lora: lora.optional().describe('A new low-rank adapter that is trained instead of the model'),
+    backend: z
+      .enum(['tensorflow-gpu', 'tensorflow', 'wasm'])
+      .optional()
+      .describe('Where it is computed; default the best that is there'),
+    executor: z
+      .enum(['auto', 'compiled', 'eager'])
+      .default('auto')
+      .describe('How programs run; auto: compiled where the backend can'),
+    precision: z.enum(['float32', 'bfloat16']).default('float32').describe('Element type of matrix products'),
+    checkpoint: z
+      .enum(['none', 'matmul-outputs', 'block-inputs'])
+      .default('matmul-outputs')
+      .describe('What a block keeps for its backward pass: memory, never results'),
+  })
+  .refine(({ adapter, lora: begun }) => adapter === undefined || begun === undefined, {
+    message: 'give adapter, to go on with one, or lora, to begin one, not both',
+    path: ['lora'],
+  });
+
+/** Options of {@link localModel}. */
+export type LocalModelOptions = z.input<typeof schema>;
+
+type Settings = Readonly<z.output<typeof schema>>;
+
+/** What a source of models on this machine asks of its surroundings. */
+export type LocalModelContext = Pick<PartContext, 'report' | 'signal'>;
+
+/**
+ * A language model of a Hugging Face directory or hub id, computed on this machine by TensorFlow.js.
+ * @throws MetaapoError with code `config` for an option that is unknown or out of bounds
+ */
+export function localModel(options: LocalModelOptions, { report, signal }: LocalModelContext): ModelSource {
+  const settings = parseOptions('model local', schema, options);
+  const files = (model: string, from: ModelFilesOptions = {}, adapter?: string): Promise<FoundModel> =>
+    findModel(model, { revision: settings.revision, report, signal, ...from }, adapter);
+  const start = (from?: ModelFilesOptions): Promise<FoundModel> =>
+    // A new adapter needs a whole model under it, as another adapter does.
+    files(settings.path, from, settings.lora === undefined ? settings.adapter : 'a new adapter (lora)');
+  const prepare = once(() => prepareBackend(settings, report));
+  const describe = once(async () => describeTextModel((await start({ withoutWeights: true })).directory));
+  const open = async (found: FoundModel, given: TextModelOptions): Promise<LoadedTextModel> => {
+    const { executor, precision, checkpoint } = settings;
+    await prepare();
+    return loadTextModel(found.directory, { executor, precision, checkpoint, adapter: found.adapter, ...given });
+  };
+  const openTrained = async (
+    { optimizer, seed, longestRow, cachedTokens }: TrainingUse,
+    more: TextModelOptions = {},
+  ): Promise<LoadedTextModel> => {
+    const found = await start();
+    await requireTask(found.directory, 'causal-lm');
+    const begun = settings.lora && { lora: { ...settings.lora, seed }, adapter: undefined };
+    return open(found, { optimizer, longestRow, cachedTokens, ...begun, ...more });
+  };
+  return {
+    id: 'local',
+    options: settings,
+    describe: describe as () => Promise<ModelDescription>,
+    async openPolicy(use) {
+      await describe();
+      return openTrained(use);
+    },
+    async openReference(from, use: ReadingUse) {
+      if (from !== 'start') return open(await files(from), use);
+      await describe();
+      return open(await start(), { ...use, ...(settings.lora && { adapter: undefined }) });
+    },
+    async openScorer({ optimizer, seed, longestRow }) {
+      await describe();
+      const { directory } = await start({ withoutWeights: true });
+      const newHead = optimizer && { seed: seed ?? 0 };
+      if (newHead === undefined) await requireTask(directory, 'sequence-classification');
+      return open(await start(), { optimizer, longestRow, newHead });
+    },
+    estimateMemory: async (workload) => memoryOf((await start({ withoutWeights: true })).directory, settings, workload),
+    measureSpeed: () => measureSpeed(settings),
+    async exportTo(directory, precision) {
+      await prepare();
+      const { directory: base, adapter } = await start();
+      const { model } = await loadTextModel(base, { adapter, executor: 'eager' });
+      try {
+        await model.saveMerged(directory, precision);
+      } finally {
+        model.dispose();
+      }
+    },
+    async *profile(groups, use) {
+      const { id: backend } = await prepare();
+      const opened = async (options: TextModelOptions) => (await openTrained(use, options)).model;
+      yield* profileModel(groups, use, { ...settings, backend, open: opened });
+    },
+  };
+}
+
+/** @throws MetaapoError with code `checkpoint` when a directory's model is of the other kind. */
+async function requireTask(directory: string, task: 'causal-lm' | 'sequence-classification'): Promise<void> {
+  if ((await readModelConfig(directory)).task === task) return;
+  const isPolicyWanted = task === 'causal-lm';
+  const summary = isPolicyWanted
+    ? 'a reward model cannot be trained as a policy'
+    : 'the model has no classification head';
+  throw new MetaapoError(isPolicyWanted ? 'config' : 'checkpoint', summary, {
+    where: directory,
+    expected: isPolicyWanted ? 'a language model' : 'an architecture that ends with ForSequenceClassification',
+    got: isPolicyWanted ? 'a model with a classification head' : 'a language model',
+    remedy: isPolicyWanted ? 'Train it with `metaapo train-reward`' : 'Give a reward model',
+  });
+}
+
+async function measureSpeed({ backend, precision }: Settings): Promise<MeasuredSpeed | undefined> {
+  const { chosen, backends } = await inspectSystem({ budgetMs: 1000 });
+  const id = backend ?? chosen;
+  const speed = backends.find((one) => one.id === id)?.measured?.matmulGflops?.[precision];
+  return speed === undefined ? undefined : { flops: speed * 1e9, computedBy: String(id) };
+}
+
+/** The result of work that is done at most once. */
+function once<Result>(work: () => Promise<Result>): () => Promise<Result> {
+  let result: Promise<Result> | undefined;
+  return () => {
+    result ??= work();
+    return result;
+  };
+}
+
+/** Selects the backend; says which one and which executor, and why. */
+async function prepareBackend({ backend, executor }: Settings, report: (line: string) => void): Promise<Backend> {
+  const chosen = await selectBackend(backend === undefined ? {} : { prefer: backend });
+  report(`Backend: ${chosen.reason}`);
+  const { executor: runs, reason } = chooseExecutor(executor);
+  report(`Executor: ${runs} (${reason})`);
+  return chosen;
+}
+
+/** The weights alone are asked for: any micro-batch will do. */
+const ANY_GROUP = { prompt: Int32Array.of(0), responses: [Int32Array.of(0)] };
+
+async function memoryOf(
+  directory: string,
+  settings: Settings,
+  { groups, longestRow, cachedTokens, trains }: TrainingWorkload,
+): Promise<MemoryEstimate> {
+  const stored = await readModelConfig(directory);
+  const config = trains === 'scorer' && stored.task === 'causal-lm' ? withScoreHead(stored) : stored;
+  const { parameters, total, ...parts } = estimateTrainingMemory({
+    ...{ config, longestRow, cachedTokens },
+    lora: settings.lora,
+    precision: settings.precision,
+    checkpoint: settings.checkpoint,
+    groups: groups.length === 0 ? [ANY_GROUP] : groups,
+  });
+  return { parameters, total, parts };
+}
+
+/** {@link localModel} as a part. */
+export const localModelPart: PartDefinition<ModelSource, Settings> = definePart<ModelSource, Settings>({
+  slot: MODEL,
+  id: 'local',
+  summary: 'A model of a Hugging Face directory or hub id, computed on this machine.',
+  options: schema,
+  create: (options, { baseDirectory, ...context }) =>
+    localModel({ ...options, adapter: options.adapter && resolve(baseDirectory, options.adapter) }, context),
+});
