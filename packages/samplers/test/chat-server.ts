@@ -18,6 +18,10 @@ export interface ChatServerOptions {
   readonly choices?: (body: ChatBody) => unknown;
   /** A status, a cut connection, a reply that is no JSON, or none at all; `count` is how often this body came. */
   readonly fault?: (count: number, body: ChatBody) => number | 'cut' | 'garbage' | 'hang' | undefined;
+  /** Further entries of a reply. */
+  readonly reply?: object;
+  /** The text of a stream of events, in place of one that the choices make. */
+  readonly events?: (body: ChatBody) => string;
   /** Answers anything that is no call for responses. */
   readonly other?: (path: string, body: unknown, response: ServerResponse) => void;
 }
@@ -63,7 +67,13 @@ function eventsOf(choices: readonly Choice[]): string[] {
 const part = (letter: string, isChat: boolean): object => (isChat ? { delta: { content: letter } } : { text: letter });
 
 /** A server of the OpenAI protocol on loopback that knows one model, `policy`. */
-export async function chatServer({ choices = plainChoices, fault, other }: ChatServerOptions = {}) {
+export async function chatServer({
+  choices = plainChoices,
+  fault,
+  reply: more,
+  events,
+  other,
+}: ChatServerOptions = {}) {
   const seen: { readonly path: string; readonly body: ChatBody; readonly authorization: string | undefined }[] = [];
   const answered: ChatBody[] = [];
   const counts = new Map<string, number>();
@@ -87,8 +97,12 @@ export async function chatServer({ choices = plainChoices, fault, other }: ChatS
       inject(injected, `model ${body.model} for ${request.headers.authorization}`, response);
       return;
     }
-    const reply = { object: 'chat.completion', choices: await choices(body) };
+    const reply = { object: 'chat.completion', ...more, choices: await choices(body) };
     response.on('finish', () => answered.push(body));
+    if (body.stream === true && events !== undefined) {
+      response.end(events(body));
+      return;
+    }
     if (body.stream === true) {
       for (const event of eventsOf(reply.choices as Choice[])) response.write(event);
       response.end();

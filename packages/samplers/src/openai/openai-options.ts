@@ -48,15 +48,19 @@ export const openaiSchema = z
       .min(1)
       .max(10_000_000)
       .optional()
-      .describe(
-        'Keeps the k likeliest tokens. Absent, it is not sent and the server’s own setting holds: vLLM’s is that of the model’s `generation_config.json`, unless it is started with `--generation-config vllm`.',
-      ),
+      .describe('Keeps the k likeliest tokens; absent: all, whatever the server’s own setting is.'),
     minP: z
       .number()
       .min(0)
       .max(1)
       .optional()
-      .describe('Keeps tokens of at least this share of the likeliest one’s probability; absent, it is not sent.'),
+      .describe('Keeps tokens of at least this share of the likeliest one’s probability; absent: 0, all.'),
+    dialect: z
+      .enum(['auto', 'vllm', 'sglang', 'llama.cpp', 'tgi', 'openai'])
+      .default('auto')
+      .describe(
+        'Words in which each request says that nothing else changes the distribution: auto says those of all servers, and none where one refuses them, see below.',
+      ),
     stop: z
       .array(z.string().min(1).max(1000))
       .min(1)

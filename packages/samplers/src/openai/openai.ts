@@ -2,15 +2,18 @@ import type { ResponseSampler, SamplingRequest, ServerProbe, TextModel } from '@
 import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
 import { createJsonClient, type JsonClient } from '@metaapo/core/http';
 import { asCompleted } from './as-completed.js';
-import type { CallContext } from './ask-for-choices.js';
+import type { CallContext } from './ask.js';
 import { endTokenFinder } from './end-token.js';
+import { createForeignSettings } from './foreign-settings.js';
 import { type OpenaiOptions, openaiSchema } from './openai-options.js';
 import { probeServer } from './probe-server.js';
 import { refreshServers, type Surroundings } from './refresh-servers.js';
-import { RefusedRow, refusedRowsError } from './refused-rows.js';
 import { sampleRequest } from './sample-request.js';
+import { createResponseTally, RefusedRow, refusedRowsError } from './unusable.js';
 
 const SERVICE = 'sampler openai';
+/** Bytes of a reply: sixteen responses of thousands of tokens with their log-probabilities. */
+const MAX_REPLY_BYTES = 64 * 2 ** 20;
 
 /**
  * Samples from servers of the OpenAI protocol that serve the policy: vLLM, SGLang, llama.cpp and others. Each request is
@@ -36,17 +39,18 @@ export function openai(
   }
   const { env = process.env, baseDirectory = process.cwd(), report = () => undefined } = surroundings;
   const connection = { ...settings, service: SERVICE, env };
-  const reply = settings.stream ? 'text' : 'json';
-  const client = createJsonClient({ ...connection, baseUrl: settings.baseUrls, reply });
+  const reply = settings.stream ? 'events' : 'json';
+  const client = createJsonClient({ ...connection, baseUrl: settings.baseUrls, reply, maxReplyBytes: MAX_REPLY_BYTES });
   const endTokenOf = endTokenFinder(policy, tokenizer);
   let model = settings.startModel ?? settings.model;
   const takesN = {
     isRefused: false,
-    refuse() {
-      if (!takesN.isRefused) report(`${SERVICE}: the server refuses n; each response is asked for by itself`);
+    refuse(reason: string) {
+      if (!takesN.isRefused) report(`${SERVICE}: the server ${reason}; each response is asked for by itself`);
       takesN.isRefused = true;
     },
   };
+  const foreign = createForeignSettings(SERVICE, policy.directory, report);
   const contextOf = (ofCalls: JsonClient): CallContext => ({
     client: ofCalls,
     settings: { ...settings, model },
@@ -59,6 +63,7 @@ export function openai(
       shown: ofCalls.shown,
     }),
     takesN,
+    foreign,
   });
   const probe = (request: SamplingRequest, signal?: AbortSignal): Promise<readonly ServerProbe[]> => {
     const probeOne = (baseUrl: string): Promise<ServerProbe> =>
@@ -75,13 +80,15 @@ export function openai(
       signal?.throwIfAborted();
       const end = new AbortController();
       const either = signal === undefined ? end.signal : AbortSignal.any([signal, end.signal]);
-      const context = contextOf(client);
+      const tally = createResponseTally(SERVICE);
+      const context = { ...contextOf(client), tally };
       const refused: RefusedRow[] = [];
       try {
         for await (const result of asCompleted(requests.map((one) => sampleRequest(one, context, either)))) {
           if (result instanceof RefusedRow) refused.push(result);
           else yield result;
         }
+        tally.end(report);
         if (refused.length > 0) throw refusedRowsError(`${SERVICE}, model ${model}`, refused);
       } finally {
         // A failure, or a caller who wants no more, ends what is still under way.

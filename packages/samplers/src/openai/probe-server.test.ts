@@ -37,7 +37,10 @@ it('asks for a short response of the model as it is, with log-probabilities', as
   const { seen } = await probed(chat('length', { logprobs: HI }), options);
   const messages = REQUEST.messages;
   const drawn = { model: 'policy', max_tokens: 16, temperature: 1, top_p: 1, seed: 7, user: 'me' };
-  expect(seen.map(({ body }) => body)).toEqual([{ ...drawn, messages, logprobs: true }]);
+  const neutral = { top_k: -1, min_p: 0, repetition_penalty: 1, presence_penalty: 0 };
+  expect(seen).toHaveLength(1);
+  expect(seen[0]!.body).toMatchObject({ ...drawn, ...neutral, messages, logprobs: true });
+  expect(seen[0]!.body).not.toHaveProperty('stop');
   const few = await probed({ finish_reason: 'length', text: 'Hi' }, { endpoint: 'completions', maxNewTokens: 3 });
   expect(few.seen[0]!.body).toMatchObject({ prompt: [65, 66], max_tokens: 3, logprobs: 1 });
 });
@@ -101,7 +104,7 @@ describe('every server', () => {
   it('that refuses the question alone gives no log-probabilities', async () => {
     const { url, seen } = await chatServer({ fault: (_, { logprobs }) => (logprobs === undefined ? undefined : 422) });
     expect(await sampler([url]).probe!(REQUEST)).toEqual([{ server: url, response: undefined }]);
-    expect(seen).toHaveLength(2);
+    expect(seen.at(-1)!.body).not.toHaveProperty('logprobs');
   });
 
   it.each<[string, NonNullable<ChatServerOptions['fault']>]>([
@@ -111,6 +114,13 @@ describe('every server', () => {
     const servers = [await chatServer(), await chatServer({ fault })];
     const probe = sampler(servers.map(({ url }) => url)).probe!(REQUEST);
     await expect(probe).rejects.toThrow(`sampler openai at ${servers[1]!.url}/chat/completions`);
+  });
+
+  it('that takes something out of its responses is an error', async () => {
+    const message = { content: 'Hi', reasoning_content: 'hm' };
+    await expect(probed({ finish_reason: 'stop', message, logprobs: HI })).rejects.toThrow(
+      /without a reasoning parser/,
+    );
   });
 
   it('is left alone when the signal is aborted', async () => {

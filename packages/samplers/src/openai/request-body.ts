@@ -4,10 +4,52 @@ import { withExtraBody } from '@metaapo/core/http';
 import type { OpenaiSettings } from './openai-options.js';
 
 /** Asks for the log-probability of each token that was drawn. */
-export const LOGPROBS: Readonly<Record<OpenaiSettings['endpoint'], object>> = {
+const LOGPROBS: Readonly<Record<OpenaiSettings['endpoint'], object>> = {
   chat: { logprobs: true },
   completions: { logprobs: 1 },
 };
+
+/** Entries that leave the distribution as it is, where a server would fill in others: of OpenAI's protocol. */
+const NO_PENALTIES = { presence_penalty: 0, frequency_penalty: 0 };
+/** The same of vLLM and SGLang, which fill in what the model's `generation_config.json` says. */
+const NOTHING_CUT_OFF = { ...NO_PENALTIES, top_k: -1, min_p: 0, repetition_penalty: 1 };
+/** The same of llama.cpp, whose defaults are its own, or its command line's. */
+const OF_LLAMA_CPP = {
+  ...NO_PENALTIES,
+  top_k: -1,
+  min_p: 0,
+  repeat_penalty: 1,
+  typical_p: 1,
+  top_n_sigma: -1,
+  xtc_probability: 0,
+  dry_multiplier: 0,
+  dynatemp_range: 0,
+  mirostat: 0,
+};
+
+/** What a request says beside the recipe's settings, so that no server fills in settings of its own. */
+const NEUTRAL: Readonly<Record<OpenaiSettings['dialect'] | 'bare', object>> = {
+  auto: { ...NOTHING_CUT_OFF, ...OF_LLAMA_CPP },
+  vllm: NOTHING_CUT_OFF,
+  sglang: NOTHING_CUT_OFF,
+  'llama.cpp': OF_LLAMA_CPP,
+  tgi: NO_PENALTIES,
+  openai: NO_PENALTIES,
+  bare: {},
+};
+
+/** Dialects that refuse a `top_p` of 1, which is what they do without one. */
+const WITHOUT_WHOLE_TOP_P = ['tgi', 'bare'];
+
+/** What a call asks for. */
+export interface Wanted {
+  readonly count: number;
+  readonly seed: number;
+  /** Dialect of the server; `bare`: nothing that some server does not know. */
+  readonly dialect: OpenaiSettings['dialect'] | 'bare';
+  /** Whether log-probabilities are asked for. */
+  readonly logprobs?: boolean | undefined;
+}
 
 /**
  * Body of a call for `count` responses.
@@ -15,7 +57,7 @@ export const LOGPROBS: Readonly<Record<OpenaiSettings['endpoint'], object>> = {
  */
 export function requestBody(
   request: SamplingRequest,
-  { count, seed }: { readonly count: number; readonly seed: number },
+  { count, seed, dialect, logprobs = request.logprobs === true }: Wanted,
   settings: OpenaiSettings,
 ): Record<string, unknown> {
   const { model, endpoint, maxNewTokens, temperature, topP, topK, minP, stop, extraBody } = settings;
@@ -25,13 +67,14 @@ export function requestBody(
     ...prompt,
     max_tokens: maxNewTokens,
     temperature,
-    top_p: topP,
+    ...((topP < 1 || !WITHOUT_WHOLE_TOP_P.includes(dialect)) && { top_p: topP }),
+    ...NEUTRAL[dialect],
     ...(topK !== undefined && { top_k: topK }),
     ...(minP !== undefined && { min_p: minP }),
     ...(stop !== undefined && { stop }),
     ...(count > 1 && { n: count }),
     seed,
-    ...(request.logprobs === true && LOGPROBS[endpoint]),
+    ...(logprobs && LOGPROBS[endpoint]),
   };
   return withExtraBody(body, extraBody);
 }

@@ -1,84 +1,138 @@
 import type { SampledResponse, SampledResponses, SamplingRequest, ServerProbe } from '@metaapo/core/contracts';
-import { MetaapoError } from '@metaapo/core/contracts';
+import { TransientError } from '@metaapo/core/http';
 import { seedOf } from '@metaapo/core/numerics';
-import { askForChoices, type CallContext } from './ask-for-choices.js';
-import { readChoice } from './read-choice.js';
-import { readProbe } from './read-probe.js';
-import { isWrongRequest, RefusedRow } from './refused-rows.js';
-import { requestBody } from './request-body.js';
+import { ask, type CallContext } from './ask.js';
+import { areMixedUp, type Choice } from './read-choices.js';
+import { type ResponseReader, readLogprobs, readResponse } from './read-response.js';
+import { isWrongRequest, OddResponse, oddResponseOf, RefusedRow, type ResponseTally } from './unusable.js';
+
+/** What sampling works with. */
+export interface SamplingContext extends CallContext {
+  readonly tally: ResponseTally;
+}
+
+/** Times that a response is drawn anew, each with a seed of its own, while it cannot be used. */
+const REDRAWS = 2;
 
 /**
- * The responses to one request: all by one call, and those that the server left out by one call each; or each by its
- * own, also where the server refuses `n`. A call of its own has a seed that follows from the request's and the
- * response's index.
+ * The responses to one request: all by one call, and those that the server left out or that cannot be used by one call
+ * each; or each by its own, also where the server refuses `n`. A call of its own has a seed that follows from the
+ * request's and the response's index. A response that cannot be used in the end is counted, and is empty.
  * @returns a {@link RefusedRow} where the server refuses a request for a single response
  */
 export async function sampleRequest(
   request: SamplingRequest,
-  context: CallContext,
+  context: SamplingContext,
   signal: AbortSignal,
 ): Promise<SampledResponses | RefusedRow> {
   const { row, count } = request;
   try {
     const first = await firstResponses(request, context, signal);
-    const missing = Array.from({ length: Math.max(0, count - first.length) }, (_, at) => first.length + at);
-    const others = await Promise.all(missing.map((index) => callAlone(request, index, context, signal)));
-    return { row, responses: [...first.slice(0, count), ...others] };
+    const responses = await Promise.all(
+      Array.from({ length: count }, (_, index) => {
+        const given = first[index];
+        return given instanceof OddResponse || given === undefined
+          ? callAlone(request, index, given, context, signal)
+          : given;
+      }),
+    );
+    return { row, responses: responses.map(context.tally.settle) };
   } catch (error) {
     if (isWrongRequest(error)) return new RefusedRow(row, error);
     throw error;
   }
 }
 
+type Read = SampledResponse | OddResponse;
+
 /** What one call for all responses gives; nothing where each is to be asked for alone. */
 async function firstResponses(
   request: SamplingRequest,
-  context: CallContext,
+  context: SamplingContext,
   signal: AbortSignal,
-): Promise<readonly SampledResponse[]> {
+): Promise<readonly Read[]> {
   const { count, seed } = request;
-  const { settings, takesN } = context;
+  const { settings, takesN, foreign, tally } = context;
   if (count === 0 || !settings.useN || (count > 1 && takesN.isRefused)) return [];
+  const wereLeftOut = foreign.areLeftOut;
   try {
-    return await call(request, { count, seed }, context, signal);
+    const responses = await call(request, { count, seed }, context, signal);
+    responses.forEach(tally.see);
+    return responses;
   } catch (error) {
+    const odd = oddResponseOf(error);
+    if (count === 1 && odd !== undefined) {
+      tally.see(odd);
+      return [odd];
+    }
+    if (areMixedUp(error)) {
+      takesN.refuse('mixes up the responses of a stream');
+      return [];
+    }
     if (count === 1 || !isWrongRequest(error)) throw error;
-    const alone = await callAlone(request, 0, context, signal);
-    // The request alone is right, so that it is `n` which the server refuses.
-    takesN.refuse();
+    const alone = await callAlone(request, 0, undefined, context, signal);
+    // The request alone is right: it is `n` that the server refuses, unless it was what has just been left out.
+    if (wereLeftOut === foreign.areLeftOut) takesN.refuse('refuses n');
     return [alone];
   }
 }
 
+/** A response by a call of its own, drawn anew while it cannot be used. */
 async function callAlone(
   request: SamplingRequest,
   index: number,
-  context: CallContext,
+  before: OddResponse | undefined,
+  context: SamplingContext,
   signal: AbortSignal,
-): Promise<SampledResponse> {
-  const seed = seedOf(['response', request.seed, index]);
-  const [response] = await call(request, { count: 1, seed }, context, signal);
-  if (response !== undefined) return response;
-  throw new MetaapoError('network', 'the server gave no response', {
-    where: context.readerOf(request).where,
-    expected: 'one choice',
-    got: 'choices: []',
-  });
+): Promise<Read> {
+  let odd = before;
+  for (let draw = before !== undefined && request.count === 1 ? 1 : 0; draw <= REDRAWS; draw++) {
+    const seed = seedOf(['response', request.seed, index, ...(draw === 0 ? [] : [draw])]);
+    const response = await drawOne(request, seed, context, signal);
+    // What was drawn before was seen then, and would count anew with each draw.
+    if (draw === 0 && before === undefined) context.tally.see(response);
+    if (!(response instanceof OddResponse)) return response;
+    odd = response;
+  }
+  return odd!;
+}
+
+async function drawOne(
+  request: SamplingRequest,
+  seed: number,
+  context: SamplingContext,
+  signal: AbortSignal,
+): Promise<Read> {
+  try {
+    const [response] = await call(request, { count: 1, seed }, context, signal);
+    return response!;
+  } catch (error) {
+    const odd = oddResponseOf(error);
+    if (odd === undefined) throw error;
+    return odd;
+  }
 }
 
 async function call(
   request: SamplingRequest,
   wanted: { readonly count: number; readonly seed: number },
-  context: CallContext,
+  context: SamplingContext,
   signal: AbortSignal,
-): Promise<readonly SampledResponse[]> {
-  const { settings, readerOf } = context;
-  const choices = await askForChoices(requestBody(request, wanted, settings), request, context, signal);
-  const reader = readerOf(request);
-  return choices.map((choice) => {
-    const response = readChoice(choice, reader);
-    return request.logprobs === true ? withLogprobs(response, readProbe(choice, reader)) : response;
-  });
+): Promise<readonly Read[]> {
+  const reader = context.readerOf(request);
+  const read = (choices: readonly Choice[]): readonly Read[] => {
+    const responses = choices.map((choice) => readSampled(choice, request, reader));
+    const [only] = responses;
+    if (wanted.count === 1 && only instanceof OddResponse && only.mayPass) throw new TransientError(only.toError());
+    return responses;
+  };
+  return ask(request, wanted, read, context, signal);
+}
+
+function readSampled(choice: Choice, { logprobs }: SamplingRequest, reader: ResponseReader): Read {
+  const response = readResponse(choice, reader);
+  if (logprobs !== true || response instanceof OddResponse) return response;
+  return withLogprobs(response, readLogprobs(choice, reader));
 }
 
 /** The response with log-probabilities, where the server's belong to its tokens; an end may lack its own. */
