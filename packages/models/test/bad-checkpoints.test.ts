@@ -7,7 +7,7 @@ import { float32FromFloat16, openSafetensors, readArrays, writeArrays } from '@m
 import { selectBackend } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadLanguageModel, loadTextModel } from '../src/index.js';
+import { type LanguageModel, loadLanguageModel, loadTextModel, readModelConfig } from '../src/index.js';
 
 const fixtures = fileURLToPath(new URL('../../../fixtures', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'metaapo-checkpoints-'));
@@ -147,6 +147,60 @@ describe('a damaged model directory', () => {
     const file = join(adapter, 'adapter_config.json');
     writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), peft_type: 'IA3' }));
     expect(await refusalOf(join(fixtures, 'models', 'qwen2-lora', 'base'), { adapter })).toContain('IA3');
+  });
+});
+
+describe('a head in the checkpoint of a model whose config.json says that it is tied', () => {
+  const groups = [{ prompt: Int32Array.of(5, 6, 7), responses: [Int32Array.of(8, 9)] }];
+  const logprobOf = async (model: string, use?: (loaded: LanguageModel) => Promise<void>): Promise<number> => {
+    const loaded = await loadLanguageModel(model);
+    const { sumLogprobs } = await loaded.evaluate(groups);
+    await use?.(loaded);
+    loaded.dispose();
+    return sumLogprobs[0]!;
+  };
+  const withHead = (change: number): Promise<string> =>
+    changeWeights((weights) => {
+      const { shape, values } = weights['model.embed_tokens.weight']!;
+      weights['lm_head.weight'] = { shape, values: values.map((value, at) => (at === 0 ? value : value * change)) };
+    });
+
+  it('is passed over where it holds the same numbers', async () => {
+    const model = await withHead(1);
+    expect(await logprobOf(model)).toBe(await logprobOf(join(fixtures, 'models/qwen2')));
+  });
+
+  it('is used where it holds others, trained, and saved as such', async () => {
+    const [model, saved] = [await withHead(0.5), join(directory, 'saved-head')];
+    const untied = changeConfig(await withHead(0.5), { tie_word_embeddings: false });
+    const expected = await logprobOf(untied);
+    expect(expected).not.toBeCloseTo(await logprobOf(join(fixtures, 'models/qwen2')), 1);
+    expect(await logprobOf(model, (loaded) => loaded.save(saved))).toBe(expected);
+    expect(await logprobOf(saved)).toBe(expected);
+    expect(JSON.parse(readFileSync(join(saved, 'config.json'), 'utf8')).tie_word_embeddings).toBe(false);
+  });
+});
+
+describe('tokens that the model has no row for', () => {
+  it('are refused in a pass, and not by the tokenizer where they are added ones', async () => {
+    const loaded = await loadLanguageModel(join(fixtures, 'models/qwen2'));
+    for (const id of [96, -1]) {
+      const groups = [{ prompt: Int32Array.of(5, id), responses: [Int32Array.of(7)] }];
+      await expect(loaded.evaluate(groups)).rejects.toThrow(`token ${id} has no row in the model`);
+      const predicted = [{ prompt: Int32Array.of(5), responses: [Int32Array.of(id)] }];
+      await expect(loaded.evaluate(predicted)).rejects.toThrow(`token ${id} has no row in the model`);
+    }
+    loaded.dispose();
+    const quickstart = copyOf('quickstart/model');
+    const file = join(quickstart, 'tokenizer.json');
+    const tokenizer = JSON.parse(readFileSync(file, 'utf8'));
+    const { vocabularySize } = await readModelConfig(quickstart);
+    tokenizer.added_tokens.push({ id: vocabularySize + 3, content: '<pad>', special: true });
+    writeFileSync(file, JSON.stringify(tokenizer));
+    const opened = await loadTextModel(quickstart);
+    opened.model.dispose();
+    expect(opened.tokenizer!.vocabularySize).toBe(vocabularySize + 4);
+    expect(opened.vocabularySize).toBe(vocabularySize);
   });
 });
 

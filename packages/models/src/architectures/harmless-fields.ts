@@ -55,7 +55,8 @@ const SWITCHES = words(`
   use_logn_attn use_mrope use_parallel_residual use_qk_norm use_sliding_window
 `);
 
-const REASONS: ReadonlyMap<string, string> = new Map(
+/** Fields that change no log-probability, whatever they say, each with the reason. */
+export const HARMLESS_FIELDS: ReadonlyMap<string, string> = new Map(
   Object.entries(BY_REASON).flatMap(([reason, fields]) => fields.map((name) => [name, reason] as const)),
 );
 
@@ -69,7 +70,7 @@ export function harmlessBecause(field: string, value: unknown): string | undefin
   if (value === false && SWITCHES.includes(field)) return 'it is switched off';
   if (Object.hasOwn(BY_VALUE, field) && BY_VALUE[field] === value) return `${value} leaves numbers as they are`;
   if (field.startsWith('_') || field.startsWith('unsloth_')) return 'a note of a tool to itself';
-  return REASONS.get(field);
+  return HARMLESS_FIELDS.get(field);
 }
 
 /** What a field that is not harmless would have to say; for messages. */

@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { uniformOf } from '@metaapo/core/numerics';
 import { afterAll, describe, expect, it } from 'vitest';
+import { HARMLESS_FIELDS, harmlessBecause } from '../architectures/harmless-fields.js';
+import { ARCHITECTURES } from '../architectures/index.js';
 import { rotaryAngles } from '../transformer/rotary.js';
-import { normalise, readModelConfig } from './model-config.js';
+import { type LanguageModelConfig, normalise, readModelConfig } from './model-config.js';
 
 const llama = {
   architectures: ['LlamaForCausalLM'],
@@ -22,6 +25,8 @@ const qwen2 = { ...llama, architectures: ['Qwen2ForCausalLM'], model_type: 'qwen
 const mistral = { ...llama, architectures: ['MistralForCausalLM'], model_type: 'mistral' };
 const full = Array.from({ length: 4 }, () => 'full_attention');
 const nothing = [undefined, undefined, undefined, undefined];
+/** A config without the file that it is from. */
+const numbersOf = ({ raw: _, ...numbers }: LanguageModelConfig) => numbers;
 const read = (config: Readonly<Record<string, unknown>>) => normalise(config, 'config.json');
 
 describe('config.json as published models have it', () => {
@@ -232,6 +237,127 @@ describe('what transformers takes where config.json does not say', () => {
   it('heads of 128 in Qwen 3', () => {
     const { head_dim: _, ...config } = { ...llama, model_type: 'qwen3', architectures: undefined, head_dim: 0 };
     expect(read(config).headDim).toBe(128);
+  });
+});
+
+describe('a field that changes no log-probability', () => {
+  it.each([
+    ['dropout of a training', { attention_dropout: 0.1, resid_pdrop: 0.1, embd_pdrop: 0.05 }],
+    ['a class behind a wrapper', { architectures: ['FSDPLlamaForCausalLM'] }],
+    ['a class of somebody else', { architectures: ['MyLlama'] }],
+    ['no class', { architectures: null }],
+    [
+      'code that transformers has taken over',
+      { auto_map: { AutoModelForCausalLM: 'a/b--modeling_llama.LlamaForCausalLM' } },
+    ],
+    ['a padding token without a row', { pad_token_id: 96 }],
+    ['no padding token', { pad_token_id: -1 }],
+    ['several end tokens', { eos_token_id: [2, 7, 9] }],
+  ])('is accepted: %s', (_, change) => {
+    expect(read({ ...llama, ...change }).task).toBe('causal-lm');
+  });
+
+  it('tells classifiers by the ending of the class alone', () => {
+    expect(read({ ...llama, architectures: ['FSDPMyLlamaForSequenceClassification'] }).task).toBe(
+      'sequence-classification',
+    );
+  });
+
+  it('gives all end tokens', () => {
+    expect(read({ ...llama, eos_token_id: [2, 7] }).eosTokenIds).toEqual([2, 7]);
+    expect(read({ ...llama, eos_token_id: 2 }).eosTokenIds).toEqual([2]);
+    expect(() => read({ ...llama, eos_token_id: [2, '</s>'] })).toThrow('eos_token_id');
+  });
+});
+
+describe('any other key', () => {
+  const names = Array.from({ length: 400 }, (_, at) => {
+    const letters = Array.from(
+      { length: 3 + (at % 12) },
+      (__, letter) => 97 + Math.floor(26 * uniformOf(['key', at, letter])),
+    );
+    return String.fromCharCode(...letters);
+  });
+  const values = [true, false, 0, 1, -0.5, 1e9, 'x', ['a'], { b: 1 }, null, [], {}];
+
+  it.each(ARCHITECTURES.map(({ id }) => [id] as const))('is refused by %s, or says nothing', (model_type) => {
+    const plain = { ...llama, model_type, architectures: null, hidden_act: undefined };
+    const before = numbersOf(read(plain));
+    for (const [at, name] of [
+      ...names,
+      'no_rope_layers',
+      'is_causal',
+      'use_rope',
+      'attention_sinks',
+      'rope_pct',
+    ].entries()) {
+      for (const value of [
+        values[at % values.length],
+        values[(at + 1) % values.length],
+        values[(at + 5) % values.length],
+      ]) {
+        const reason = harmlessBecause(name, value);
+        if (reason === undefined)
+          expect(() => read({ ...plain, [name]: value }), name).toThrow(`${name} is not supported`);
+        else expect(numbersOf(read({ ...plain, [name]: value })), reason).toEqual(before);
+      }
+    }
+  });
+
+  it('is harmless without a value alone, unless it is on the list', () => {
+    const harmless = names.filter((name) => values.some((value) => harmlessBecause(name, value) !== undefined));
+    expect(harmless).toEqual(names);
+    for (const name of names) {
+      const accepted = values.filter((value) => harmlessBecause(name, value) !== undefined);
+      expect(accepted, name).toEqual([null, [], {}]);
+    }
+  });
+
+  it('is honoured with its reason where it is on the list', () => {
+    for (const [name, reason] of HARMLESS_FIELDS) {
+      expect(reason.length, name).toBeGreaterThan(8);
+      for (const value of [true, 1, 0.25, 'x']) {
+        expect(numbersOf(read({ ...llama, [name]: value })), name).toEqual(numbersOf(read(llama)));
+      }
+    }
+  });
+});
+
+describe('a number that no model has', () => {
+  const numeric = Object.entries(llama).flatMap(([name, value]) => (typeof value === 'number' ? [name] : []));
+  const absurd = [0, -1, 1e300, Number.POSITIVE_INFINITY, Number.NaN, '64', [64], true, {}];
+  it.each([...numeric, 'head_dim', 'rope_theta'])('is refused: %s', (name) => {
+    for (const value of absurd) expect(() => read({ ...llama, [name]: value }), String(value)).toThrow(name);
+  });
+
+  it.each(['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings', 'rope_theta'])(
+    'is refused in rope_scaling: %s',
+    (name) => {
+      const scaling = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+      for (const value of absurd) {
+        expect(() => read({ ...llama, rope_scaling: { ...scaling, [name]: value } }), String(value)).toThrow(
+          `rope_scaling.${name}`,
+        );
+      }
+    },
+  );
+
+  it.each([
+    ['sliding_window', { model_type: 'mistral' }],
+    ['sliding_window', { model_type: 'qwen2', use_sliding_window: true }],
+    ['max_window_layers', { model_type: 'qwen3', use_sliding_window: true }],
+    ['query_pre_attn_scalar', { model_type: 'gemma2', hidden_act: undefined }],
+    ['attn_logit_softcapping', { model_type: 'gemma2', hidden_act: undefined }],
+    ['final_logit_softcapping', { model_type: 'gemma3_text', hidden_act: undefined }],
+    ['rope_local_base_freq', { model_type: 'gemma3_text', hidden_act: undefined }],
+    ['sliding_window_pattern', { model_type: 'gemma3_text', hidden_act: undefined }],
+    ['original_max_position_embeddings', { model_type: 'phi3' }],
+    ['partial_rotary_factor', { model_type: 'phi3' }],
+  ])('is refused: %s of %o', (name, family) => {
+    const zeroIsALayer = name === 'max_window_layers' ? absurd.slice(1) : absurd;
+    for (const value of zeroIsALayer) {
+      expect(() => read({ ...llama, architectures: null, ...family, [name]: value }), String(value)).toThrow(name);
+    }
   });
 });
 

@@ -58,7 +58,7 @@ export function normalise(raw: RawConfig, file: string, wholeFloats: readonly st
   const task = taskOf(raw, refuse);
   const isClassifier = task === 'sequence-classification';
   if (isClassifier) checkLabels(common.id2label, common.num_labels, refuse);
-  const isTied = common.tie_word_embeddings ?? architecture.defaults?.tie_word_embeddings ?? false;
+  const { tie_word_embeddings: stated = architecture.defaults?.tie_word_embeddings } = common;
   const { longestText, ...rest } = family;
   return {
     architecture: architecture.id,
@@ -68,7 +68,7 @@ export function normalise(raw: RawConfig, file: string, wholeFloats: readonly st
     normOffset: 0,
     embeddingScale: 1,
     scoreScale: 1 / Math.sqrt(shape.headDim),
-    tieWordEmbeddings: !isClassifier && isTied,
+    tieWordEmbeddings: !isClassifier && stated === true,
     ...rest,
     maxPositionEmbeddings: longestText ?? common.max_position_embeddings,
     eosTokenIds: [common.eos_token_id ?? []].flat(),

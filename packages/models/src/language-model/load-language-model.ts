@@ -23,6 +23,7 @@ import { type LoraConfig, openAdapter, writeAdapterConfig } from '../checkpoint/
 import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../checkpoint/model-config.js';
 import { openCheckpoint, readWeights } from '../checkpoint/open-checkpoint.js';
 import { saveCheckpoint } from '../checkpoint/save-checkpoint.js';
+import { HEAD_WEIGHT, withStoredHead } from '../checkpoint/stored-head.js';
 import { generate } from '../generation/generate.js';
 import { copyTokenizerFiles } from '../tokenizer/index.js';
 import {
@@ -99,7 +100,8 @@ export interface LanguageModel extends TrainableModel {
  * @throws MetaapoError with code `checkpoint` or `config` for anything that is missing, damaged or not supported
  */
 export async function loadLanguageModel(directory: string, options: LanguageModelOptions = {}): Promise<LanguageModel> {
-  const source = await readModelConfig(directory);
+  const checked = await readModelConfig(directory);
+  const source = checked.tieWordEmbeddings ? await withStoredHead(checked, directory) : checked;
   const head = source.task === 'causal-lm' ? options.newHead : undefined;
   const config = head === undefined ? source : withScoreHead(source);
   const adapter = options.adapter === undefined ? undefined : await openAdapter(options.adapter);
@@ -174,8 +176,9 @@ async function loadBase(
   isHeadNew: boolean,
 ): Promise<string> {
   const weights = await openCheckpoint(directory);
-  // A tied head may be stored beside the embeddings; a new one takes the place of what is there.
-  const isPassedOver = (name: string): boolean => name === 'lm_head.weight' && (config.tieWordEmbeddings || isHeadNew);
+  // A tied head may be stored beside the embeddings, and what has another head reads none.
+  const isPassedOver = (name: string): boolean =>
+    name === HEAD_WEIGHT && (config.tieWordEmbeddings || config.task !== 'causal-lm');
   const stored = new Map([...base].filter(([name]) => !isHeadNew || name !== SCORE_WEIGHT));
   try {
     return await readWeights(weights, stored, (name, values) => session.write(name, values), isPassedOver);

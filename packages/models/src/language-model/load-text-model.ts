@@ -42,11 +42,12 @@ export async function describeTextModel(
   const hasTokenizer = tokenizerDirectory !== undefined || existsSync(join(source, 'tokenizer.json'));
   const tokenizer = hasTokenizer ? await loadTokenizer(source) : undefined;
   const config = await readModelConfig(directory);
-  if (tokenizer !== undefined && tokenizer.vocabularySize > config.vocabularySize) {
+  // Added tokens beyond the rows, a pad token mostly, are refused in the texts that have them.
+  if (tokenizer !== undefined && tokenizer.plainVocabularySize > config.vocabularySize) {
     throw new MetaapoError('checkpoint', 'the tokenizer has more ids than the model has rows', {
       where: source,
       expected: `at most ${config.vocabularySize} ids`,
-      got: `${tokenizer.vocabularySize}`,
+      got: `${tokenizer.plainVocabularySize}, added tokens not counted`,
       remedy: 'Give the tokenizer that the model was made with',
     });
   }

@@ -11,6 +11,8 @@ export interface LoadedTokenizer extends Tokenizer {
   /** What turns text into ids: the native library where it is installed, else plain JavaScript; the ids are the same. */
   readonly engine: EncodingEngine['name'];
   encodeBatch: NonNullable<Tokenizer['encodeBatch']>;
+  /** Number of ids without those of added tokens, which texts need not have: a pad token and the like. */
+  readonly plainVocabularySize: number;
 }
 
 /** How a tokenizer is opened. */
@@ -38,7 +40,8 @@ export async function loadTokenizer(directory: string, options: TokenizerOptions
     fingerprint: createHash('sha256')
       .update(JSON.stringify([files.text, files.chatTemplate, special, added]))
       .digest('hex'),
-    vocabularySize: [...ids.values()].reduce((largest, id) => Math.max(largest, id), -1) + 1,
+    vocabularySize: sizeOf(ids.values()),
+    plainVocabularySize: sizeOf(vocabulary.values(), new Set(added.map(({ id }) => id))),
     bosTokenId: idOf(special.bos_token),
     eosTokenId: idOf(special.eos_token),
     padTokenId: idOf(special.pad_token),
@@ -49,6 +52,13 @@ export async function loadTokenizer(directory: string, options: TokenizerOptions
     decode: createDecoder(files, vocabulary, added),
     renderChat: (messages, { addGenerationPrompt = false } = {}) => render(messages, addGenerationPrompt),
   };
+}
+
+/** One more than the largest of some ids, others left out. */
+function sizeOf(ids: Iterable<number>, without: ReadonlySet<number> = new Set()): number {
+  let largest = -1;
+  for (const id of ids) if (id > largest && !without.has(id)) largest = id;
+  return largest + 1;
 }
 
 /** Ids of the model's own tokens: an object of ids, or in Unigram a list of pieces with their scores. */
