@@ -41,6 +41,8 @@ describe('a failure of the file system is one paragraph with a remedy', () => {
     ['a file above the output', () => writeAtomically(join(file, 'x', 'y'), ''), file],
     ['a directory as the output file', () => writeAtomically(folder, ''), folder],
     ['a directory that is read', () => readFileSync(folder), 'EISDIR'],
+    ['a directory that nobody can make', () => mkdir('/proc/none'), '/proc/none'],
+    ['a name with a character of number 0', () => readFileSync('a\0b'), 'number 0'],
     ['a full disk', withCode('ENOSPC'), '/disk/model: the disk is full'],
     ['no permission', withCode('EACCES'), '/disk/model: there is no permission'],
   ])('%s', async (_, act, shown) => {
@@ -53,12 +55,28 @@ describe('a failure of the file system is one paragraph with a remedy', () => {
   });
 });
 
-it('an interruption ends with 130, a fault of ours with 1 and its stack', () => {
+it('an interruption ends with 130, a fault of ours with 1', () => {
   const aborted = new AbortController();
   aborted.abort();
   expect(exitCodeOf(aborted.signal.reason)).toBe(130);
   expect(printed(aborted.signal.reason)).toContain('stopped');
   expect(exitCodeOf(new TypeError('x'))).toBe(1);
-  expect(printed(new TypeError('x'))).toMatch(/\n\s+at /);
   expect(exitCodeOf(new MetaapoError('data', 'x', { where: 'y' }))).toBe(2);
+});
+
+it('a fault of ours is one line, with the place of a file that has the rest and no secret', () => {
+  vi.stubEnv('SOME_API_KEY', 'secret-of-the-user');
+  const error = new TypeError('no\n\u001b]0;secret-of-the-user', { cause: new Error('underneath') });
+  const text = printed(error);
+  expect(text).toMatch(/^metaapo: [^\n]*TypeError: no [^\n]*report it[^\n]*\n$/);
+  const file = /in (\S+metaapo-crash-\S+\.txt)/.exec(text)![1]!;
+  const details = readFileSync(file, 'utf8');
+  rmSync(file);
+  expect(details).toMatch(/\n\s+at /);
+  expect(details).toContain('underneath');
+  for (const shown of [text, details]) {
+    expect(shown).not.toContain('secret-of-the-user');
+    expect(shown).not.toContain('\u001b');
+  }
+  vi.unstubAllEnvs();
 });

@@ -15,6 +15,7 @@ export function addGenerate(program: Command): void {
     .requiredOption('--data <file>', 'rows with a prompt: messages, text or token ids')
     .option('--split <name>', 'split of a hub data set')
     .requiredOption('--output <file>', 'JSON lines to write')
+    .option('--overwrite', 'replace the file where there is one')
     .option('--n <count>', 'responses a prompt', positiveCount, 1)
     .option('--temperature <t>', 'divides the logits; 0 takes the likeliest token', nonNegative, 1)
     .option('--top-p <share>', 'keep the likeliest tokens that together reach this probability', positiveShare)

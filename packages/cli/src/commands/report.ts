@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { writeReport } from '../report/write-report.js';
+import { type ReportFlags, writeReport } from '../report/write-report.js';
 import { addExamples } from './examples.js';
 
 /** `metaapo report`: a page about one run, or several side by side. */
@@ -9,8 +9,9 @@ export function addReport(program: Command): void {
     .description('write a page with curves, tables and samples of a run, or of several side by side')
     .argument('<run...>', 'run directories')
     .option('--output <file>', 'HTML file (default: report.html in the run, or here for several)')
-    .action(async (runs: string[], { output }: { output?: string }) => {
-      process.stdout.write(`${await writeReport(runs, output)}\n`);
+    .option('--overwrite', 'replace the file where there is one')
+    .action(async (runs: string[], flags: ReportFlags) => {
+      process.stdout.write(`${await writeReport(runs, flags)}\n`);
     });
   addExamples(command, 'report runs/demo', 'report runs/first runs/second --output compared.html');
 }

@@ -14,6 +14,7 @@ export function addReward(program: Command): void {
     .requiredOption('--data <file>', 'rows with prompt and response: messages, text or token ids')
     .option('--split <name>', 'split of a hub data set')
     .requiredOption('--output <file>', 'JSON lines to write')
+    .option('--overwrite', 'replace the file where there is one')
     .option('--batch-tokens <tokens>', 'tokens computed at a time', positiveCount, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of models and data from the hub')

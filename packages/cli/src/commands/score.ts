@@ -13,6 +13,7 @@ export function addScore(program: Command): void {
     .requiredOption('--data <file>', 'preference pairs: a file, a directory or a hub id')
     .option('--split <name>', 'split of a hub data set')
     .requiredOption('--output <file>', 'JSON lines to write')
+    .option('--overwrite', 'replace the file where there is one')
     .option('--loss <loss>', 'loss whose score is written: an id, or YAML such as {id: simpo, beta: 2.5}')
     .option('--entropy', "write the policy's mean entropies too, which a meta-learner with the feature entropy reads")
     .option('--max-length <tokens>', 'most tokens of a prompt with one response', count, 4096)

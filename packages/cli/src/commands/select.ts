@@ -10,6 +10,7 @@ export function addSelect(program: Command): void {
     .description('write the weight of every scored pair and whether its prompt gets new responses, a JSON line a row')
     .requiredOption('--scores <file>', 'JSON lines of `metaapo score`')
     .requiredOption('--output <file>', 'JSON lines to write: {row, weight, selected}')
+    .option('--overwrite', 'replace the file where there is one')
     .option(
       '--meta-learner <part>',
       'an id, or YAML such as {id: mlp, init: runs/demo/meta-learner.safetensors}',

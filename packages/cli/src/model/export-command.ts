@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { composeAlone } from '../recipe/compose-parts.js';
+import { requireApart } from '../training/require-apart.js';
 import { type ModelFlags, modelOfFlags } from './model-of-flags.js';
 
 /** Flags of `metaapo export`. */
@@ -12,6 +13,7 @@ export interface ExportFlags extends ModelFlags {
 /** Runs `metaapo export`. The directory appears when it is complete. */
 export async function exportCommand(flags: ExportFlags): Promise<void> {
   const { output, dtype } = flags;
+  requireApart(output, [flags.model, flags.adapter]);
   if (existsSync(output)) {
     throw new MetaapoError('config', 'the directory exists already', {
       where: output,

@@ -25,6 +25,7 @@ export interface ScoreFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
   readonly output: string;
+  readonly overwrite?: boolean;
   readonly loss?: string;
   readonly entropy?: boolean;
   readonly maxLength: number;
@@ -33,8 +34,10 @@ export interface ScoreFlags extends ModelFlags {
 }
 
 /** Runs `metaapo score`. The output appears when it is complete. */
-export async function scoreCommand(flags: ScoreFlags): Promise<void> {
-  await requireOutputFile(flags.output);
+export async function scoreCommand(given: ScoreFlags): Promise<void> {
+  const { overwrite, model, reference, data } = given;
+  const inputs = [model, reference, data];
+  const flags = { ...given, output: await requireOutputFile(given.output, { overwrite, inputs }) };
   const isReferenceGiven = flags.reference !== undefined;
   const wanted = flags.loss === undefined ? defaultLoss(isReferenceGiven) : parsePartFlag('--loss', flags.loss);
   const { loss } = await composeAlone({ loss: wanted });

@@ -1,16 +1,12 @@
-import { join } from 'node:path';
 import {
   groupOf,
   isRunRecipe,
   parseRunRecipe,
   type ReferenceSource,
-  RUN_FILES,
   type RunRecipe,
   runIterations,
 } from '@metaapo/core';
 import type { ModelSource, TextModel } from '@metaapo/core/contracts';
-import { writeAtomically } from '@metaapo/core/storage';
-import { stringify } from 'yaml';
 import { withReference } from '../model/open-model.js';
 import { composeParts, referenceSource, say } from '../recipe/compose-parts.js';
 import { type RawRecipe, readRecipe } from '../recipe/read-recipe.js';
@@ -19,10 +15,11 @@ import type { RunFlags } from '../recipe/run-flags.js';
 import { writeReport } from '../report/write-report.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { checkpointKey } from '../training/checkpoint-key.js';
-import { claimOutput } from '../training/claim-output.js';
+import { claimOutput, keepRecipe } from '../training/claim-output.js';
 import { loadPreferences } from '../training/load-preferences.js';
 import { metaLearnerStart } from '../training/meta-training.js';
 import { referencesOf } from '../training/reference-sets.js';
+import { inputsOf } from '../training/require-apart.js';
 import { runTrainingCommand } from '../training/run-training-command.js';
 import { optimizerOf, scheduleOf } from '../training/training-settings.js';
 import { printPeakMemory, trainingMemory, trainingUse, withOnlineResponses } from '../training/training-use.js';
@@ -40,7 +37,7 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
   const { resume = false, allowChanges = false } = flags;
   const composition = await composeParts(recipe);
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
-  const unlock = await claimOutput(recipe.output, resume);
+  const unlock = await claimOutput(recipe.output, { resume, inputs: inputsOf(recipe, where) });
   const { signal, release } = onInterruption();
   let policy: TextModel | undefined;
   try {
@@ -56,7 +53,7 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
       : await withReference(recipe.reference && reference, policy, { longestRow: data.maxLength }, (model) =>
           referencesOf(model, [held], training.microBatchTokens, signal),
         );
-    await writeAtomically(join(recipe.output, RUN_FILES.recipe), stringify(recipe));
+    await keepRecipe(recipe);
     const summary = await runIterations({
       ...recipe,
       ...training,

@@ -6,11 +6,13 @@ import { z } from 'zod';
 import { composeAlone } from '../recipe/compose-parts.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
+import { requireOutputFile } from '../training/require-output-file.js';
 
 /** Flags of `metaapo select`. */
 export interface SelectFlags {
   readonly scores: string;
   readonly output: string;
+  readonly overwrite?: boolean;
   readonly metaLearner: string;
   readonly selection: string;
   readonly limit?: number;
@@ -28,7 +30,9 @@ const line = z.looseObject({
 });
 
 /** Runs `metaapo select`. The output appears when it is complete; its lines are in input order. */
-export async function selectCommand(flags: SelectFlags): Promise<void> {
+export async function selectCommand(given: SelectFlags): Promise<void> {
+  const { overwrite, scores } = given;
+  const flags = { ...given, output: await requireOutputFile(given.output, { overwrite, inputs: [scores] }) };
   const section = parsePartFlag('--meta-learner', flags.metaLearner) as PartRecipe & { updateEvery: number };
   const { metaLearner, selection } = await composeAlone({
     metaLearner: metaLearnerPart(section)!,

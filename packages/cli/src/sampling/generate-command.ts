@@ -20,6 +20,7 @@ export interface GenerateFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
   readonly output: string;
+  readonly overwrite?: boolean;
   readonly n: number;
   readonly temperature: number;
   readonly topP?: number;
@@ -41,10 +42,11 @@ type Line = Readonly<Record<'response' | 'finish_reason', string>> & {
 };
 
 /** Runs `metaapo generate`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
-export async function generateCommand(flags: GenerateFlags): Promise<void> {
+export async function generateCommand(given: GenerateFlags): Promise<void> {
+  const inputs = [given.model, given.adapter, given.data];
+  const flags = { ...given, output: await requireOutputFile(given.output, { overwrite: given.overwrite, inputs }) };
   const { signal, release } = onInterruption();
   const sources = { revision: flags.revision, report: say, signal };
-  await requireOutputFile(flags.output);
   const { cachedTokens, output } = flags;
   const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
   const loaded = await model.openReference('start', { cachedTokens });

@@ -14,6 +14,7 @@ export interface RewardFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
   readonly output: string;
+  readonly overwrite?: boolean;
   readonly batchTokens: number;
 }
 
@@ -21,10 +22,11 @@ export interface RewardFlags extends ModelFlags {
 const ROWS_AT_A_TIME = 512;
 
 /** Runs `metaapo reward`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
-export async function rewardCommand(flags: RewardFlags): Promise<void> {
+export async function rewardCommand(given: RewardFlags): Promise<void> {
+  const inputs = [given.model, given.data];
+  const flags = { ...given, output: await requireOutputFile(given.output, { overwrite: given.overwrite, inputs }) };
   const { signal, release } = onInterruption();
   const sources = { revision: flags.revision, report: say, signal };
-  await requireOutputFile(flags.output);
   const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
   const loaded = await openScorer(model);
   try {

@@ -1,19 +1,26 @@
 const STEP = 'Stopping after the current step; Ctrl-C again stops at once and loses it.';
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * A signal that Ctrl-C (or SIGTERM) aborts once; a second Ctrl-C ends the process at once.
+ * A signal that Ctrl-C (or SIGTERM, or the end of the terminal) aborts once; a second Ctrl-C ends the process at once.
  * @param notice what is said then
  */
 export function onInterruption(notice = STEP): { readonly signal: AbortSignal; readonly release: () => void } {
   const controller = new AbortController();
-  const stop = (): void => {
-    if (controller.signal.aborted) process.exit(130);
+  const stop = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) {
+      // A terminal that closes says so more than once.
+      if (name === 'SIGHUP') return;
+      process.exit(130);
+    }
     process.stderr.write(`\n${notice}\n`);
     controller.abort();
   };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  for (const name of SIGNALS) process.on(name, stop);
   return {
     signal: controller.signal,
-    release: () => void process.off('SIGINT', stop).off('SIGTERM', stop),
+    release: () => {
+      for (const name of SIGNALS) process.off(name, stop);
+    },
   };
 }

@@ -1,3 +1,6 @@
+import { plainText } from '@metaapo/core/contracts';
+import { draw } from './guarded-output.js';
+
 /** Shows how far a stage is: a line that is redrawn on a terminal, plain lines elsewhere. */
 export interface Progress {
   /** `done` of `total` units; `details` such as `loss 0.61` follow, the most important first. */
@@ -29,7 +32,7 @@ export function createProgress(stage: string, options: ProgressOptions = {}): Pr
   let lastShown = Number.NEGATIVE_INFINITY;
   let isDrawn = false;
   const clear = (): void => {
-    if (isDrawn) stream.write('\r\x1b[2K');
+    if (isDrawn) draw(stream, '\r\x1b[2K');
     isDrawn = false;
   };
   return {
@@ -41,7 +44,8 @@ export function createProgress(stage: string, options: ProgressOptions = {}): Pr
       const text = [`${stage} ${done}/${total}`, time, ...details].join('  ');
       if (!stream.isTTY) return void stream.write(`${text}\n`);
       const line = `[${barOf(done, total)}] ${text}`;
-      stream.write(`\r\x1b[2K${line.slice(0, Math.max(BAR_WIDTH, (stream.columns ?? DEFAULT_COLUMNS) - 1))}`);
+      const width = Math.max(BAR_WIDTH, (stream.columns ?? DEFAULT_COLUMNS) - 1);
+      draw(stream, `\r\x1b[2K${plainText(line).slice(0, width)}`);
       isDrawn = true;
     },
     line(text) {

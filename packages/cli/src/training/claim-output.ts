@@ -1,22 +1,66 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RUN_FILES } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { lockDirectory } from '@metaapo/core/storage';
+import { lockDirectory, writeAtomically } from '@metaapo/core/storage';
+import { stringify } from 'yaml';
+import { requireApart } from './require-apart.js';
+
+/** Begins a recipe that was written here, so that one of the user's is not taken for it. */
+const OWN_RECIPE = '# What this run was started with, every default filled in; written by metaapo.\n';
+
+/** What is known of a run before its directory is claimed. */
+export interface OutputClaim {
+  readonly resume: boolean;
+  /** Paths that are read, see `inputsOf`. */
+  readonly inputs: readonly string[];
+}
 
 /**
  * Claims a run directory for this process.
  * @returns a function that gives it back
- * @throws MetaapoError with code `config` when the directory holds a run that would be overwritten, or another
- * process works in it
+ * @throws MetaapoError with code `config` when the directory holds a run or files of the user that would be overwritten,
+ * is, holds or lies in what is read, or another process works in it
  */
-export async function claimOutput(output: string, resume: boolean): Promise<() => Promise<void>> {
-  const isBegun = [RUN_FILES.metrics, RUN_FILES.journal].some((name) => existsSync(join(output, name)));
-  if (!resume && isBegun) {
+export async function claimOutput(output: string, { resume, inputs }: OutputClaim): Promise<() => Promise<void>> {
+  if (!resume) {
+    requireApart(output, inputs);
+    requireFree(output);
+  }
+  return lockDirectory(output, {
+    report: (line) => void process.stderr.write(`${line}\n`),
+    onLost: () => {
+      process.stderr.write(
+        `metaapo: ${output}: another process has taken this directory, since this one stood still for too long. It ends here, so that nothing is mixed up.\n`,
+      );
+      process.exit(2);
+    },
+  });
+}
+
+function requireFree(output: string): void {
+  const isThere = (name: string): boolean => existsSync(join(output, name));
+  if (isThere(RUN_FILES.metrics) || isThere(RUN_FILES.journal)) {
     throw new MetaapoError('config', 'the output directory already holds a run', {
       where: output,
       remedy: 'Add --resume to go on with it, or choose another output with --set output=...',
     });
   }
-  return lockDirectory(output);
+  const inTheWay = Object.values(RUN_FILES).find((name) => isThere(name) && !isOwnRecipe(output, name));
+  if (inTheWay === undefined) return;
+  throw new MetaapoError('config', 'the output directory holds a file of yours that the run would replace', {
+    where: join(output, inTheWay),
+    expected: 'a directory that is new, empty or without files of these names',
+    got: inTheWay,
+    remedy: 'Choose another output with --set output=..., or move the file away',
+  });
+}
+
+/** True for the recipe of a run that stopped before it had begun. */
+const isOwnRecipe = (output: string, name: string): boolean =>
+  name === RUN_FILES.recipe && readFileSync(join(output, name), 'utf8').startsWith(OWN_RECIPE);
+
+/** Keeps the recipe with every default in the run directory. */
+export function keepRecipe(recipe: { readonly output: string }): Promise<void> {
+  return writeAtomically(join(recipe.output, RUN_FILES.recipe), `${OWN_RECIPE}${stringify(recipe)}`);
 }

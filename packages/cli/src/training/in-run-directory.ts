@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Composition, type PartRecipe, RUN_FILES } from '@metaapo/core';
 import { MetaapoError, type ModelSource, type TextModel, type Tracker } from '@metaapo/core/contracts';
-import { recoverDirectory, writeAtomically } from '@metaapo/core/storage';
-import { stringify } from 'yaml';
+import { recoverDirectory } from '@metaapo/core/storage';
 import { say } from '../recipe/compose-parts.js';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
@@ -34,6 +33,8 @@ type TrainingParts = Composition<{ readonly model: PartRecipe; readonly trackers
 /** How a run directory is claimed, and the model opened. */
 export interface OpeningOptions {
   readonly flags: RunFlags;
+  /** Paths that are read, see `inputsOf`. */
+  readonly inputs: readonly string[];
   readonly open: (source: ModelSource) => Promise<TextModel>;
 }
 
@@ -45,13 +46,13 @@ export interface OpeningOptions {
 export async function inRunDirectory(
   recipe: RunRecipe,
   composition: TrainingParts,
-  { flags, open }: OpeningOptions,
+  { flags, inputs, open }: OpeningOptions,
   train: (opened: OpenedTraining) => Promise<void>,
 ): Promise<void> {
   const { resume = false, allowChanges = false } = flags;
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
   if (resume) await requireCheckpoint(recipe.output);
-  const unlock = await claimOutput(recipe.output, resume);
+  const unlock = await claimOutput(recipe.output, { resume, inputs });
   const { signal, release } = onInterruption();
   let policy: TextModel | undefined;
   try {
@@ -79,9 +80,4 @@ async function requireCheckpoint(output: string): Promise<void> {
     got: existsSync(join(output, RUN_FILES.model)) ? 'a training that has ended' : 'nothing',
     remedy: 'Leave --resume out, with another output when this one holds a run',
   });
-}
-
-/** Keeps the recipe with every default in the run directory. */
-export function keepRecipe(recipe: RunRecipe): Promise<void> {
-  return writeAtomically(join(recipe.output, RUN_FILES.recipe), stringify(recipe));
 }

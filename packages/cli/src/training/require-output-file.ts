@@ -1,23 +1,57 @@
-import { constants } from 'node:fs';
+import { constants, lstatSync, realpathSync } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { requireApart } from './require-apart.js';
+
+/** What a command says of an output file. */
+export interface OutputFileOptions {
+  /** Files and directories that it reads; names of the hub are passed over. */
+  readonly inputs?: readonly (string | undefined)[] | undefined;
+  /** True where the user asked for a file in the place to be replaced. */
+  readonly overwrite?: boolean | undefined;
+}
 
 /**
  * Looks whether an output file could be written, before hours are spent on what goes into it. Changes nothing.
- * @throws MetaapoError with code `config` when a directory is in its place; what the file system says otherwise
+ * @returns the file to write, links resolved
+ * @throws MetaapoError with code `config` when something is in its place that is no regular file or that nobody asked to
+ * replace, or it is or lies in an input; what the file system says otherwise
  */
-export async function requireOutputFile(file: string): Promise<void> {
-  const found = await stat(file).catch(() => undefined);
-  if (found?.isDirectory()) {
-    throw new MetaapoError('config', 'there is a directory where a file should be', {
+export async function requireOutputFile(file: string, options: OutputFileOptions = {}): Promise<string> {
+  const found = lstatSync(file, { throwIfNoEntry: false });
+  const place = found?.isSymbolicLink() === true ? linkedPlace(file) : file;
+  const kind = found === undefined ? undefined : await stat(place);
+  if (kind?.isFile() === false) {
+    throw refused(file, 'a file, or a path that is free', kind.isDirectory() ? 'a directory' : 'a device or a pipe');
+  }
+  requireApart(place, options.inputs ?? []);
+  if (kind !== undefined && options.overwrite !== true) {
+    throw new MetaapoError('config', 'the file exists already', {
       where: file,
-      expected: 'a file, or a path that is free',
-      got: 'a directory',
-      remedy: 'Choose another path with --output FILE',
+      remedy: 'Choose another one with --output FILE, or replace it with --overwrite',
     });
   }
-  await access(await nearestDirectory(resolve(file)), constants.W_OK);
+  await access(await nearestDirectory(resolve(place)), constants.W_OK);
+  return place;
+}
+
+function refused(file: string, expected: string, got: string): MetaapoError {
+  const remedy = 'Choose another path with --output FILE';
+  return new MetaapoError('config', 'there is something else where a file should be', {
+    where: file,
+    expected,
+    got,
+    remedy,
+  });
+}
+
+function linkedPlace(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    throw refused(file, 'a file, or a path that is free', 'a link to nothing');
+  }
 }
 
 /** The lowest directory above a file that is there. */

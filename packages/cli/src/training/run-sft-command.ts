@@ -4,9 +4,11 @@ import { composeParts } from '../recipe/compose-parts.js';
 import { readRecipe } from '../recipe/read-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { demonstrationKey } from './checkpoint-key.js';
-import { inRunDirectory, keepRecipe } from './in-run-directory.js';
+import { keepRecipe } from './claim-output.js';
+import { inRunDirectory } from './in-run-directory.js';
 import { loadDemonstrations } from './load-demonstrations.js';
 import { printSummary } from './print-summary.js';
+import { inputsOf } from './require-apart.js';
 import { trainingObserver } from './training-observer.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 import { printPeakMemory, trainingMemory, trainingUse } from './training-use.js';
@@ -17,30 +19,35 @@ export async function runSftCommand(name: string, flags: RunFlags): Promise<void
   const recipe = parseSftRecipe(value, where);
   const { training, output } = recipe;
   const open = (source: ModelSource): Promise<TextModel> => source.openPolicy(trainingUse(recipe));
-  await inRunDirectory(recipe, await composeParts(recipe), { flags, open }, async (opened) => {
-    const { source, policy, trackers, sources, signal } = opened;
-    const { train, held } = await loadDemonstrations(recipe, policy, sources);
-    const plan = planBatches({ rowCount: train.length, ...training });
-    await keepRecipe(recipe);
-    const summary = await runTraining({
-      ...training,
-      schedule: scheduleOf(training, plan.totalSteps),
-      optimizer: optimizerOf(training),
-      output,
-      model: policy.model,
-      objective: sft(),
-      rows: train,
-      plan,
-      start: initialTrainerState(sft()),
-      key: demonstrationKey(recipe.model, train),
-      resume: flags.resume ?? false,
-      heldOut: held.length === 0 ? undefined : { rows: held },
-      trackers,
-      observer: trainingObserver(),
-      signal,
-    });
-    printSummary(summary);
-    const groups = train.flatMap(({ turns }) => turns.map(groupOfTurn));
-    await printPeakMemory(await trainingMemory(source, recipe, groups));
-  });
+  await inRunDirectory(
+    recipe,
+    await composeParts(recipe),
+    { flags, inputs: inputsOf(recipe, name), open },
+    async (opened) => {
+      const { source, policy, trackers, sources, signal } = opened;
+      const { train, held } = await loadDemonstrations(recipe, policy, sources);
+      const plan = planBatches({ rowCount: train.length, ...training });
+      await keepRecipe(recipe);
+      const summary = await runTraining({
+        ...training,
+        schedule: scheduleOf(training, plan.totalSteps),
+        optimizer: optimizerOf(training),
+        output,
+        model: policy.model,
+        objective: sft(),
+        rows: train,
+        plan,
+        start: initialTrainerState(sft()),
+        key: demonstrationKey(recipe.model, train),
+        resume: flags.resume ?? false,
+        heldOut: held.length === 0 ? undefined : { rows: held },
+        trackers,
+        observer: trainingObserver(),
+        signal,
+      });
+      printSummary(summary);
+      const groups = train.flatMap(({ turns }) => turns.map(groupOfTurn));
+      await printPeakMemory(await trainingMemory(source, recipe, groups));
+    },
+  );
 }

@@ -14,11 +14,13 @@ import type { RawRecipe } from '../recipe/read-recipe.js';
 import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { checkpointKey } from './checkpoint-key.js';
-import { inRunDirectory, keepRecipe } from './in-run-directory.js';
+import { keepRecipe } from './claim-output.js';
+import { inRunDirectory } from './in-run-directory.js';
 import { loadPreferences } from './load-preferences.js';
 import { metaLearnerStart } from './meta-training.js';
 import { printAccuracy, printSummary } from './print-summary.js';
 import { referencesOf } from './reference-sets.js';
+import { inputsOf } from './require-apart.js';
 import { trainingObserver } from './training-observer.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 import { printPeakMemory, trainingMemory, trainingUse } from './training-use.js';
@@ -38,7 +40,8 @@ export async function runTrainingCommand(
   const { training, output } = recipe;
   const open = (source: ModelSource): Promise<TextModel> =>
     kind === 'reward' ? openScorer(source, recipe) : source.openPolicy(trainingUse(recipe));
-  await inRunDirectory(recipe, composition, { flags, open }, async (opened) => {
+  const inputs = inputsOf(recipe, typeof named === 'string' ? named : named.where);
+  await inRunDirectory(recipe, composition, { flags, inputs, open }, async (opened) => {
     const { source, policy, trackers, sources, signal } = opened;
     const { train, held } = await loadPreferences(recipe, policy, sources);
     const section = recipe.metaLearner;

@@ -3,6 +3,7 @@ export * from './float-formats.js';
 export * from './heartbeat.js';
 export * from './journal.js';
 export * from './lock-directory.js';
+export * from './make-directory.js';
 export * from './metrics-file.js';
 export * from './owner.js';
 export * from './replace-directory.js';

@@ -102,8 +102,23 @@ async function scan(file: string, isWanted: (entry: JournalEntry) => boolean): P
     [goodBytes, check] = [end, line.check];
     if (isWanted(line.entry)) entries.push(line.entry);
   }
+  if (fault !== undefined && goodBytes === 0 && !(await isBegun(file))) throw damaged(file, 1, fault);
   return { entries, goodBytes, check, isCut: fault !== undefined };
 }
+
+/** True for what a crash leaves of a first line; a file of anything else is not ours to cut. */
+async function isBegun(file: string): Promise<boolean> {
+  const handle = await open(file, 'r');
+  try {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(START.length), 0, START.length, 0);
+    const text = buffer.toString('utf8', 0, bytesRead);
+    return START.startsWith(text) || text.startsWith('\0');
+  } finally {
+    await handle.close();
+  }
+}
+
+const START = '{"kind":"';
 
 function damaged(file: string, line: number, got: LineFault): MetaapoError {
   return new MetaapoError('data', 'the line does not fit its checksum', {

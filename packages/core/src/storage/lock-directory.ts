@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
 import { type HeartbeatTimes, hasStopped, startHeartbeat } from './heartbeat.js';
+import { makeDirectory } from './make-directory.js';
 import { parseOwner, type Standing, standingOf, thisOwner } from './owner.js';
 
 const LOCK = 'run.lock';
@@ -22,7 +23,7 @@ export interface LockOptions extends HeartbeatTimes {
  * @throws MetaapoError with code `config` when another process holds it
  */
 export async function lockDirectory(directory: string, options: LockOptions = {}): Promise<() => Promise<void>> {
-  const made = await mkdir(directory, { recursive: true });
+  const made = await makeDirectory(directory);
   const file = join(directory, LOCK);
   const own = JSON.stringify({ ...thisOwner(), lock: randomUUID() });
   while (!(await createWhole(file, own))) {

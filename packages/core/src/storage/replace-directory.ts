@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { makeDirectory } from './make-directory.js';
 import { type Owner, parseOwner, standingOf, thisOwner } from './owner.js';
 import { syncName, syncPath, syncTree } from './synced.js';
 
@@ -24,7 +25,7 @@ const underWay = new Set<string>();
  * target is ever touched.
  */
 export async function replaceDirectory(target: string, fill: (directory: string) => Promise<void>): Promise<void> {
-  await mkdir(dirname(resolve(target)), { recursive: true });
+  await makeDirectory(dirname(resolve(target)));
   await recoverDirectory(target);
   const side = await makeSide(target);
   const [fresh, old] = [join(side, 'new'), join(side, 'old')];

@@ -19,6 +19,7 @@ import {
   float32FromBfloat16,
   float32FromFloat16,
   lockDirectory,
+  makeDirectory,
   openJournal,
   openMetrics,
   openSafetensors,
@@ -240,6 +241,19 @@ describe('a journal', () => {
     await expect(readJournal(path)).rejects.toMatchObject({ code: 'data' });
   });
 
+  it('is begun anew after a crash in its first line, and never in a file that is something else', async () => {
+    for (const left of ['{"ki', '{"kind":"start","ke', '\0\0']) {
+      writeFileSync(file('begun.jsonl'), left);
+      await (await openJournal(file('begun.jsonl'))).append({ kind: 'a' });
+      expect(await readJournal(file('begun.jsonl'))).toHaveLength(1);
+    }
+    for (const text of ['notes of mine', '{"row":1}\n', 'a\nb\n']) {
+      writeFileSync(file('mine.jsonl'), text);
+      await expect(openJournal(file('mine.jsonl'))).rejects.toMatchObject({ code: 'data' });
+      expect(readFileSync(file('mine.jsonl'), 'utf8')).toBe(text);
+    }
+  });
+
   it('keeps no more in memory than is asked for, and all in the file', async () => {
     const path = file('filtered.jsonl');
     const journal = await openJournal(path);
@@ -362,6 +376,11 @@ describe('writing', () => {
     await recoverDirectory(target);
     expect(readFileSync(join(target, 'a'), 'utf8')).toBe('1');
     expect(readdirSync(file('killed'))).toEqual(['exp']);
+  });
+
+  it.runIf(existsSync('/proc/self'))('ends where no directory can be made', async () => {
+    await expect(makeDirectory('/proc/none/of/these')).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(lockDirectory('/proc/none')).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   it('locks a directory against a second process, and gives it back', async () => {

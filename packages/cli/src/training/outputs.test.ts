@@ -1,0 +1,67 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, expect, it } from 'vitest';
+import { claimOutput, keepRecipe } from './claim-output.js';
+import { inputsOf } from './require-apart.js';
+import { requireOutputFile } from './require-output-file.js';
+
+const root = mkdtempSync(join(tmpdir(), 'metaapo-outputs-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const at = (...path: string[]): string => join(root, ...path);
+
+beforeEach(() => {
+  rmSync(root, { recursive: true, force: true });
+  mkdirSync(at('model'), { recursive: true });
+  writeFileSync(at('data.jsonl'), 'rows');
+  symlinkSync(at('data.jsonl'), at('link.jsonl'));
+});
+
+it.each([
+  ['a device', () => '/dev/null', /a device or a pipe/],
+  ['a directory', () => at('model'), /a directory/],
+  ['the input', () => at('data.jsonl'), /the same place/],
+  ['a link to the input', () => at('link.jsonl'), /the same place/],
+  ['a file in a model', () => at('model', 'out.jsonl'), /a place in it/],
+])('refuses %s as an output file, also where files may be replaced', async (_, output, got) => {
+  const inputs = [at('data.jsonl'), at('model'), 'owner/name', undefined];
+  await expect(requireOutputFile(output(), { inputs, overwrite: true })).rejects.toThrow(got);
+});
+
+it('replaces an existing file only when asked, and where a link leads', async () => {
+  await expect(requireOutputFile(at('link.jsonl'))).rejects.toThrow(/exists already.*--overwrite/);
+  expect(await requireOutputFile(at('link.jsonl'), { overwrite: true })).toBe(at('data.jsonl'));
+  expect(await requireOutputFile(at('new.jsonl'))).toBe(at('new.jsonl'));
+});
+
+it.each([
+  ['is the model', 'model', { model: 'model' }],
+  ['holds the model', '', { model: 'model' }],
+  ['lies in the reference', 'model/run', { reference: 'model' }],
+  ['holds rows', '', { data: { train: ['data.jsonl'] } }],
+  ['holds the model of a part', '', { rewardModel: { id: 'local', model: 'model' } }],
+])('refuses a run directory that %s', async (_, output, recipe) => {
+  const inside = JSON.parse(JSON.stringify(recipe), (key, value) =>
+    typeof value === 'string' && key !== 'id' ? at(value) : value,
+  );
+  const inputs = inputsOf(inside, at('recipe.yaml'));
+  await expect(claimOutput(at(output), { resume: false, inputs })).rejects.toThrow(/is, holds or lies in/);
+  expect(existsSync(at(output, 'run.lock'))).toBe(false);
+});
+
+it.each(['model', 'recipe.yaml', 'report.html', 'checkpoint'])(
+  'refuses a run directory with a %s of the user',
+  async (name) => {
+    mkdirSync(at('run'));
+    writeFileSync(at('run', name), 'mine');
+    await expect(claimOutput(at('run'), { resume: false, inputs: [] })).rejects.toThrow(name);
+    expect(readFileSync(at('run', name), 'utf8')).toBe('mine');
+  },
+);
+
+it('begins again where a run had kept its recipe and no more', async () => {
+  const unlock = await claimOutput(at('run'), { resume: false, inputs: [] });
+  await keepRecipe({ output: at('run') });
+  await unlock();
+  await (await claimOutput(at('run'), { resume: false, inputs: [] }))();
+});
