@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { checkPlugin, MetaapoError, type Plugin } from '@metaapo/core/contracts';
@@ -25,6 +25,13 @@ export async function loadPlugins(names: readonly string[]): Promise<readonly Pl
 
 async function loadPlugin(name: string): Promise<Plugin> {
   const isPath = name.startsWith('.') || isAbsolute(name);
+  if (!isPath && isBuiltin(name)) {
+    throw new MetaapoError('plugin', 'this is the name of a module of Node itself', {
+      where: `plugin ${name}`,
+      expected: 'a package, or a path that begins with ./',
+      remedy: `Write ./${name} where a file is meant`,
+    });
+  }
   try {
     const file = isPath ? resolve(name) : resolvePackage(name);
     const { default: plugin } = (await import(pathToFileURL(file).href)) as { default?: unknown };

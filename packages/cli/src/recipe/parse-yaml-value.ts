@@ -1,20 +1,91 @@
 import { MetaapoError } from '@metaapo/core/contracts';
-import { parse, YAMLError } from 'yaml';
+import { type Document, LineCounter, parseDocument } from 'yaml';
+
+/** Characters of a YAML text, values in it once aliases are resolved, and how deep they lie. */
+const [MOST_CHARACTERS, MOST_VALUES, DEPTH] = [2 ** 20, 100_000, 64];
+
+/**
+ * A YAML document, to be changed before its value is taken.
+ * @param where what the text is from, for messages
+ * @throws MetaapoError with code `config`, with line and column, when it is no YAML or too long
+ */
+export function parseYamlDocument(where: string, text: string): Document {
+  if (text.length > MOST_CHARACTERS) {
+    throw new MetaapoError('config', 'the YAML is too long', {
+      where,
+      expected: `at most ${MOST_CHARACTERS} characters`,
+      got: `${text.length}`,
+      remedy: 'Leave out what is no setting',
+    });
+  }
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter });
+  const [fault] = document.errors;
+  if (fault === undefined) return document;
+  const { line, col } = lineCounter.linePos(fault.pos[0]);
+  throw new MetaapoError('config', fault.message.split(/ at line|\n/)[0]!, {
+    where: `${where}, line ${line}, column ${col}`,
+    remedy: 'Correct the YAML',
+  });
+}
+
+/**
+ * The value of a YAML document as JSON has values: finite numbers, text, lists, and objects with keys of their own.
+ * @throws MetaapoError with code `config` for anything else, and for aliases that are unknown, endless or too many
+ */
+export function plainValue(where: string, document: Document): unknown {
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (cause) {
+    throw refused(where, `an alias cannot be resolved: ${(cause as Error).message.split('\n')[0]}`, cause);
+  }
+  let left = MOST_VALUES;
+  const check = (one: unknown, depth: number): void => {
+    left -= 1;
+    if (left < 0 || depth > DEPTH) throw refused(where, 'it holds too many values, or an alias of itself');
+    if (typeof one === 'number' && !Number.isFinite(one)) throw refused(where, `${one} is no finite number`);
+    if (['bigint', 'symbol', 'function'].includes(typeof one)) throw refused(where, 'a value is no plain one');
+    if (typeof one !== 'object' || one === null) return;
+    if (one instanceof Date || one instanceof Uint8Array || one instanceof Map || one instanceof Set) {
+      throw refused(where, 'a value is no plain one');
+    }
+    if (Object.hasOwn(one, '__proto__')) throw refused(where, '__proto__ is no key');
+    for (const inner of Object.values(one)) check(inner, depth + 1);
+  };
+  check(value, 0);
+  return value;
+}
+
+function refused(where: string, summary: string, cause?: unknown): MetaapoError {
+  return new MetaapoError('config', summary, {
+    where,
+    expected: 'numbers, text, lists, and keys with values',
+    ...(cause !== undefined && { cause }),
+    remedy: 'Write the values out',
+  });
+}
+
+/**
+ * A YAML value out of a text.
+ * @throws MetaapoError with code `config` that names its place when it is no YAML, or no plain value
+ */
+export function parseYaml(where: string, text: string): unknown {
+  return plainValue(where, parseYamlDocument(where, text));
+}
 
 /**
  * A YAML value out of a flag.
- * @throws MetaapoError with code `config` that names the flag when it is no YAML
+ * @throws MetaapoError with code `config` that names the flag when it is no YAML, or no plain value
  */
 export function parseYamlValue(flag: string, text: string): unknown {
-  try {
-    return parse(text);
-  } catch (cause) {
-    if (!(cause instanceof YAMLError)) throw cause;
-    throw new MetaapoError('config', `the value is no YAML: ${cause.message.split(/ at line|\n/)[0]}`, {
-      where: flag,
-      expected: 'a value such as 3, name, [a, b] or {id: dpo, beta: 0.1}',
-      got: text,
-      remedy: 'Close what is open, and quote the value for the shell',
-    });
-  }
+  const document = parseDocument(text.slice(0, MOST_CHARACTERS));
+  const [fault] = document.errors;
+  if (fault === undefined) return plainValue(flag, document);
+  throw new MetaapoError('config', `the value is no YAML: ${fault.message.split(/ at line|\n/)[0]}`, {
+    where: flag,
+    expected: 'a value such as 3, name, [a, b] or {id: dpo, beta: 0.1}',
+    got: text,
+    remedy: 'Close what is open, and quote the value for the shell',
+  });
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parsePartFlag } from './parse-part-flag.js';
-import { readRecipe } from './read-recipe.js';
+import { builtInRecipe, readRecipe } from './read-recipe.js';
 import { readTrainingRecipe } from './read-training-recipe.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'metaapo-recipe-'));
@@ -42,6 +42,49 @@ describe('a recipe with overrides', () => {
     writeFileSync(word, 'dpo\n');
     await expect(readRecipe(word, ['a=1'])).rejects.toThrow('the recipe holds one value and no keys');
   });
+});
+
+it.each([
+  ['an alias of nothing', 'loss: *a\n', /alias/],
+  ['an alias of itself', 'loss: &a [*a]\n', /alias/],
+  ['aliases of aliases', bomb(), /alias|too many/],
+  ['a key of every object', 'loss: { __proto__: { beta: 9 } }\n', /__proto__/],
+  ['a number without end', 'loss: { beta: .inf }\n', /finite/],
+  ['a number that is none', 'loss: { beta: .nan }\n', /finite/],
+  ['a date', 'loss: !!timestamp 2020-01-01\n', /plain|YAML|tag/i],
+  ['levels upon levels', `a: ${'['.repeat(2000)}${']'.repeat(2000)}\n`, /./],
+])('refuses a recipe with %s', async (_, text, message) => {
+  writeFileSync(file, text);
+  const reading = readRecipe(file);
+  await expect(reading).rejects.toMatchObject({ code: 'config', message: expect.stringMatching(message) });
+});
+
+/** Nine lists of nine aliases of the list before. */
+function bomb(): string {
+  const lists = Array.from({ length: 9 }, (_, at) => `a${at + 1}: &a${at + 1} [${`*a${at}, `.repeat(9)}]\n`);
+  return `a0: &a0 [1]\n${lists.join('')}`;
+}
+
+it.each([
+  ['loss=*a', /alias/],
+  ['loss=&a [*a]', /alias/],
+  ['loss.beta=1e999', /finite/],
+  ['loss.__proto__={beta: 9}', /__proto__/],
+  ['__proto__.beta=9', /__proto__/],
+])('refuses --set %s', async (override, message) => {
+  await expect(readRecipe('dpo', [override])).rejects.toMatchObject({
+    code: 'config',
+    message: expect.stringMatching(message),
+  });
+});
+
+it('takes away what is not there without a word, and knows no recipe by the name of a method', async () => {
+  expect(await readRecipe('dpo', ['budget.share=', 'no.such.key='])).toMatchObject({ value: { loss: { id: 'dpo' } } });
+  for (const name of ['constructor', 'toString', '__proto__']) {
+    await expect(readRecipe(name)).rejects.toThrow('there is no such recipe');
+    expect(() => builtInRecipe(name)).toThrow('no such built-in recipe');
+  }
+  await expect(readRecipe('/dev/zero')).rejects.toThrow('something else where a file should be');
 });
 
 it('says which command a recipe of a whole run is for', async () => {

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { MetaapoError } from '@metaapo/core/contracts';
-import { type Document, LineCounter, parseDocument } from 'yaml';
+import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
+import { readTextFile } from '@metaapo/core/storage';
+import type { Document } from 'yaml';
 import { BUILT_IN_RECIPES } from './built-in-recipes.js';
-import { parseYamlValue } from './parse-yaml-value.js';
+import { parseYamlDocument, parseYamlValue, plainValue } from './parse-yaml-value.js';
 
 /** A recipe as written, with its overrides applied, before it is checked. */
 export interface RawRecipe {
@@ -17,18 +17,9 @@ export interface RawRecipe {
  */
 export async function readRecipe(recipe: string, overrides: readonly string[] = []): Promise<RawRecipe> {
   const { where, text } = await recipeText(recipe);
-  const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter });
-  const [fault] = document.errors;
-  if (fault !== undefined) {
-    const { line, col } = lineCounter.linePos(fault.pos[0]);
-    throw new MetaapoError('config', fault.message.split('\n')[0]!, {
-      where: `${where}, line ${line}, column ${col}`,
-      remedy: 'Correct the YAML',
-    });
-  }
+  const document = parseYamlDocument(where, text);
   for (const override of overrides) apply(document, override);
-  return { where, value: document.toJS() };
+  return { where, value: plainValue(where, document) };
 }
 
 /**
@@ -36,7 +27,7 @@ export async function readRecipe(recipe: string, overrides: readonly string[] = 
  * @throws MetaapoError with code `config` for an unknown name
  */
 export function builtInRecipe(name: string): string {
-  const text = BUILT_IN_RECIPES[name];
+  const text = Object.hasOwn(BUILT_IN_RECIPES, name) ? BUILT_IN_RECIPES[name] : undefined;
   if (text !== undefined) return text;
   throw new MetaapoError('config', 'there is no such built-in recipe', {
     where: name,
@@ -46,11 +37,12 @@ export function builtInRecipe(name: string): string {
 }
 
 async function recipeText(recipe: string): Promise<{ readonly where: string; readonly text: string }> {
-  const builtIn = BUILT_IN_RECIPES[recipe];
+  const builtIn = Object.hasOwn(BUILT_IN_RECIPES, recipe) ? BUILT_IN_RECIPES[recipe] : undefined;
   if (builtIn !== undefined) return { where: `recipe ${recipe}`, text: builtIn };
   try {
-    return { where: recipe, text: await readFile(recipe, 'utf8') };
+    return { where: recipe, text: await readTextFile(recipe, { mostBytes: 2 ** 20, code: 'config' }) };
   } catch (cause) {
+    if (isMetaapoError(cause)) throw cause;
     throw new MetaapoError('config', 'there is no such recipe', {
       where: recipe,
       expected: `a YAML file, or one of ${Object.keys(BUILT_IN_RECIPES).join(', ')}`,
@@ -63,7 +55,7 @@ async function recipeText(recipe: string): Promise<{ readonly where: string; rea
 function apply(document: Document, override: string): void {
   const { path, value } = parseOverride(override);
   const inside = path.slice(0, -1).findIndex((_, index) => isScalar(document.getIn(path.slice(0, index + 1))));
-  if (inside >= 0 || isScalar(document.toJS() ?? undefined)) {
+  if (inside >= 0 || isScalar(wholeValue(document))) {
     const holder = path.slice(0, inside + 1).join('.') || 'the recipe';
     throw new MetaapoError('config', `${holder} holds one value and no keys`, {
       where: `--set ${override}`,
@@ -72,12 +64,30 @@ function apply(document: Document, override: string): void {
       remedy: 'Correct the key',
     });
   }
-  if (value === undefined) document.deleteIn(path);
-  else document.setIn(path, document.createNode(value));
+  try {
+    if (value !== undefined) document.setIn(path, document.createNode(value));
+    else if (document.hasIn(path)) document.deleteIn(path);
+  } catch (cause) {
+    throw new MetaapoError('config', 'the key cannot be set there', {
+      where: `--set ${override}`,
+      expected: 'a key below keys, not below an alias or a list',
+      cause,
+      remedy: 'Correct the key, or write the recipe without aliases',
+    });
+  }
 }
 
 /** True for text, numbers and the like, which have no keys. */
 const isScalar = (value: unknown): boolean => value !== undefined && value !== null && typeof value !== 'object';
+
+/** The whole value, as far as its aliases can be resolved. */
+function wholeValue(document: Document): unknown {
+  try {
+    return document.toJS() ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** `training.learningRate=1e-6` as a path and a value; the value is read as YAML, and none takes the key away. */
 function parseOverride(override: string): { readonly path: readonly string[]; readonly value: unknown } {

@@ -1,7 +1,9 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RUN_FILES } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { requireAgreement } from './agreed-code.js';
+import { parseYaml } from './parse-yaml-value.js';
 import type { GivenFlags, RunFlags } from './run-flags.js';
 
 /** The recipe that a command is to read, and its flags. */
@@ -14,11 +16,12 @@ export interface CommandRecipe {
  * The recipe of a command line. `--resume DIR` alone goes on with the recipe that the run in DIR was started with; with
  * a recipe it says where that one's run is.
  * @param fallback recipe where none is given
- * @throws MetaapoError with code `config` where there is none, or no run to go on with
+ * @throws MetaapoError with code `config` where there is none, no run to go on with, or one whose recipe names code that
+ * the user has not agreed to
  */
 export function recipeOfCommand(
   recipe: string | undefined,
-  { resume = false, ...flags }: GivenFlags,
+  { resume = false, trust = false, ...flags }: GivenFlags,
   fallback?: string,
 ): CommandRecipe {
   if (typeof resume === 'boolean') return { recipe: recipe ?? fallback ?? missing(), flags: { ...flags, resume } };
@@ -26,6 +29,7 @@ export function recipeOfCommand(
   if (!isDirectory(resume) && recipe === undefined) return { recipe: resume, flags: { ...flags, resume: true } };
   const stored = join(resume, RUN_FILES.recipe);
   if (!existsSync(stored)) throw noRun(resume);
+  if (recipe === undefined) requireAgreement(resume, parseYaml(stored, readFileSync(stored, 'utf8')), trust);
   const set = [...(flags.set ?? []), `output=${JSON.stringify(resume)}`];
   return { recipe: recipe ?? stored, flags: { ...flags, set, resume: true } };
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RUN_FILES } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { parse } from 'yaml';
+import { parseYaml } from './parse-yaml-value.js';
 
 /** Keys that change where, when or how fast something happens, and no number. */
 const FREE_KEYS: readonly RegExp[] = [
@@ -27,7 +27,7 @@ export async function checkResumedRecipe(
   const file = join(output, RUN_FILES.recipe);
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) return;
-  const differences = differencesOf(leavesOf(parse(text)), leavesOf(JSON.parse(JSON.stringify(recipe))));
+  const differences = differencesOf(leavesOf(parseYaml(file, text)), leavesOf(JSON.parse(JSON.stringify(recipe))));
   if (differences.length === 0) return;
   if (allowed) {
     for (const line of differences) report(`changed: ${line}`);

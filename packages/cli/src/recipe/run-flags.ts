@@ -14,6 +14,8 @@ export interface RunFlags {
 export interface GivenFlags extends Omit<RunFlags, 'resume'> {
   /** A run directory, or true for that of the recipe. */
   readonly resume?: boolean | string;
+  /** Agrees to the code that the recipe in a run directory names. */
+  readonly trust?: boolean;
 }
 
 /** Adds the flags of a recipe to a command. */
@@ -29,5 +31,6 @@ export function addRunFlags(command: Command): Command {
       "go on with the run in a directory, by default the recipe's output; needs no recipe",
     )
     .option('--allow-changes', 'with --resume: accept a recipe, data or a backend that the run was not started with')
+    .option('--trust', 'with --resume: run the plugins, functions and commands that the recipe of the run names')
     .option('--dry-run', 'print what would be done, and every default in force');
 }

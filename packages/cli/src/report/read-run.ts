@@ -1,8 +1,10 @@
-import { readFile, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type EntryHeader, entriesOfKind, type IterationSummary, RUN_FILES, readRunJournal } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { parse } from 'yaml';
+import { type MetricsLine, readMetrics, readTextFile } from '@metaapo/core/storage';
+import { parseYaml } from '../recipe/parse-yaml-value.js';
 
 /** What a report shows of a run. */
 export interface ReportedRun {
@@ -11,7 +13,7 @@ export interface ReportedRun {
   /** When its last metric was written, ISO 8601. */
   readonly date: string;
   /** Lines of metrics.jsonl. */
-  readonly metrics: readonly Readonly<Record<string, number>>[];
+  readonly metrics: readonly MetricsLine[];
   /** Summaries of finished iterations; none for a training. */
   readonly iterations: readonly IterationSummary[];
   /** Held-out reward before the first iteration. */
@@ -28,32 +30,25 @@ export interface ReportedRun {
  */
 export async function readRun(directory: string, name: string): Promise<ReportedRun> {
   const file = join(directory, RUN_FILES.metrics);
-  const metrics = await readFile(file, 'utf8').catch((cause: unknown) => {
+  if (!existsSync(file)) {
     throw new MetaapoError('data', 'this is no run directory', {
       where: directory,
       expected: `a directory with ${RUN_FILES.metrics}`,
-      cause,
       remedy: 'Give the output directory of `metaapo run`, `train`, `sft` or `train-reward`',
     });
-  });
+  }
+  const metrics = await readMetrics(file);
   const isShown = ({ kind }: EntryHeader): boolean => kind === 'baseline' || kind === 'iteration';
   const entries = await readRunJournal(join(directory, RUN_FILES.journal), isShown);
-  const recipe = await readFile(join(directory, RUN_FILES.recipe), 'utf8').catch(() => '');
+  const recipeFile = join(directory, RUN_FILES.recipe);
+  const recipe = existsSync(recipeFile) ? await readTextFile(recipeFile, { mostBytes: 2 ** 20, code: 'data' }) : '';
   return {
     name,
     date: (await stat(file)).mtime.toISOString(),
-    metrics: wholeLines(metrics),
+    metrics,
     iterations: entriesOfKind(entries, 'iteration').map(({ summary }) => summary),
     rewardBefore: entriesOfKind(entries, 'baseline')[0]?.heldOutReward ?? undefined,
     recipe,
-    settings: recipe === '' ? undefined : parse(recipe),
+    settings: recipe === '' ? undefined : parseYaml(recipeFile, recipe),
   };
-}
-
-/** A line that is being written, the last one, may be half there. */
-function wholeLines(text: string): Record<string, number>[] {
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as Record<string, number>);
 }

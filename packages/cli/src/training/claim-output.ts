@@ -4,6 +4,7 @@ import { RUN_FILES } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { lockDirectory, writeAtomically } from '@metaapo/core/storage';
 import { stringify } from 'yaml';
+import { rememberCode } from '../recipe/agreed-code.js';
 import { requireApart } from './require-apart.js';
 
 /** Begins a recipe that was written here, so that one of the user's is not taken for it. */
@@ -60,7 +61,8 @@ function requireFree(output: string): void {
 const isOwnRecipe = (output: string, name: string): boolean =>
   name === RUN_FILES.recipe && readFileSync(join(output, name), 'utf8').startsWith(OWN_RECIPE);
 
-/** Keeps the recipe with every default in the run directory. */
+/** Keeps the recipe with every default in the run directory, and that the user runs the code it names. */
 export function keepRecipe(recipe: { readonly output: string }): Promise<void> {
+  rememberCode(recipe.output, recipe);
   return writeAtomically(join(recipe.output, RUN_FILES.recipe), `${OWN_RECIPE}${stringify(recipe)}`);
 }

@@ -1,4 +1,5 @@
 export * from './arrays-file.js';
+export * from './file-in-directory.js';
 export * from './float-formats.js';
 export * from './heartbeat.js';
 export * from './journal.js';
