@@ -3,6 +3,7 @@ export * from './contracts/index.js';
 export * from './journal/index.js';
 export * from './numerics/index.js';
 export * from './objectives/index.js';
+export { default } from './objectives/plugin.js';
 export * from './recipe/index.js';
 export * from './run/index.js';
 export * from './storage/index.js';

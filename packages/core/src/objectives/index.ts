@@ -1,3 +1,4 @@
+export { type KtoSettings, kto } from './kto.js';
 export { checkLossReads, type ModelOutput } from './loss-requirements.js';
 export type { MetaWeighing } from './meta-weighing.js';
 export { type PairValues, pairGradients, pairValues } from './pair-losses.js';
