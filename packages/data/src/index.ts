@@ -4,6 +4,7 @@ export { type DemonstrationReadOptions, parseDemonstration, readDemonstrations }
 export { parsePreference, readPreferences } from './rows/read-preferences.js';
 export { type PromptRow, type ResponseRow, readPrompts, readResponses } from './rows/read-prompts.js';
 export { type ReadOptions, readRows } from './rows/read-rows.js';
+export { parseUnpaired, readUnpaired, type UnpairedReadOptions } from './rows/read-unpaired.js';
 export type { DemonstrationReport } from './tokenization/demonstration-report.js';
 export type { DropReason, LengthLimits } from './tokenization/length-limits.js';
 export type { SequenceReport, TokenStatistics } from './tokenization/sequence-tally.js';
@@ -17,3 +18,8 @@ export { type TokenizedDemonstrations, tokenizeDemonstrations } from './tokeniza
 export { type TokenizationOptions, type TokenizedRow, tokenizePreference } from './tokenization/tokenize-preference.js';
 export { type TokenizedPreferences, tokenizePreferences } from './tokenization/tokenize-preferences.js';
 export { type TokenizedResponse, tokenizePrompt, tokenizeResponse } from './tokenization/tokenize-prompt.js';
+export {
+  type TokenizedUnpairedRows,
+  tokenizeUnpaired,
+  type UnpairedReport,
+} from './tokenization/tokenize-unpaired.js';

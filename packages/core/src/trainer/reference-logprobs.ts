@@ -19,7 +19,7 @@ export interface ReferenceOptions<Form extends RowForm = 'preference'> {
   readonly model: TrainableModel;
   readonly rows: readonly RowsByForm[Form][];
   /** What is computed of a row, and what is read of it; by default sums over the responses of preferences. */
-  readonly objective?: Pick<Objective<Form>, 'groupsOf' | 'readsReference'> | undefined;
+  readonly objective?: Pick<Objective<Form>, 'rowForm' | 'groupsOf' | 'readsReference'> | undefined;
   readonly microBatchTokens: number;
   /** Directory of the cache; absent, nothing is kept. */
   readonly cacheDirectory?: string | undefined;

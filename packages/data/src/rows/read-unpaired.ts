@@ -1,0 +1,57 @@
+import type { UnpairedRow } from '@metaapo/core/contracts';
+import { type DataRow, describeValue, rowError } from './data-row.js';
+import { parseAnswers } from './parse-answers.js';
+import { type ReadOptions, readRows } from './read-rows.js';
+
+/** Which rows to read, and how. */
+export interface UnpairedReadOptions extends Omit<ReadOptions, 'columns'> {
+  /** `split`: rows are pairs, of which `chosen` is a desirable and `rejected` an undesirable response; default single responses. */
+  readonly pairs?: 'split' | undefined;
+}
+
+/**
+ * Judged responses of one or several data files in order, each checked: `prompt`, `completion` and `label`, true (or 1) for
+ * a response that is wanted. Prompt and completion are text, message lists or lists of token ids; a message list without
+ * a prompt beside it ends with the response. Other columns are left alone.
+ * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
+ */
+export async function* readUnpaired(
+  files: string | readonly string[],
+  { pairs, ...options }: UnpairedReadOptions = {},
+): AsyncGenerator<UnpairedRow> {
+  const columns = pairs === 'split' ? ['prompt', 'chosen', 'rejected'] : ['prompt', 'completion', 'label'];
+  for await (const row of readRows(files, { ...options, columns })) {
+    if (pairs === 'split') yield* splitPair(row);
+    else yield parseUnpaired(row);
+  }
+}
+
+/**
+ * The judged response that a row states.
+ * @throws MetaapoError with code `data` naming file, row and column
+ */
+export function parseUnpaired(row: DataRow): UnpairedRow {
+  const { form, prompt, answers } = parseAnswers(row, ['completion']);
+  const origin = { file: row.file, row: row.row, isDesirable: labelOf(row) };
+  return { ...origin, form, prompt, completion: answers[0] } as UnpairedRow;
+}
+
+/** The two responses of a pair. */
+function splitPair(row: DataRow): readonly UnpairedRow[] {
+  const { form, prompt, answers } = parseAnswers(row, ['chosen', 'rejected']);
+  return answers.map((completion, index) => {
+    const origin = { file: row.file, row: row.row, isDesirable: index === 0 };
+    return { ...origin, form, prompt, completion } as UnpairedRow;
+  });
+}
+
+function labelOf(row: DataRow): boolean {
+  const { label } = row.values;
+  if (label === true || label === 1 || label === 1n) return true;
+  if (label === false || label === 0 || label === 0n) return false;
+  throw rowError(row, 'the row does not say whether its response is wanted', {
+    expected: '`label`: true or false',
+    got: describeValue(label),
+    remedy: 'Add the label, or with pairs of chosen and rejected set data.pairs to split',
+  });
+}
