@@ -1,3 +1,7 @@
+export { type AdaptiveOptions, adaptive } from './annotation/adaptive.js';
+export { annotateAll } from './annotation/all.js';
+export { type CascadeOptions, cascade } from './annotation/cascade.js';
+export { type UncertainPairOptions, uncertainPair } from './annotation/uncertain-pair.js';
 export { bestOfN } from './pairs/best-of-n.js';
 export { bestRandom } from './pairs/best-random.js';
 export { bestWorst } from './pairs/best-worst.js';

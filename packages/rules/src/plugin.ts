@@ -1,5 +1,9 @@
 import type { AnyPart, Plugin } from '@metaapo/core/contracts';
 import { CONTRACT, definePlugin } from '@metaapo/core/contracts';
+import { adaptivePart } from './annotation/adaptive.js';
+import { annotateAllPart } from './annotation/all.js';
+import { cascadePart } from './annotation/cascade.js';
+import { uncertainPairPart } from './annotation/uncertain-pair.js';
 import { bestOfNPart } from './pairs/best-of-n.js';
 import { bestRandomPart } from './pairs/best-random.js';
 import { bestWorstPart } from './pairs/best-worst.js';
@@ -15,9 +19,11 @@ const selectionRules: readonly AnyPart[] = [metaPart, thresholdPart, budgetPart,
 
 const pairRules: readonly AnyPart[] = [bestWorstPart, bestRandomPart, bestOfNPart, maxMinLengthPenaltyPart];
 
-/** The selection rules and pair rules of this package. */
+const annotationRules: readonly AnyPart[] = [annotateAllPart, adaptivePart, uncertainPairPart, cascadePart];
+
+/** The selection rules, annotation rules and pair rules of this package. */
 export const plugin: Plugin = definePlugin({
   name: '@metaapo/rules',
   contract: CONTRACT,
-  parts: [...selectionRules, ...pairRules],
+  parts: [...selectionRules, ...annotationRules, ...pairRules],
 });

@@ -1,3 +1,13 @@
+export {
+  checkAnnotationEnd,
+  checkAnnotationLogprobs,
+  checkAnnotationPurity,
+  checkAnnotationRequests,
+  checkAnnotationRewards,
+  checkAnnotationRounds,
+} from './annotation-rules/annotation-rounds.js';
+export type { AnnotationRuleFlags } from './annotation-rules/annotation-rule-flags.js';
+export { describeAnnotationRule } from './annotation-rules/describe-annotation-rule.js';
 export { checkOptions, type PartFace } from './check-options.js';
 export { ConformanceError } from './conformance-error.js';
 export { describeLoss } from './losses/describe-loss.js';

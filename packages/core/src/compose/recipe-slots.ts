@@ -1,4 +1,6 @@
 import {
+  ANNOTATION_RULE,
+  type AnnotationRule,
   LOSS,
   META_LEARNER,
   type MetaLearner,
@@ -33,6 +35,7 @@ export interface RunParts {
   readonly selection: SelectionRule;
   readonly sampler: ResponseSampler;
   readonly rewardModel: RewardModel;
+  readonly annotation: AnnotationRule;
   readonly pairs: PairRule;
   readonly trackers: readonly Tracker[];
 }
@@ -56,6 +59,7 @@ export const RECIPE_SLOTS: { readonly [Key in PartKey]: Slot<unknown> } = {
   selection: SELECTION_RULE,
   sampler: SAMPLER,
   rewardModel: REWARD_MODEL,
+  annotation: ANNOTATION_RULE,
   pairs: PAIR_RULE,
   trackers: TRACKER,
 };

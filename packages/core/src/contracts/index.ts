@@ -1,3 +1,4 @@
+export * from './annotation-rule.js';
 export * from './demonstration.js';
 export { describeOptions, type OptionDescription } from './describe-options.js';
 export * from './errors.js';

@@ -1,3 +1,4 @@
+import type { AnnotationRule } from './annotation-rule.js';
 import type { MetaLearner } from './meta-learner.js';
 import type { ModelSource } from './model-source.js';
 import type { Objective } from './objective.js';
@@ -29,6 +30,8 @@ export const SELECTION_RULE: Slot<SelectionRule> = slot('selection-rule');
 export const SAMPLER: Slot<ResponseSampler> = slot('sampler');
 /** Slot of reward models, which score responses. */
 export const REWARD_MODEL: Slot<RewardModel> = slot('reward-model');
+/** Slot of annotation rules, which say which responses are worth a reward call. */
+export const ANNOTATION_RULE: Slot<AnnotationRule> = slot('annotation-rule');
 /** Slot of pair rules, which make preferences of scored responses. */
 export const PAIR_RULE: Slot<PairRule> = slot('pair-rule');
 /** Slot of trackers, which receive metrics. */

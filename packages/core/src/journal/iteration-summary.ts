@@ -119,8 +119,15 @@ export const iterationSummary = z.object({
   selected: count,
   /** Optimizer steps. */
   steps: count,
-  /** Responses that were scored, and how many online DPO would have scored. */
-  annotations: z.object({ done: count, ofAll: count }),
+  annotations: z.object({
+    /** Rewards of the run's own reward model, and how many online DPO would have asked for. */
+    done: count,
+    ofAll: count,
+    /** Rewards of selected rows that the annotation rule spared; absent: none. */
+    spared: count.optional(),
+    /** Rewards of the annotation rule's own scorers; absent: none. */
+    otherwise: count.optional(),
+  }),
   pairs: pairCounts,
   /** Mean reward of chosen and rejected online responses, and of all responses. */
   rewards: z.object({ chosen: measured.optional(), rejected: measured.optional(), all: measured.optional() }),

@@ -18,6 +18,8 @@ const runFields = z.strictObject({
   selection: partOr('meta'),
   sampler: partOr('local'),
   rewardModel: part,
+  /** Which responses get a reward call. */
+  annotation: partOr('all'),
   pairs: partOr('best-worst'),
   /** Responses cut at the limit: kept without an end-of-sequence token, or left out. */
   truncated: z.enum(['keep', 'drop']).default('keep'),

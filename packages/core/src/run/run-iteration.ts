@@ -2,6 +2,7 @@ import type { ResponseSampler, TokenizedPreference } from '../contracts/index.js
 import type { IterationSummary, KlEstimate, RunEntry, RunJournal } from '../journal/index.js';
 import { memoryOf } from '../objectives/index.js';
 import type { RowLogprobs, TrainerState } from '../trainer/index.js';
+import type { RunScorers } from './annotation/annotate-rows.js';
 import { heldOutReward } from './annotation/held-out-reward.js';
 import type { Annotate } from './annotation/pay-once.js';
 import { sampleAndAnnotate } from './annotation/sample-and-annotate.js';
@@ -29,7 +30,7 @@ export interface IterationContext {
   readonly state: TrainerState;
   /** Optimizer steps of earlier iterations. */
   readonly earlierSteps: number;
-  readonly annotate: Annotate;
+  readonly scorers: RunScorers;
   /** Most rows that may be annotated; absent without a budget. */
   readonly limit?: number | undefined;
   /** Told when training has moved the policy to the model in this directory. */
@@ -49,7 +50,7 @@ export function runIteration(options: RunOptions, context: IterationContext): Pr
 }
 
 async function runStages(options: RunOptions, context: IterationContext, clock: StageClock): Promise<IterationResult> {
-  const { iteration, rows, record, journal, annotate } = context;
+  const { iteration, rows, record, journal, scorers } = context;
   const { parts, observer } = options;
   const isFree = parts.loss.isReferenceFree;
   const withOffline = parts.pairs.readsOffline === true;
@@ -64,7 +65,8 @@ async function runStages(options: RunOptions, context: IterationContext, clock: 
   const rewards = await sampleAndAnnotate(wanted, record, {
     ...options,
     ...parts,
-    annotate,
+    rule: parts.annotation,
+    scorers,
     withOffline,
     count: options.responsesPerPrompt,
     journal,
@@ -77,7 +79,7 @@ async function runStages(options: RunOptions, context: IterationContext, clock: 
   const { kl, reference } = await scoreReference(options, context, { wanted, built, offline }, clock);
   const trained = await clock.time('train', () => trainSlice(options, context, built.rows, reference));
   if (trained.steps > 0) context.onTrained(trained.modelDirectory);
-  const heldOut = await clock.time('evaluate', () => evaluateRewards(options, annotate));
+  const heldOut = await clock.time('evaluate', () => evaluateRewards(options, scorers.own.annotate));
   const summary = summarize({
     iteration,
     rows,

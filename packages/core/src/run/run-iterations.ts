@@ -11,8 +11,9 @@ import {
   readRunJournal,
 } from '../journal/index.js';
 import { initialTrainerState, loadTrainerCheckpoint, RUN_FILES, type TrainerState } from '../trainer/index.js';
+import { scorersOf } from './annotation/annotate-rows.js';
 import { annotationLimit } from './annotation/annotation-limit.js';
-import { type Annotate, payOnce } from './annotation/pay-once.js';
+import type { Annotate } from './annotation/pay-once.js';
 import { iterationSlices } from './iteration-slices.js';
 import { iterationCheckpoint, iterationKey, iterationModel } from './resume/iteration-files.js';
 import { recordOf } from './resume/iteration-record.js';
@@ -44,8 +45,8 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const key = await claim(given, journal);
   const options = { ...given, key, parts: { ...given.parts, sampler: served.sampler } };
   await noteRewardModel(options, journal);
-  const annotate = payOnce(options.parts.rewardModel, journal);
-  const rewardBefore = await firstReward(options, journal, annotate);
+  const scorers = scorersOf(options.parts.annotation, options.parts.rewardModel, journal);
+  const rewardBefore = await firstReward(options, journal, scorers.own.annotate);
   const summaries: IterationSummary[] = [];
   let state: TrainerState | undefined;
   for (const [iteration, { start, end }] of iterationSlices(options.rows.length, options).entries()) {
@@ -70,7 +71,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
       journal,
       state,
       earlierSteps: sumOf(summaries, ({ steps }) => steps),
-      annotate,
+      scorers,
       limit: limitOf(options, end, summaries),
       onTrained: served.moveTo,
     };
@@ -142,8 +143,10 @@ function limitOf(options: RunOptions, rowsSoFar: number, earlier: readonly Itera
   const { budget, rows } = options;
   if (budget === undefined) return undefined;
   const rowsInAll = iterationSlices(rows.length, options).at(-1)?.end ?? 0;
-  const limit = annotationLimit(budget, { rowsSoFar, rowsInAll, callsPerRow: callsPerPrompt(options) });
-  return Math.max(0, limit - sumOf(earlier, ({ selected }) => selected));
+  const callsPerRow = callsPerPrompt(options);
+  const limit = annotationLimit(budget, { rowsSoFar, rowsInAll, callsPerRow });
+  const spared = 'share' in budget ? 0 : sumOf(earlier, ({ annotations }) => annotations.spared ?? 0);
+  return Math.max(0, limit - sumOf(earlier, ({ selected }) => selected) + Math.floor(spared / callsPerRow));
 }
 
 function sumOf(summaries: readonly IterationSummary[], read: (summary: IterationSummary) => number): number {

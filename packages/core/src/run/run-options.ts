@@ -1,4 +1,5 @@
 import type {
+  AnnotationRule,
   ChatMessage,
   MetaLearner,
   MetaLearnerState,
@@ -46,6 +47,8 @@ export interface IterationParts {
   readonly selection: SelectionRule;
   readonly sampler: ResponseSampler;
   readonly rewardModel: RewardModel;
+  /** Which responses get a reward call. */
+  readonly annotation: AnnotationRule;
   readonly pairs: PairRule;
   /** Borrowed: the caller closes them. */
   readonly trackers: readonly Tracker[];

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type {
+  AnnotationRule,
   MetaLearner,
   PairRule,
   PreferenceLoss,
@@ -39,6 +40,12 @@ const selection: SelectionRule = {
   select: ({ rows, limit }) => rows.map((_, index) => index).slice(0, limit),
 };
 
+const annotation: AnnotationRule = {
+  id: 'every',
+  options: {},
+  next: ({ responses }) => responses.flatMap(({ reward }, response) => (reward === undefined ? [{ response }] : [])),
+};
+
 const pairs: PairRule = {
   id: 'first-and-last',
   options: {},
@@ -69,7 +76,7 @@ const promptOf = ({ row: number }: TokenizedPreference) => ({ text: `throw ${num
 export function coinRun(output: string, policy: CoinPolicy, sampler: ResponseSampler): RunOptions {
   return {
     output,
-    parts: { loss, metaLearner, selection, sampler, rewardModel, pairs, trackers: [] },
+    parts: { loss, metaLearner, selection, sampler, rewardModel, annotation, pairs, trackers: [] },
     policy,
     openReference: () => Promise.reject(new Error('there is no reference')),
     startsAsReference: false,

@@ -1,19 +1,27 @@
-import { MetaapoError, type SampledResponse, type TokenizedPreference } from '../../contracts/index.js';
+import {
+  type AnnotationCandidate,
+  MetaapoError,
+  type ResponseSource,
+  type SampledResponse,
+  type TokenizedPreference,
+} from '../../contracts/index.js';
 import type { RunPrompt } from '../run-options.js';
-import type { GroupRewards, ResponseGroup } from './pay-once.js';
 
 /** The rewards of a row. */
 export interface RowRewards {
-  /** `[K]` rewards of the responses; NaN where none was asked for or none could be read. */
-  readonly rewards: Float32Array;
+  /** `[K]` rewards of the responses: NaN where one could not be read, `undefined` where none was wanted. */
+  readonly rewards: readonly (number | undefined)[];
   /** Reward of the offline chosen response, where the pair rule reads it. */
   readonly offline?: number | undefined;
-  /** Responses that were scored, the offline one included. */
+  /** Reward calls of the run's own reward model, and of the annotation rule's scorers. */
   readonly scored: number;
+  readonly scoredOtherwise: number;
+  /** Calls of the run's own reward model that the annotation rule spared. */
+  readonly spared: number;
   readonly unreadableComparisons: number;
 }
 
-/** Which of a row's responses are scored. */
+/** Which of a row's responses may be scored. */
 export interface ScoringOptions {
   readonly promptOf: (row: TokenizedPreference) => RunPrompt;
   /** What happens to responses that were cut at the limit; those left out cost no reward. */
@@ -42,29 +50,31 @@ export function offlineTextOf(row: TokenizedPreference, promptOf: ScoringOptions
   });
 }
 
-/** What of a row is scored: its usable responses, and behind them the offline one. */
-export function groupOfRow(
+/** What of a row may be scored: its usable responses, and behind them the offline one. */
+export function candidatesOf(
   row: TokenizedPreference,
   responses: readonly SampledResponse[],
   { promptOf, truncated, withOffline }: ScoringOptions,
-): ResponseGroup {
-  const { messages, text } = promptOf(row);
-  const usable = responses.filter((response) => isUsable(response, truncated)).map((response) => response.text);
-  const offline = withOffline && usable.length > 0 ? [offlineTextOf(row, promptOf)] : [];
-  return { prompt: messages ?? text, responses: [...usable, ...offline] };
+): readonly AnnotationCandidate[] {
+  const usable = responses.filter((response) => isUsable(response, truncated));
+  const candidate = (response: SampledResponse, source: ResponseSource): AnnotationCandidate => ({
+    ...response,
+    source,
+    otherRewards: {},
+  });
+  const sampled = usable.map((response) => candidate(response, 'policy'));
+  if (!withOffline || usable.length === 0) return sampled;
+  const offline = { text: offlineTextOf(row, promptOf), tokens: row.chosen, finishReason: 'stop' as const };
+  return [...sampled, candidate(offline, 'offline')];
 }
 
-/** The rewards of {@link groupOfRow}'s group at the places of the row's responses. */
-export function rewardsOfRow(
+/** Rewards of {@link candidatesOf}'s candidates, put at the places of the row's responses. */
+export function placeRewards(
   responses: readonly SampledResponse[],
-  { rewards, unreadableComparisons }: GroupRewards,
+  rewards: readonly (number | undefined)[],
   { truncated, withOffline }: ScoringOptions,
-): RowRewards {
+): Pick<RowRewards, 'rewards' | 'offline'> {
   let at = 0;
-  return {
-    rewards: Float32Array.from(responses, (response) => (isUsable(response, truncated) ? rewards[at++]! : Number.NaN)),
-    offline: withOffline ? rewards[at] : undefined,
-    scored: rewards.length,
-    unreadableComparisons,
-  };
+  const placed = responses.map((response) => (isUsable(response, truncated) ? rewards[at++] : undefined));
+  return { rewards: placed, offline: withOffline ? rewards[at] : undefined };
 }

@@ -6,22 +6,18 @@ import { openedPrompt } from '../opened-prompt.js';
 import { type IterationRecord, responsesEntry } from '../resume/iteration-record.js';
 import type { StageClock } from '../summary/stage-clock.js';
 import { annotateConcurrently } from './annotate-concurrently.js';
-import type { Annotate } from './pay-once.js';
-import { groupOfRow, type RowRewards, rewardsOfRow, type ScoringOptions } from './row-rewards.js';
+import { annotateRows, type RoundsOptions } from './annotate-rows.js';
+import type { RowRewards } from './row-rewards.js';
 
 /** What sampling and annotation work with. */
-export interface AnnotationOptions extends ScoringOptions {
+export interface AnnotationOptions extends RoundsOptions {
   readonly sampler: ResponseSampler;
-  readonly annotate: Annotate;
   /** Responses a prompt, K. */
   readonly count: number;
   readonly journal: RunJournal;
-  readonly iteration: number;
-  readonly seed: number;
   readonly clock: StageClock;
   /** Told how many rows have responses, and how many have rewards. */
   readonly progress: (stage: 'sample' | 'reward', rows: number) => void;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -36,16 +32,13 @@ export async function sampleAndAnnotate(
 ): Promise<ReadonlyMap<number, RowRewards>> {
   const { clock, signal, progress } = options;
   const rewards = new Map<number, RowRewards>();
-  const annotateRows = async (part: readonly TokenizedPreference[]): Promise<void> => {
-    const groups = part.map((row) => groupOfRow(row, record.responses.get(row.row)!, options));
-    const annotated = await clock.time('reward', () => options.annotate(groups, signal));
-    for (const [index, given] of annotated.entries()) {
-      const { row } = part[index]!;
-      rewards.set(row, rewardsOfRow(record.responses.get(row)!, given, options));
-    }
+  const annotate = async (batch: readonly TokenizedPreference[]): Promise<void> => {
+    const sampled = batch.map((row) => ({ row, responses: record.responses.get(row.row)! }));
+    const annotated = await clock.time('reward', () => annotateRows(sampled, options));
+    for (const [index, given] of annotated.entries()) rewards.set(batch[index]!.row, given);
     progress('reward', rewards.size);
   };
-  await annotateConcurrently<TokenizedPreference>(annotateRows, signal, async (add, either) => {
+  await annotateConcurrently<TokenizedPreference>(annotate, signal, async (add, either) => {
     add(rows.filter(({ row }) => record.responses.has(row)));
     await clock.time('sample', () => sampleMissing(rows, record, { ...options, signal: either }, add));
   });
@@ -73,7 +66,8 @@ async function sampleMissing(
   }
 }
 
-function requestOf(row: TokenizedPreference, { promptOf, count, seed, iteration }: AnnotationOptions): SamplingRequest {
+function requestOf(row: TokenizedPreference, options: AnnotationOptions): SamplingRequest {
+  const { promptOf, count, seed, iteration, rule } = options;
   const { messages, text } = promptOf(row);
   return {
     row: row.row,
@@ -82,6 +76,7 @@ function requestOf(row: TokenizedPreference, { promptOf, count, seed, iteration 
     text,
     count,
     seed: seedOf(['sample', seed, iteration, row.row]),
+    ...(rule.readsLogprobs === true && { logprobs: true }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PairRule, SampledResponse, ScoredResponse, TokenizedPreference } from '../../contracts/index.js';
-import { groupOfRow, rewardsOfRow } from '../annotation/row-rewards.js';
+import { candidatesOf, placeRewards, type ScoringOptions } from '../annotation/row-rewards.js';
 import { buildPairs, type PairOptions } from './build-pairs.js';
 
 const row = (number: number): TokenizedPreference => ({
@@ -28,20 +28,21 @@ const rule: PairRule = {
 };
 
 const promptOf = () => ({ text: 'p', offline: { chosen: 'offline', rejected: 'worse' } });
-const OPTIONS: PairOptions = { rule, truncated: 'keep', promptOf, seed: 1, iteration: 0 };
+const OPTIONS: PairOptions = { rule, promptOf, seed: 1, iteration: 0 };
 
 /** Pairs of rows with these responses and rewards of what is scored of them, the offline response last. */
 function pairsOf(
   given: readonly (readonly [responses: readonly SampledResponse[], rewards: readonly number[]])[],
-  more: Partial<PairOptions> = {},
+  more: Partial<PairOptions & Pick<ScoringOptions, 'truncated'>> = {},
 ) {
   const options = { ...OPTIONS, ...more };
-  const scoring = { ...options, withOffline: options.rule.readsOffline === true };
+  const scoring = { truncated: 'keep' as const, ...options, withOffline: options.rule.readsOffline === true };
   const responses = new Map(given.map(([sampled], number) => [number, sampled]));
   const rewards = new Map(
     given.map(([sampled, own], number) => {
-      expect(groupOfRow(row(number), sampled, scoring).responses).toHaveLength(own.length);
-      return [number, rewardsOfRow(sampled, { rewards: own, unreadableComparisons: number }, scoring)];
+      expect(candidatesOf(row(number), sampled, scoring)).toHaveLength(own.length);
+      const calls = { scored: own.length, scoredOtherwise: 0, spared: 0, unreadableComparisons: number };
+      return [number, { ...placeRewards(sampled, own, scoring), ...calls }];
     }),
   );
   const rows = [...given.map((_, number) => row(number)), row(given.length)];

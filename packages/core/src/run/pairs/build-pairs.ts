@@ -8,7 +8,7 @@ import type {
 } from '../../contracts/index.js';
 import type { OnlinePairText, PairCounts } from '../../journal/index.js';
 import { uniformOf } from '../../numerics/index.js';
-import { hasText, isUsable, offlineTextOf, type RowRewards, type ScoringOptions } from '../annotation/row-rewards.js';
+import { hasText, offlineTextOf, type RowRewards, type ScoringOptions } from '../annotation/row-rewards.js';
 import { openedResponse } from '../opened-prompt.js';
 
 /** Rows with their online pairs, and what became of the responses. */
@@ -32,7 +32,7 @@ export interface AnnotatedResponses {
 }
 
 /** How pairs are made. */
-export interface PairOptions extends Omit<ScoringOptions, 'withOffline'> {
+export interface PairOptions extends Pick<ScoringOptions, 'promptOf'> {
   readonly rule: PairRule;
   readonly seed: number;
   readonly iteration: number;
@@ -74,15 +74,16 @@ function pairOf(
   sampled: readonly SampledResponse[],
   { rewards, offline, unreadableComparisons }: RowRewards,
   counts: ReturnType<typeof noCounts>,
-  { rule, truncated, promptOf, seed, iteration }: PairOptions,
+  { rule, promptOf, seed, iteration }: PairOptions,
 ): PairOutcome {
   counts.responses += sampled.length;
   counts.truncated += sampled.filter(({ finishReason }) => finishReason === 'length').length;
   counts.empty += sampled.filter((response) => !hasText(response)).length;
   counts.unreadableComparisons += unreadableComparisons;
-  const scored = sampled
-    .map((response, index): ScoredResponse => ({ ...response, reward: rewards[index]! }))
-    .filter((response) => isUsable(response, truncated));
+  const scored = sampled.flatMap((response, index): ScoredResponse[] => {
+    const reward = rewards[index];
+    return reward === undefined ? [] : [{ ...response, reward }];
+  });
   const known = offline === undefined ? [] : [offlineResponse(row, offlineTextOf(row, promptOf), offline)];
   counts.unreadable += [...scored, ...known].filter(isUnreadable).length;
   const uniform = uniformOf(['pair', seed, iteration, row.row]);

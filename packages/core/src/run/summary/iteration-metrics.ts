@@ -13,6 +13,10 @@ const METRICS = {
   'responses/count': ['new responses', ({ pairs }) => pairs.responses],
   'responses/scored': ['responses that were scored', ({ annotations }) => annotations.done],
   'responses/saved': ['responses that online DPO would have scored besides', savedCalls],
+  'responses/scored_otherwise': [
+    "rewards that the annotation rule's own scorers gave; left out where there are none",
+    ({ annotations }) => annotations.otherwise,
+  ],
   'responses/truncated': ['new responses cut at the limit', ({ pairs }) => pairs.truncated],
   'responses/empty': ['new responses without text, left out', ({ pairs }) => pairs.empty],
   'responses/unreadable': ['responses whose reward could not be read, left out', ({ pairs }) => pairs.unreadable],

@@ -1,6 +1,7 @@
 import type { MetaLearner, MetaLearnerState } from '../../contracts/index.js';
 import type { ByStage, IterationSummary, KlEstimate } from '../../journal/index.js';
 import { logSigmoid } from '../../numerics/index.js';
+import type { RowRewards } from '../annotation/row-rewards.js';
 import { rowSamples, type SampleInput } from './row-samples.js';
 
 /** Scores at which the meta-learner's curve is drawn. */
@@ -45,7 +46,7 @@ export interface SummaryInput extends SampleInput {
 export function summarize(input: SummaryInput): IterationSummary {
   const { iteration, rows, selected, steps, built, callsPerPrompt, learner, seconds, tokens } = input;
   const annotated = [...input.given.rewards.values()];
-  const readable = annotated.flatMap(({ rewards }) => [...rewards]).filter((value) => !Number.isNaN(value));
+  const readable = annotated.flatMap(({ rewards }) => rewards.filter(isReadable));
   const mean = readable.length === 0 ? undefined : readable.reduce((sum, value) => sum + value, 0) / readable.length;
   return {
     iteration,
@@ -53,8 +54,12 @@ export function summarize(input: SummaryInput): IterationSummary {
     selected,
     steps,
     annotations: {
-      done: annotated.reduce((sum, { scored }) => sum + scored, 0),
+      done: sumOf(annotated, ({ scored }) => scored),
       ofAll: rows.length * callsPerPrompt,
+      ...nonZero({
+        spared: sumOf(annotated, ({ spared }) => spared),
+        otherwise: sumOf(annotated, ({ scoredOtherwise }) => scoredOtherwise),
+      }),
     },
     pairs: built.counts,
     rewards: { chosen: built.chosenReward, rejected: built.rejectedReward, all: mean },
@@ -70,6 +75,17 @@ export function summarize(input: SummaryInput): IterationSummary {
     seconds,
     tokens,
   };
+}
+
+const isReadable = (reward: number | undefined): reward is number => reward !== undefined && !Number.isNaN(reward);
+
+function sumOf(rows: readonly RowRewards[], read: (row: RowRewards) => number): number {
+  return rows.reduce((sum, row) => sum + read(row), 0);
+}
+
+/** The counts that are not zero: what an annotation rule spared, or had scored by others. */
+function nonZero<Counts extends Readonly<Record<string, number>>>(counts: Counts): Partial<Counts> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)) as Partial<Counts>;
 }
 
 function histogramOf(weights: Float32Array | undefined): readonly number[] {

@@ -65,8 +65,8 @@ export function rowSamples({ rows, scores, weights, promptOf, built, given }: Sa
 function responsesOf(row: number, { responses, rewards }: AnnotatedResponses): RowSample['responses'] {
   const { rewards: given } = rewards.get(row)!;
   return responses.get(row)!.map(({ text }, index) => {
-    const reward = given[index]!;
-    return Number.isNaN(reward) ? { text } : { text, reward };
+    const reward = given[index];
+    return reward === undefined || Number.isNaN(reward) ? { text } : { text, reward };
   });
 }
 

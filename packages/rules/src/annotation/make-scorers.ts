@@ -1,0 +1,34 @@
+import type { PartContext, RewardModel } from '@metaapo/core/contracts';
+import { MetaapoError, REWARD_MODEL } from '@metaapo/core/contracts';
+import { z } from 'zod';
+
+/** Options of a reward model that a rule makes: its id, and its own options beside it. */
+export const scorerSchema = z.looseObject({ id: z.string().max(100) });
+
+/** A reward model by id, with its own options beside the id. */
+export type ScorerRecipe = z.output<typeof scorerSchema>;
+
+/**
+ * Makes the reward models that a rule is made of; what was made is disposed when a later one cannot be.
+ * @throws MetaapoError with code `config` where no parts can be made
+ */
+export async function makeScorers(
+  rule: string,
+  recipes: readonly ScorerRecipe[],
+  { makePart }: PartContext,
+): Promise<readonly RewardModel[]> {
+  if (makePart === undefined) {
+    throw new MetaapoError('config', 'it is made of other parts, and none can be made here', {
+      where: `annotation rule ${rule}`,
+      remedy: 'Use composeRun, or the factory of the rule',
+    });
+  }
+  const made: RewardModel[] = [];
+  try {
+    for (const recipe of recipes) made.push(await makePart(REWARD_MODEL, recipe));
+    return made;
+  } catch (error) {
+    for (const scorer of made) await scorer.dispose?.();
+    throw error;
+  }
+}
