@@ -1,4 +1,4 @@
-import type { ChatMessage, Tokenizer } from '@metaapo/core/contracts';
+import { type ChatMessage, messageText, type Tokenizer } from '@metaapo/core/contracts';
 
 /** How a conversation reads, and which characters grow together. */
 export interface MergingTokenizerOptions {
@@ -18,13 +18,15 @@ export const END = 4;
 
 /** Turns between marks; each ends with `<|end|>` and a line feed. */
 export function marked(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
-  const turns = messages.map(({ role, content }) => `<|${role}|>${content}<|end|>\n`);
+  const turns = messages.map((message) => `<|${message.role}|>${messageText(message)}<|end|>\n`);
   return turns.join('') + (addGenerationPrompt ? '<|assistant|>' : '');
 }
 
 /** Turns as a plain script without marks, so that tokens may span them: `user: q\nassistant: a</s>`. */
 export function script(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
-  const turns = messages.map(({ role, content }) => `${role}: ${content}${role === 'assistant' ? '</s>' : ''}\n`);
+  const turns = messages.map(
+    (message) => `${message.role}: ${messageText(message)}${message.role === 'assistant' ? '</s>' : ''}\n`,
+  );
   return turns.join('') + (addGenerationPrompt ? 'assistant:' : '');
 }
 

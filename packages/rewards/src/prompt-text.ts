@@ -1,7 +1,7 @@
-import type { RewardRequest } from '@metaapo/core/contracts';
+import { messageText, type RewardRequest } from '@metaapo/core/contracts';
 
 /** A prompt as plain text; a conversation as its turns, each begun by its role: `user: Hello`. */
 export function promptText(prompt: RewardRequest['prompt']): string {
   if (typeof prompt === 'string') return prompt;
-  return prompt.map(({ role, content }) => `${role}: ${content}`).join('\n\n');
+  return prompt.map((message) => `${message.role}: ${messageText(message)}`).join('\n\n');
 }

@@ -1,10 +1,11 @@
 import type { RunPrompt, TrainingRecipe } from '@metaapo/core';
-import type {
-  ChatMessage,
-  ModelDescription,
-  PreferenceRow,
-  TokenizedPreference,
-  Tokenizer,
+import {
+  type ChatMessage,
+  type ModelDescription,
+  messageText,
+  type PreferenceRow,
+  type TokenizedPreference,
+  type Tokenizer,
 } from '@metaapo/core/contracts';
 import { readPreferences, type SequenceReport, tokenizePreferences } from '@metaapo/data';
 import { dataFiles, type Sources } from './data-files.js';
@@ -86,4 +87,4 @@ function promptOf(row: PreferenceRow, tokenizer: Tokenizer | undefined): RunProm
   };
 }
 
-const contentOf = (messages: readonly ChatMessage[]): string => messages.map(({ content }) => content).join('\n');
+const contentOf = (messages: readonly ChatMessage[]): string => messages.map(messageText).join('\n');

@@ -1,12 +1,38 @@
-/** One turn of a conversation. */
+/** A part of a message's content, such as a text; other kinds are for templates that know them. */
+export interface ContentPart {
+  readonly type: string;
+  readonly text?: string;
+  readonly [key: string]: unknown;
+}
+
+/** One turn of a conversation, with every key that its row has: tool calls, a name, a reasoning and whatever else. */
 export interface ChatMessage {
   readonly role: string;
-  readonly content: string;
+  /** A text, or parts; nothing where a turn only calls tools. */
+  readonly content?: string | readonly ContentPart[] | null | undefined;
+  readonly [key: string]: unknown;
+}
+
+/** What a message says, as people and judges read it: its text, then its tool calls as JSON, a line each. */
+export function messageText({ content, tool_calls: calls }: ChatMessage): string {
+  const text = typeof content === 'string' ? content : (content ?? []).map((part) => part.text ?? '').join('');
+  const called = Array.isArray(calls) ? calls.map((call) => JSON.stringify(call)) : [];
+  return [...(text === '' && called.length > 0 ? [] : [text]), ...called].join('\n');
+}
+
+/** What a chat template gets beside the messages. */
+export interface ChatOptions {
+  /** True to open an answer at the end. Default false. */
+  readonly addGenerationPrompt?: boolean | undefined;
+  /** Tools that may be called, as JSON schemas. */
+  readonly tools?: readonly unknown[] | undefined;
+  /** Further variables of the template, over those that the tokenizer was loaded with. */
+  readonly templateArguments?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Text to token ids and back, and conversations to text, exactly as the model's own files say. */
 export interface Tokenizer {
-  /** Key of the tokenizer and its template: equal keys mean equal ids. */
+  /** Key of the tokenizer, its template and the template's arguments and date: equal keys mean equal ids. */
   readonly fingerprint: string;
   /** Number of ids, special and added ones included. */
   readonly vocabularySize: number;
@@ -25,5 +51,5 @@ export interface Tokenizer {
    * A conversation rendered by the chat template.
    * @throws MetaapoError with code `data` when the template refuses the messages, `config` when there is no template.
    */
-  renderChat(messages: readonly ChatMessage[], options?: { readonly addGenerationPrompt?: boolean }): string;
+  renderChat(messages: readonly ChatMessage[], options?: ChatOptions): string;
 }

@@ -1,4 +1,4 @@
-import type { ChatMessage } from '@metaapo/core/contracts';
+import { type ChatMessage, messageText } from '@metaapo/core/contracts';
 import { type DataRow, rowError } from './data-row.js';
 import { emptyError } from './row-errors.js';
 import { messagesIn, promptTextIn } from './row-values.js';
@@ -62,7 +62,7 @@ function sharedMessages(first: readonly ChatMessage[], second: readonly ChatMess
 
 function checkAnswer(row: DataRow, column: string, answer: readonly ChatMessage[]): void {
   const last = answer.at(-1);
-  if (last === undefined || last.content.trim() === '') throw emptyError(row, column);
+  if (last === undefined || messageText(last).trim() === '') throw emptyError(row, column);
   if (last.role === 'assistant') return;
   throw rowError(row, `\`${column}\` does not end with an answer`, {
     expected: 'a last message with the role assistant',

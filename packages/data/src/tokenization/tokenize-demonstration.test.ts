@@ -2,6 +2,7 @@ import {
   type ChatMessage,
   type DemonstrationRow,
   MetaapoError,
+  messageText,
   type TokenizedDemonstration,
   type Tokenizer,
 } from '@metaapo/core/contracts';
@@ -59,9 +60,9 @@ describe('a conversation', () => {
     const forgetful = mergingTokenizer({
       template: (messages, more) =>
         messages
-          .map(({ role, content }, index) => {
-            const isPast = index < messages.length - 1 || more;
-            return `<|${role}|>${isPast ? content.replace(/t:\w+ /, '') : content}<|end|>`;
+          .map((message, index) => {
+            const [isPast, content] = [index < messages.length - 1 || more, messageText(message)];
+            return `<|${message.role}|>${isPast ? content.replace(/t:\w+ /, '') : content}<|end|>`;
           })
           .join('') + (more ? '<|assistant|>' : ''),
     });

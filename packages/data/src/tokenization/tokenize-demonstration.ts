@@ -1,4 +1,10 @@
-import type { ChatMessage, DemonstrationRow, TokenizedDemonstration, Tokenizer } from '@metaapo/core/contracts';
+import {
+  type ChatMessage,
+  type DemonstrationRow,
+  messageText,
+  type TokenizedDemonstration,
+  type Tokenizer,
+} from '@metaapo/core/contracts';
 import { rowError } from '../rows/data-row.js';
 import type { Answered } from '../rows/parse-answers.js';
 import { encodeAnswers } from './encode-answers.js';
@@ -67,14 +73,14 @@ function answersOf(row: DemonstrationRow, which: 'all' | 'last'): readonly Answe
   });
 }
 
-function checkResponse(row: DemonstrationRow, { content }: ChatMessage, index: number): void {
+function checkResponse(row: DemonstrationRow, message: ChatMessage, index: number): void {
   if (index === 0) {
     throw rowError(row, 'the conversation begins with a response', {
       expected: 'a message of the user or the system before the first one of the assistant',
       remedy: 'Add what it answers, or train the last response alone with turns: last',
     });
   }
-  if (content.trim() !== '') return;
+  if (messageText(message).trim() !== '') return;
   throw rowError(row, `message ${index} (counted from 0) is an empty response`, {
     expected: 'at least one character other than white space',
     remedy: 'Leave the row out, or train the last response alone with turns: last',

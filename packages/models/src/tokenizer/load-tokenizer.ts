@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { Template } from '@huggingface/jinja';
-import { type ChatMessage, MetaapoError, type Tokenizer } from '@metaapo/core/contracts';
+import { MetaapoError, type Tokenizer } from '@metaapo/core/contracts';
+import { chatRenderer } from './chat-renderer.js';
 import { tokenDecoder } from './decode-tokens.js';
 import { type EncodingEngine, openEngine } from './encoding-engine.js';
-import { type AddedToken, addedTokens, type NamedTokens, namedTokens } from './special-tokens.js';
+import { type AddedToken, addedTokens, namedTokens } from './special-tokens.js';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js';
 
 /** A tokenizer with what computes it. */
@@ -19,6 +19,10 @@ export interface LoadedTokenizer extends Tokenizer {
 export interface TokenizerOptions {
   /** Takes that engine and no other; default: the native one where it is installed. */
   readonly engine?: EncodingEngine['name'] | undefined;
+  /** Variables that every rendering of the chat template gets, such as `enable_thinking: false`. */
+  readonly templateArguments?: Readonly<Record<string, unknown>> | undefined;
+  /** The time that `strftime_now` writes in every rendering; default: that of loading. */
+  readonly templateDate?: Date | undefined;
 }
 
 /**
@@ -35,22 +39,22 @@ export async function loadTokenizer(directory: string, options: TokenizerOptions
   const special = namedTokens(config);
   const ids = new Map([...vocabulary, ...added.map(({ content, id }) => [content, id] as const)]);
   const idOf = (token: string | undefined): number | undefined => (token === undefined ? undefined : ids.get(token));
-  const render = createRenderer(files, special);
+  const chat = chatRenderer(files, special, options);
   return {
     fingerprint: createHash('sha256')
-      .update(JSON.stringify([files.text, files.chatTemplate, special, added]))
+      .update(JSON.stringify([files.text, special, added, chat.key]))
       .digest('hex'),
     vocabularySize: sizeOf(ids.values()),
     plainVocabularySize: sizeOf(vocabulary.values(), new Set(added.map(({ id }) => id))),
     bosTokenId: idOf(special.bos_token),
     eosTokenId: idOf(special.eos_token),
     padTokenId: idOf(special.pad_token),
-    hasChatTemplate: files.chatTemplate !== undefined,
+    hasChatTemplate: files.chatTemplates.default !== undefined,
     engine: engine.name,
     encode: (text, { addSpecialTokens = false } = {}) => engine.encode(text, addSpecialTokens),
     encodeBatch: (texts, { addSpecialTokens = false } = {}) => engine.encodeBatch(texts, addSpecialTokens),
     decode: createDecoder(files, vocabulary, added),
-    renderChat: (messages, { addGenerationPrompt = false } = {}) => render(messages, addGenerationPrompt),
+    renderChat: chat.render,
   };
 }
 
@@ -88,39 +92,5 @@ function createDecoder(
   return (ids, { keepSpecialTokens = false } = {}) => {
     const named = Array.from(ids, (id) => tokens[id]).filter((token) => token !== undefined);
     return named.length === 0 ? '' : decode(keepSpecialTokens ? named : named.filter((token) => !special.has(token)));
-  };
-}
-
-type Render = (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => string;
-function createRenderer({ chatTemplate, directory }: TokenizerFiles, special: NamedTokens): Render {
-  if (chatTemplate === undefined) {
-    return () => {
-      throw new MetaapoError('config', 'the tokenizer has no chat template', {
-        where: directory,
-        remedy: 'Use rows of plain text, or add chat_template.jinja to the directory',
-      });
-    };
-  }
-  let template: Template;
-  try {
-    template = new Template(chatTemplate);
-  } catch (cause) {
-    throw new MetaapoError('checkpoint', 'the chat template cannot be read', {
-      where: directory,
-      got: (cause as Error).message,
-      cause,
-    });
-  }
-  return (messages, addGenerationPrompt) => {
-    try {
-      return template.render({ ...special, messages, add_generation_prompt: addGenerationPrompt });
-    } catch (cause) {
-      throw new MetaapoError('data', `the chat template refuses the messages: ${(cause as Error).message}`, {
-        where: directory,
-        got: `roles ${messages.map(({ role }) => role).join(', ')}`,
-        cause,
-        remedy: 'Bring the conversation into the form that the template expects',
-      });
-    }
   };
 }

@@ -9,8 +9,8 @@ export interface TokenizerFiles {
   readonly tokenizer: Readonly<Record<string, unknown>>;
   /** tokenizer_config.json, with special_tokens_map.json over it where Python reads that, parsed; empty where there is none. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** The chat template, where there is one. */
-  readonly chatTemplate: string | undefined;
+  /** The chat templates by name, where there are any: `default`, and perhaps others such as `tool_use`. */
+  readonly chatTemplates: Readonly<Record<string, string>>;
   /** The bytes of tokenizer.json, for the fingerprint. */
   readonly text: string;
 }
@@ -62,7 +62,7 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
     });
   }
   const config = await readConfig(directory);
-  return { directory, tokenizer, config, text, chatTemplate: await readChatTemplate(directory, config) };
+  return { directory, tokenizer, config, text, chatTemplates: await readChatTemplates(directory, config) };
 }
 
 /** Settings that list their added tokens stand alone; over older ones lies special_tokens_map.json. */
@@ -73,13 +73,19 @@ async function readConfig(directory: string): Promise<TokenizerFiles['config']> 
 }
 
 /** The file's own precedence: chat_template.jinja, chat_template.json, then tokenizer_config.json. */
-async function readChatTemplate(directory: string, config: TokenizerFiles['config']): Promise<string | undefined> {
+async function readChatTemplates(
+  directory: string,
+  config: TokenizerFiles['config'],
+): Promise<TokenizerFiles['chatTemplates']> {
   const file = await readIfPresent(join(directory, 'chat_template.jinja'));
-  if (file !== undefined) return file;
+  if (file !== undefined) return { default: file };
   const stated = (await readJsonObject(join(directory, 'chat_template.json'))).chat_template ?? config.chat_template;
-  if (!Array.isArray(stated)) return typeof stated === 'string' ? stated : undefined;
-  const named = stated as readonly { readonly name: string; readonly template: string }[];
-  return named.find(({ name }) => name === 'default')?.template;
+  if (typeof stated === 'string') return { default: stated };
+  const named = (Array.isArray(stated) ? stated : []) as readonly {
+    readonly name: string;
+    readonly template: string;
+  }[];
+  return Object.fromEntries(named.map(({ name, template }) => [name, template]));
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { TokenizedPreference } from '../../contracts/index.js';
+import { messageText, type TokenizedPreference } from '../../contracts/index.js';
 import type { RowFate, RowSample } from '../../journal/index.js';
 import type { AnnotatedResponses, BuiltPairs } from '../pairs/build-pairs.js';
 import type { RunPrompt } from '../run-options.js';
@@ -52,7 +52,7 @@ export function rowSamples({ rows, scores, weights, promptOf, built, given }: Sa
         row,
         fate,
         prompt: text,
-        messages,
+        messages: messages?.map((message) => ({ role: message.role, content: messageText(message) })),
         offline,
         score: scores?.[index],
         weight: weights?.[index],

@@ -1,0 +1,92 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { loadTokenizer } from './load-tokenizer.js';
+
+const FIXTURES = new URL('../../../../fixtures/tokenizers/', import.meta.url).pathname;
+const directories: string[] = [];
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
+});
+
+function withTemplate(template: string | { name: string; template: string }[]): string {
+  const directory = mkdtempSync(join(tmpdir(), 'template-'));
+  directories.push(directory);
+  cpSync(`${FIXTURES}gpt2/tokenizer.json`, join(directory, 'tokenizer.json'));
+  const config = { eos_token: '</s>', image_token: '<s>', chat_template: template };
+  writeFileSync(join(directory, 'tokenizer_config.json'), JSON.stringify(config));
+  return directory;
+}
+
+const ask = { role: 'user', content: 'Hi' };
+
+it('gives templates the named tokens, and nothing where there is none', async () => {
+  const tokenizer = await loadTokenizer(withTemplate('{{ eos_token }}{{ bos_token is defined }}{{ tools is none }}'));
+  expect(tokenizer.renderChat([ask])).toBe('</s>FalseTrue');
+});
+
+it('gives templates whole messages, without keys that hold nothing, and a reasoning under each of its names', async () => {
+  const tokenizer = await loadTokenizer(withTemplate('{{ messages[0] | tojson }}'));
+  const message = { role: 'assistant', content: null, name: 'x', tool_calls: [{ id: 1 }], thinking: 'so' };
+  expect(JSON.parse(tokenizer.renderChat([message]))).toEqual({
+    role: 'assistant',
+    name: 'x',
+    tool_calls: [{ id: 1 }],
+    thinking: 'so',
+    reasoning_content: 'so',
+  });
+});
+
+it('takes the template for tools where tools are given', async () => {
+  const named = [
+    { name: 'default', template: 'plain' },
+    { name: 'tool_use', template: '{{ tools | length }} tools' },
+  ];
+  const tokenizer = await loadTokenizer(withTemplate(named));
+  expect([tokenizer.renderChat([ask]), tokenizer.renderChat([ask], { tools: [{}] })]).toEqual(['plain', '1 tools']);
+});
+
+it('hands arguments over, those of a call over those of loading, and counts them in the fingerprint', async () => {
+  const directory = withTemplate('{{ enable_thinking | default("unset") }}');
+  const tokenizer = await loadTokenizer(directory, { templateArguments: { enable_thinking: false } });
+  expect(tokenizer.renderChat([ask])).toBe('False');
+  expect(tokenizer.renderChat([ask], { templateArguments: { enable_thinking: 'low' } })).toBe('low');
+  expect((await loadTokenizer(directory)).fingerprint).not.toBe(tokenizer.fingerprint);
+});
+
+it('writes one date, and counts it in the fingerprint where the template asks for it', async () => {
+  const [dated, plain] = [withTemplate('{{ strftime_now("%A, %d %b %Y") }}'), withTemplate('x')];
+  const [day, next] = [new Date('2024-05-06T07:00:00'), new Date('2024-05-07T07:00:00')];
+  const tokenizer = await loadTokenizer(dated, { templateDate: day });
+  expect(tokenizer.renderChat([ask])).toBe('Monday, 06 May 2024');
+  const key = async (directory: string, templateDate: Date) =>
+    (await loadTokenizer(directory, { templateDate })).fingerprint;
+  expect(await key(dated, next)).not.toBe(tokenizer.fingerprint);
+  expect(await key(dated, day)).toBe(tokenizer.fingerprint);
+  expect(await key(plain, next)).toBe(await key(plain, day));
+});
+
+it('refuses templates when they are loaded, in words that do not blame the data', async () => {
+  await expect(loadTokenizer(withTemplate('{{ messages | pprint }}'))).rejects.toThrow(
+    /cannot be rendered exactly.*the filter pprint/,
+  );
+  await expect(loadTokenizer(withTemplate('{% if %}'))).rejects.toThrow(/cannot be read/);
+});
+
+it('blames the messages where the template refuses them', async () => {
+  const tokenizer = await loadTokenizer(withTemplate('{{ raise_exception("roles must alternate") }}'));
+  expect(() => tokenizer.renderChat([ask])).toThrow(/refuses the messages: roles must alternate.*roles user/);
+});
+
+it('refuses a template that does not end', async () => {
+  const endless =
+    '{% macro f() %}{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}{% endmacro %}{{ f() }}';
+  const tokenizer = await loadTokenizer(withTemplate(endless));
+  expect(() => tokenizer.renderChat([ask])).toThrow(/more than \d+ steps/);
+});
+
+it('refuses a template that calls itself without an end', async () => {
+  const tokenizer = await loadTokenizer(withTemplate('{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'));
+  expect(() => tokenizer.renderChat([ask])).toThrow(/calls itself too deeply/);
+});

@@ -1,0 +1,108 @@
+import { type ChatMessage, type ChatOptions, MetaapoError, type Tokenizer } from '@metaapo/core/contracts';
+import type { TokenizerOptions } from './load-tokenizer.js';
+import type { NamedTokens } from './special-tokens.js';
+import { type ChatTemplate, compileChatTemplate } from './template/chat-template.js';
+import { TemplateRefusal, TemplateUnsupported } from './template/template-errors.js';
+import type { TokenizerFiles } from './tokenizer-files.js';
+
+/** What renders conversations. */
+export interface ChatRenderer {
+  /** What a text follows from beside its messages: templates, arguments, and the date where a template asks for it. */
+  readonly key: readonly unknown[];
+  readonly render: Tokenizer['renderChat'];
+}
+
+/**
+ * The chat templates of a tokenizer. Messages reach them as transformers hands them over: keys without a value are left
+ * out, and a reasoning is found under each of its names.
+ * @throws MetaapoError with code `checkpoint` for a template that cannot be read, or not be rendered exactly
+ */
+export function chatRenderer(
+  { chatTemplates, directory }: TokenizerFiles,
+  special: NamedTokens,
+  { templateArguments = {}, templateDate = new Date() }: TokenizerOptions,
+): ChatRenderer {
+  const compiled = new Map(
+    Object.entries(chatTemplates).map(([name, text]) => [name, compiledTemplate(text, templateDate, directory)]),
+  );
+  const isDated = Object.values(chatTemplates).some((text) => text.includes('strftime_now'));
+  return {
+    key: [chatTemplates, templateArguments, ...(isDated ? [templateDate.toISOString()] : [])],
+    render: (messages, options = {}) => {
+      const template = (options.tools && compiled.get('tool_use')) ?? compiled.get('default');
+      if (template === undefined) throw noTemplate(directory);
+      const given = { ...special, ...templateArguments, ...options.templateArguments };
+      return rendered(template, messages, options, given, directory);
+    },
+  };
+}
+
+function compiledTemplate(text: string, date: Date, directory: string): ChatTemplate {
+  try {
+    return compileChatTemplate(text, () => date);
+  } catch (cause) {
+    const isUnsupported = cause instanceof TemplateUnsupported;
+    const summary = isUnsupported ? 'the chat template cannot be rendered exactly' : 'the chat template cannot be read';
+    throw new MetaapoError('checkpoint', summary, {
+      where: directory,
+      got: (cause as Error).message,
+      cause,
+      remedy: isUnsupported
+        ? 'Write that part of chat_template.jinja in another way, or give the data as text or token ids'
+        : 'Correct chat_template.jinja, or download it again',
+    });
+  }
+}
+
+function noTemplate(directory: string): MetaapoError {
+  return new MetaapoError('config', 'the tokenizer has no chat template', {
+    where: directory,
+    remedy: 'Use rows of plain text, or add chat_template.jinja to the directory',
+  });
+}
+
+function rendered(
+  template: ChatTemplate,
+  messages: readonly ChatMessage[],
+  { addGenerationPrompt = false, tools = undefined }: ChatOptions,
+  given: Readonly<Record<string, unknown>>,
+  directory: string,
+): string {
+  try {
+    return template.render({
+      documents: null,
+      ...given,
+      messages: messages.map(asTemplatesSee),
+      tools: tools ?? null,
+      add_generation_prompt: addGenerationPrompt,
+    });
+  } catch (cause) {
+    if (cause instanceof TemplateRefusal) throw refused(cause, messages, directory);
+    if (!(cause instanceof TemplateUnsupported)) throw cause;
+    throw new MetaapoError('checkpoint', 'the chat template cannot be rendered exactly', {
+      where: directory,
+      got: cause.message,
+      cause,
+      remedy: 'Write that part of chat_template.jinja in another way, or give the data as text or token ids',
+    });
+  }
+}
+
+function refused(cause: TemplateRefusal, messages: readonly ChatMessage[], directory: string): MetaapoError {
+  return new MetaapoError('data', `the chat template refuses the messages: ${cause.message}`, {
+    where: directory,
+    got: `roles ${messages.map(({ role }) => role).join(', ')}`,
+    cause,
+    remedy: 'Bring the conversation into the form that the template expects',
+  });
+}
+
+const REASONING = ['reasoning_content', 'thinking', 'reasoning'];
+
+function asTemplatesSee(message: ChatMessage): Readonly<Record<string, unknown>> {
+  const stated = Object.fromEntries(
+    Object.entries(message).filter(([, value]) => value !== null && value !== undefined),
+  );
+  const reasoning = REASONING.map((name) => stated[name]).find((value) => value !== undefined);
+  return reasoning === undefined ? stated : { thinking: reasoning, ...stated, reasoning_content: reasoning };
+}
