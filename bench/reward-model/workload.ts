@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { TokenizedPreference } from '@metaapo/core/contracts';
 import { readPreferences, tokenizePreferences } from '@metaapo/data';
-import { loadLanguageModel, loadTokenizer } from '@metaapo/models';
+import { loadScorer, loadTokenizer } from '@metaapo/models';
 
 /** One training, as both sides are asked for it. */
 export interface Workload {
@@ -61,7 +61,7 @@ export function digestOf(rows: readonly TokenizedPreference[]): string {
 
 /** Writes the model with the head that a training of this seed begins with. */
 export async function writeStart({ model, seed }: Workload, directory: string): Promise<void> {
-  const start = await loadLanguageModel(model, { newHead: { seed } });
+  const start = await loadScorer(model, { newHead: { seed } });
   await start.save(directory);
   start.dispose();
 }

@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { uniformOf } from '@metaapo/core/numerics';
 import type { Executor } from '@metaapo/engine';
-import { type Computation, type LanguageModel, type LanguageModelOptions, loadLanguageModel } from '@metaapo/models';
+import {
+  type Computation,
+  type LanguageModel,
+  type LanguageModelOptions,
+  loadLanguageModel,
+  loadScorer,
+  type Scorer,
+} from '@metaapo/models';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it, vi } from 'vitest';
 import { prepareBackend } from '../support/backends.js';
@@ -16,11 +23,11 @@ const groups = [{ prompt: ids(0, 5), responses: [ids(1, 6), ids(2, 4)] }];
 /** Four predicted tokens a chunk, so that a backward of the head has three parts. */
 const options: LanguageModelOptions = { optimizer, logitsBytes: 4 * 4 * 96 };
 
-/** A language model is its computation, whose session a test can break. */
-const sessionOf = (model: LanguageModel): Computation['session'] => (model as unknown as Computation).session;
+/** A model is its computation, whose session a test can break. */
+const sessionOf = (model: LanguageModel | Scorer): Computation['session'] => (model as unknown as Computation).session;
 
 /** Makes the run number `which` of a program fail. */
-function breakRun(model: LanguageModel, broken: string, which: number): { mend(): void } {
+function breakRun(model: LanguageModel | Scorer, broken: string, which: number): { mend(): void } {
   const session = sessionOf(model);
   const run = session.run.bind(session);
   let runs = 0;
@@ -31,7 +38,11 @@ function breakRun(model: LanguageModel, broken: string, which: number): { mend()
   return { mend: () => spy.mockRestore() };
 }
 
-async function pass(model: LanguageModel): Promise<number> {
+async function pass(model: LanguageModel | Scorer): Promise<number> {
+  if ('score' in model) {
+    await model.backward(await model.forward(groups), Float32Array.of(1, -1));
+    return gradientNormOf(model, optimizer);
+  }
   const ticket = await model.forward(groups);
   await model.backward(ticket, { perResponse: Float32Array.of(1, -1) });
   return gradientNormOf(model, optimizer);
@@ -63,7 +74,8 @@ describe('a pass that fails', () => {
   it('leaves no tensor, no kept activation, and a model that computes what it did before', async () => {
     for (const executor of await executors()) {
       for (const [name, failures] of Object.entries(FAILURES)) {
-        const model = await loadLanguageModel(join(models, name), { ...options, executor });
+        const load = name === 'qwen2' ? loadLanguageModel : loadScorer;
+        const model = await load(join(models, name), { ...options, executor });
         const norm = await pass(model);
         const before = tf.memory().numTensors;
         for (const [program, which] of failures) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { PromptGroup } from '@metaapo/core/contracts';
 import { readArrays } from '@metaapo/core/storage';
 import type { BackendId, Executor } from '@metaapo/engine';
-import { type LanguageModel, type LanguageModelOptions, loadLanguageModel } from '@metaapo/models';
+import { type LanguageModel, type LanguageModelOptions, loadLanguageModel, loadScorer } from '@metaapo/models';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../support/backends.js';
@@ -100,10 +100,15 @@ export function describeGoldenModels(backend: BackendId, executor: Executor): vo
         test(`${set.name}: ${name} gives the scores of transformers`, async () => {
           const directory = join(set.models, name);
           const golden = await readArrays(join(directory, 'golden.safetensors'));
-          await withModel(directory, { executor }, async (model) => {
-            const scores = await model.scores(sequencesOf(golden).map(({ ids }) => ids));
-            expect(worst(scores, golden.scores!.values)).toBeLessThan(2e-5);
-          });
+          const before = tf.memory().numTensors;
+          const scorer = await loadScorer(directory, { executor, optimizer });
+          const groups = sequencesOf(golden).map(({ ids }) => ({ prompt: new Int32Array(), responses: [ids] }));
+          expect(worst(await scorer.score(groups), golden.scores!.values)).toBeLessThan(2e-5);
+          const ticket = await scorer.forward(groups);
+          expect(worst(ticket.rewards, golden.scores!.values)).toBeLessThan(2e-5);
+          await scorer.discard(ticket);
+          scorer.dispose();
+          expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
         });
       }
       test(`${set.name}: a PEFT adapter is applied, trained, saved and merged`, async () => {

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RewardRequest } from '@metaapo/core/contracts';
 import { readArrays, writeArrays } from '@metaapo/core/storage';
@@ -7,13 +7,16 @@ import { selectBackend } from '@metaapo/engine';
 import {
   encodeForReward,
   loadLanguageModel,
+  loadScorer,
+  loadTextModel,
+  loadTextScorer,
   loadTokenizer,
   scoreSequences,
   sequenceClassification,
 } from '@metaapo/models';
 import { describeRewardModel } from '@metaapo/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { quickstartModel, temporaryDirectory } from '../support/metaapo.js';
+import { quickstartModel, root, temporaryDirectory } from '../support/metaapo.js';
 
 const directory = temporaryDirectory();
 const model = join(directory, 'reward');
@@ -25,7 +28,7 @@ const conversation: RewardRequest = {
 
 beforeAll(async () => {
   await selectBackend({});
-  const made = await loadLanguageModel(quickstartModel, { newHead: { seed: 1 } });
+  const made = await loadScorer(quickstartModel, { newHead: { seed: 1 } });
   await made.save(model);
   made.dispose();
 });
@@ -72,7 +75,7 @@ describe('a sequence that is scored', () => {
   });
 
   it('has the score that it has alone, whatever begins as it does', async () => {
-    const scorer = await loadLanguageModel(model);
+    const scorer = await loadScorer(model);
     const ids = (from: number, length: number): number[] =>
       Array.from({ length }, (_, index) => 3 + ((from + 5 * index) % 40));
     const [first, second] = [ids(1, 40), ids(2, 25)];
@@ -86,7 +89,8 @@ describe('a sequence that is scored', () => {
     ].map((tokens) => Int32Array.from(tokens));
     const together = await scoreSequences(scorer, sequences, 90);
     for (const [index, sequence] of sequences.entries()) {
-      expect(together[index]).toBeCloseTo((await scorer.scores([sequence]))[0]!, 5);
+      const [alone] = await scorer.score([{ prompt: new Int32Array(), responses: [sequence] }]);
+      expect(together[index]).toBeCloseTo(alone!, 5);
     }
     scorer.dispose();
   });
@@ -123,6 +127,30 @@ describe('the fingerprint', () => {
     for (const options of [...all, { model, maxLength: 100 }]) fingerprints.add(await fingerprintOf(options));
     expect(fingerprints.size).toBe(5);
     expect(await fingerprintOf({ model, batchTokens: 100 })).toBe(await fingerprintOf({ model }));
+  });
+});
+
+describe('a model of the other kind', () => {
+  it('is refused before its weights are read', async () => {
+    const languageModel = join(directory, 'no-weights');
+    cpSync(quickstartModel, languageModel, { recursive: true });
+    rmSync(join(languageModel, 'model.safetensors'));
+    for (const load of [loadScorer, loadTextScorer]) {
+      await expect(load(languageModel)).rejects.toThrow(
+        /has no classification head\. Expected .*; got a language model/,
+      );
+    }
+    const weightless = join(directory, 'no-reward-weights');
+    cpSync(model, weightless, { recursive: true });
+    rmSync(join(weightless, 'model.safetensors'));
+    for (const load of [loadLanguageModel, loadTextModel]) {
+      await expect(load(weightless)).rejects.toThrow(/a reward model cannot be trained as a policy/);
+    }
+  });
+
+  it('is not what an adapter makes of a reward model that is trained', async () => {
+    const options = { adapter: join(root, 'fixtures', 'models', 'qwen2-lora', 'adapter'), newHead: { seed: 1 } };
+    await expect(loadScorer(quickstartModel, options)).rejects.toThrow(/a reward model is trained whole/);
   });
 });
 

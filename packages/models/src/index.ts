@@ -3,7 +3,14 @@ export * from './language-model/index.js';
 export { type FoundModel, findModel, type ModelFilesOptions, modelDirectory } from './local-model/find-model.js';
 export { type LocalModelContext, type LocalModelOptions, localModel } from './local-model/local-model.js';
 export { encodeForReward } from './reward/encode-for-reward.js';
-export { refuseLanguageModel, scoreSequences } from './reward/score-sequences.js';
+export {
+  type LoadedTextScorer,
+  loadScorer,
+  loadTextScorer,
+  type Scorer,
+  type ScorerOptions,
+} from './reward/load-scorer.js';
+export { scoreSequences } from './reward/score-sequences.js';
 export {
   plugin as default,
   type SequenceClassificationOptions,

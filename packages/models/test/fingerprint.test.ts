@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { selectBackend } from '@metaapo/engine';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type LanguageModelOptions, loadLanguageModel } from '../src/index.js';
+import { type LanguageModelOptions, loadLanguageModel, loadScorer, type ScorerOptions } from '../src/index.js';
 
 const fixtures = fileURLToPath(new URL('../../../fixtures/models', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'metaapo-fingerprint-'));
@@ -13,6 +13,12 @@ beforeAll(() => selectBackend({ prefer: 'wasm' }));
 
 async function fingerprintOf(model: string, options: LanguageModelOptions = {}): Promise<string> {
   const loaded = await loadLanguageModel(model, options);
+  loaded.dispose();
+  return loaded.fingerprint;
+}
+
+async function scorerFingerprintOf(model: string, options: ScorerOptions): Promise<string> {
+  const loaded = await loadScorer(model, options);
   loaded.dispose();
   return loaded.fingerprint;
 }
@@ -38,7 +44,7 @@ it('is the same for the same model, whatever does not count', async () => {
 it.each([
   ['rope_theta', () => fingerprintOf(changed(qwen2, 'config.json', { rope_parameters: { rope_theta: 5e5 } })), qwen2],
   ['rms_norm_eps', () => fingerprintOf(changed(qwen2, 'config.json', { rms_norm_eps: 1e-3 })), qwen2],
-  ['a new head', () => fingerprintOf(qwen2, { newHead: { seed: 1 } }), qwen2],
+  ['a new head', () => scorerFingerprintOf(qwen2, { newHead: { seed: 1 } }), qwen2],
   ['an adapter', () => fingerprintOf(base, { adapter }), base],
 ])('changes with %s', async (_, other, original) => {
   expect(await other()).not.toBe(await fingerprintOf(original));

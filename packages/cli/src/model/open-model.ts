@@ -1,4 +1,10 @@
-import { MetaapoError, type ModelSource, type ReadingUse, type TextModel } from '@metaapo/core/contracts';
+import {
+  MetaapoError,
+  type ModelSource,
+  type ReadingUse,
+  type TextModel,
+  type TextScorer,
+} from '@metaapo/core/contracts';
 import { type TrainedRecipe, trainingUse } from '../training/training-use.js';
 
 /**
@@ -24,7 +30,7 @@ export async function withReference<Result>(
  * The model as a reward model: for training where a recipe of one is given.
  * @throws MetaapoError with code `config` when the source has none
  */
-export function openScorer(source: ModelSource, recipe?: TrainedRecipe): Promise<TextModel> {
+export function openScorer(source: ModelSource, recipe?: TrainedRecipe): Promise<TextScorer> {
   if (source.openScorer !== undefined) return source.openScorer(recipe === undefined ? {} : trainingUse(recipe));
   throw new MetaapoError('config', 'it gives no reward models', {
     where: `model ${source.id}`,

@@ -1,4 +1,4 @@
-import type { TextModel } from '@metaapo/core/contracts';
+import type { TextScorer } from '@metaapo/core/contracts';
 import { type ResponseRow, readResponses, resolveDataFiles, tokenizeResponse } from '@metaapo/data';
 import { scoreSequences } from '@metaapo/models';
 import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
@@ -47,7 +47,7 @@ export async function rewardCommand(given: RewardFlags): Promise<void> {
 }
 
 /** The ids at whose last token the model scores: those that `metaapo train-reward` trains it with. */
-function sequenceOf(row: ResponseRow, { tokenizer, vocabularySize }: TextModel): Int32Array {
+function sequenceOf(row: ResponseRow, { tokenizer, vocabularySize }: TextScorer): Int32Array {
   const { prompt, response } = tokenizeResponse(row, tokenizer, vocabularySize);
   return Int32Array.of(...prompt, ...response);
 }
@@ -56,7 +56,7 @@ async function scoreMissing(
   sequences: readonly Int32Array[],
   keys: readonly string[],
   kept: KeptResults<number>,
-  { model }: TextModel,
+  { model }: TextScorer,
   { batchTokens }: RewardFlags,
   signal: AbortSignal,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Composition, type PartRecipe, RUN_FILES } from '@metaapo/core';
-import { MetaapoError, type ModelSource, type TextModel, type Tracker } from '@metaapo/core/contracts';
+import { MetaapoError, type ModelSource, type TextModel, type TextScorer, type Tracker } from '@metaapo/core/contracts';
 import { recoverDirectory } from '@metaapo/core/storage';
 import { say } from '../recipe/compose-parts.js';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
@@ -18,9 +18,10 @@ interface RunRecipe {
 }
 
 /** What a training in a claimed run directory works with. */
-export interface OpenedTraining {
+export interface OpenedTraining<Opened> {
   readonly source: ModelSource;
-  readonly policy: TextModel;
+  /** What is trained. */
+  readonly trained: Opened;
   /** Borrowed: closed at the end, also when the training fails. */
   readonly trackers: readonly Tracker[];
   readonly sources: Sources;
@@ -31,11 +32,11 @@ export interface OpenedTraining {
 type TrainingParts = Composition<{ readonly model: PartRecipe; readonly trackers: readonly PartRecipe[] }>;
 
 /** How a run directory is claimed, and the model opened. */
-export interface OpeningOptions {
+export interface OpeningOptions<Opened> {
   readonly flags: RunFlags;
   /** Paths that are read, see `inputsOf`. */
   readonly inputs: readonly string[];
-  readonly open: (source: ModelSource) => Promise<TextModel>;
+  readonly open: (source: ModelSource) => Promise<Opened>;
 }
 
 /**
@@ -43,26 +44,26 @@ export interface OpeningOptions {
  * written when the training is done.
  * @throws MetaapoError with code `config` when the directory holds another run, and whatever the training throws
  */
-export async function inRunDirectory(
+export async function inRunDirectory<Opened extends TextModel | TextScorer>(
   recipe: RunRecipe,
   composition: TrainingParts,
-  { flags, inputs, open }: OpeningOptions,
-  train: (opened: OpenedTraining) => Promise<void>,
+  { flags, inputs, open }: OpeningOptions<Opened>,
+  train: (opened: OpenedTraining<Opened>) => Promise<void>,
 ): Promise<void> {
   const { resume = false, allowChanges = false } = flags;
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
   if (resume) await requireCheckpoint(recipe.output);
   const unlock = await claimOutput(recipe.output, { resume, inputs });
   const { signal, release } = onInterruption();
-  let policy: TextModel | undefined;
+  let trained: Opened | undefined;
   try {
     const source = await composition.make('model', { signal });
-    policy = await open(source);
+    trained = await open(source);
     const trackers = await composition.make('trackers', { signal });
-    await train({ source, policy, trackers, sources: { revision: recipe.revision, report: say, signal }, signal });
+    await train({ source, trained, trackers, sources: { revision: recipe.revision, report: say, signal }, signal });
     process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
-    policy?.model.dispose();
+    trained?.model.dispose();
     await composition.dispose();
     release();
     await unlock();

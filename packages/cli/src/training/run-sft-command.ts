@@ -24,7 +24,7 @@ export async function runSftCommand(name: string, flags: RunFlags): Promise<void
     await composeParts(recipe),
     { flags, inputs: inputsOf(recipe, name), open },
     async (opened) => {
-      const { source, policy, trackers, sources, signal } = opened;
+      const { source, trained: policy, trackers, sources, signal } = opened;
       const { train, held } = await loadDemonstrations(recipe, policy, sources);
       const plan = planBatches({ rowCount: train.length, ...training });
       await keepRecipe(recipe);

@@ -7,7 +7,7 @@ import {
   reward,
   runTraining,
 } from '@metaapo/core';
-import type { ModelSource, TextModel } from '@metaapo/core/contracts';
+import type { ModelSource, TextModel, TextScorer } from '@metaapo/core/contracts';
 import { openScorer, withReference } from '../model/open-model.js';
 import { composeParts, referenceSource } from '../recipe/compose-parts.js';
 import type { RawRecipe } from '../recipe/read-recipe.js';
@@ -38,12 +38,12 @@ export async function runTrainingCommand(
   checkLossReads(loss, modelGives);
   const metaLearner = await composition.make('metaLearner');
   const { training, output } = recipe;
-  const open = (source: ModelSource): Promise<TextModel> =>
+  const open = (source: ModelSource): Promise<TextModel | TextScorer> =>
     kind === 'reward' ? openScorer(source, recipe) : source.openPolicy(trainingUse(recipe));
   const inputs = inputsOf(recipe, typeof named === 'string' ? named : named.where);
   await inRunDirectory(recipe, composition, { flags, inputs, open }, async (opened) => {
-    const { source, policy, trackers, sources, signal } = opened;
-    const { train, held } = await loadPreferences(recipe, policy, sources);
+    const { source, trained, trackers, sources, signal } = opened;
+    const { train, held } = await loadPreferences(recipe, trained, sources);
     const section = recipe.metaLearner;
     const learner = metaLearner && {
       ...section,
@@ -55,11 +55,12 @@ export async function runTrainingCommand(
       kind === 'reward' ? reward({ loss }) : preference({ loss, metaLearner: learner, unselected: recipe.unselected });
     const rows = objective.trainedRows!(train);
     const reference = await referenceSource(composition, loss);
-    const references = objective.readsReference
-      ? await withReference(recipe.reference && reference, policy, { longestRow: recipe.data.maxLength }, (model) =>
-          referencesOf(model, [rows, held], training.microBatchTokens, signal),
-        )
-      : [];
+    const references =
+      objective.readsReference && isPolicy(trained)
+        ? await withReference(recipe.reference && reference, trained, { longestRow: recipe.data.maxLength }, (model) =>
+            referencesOf(model, [rows, held], training.microBatchTokens, signal),
+          )
+        : [];
     const plan = planBatches({ rowCount: rows.length, ...training });
     await keepRecipe(recipe);
     const summary = await runTraining({
@@ -67,7 +68,7 @@ export async function runTrainingCommand(
       schedule: scheduleOf(training, plan.totalSteps),
       optimizer: optimizerOf(training),
       output,
-      model: policy.model,
+      model: trained.model,
       objective,
       rows,
       reference: references[0],
@@ -85,4 +86,8 @@ export async function runTrainingCommand(
     const trains = kind === 'reward' ? 'scorer' : 'policy';
     await printPeakMemory(await trainingMemory(source, recipe, rows.map(groupOf), trains));
   });
+}
+
+function isPolicy(opened: TextModel | TextScorer): opened is TextModel {
+  return !('score' in opened.model);
 }

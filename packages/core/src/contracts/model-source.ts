@@ -1,4 +1,4 @@
-import type { TextModel } from './text-model.js';
+import type { TextModel, TextScorer } from './text-model.js';
 import type { Tokenizer } from './tokenizer.js';
 import type { OptimizerStep, PromptGroup } from './trainable-model.js';
 
@@ -79,7 +79,7 @@ export interface ModelSource {
    * The model as a reward model, owned: for training where `optimizer` is given, and then with a new head of one label
    * where it has none; absent where it can be none.
    */
-  openScorer?(use: ReadingUse & Partial<TrainingUse>): Promise<TextModel>;
+  openScorer?(use: ReadingUse & Partial<TrainingUse>): Promise<TextScorer>;
   /** Memory that a training needs; absent where the model lies on another machine. */
   estimateMemory?(workload: TrainingWorkload): Promise<MemoryEstimate>;
   /** Operations a second of a large matrix product where the model would be computed; nothing where it cannot be measured. */

@@ -119,12 +119,13 @@ function passesOf({
   readonly objective: Pick<Objective, 'id' | 'trains'>;
 }): TrainingPasses {
   const isScorer = 'score' in model;
-  if (!isScorer) return policyPasses(model, microBatchTokens);
-  if (objective.trains === 'scorer') return scorerPasses(model, microBatchTokens);
+  const isScorerWanted = objective.trains === 'scorer';
+  if (isScorer && isScorerWanted) return scorerPasses(model, microBatchTokens);
+  if (!isScorer && !isScorerWanted) return policyPasses(model, microBatchTokens);
   throw new MetaapoError('config', 'the model is of another kind than the objective trains', {
     where: `objective ${objective.id}`,
-    expected: 'a language model',
-    got: 'a reward model',
+    expected: isScorerWanted ? 'a reward model' : 'a language model',
+    got: isScorer ? 'a reward model' : 'a language model',
   });
 }
 

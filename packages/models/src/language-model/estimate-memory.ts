@@ -16,7 +16,7 @@ import {
   languageModelPrograms,
   type PassConfig,
   type Precision,
-  rewardModelPrograms,
+  scorerPrograms,
 } from '../transformer/index.js';
 import { layoutGroups } from '../transformer/layout.js';
 import { declareParameters } from './declare-parameters.js';
@@ -67,9 +67,9 @@ const ANY_OPTIMIZER = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 
 export function estimateTrainingMemory(input: TrainingMemoryInput): TrainingMemory {
   const { config, lora, precision, checkpoint, cachedTokens } = input;
   const { parameters, adapters } = declareParameters(config, { lora, precision, isTrained: true });
-  const passConfig = { ...config, attentionParts: attentionPartsFor(input.longestRow ?? 4096) };
+  const passConfig = { ...config, attentionParts: attentionPartsFor(input.longestRow) };
   const isReward = config.task === 'sequence-classification';
-  const programs = (isReward ? rewardModelPrograms : languageModelPrograms)({
+  const programs = (isReward ? scorerPrograms : languageModelPrograms)({
     ...{ config: passConfig, parameters, adapters, precision, checkpoint, cachedTokens },
     optimizer: ANY_OPTIMIZER,
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { MetaapoError, type ModelDescription, type TextModel } from '@metaapo/core/contracts';
 import { type LanguageModelConfig, readModelConfig } from '../checkpoint/model-config.js';
 import { type LoadedTokenizer, loadTokenizer, readJsonObject } from '../tokenizer/index.js';
-import { type LanguageModel, type LanguageModelOptions, loadLanguageModel } from './load-language-model.js';
+import { type LanguageModel, type LanguageModelOptions, openLanguageModel } from './load-language-model.js';
 
 /** How to load a model with its tokenizer. */
 export interface TextModelOptions extends Omit<LanguageModelOptions, 'tokenizer'> {
@@ -23,25 +23,44 @@ export interface LoadedTextModel extends TextModel {
  * Loads a model directory together with its tokenizer, where it has one, and checks that they belong together.
  * @throws MetaapoError with code `checkpoint` when the tokenizer has ids that the model has no row for
  */
-export async function loadTextModel(directory: string, options: TextModelOptions = {}): Promise<LoadedTextModel> {
-  const description = await describeTextModel(directory, options.tokenizer);
-  const model = await loadLanguageModel(directory, { ...options, tokenizer: description.tokenizer });
+export async function loadTextModel(
+  directory: string,
+  { tokenizer, ...options }: TextModelOptions = {},
+): Promise<LoadedTextModel> {
+  return openTextModel(await readTextSource(directory, tokenizer), options);
+}
+
+/** {@link loadTextModel} of a directory whose other files have been read. */
+export async function openTextModel(
+  { directory, config, description }: TextSource,
+  options: Omit<LanguageModelOptions, 'tokenizer'>,
+): Promise<LoadedTextModel> {
+  const model = await openLanguageModel(directory, config, { ...options, tokenizer: description.tokenizer });
   return { ...description, model, directory: model.directory };
 }
 
+/** What is known of a directory's model without its weights. */
+export interface TextDescription extends ModelDescription {
+  readonly tokenizer: LoadedTokenizer | undefined;
+}
+
+/** A model directory without its weights. */
+export interface TextSource {
+  readonly directory: string;
+  readonly config: LanguageModelConfig;
+  readonly description: TextDescription;
+}
+
 /**
- * What a model directory says without its weights.
+ * Reads all of a model directory but its weights.
  * @param tokenizerDirectory default the model's, where it has a tokenizer
  * @throws MetaapoError with code `checkpoint` when the tokenizer has ids that the model has no row for
  */
-export async function describeTextModel(
-  directory: string,
-  tokenizerDirectory?: string | undefined,
-): Promise<ModelDescription & { readonly tokenizer: LoadedTokenizer | undefined }> {
+export async function readTextSource(directory: string, tokenizerDirectory?: string | undefined): Promise<TextSource> {
   const source = tokenizerDirectory ?? directory;
+  const config = await readModelConfig(directory);
   const hasTokenizer = tokenizerDirectory !== undefined || existsSync(join(source, 'tokenizer.json'));
   const tokenizer = hasTokenizer ? await loadTokenizer(source) : undefined;
-  const config = await readModelConfig(directory);
   // Added tokens beyond the rows, a pad token mostly, are refused in the texts that have them.
   if (tokenizer !== undefined && tokenizer.plainVocabularySize > config.vocabularySize) {
     throw new MetaapoError('checkpoint', 'the tokenizer has more ids than the model has rows', {
@@ -51,7 +70,7 @@ export async function describeTextModel(
       remedy: 'Give the tokenizer that the model was made with',
     });
   }
-  return {
+  const description = {
     tokenizer,
     eosTokenIds: await eosIds(directory, config, tokenizer),
     vocabularySize: config.vocabularySize,
@@ -60,6 +79,7 @@ export async function describeTextModel(
       .update(JSON.stringify([config.raw, tokenizer?.fingerprint]))
       .digest('hex'),
   };
+  return { directory, config, description };
 }
 
 /** generation_config.json has the last word on what ends a response, then config.json, then the tokenizer. */

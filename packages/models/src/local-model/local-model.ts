@@ -5,7 +5,6 @@ import {
   type MemoryEstimate,
   MetaapoError,
   MODEL,
-  type ModelDescription,
   type ModelSource,
   type PartContext,
   type PartDefinition,
@@ -16,15 +15,17 @@ import {
 } from '@metaapo/core/contracts';
 import { type Backend, chooseExecutor, inspectSystem, selectBackend } from '@metaapo/engine';
 import { z } from 'zod';
-import { readModelConfig } from '../checkpoint/index.js';
-import { withScoreHead } from '../checkpoint/model-config.js';
+import { type LanguageModelConfig, withScoreHead } from '../checkpoint/model-config.js';
+import { estimateTrainingMemory } from '../language-model/estimate-memory.js';
+import { openLanguageModel, requireLanguageHead } from '../language-model/load-language-model.js';
 import {
-  estimateTrainingMemory,
   type LoadedTextModel,
-  loadTextModel,
-  type TextModelOptions,
-} from '../language-model/index.js';
-import { describeTextModel } from '../language-model/load-text-model.js';
+  openTextModel,
+  readTextSource,
+  type TextSource,
+} from '../language-model/load-text-model.js';
+import type { OpeningOptions } from '../language-model/opening-options.js';
+import { openScorer, openTextScorer, requireScoreHead } from '../reward/load-scorer.js';
 import { type FoundModel, findModel, type ModelFilesOptions } from './find-model.js';
 import { profileModel } from './profile-model.js';
 
@@ -84,73 +85,79 @@ export function localModel(options: LocalModelOptions, { report, signal }: Local
     // A new adapter needs a whole model under it, as another adapter does.
     files(settings.path, from, settings.lora === undefined ? settings.adapter : 'a new adapter (lora)');
   const prepare = once(() => prepareBackend(settings, report));
-  const describe = once(async () => describeTextModel((await start({ withoutWeights: true })).directory));
-  const open = async (found: FoundModel, given: TextModelOptions): Promise<LoadedTextModel> => {
-    const { executor, precision, checkpoint } = settings;
+  const source = once(async () => readTextSource((await start({ withoutWeights: true })).directory));
+  /** All that is opened with: weights are fetched last. */
+  const startWith = async (): Promise<Started> => {
+    const text = await source();
+    const { directory, adapter } = await start();
     await prepare();
-    return loadTextModel(found.directory, { executor, precision, checkpoint, adapter: found.adapter, ...given });
+    return { text: { ...text, directory }, adapter: settings.lora === undefined ? adapter : undefined };
   };
+  const { executor, precision, checkpoint } = settings;
+  const ways = { executor, precision, checkpoint };
   const openTrained = async (
     { optimizer, seed, longestRow, cachedTokens }: TrainingUse,
-    more: TextModelOptions = {},
+    more: OpeningOptions = {},
   ): Promise<LoadedTextModel> => {
-    const found = await start();
-    await requireTask(found.directory, 'causal-lm');
-    const begun = settings.lora && { lora: { ...settings.lora, seed }, adapter: undefined };
-    return open(found, { optimizer, longestRow, cachedTokens, ...begun, ...more });
+    const { directory, config } = await source();
+    requireLanguageHead(directory, config);
+    const { text, adapter } = await startWith();
+    const begun = settings.lora && { ...settings.lora, seed };
+    return openTextModel(text, { ...ways, optimizer, longestRow, cachedTokens, adapter, lora: begun, ...more });
   };
   return {
     id: 'local',
     options: settings,
-    describe: describe as () => Promise<ModelDescription>,
-    async openPolicy(use) {
-      await describe();
-      return openTrained(use);
-    },
+    describe: async () => (await source()).description,
+    openPolicy: (use) => openTrained(use),
     async openReference(from, use: ReadingUse) {
-      if (from !== 'start') return open(await files(from), use);
-      await describe();
-      return open(await start(), { ...use, ...(settings.lora && { adapter: undefined }) });
+      if (from === 'start') {
+        const { text, adapter } = await startWith();
+        return openTextModel(text, { ...ways, ...use, adapter });
+      }
+      const { directory, adapter } = await files(from);
+      await prepare();
+      return openTextModel(await readTextSource(directory), { ...ways, ...use, adapter });
     },
     async openScorer({ optimizer, seed, longestRow }) {
-      await describe();
-      const { directory } = await start({ withoutWeights: true });
       const newHead = optimizer && { seed: seed ?? 0 };
-      if (newHead === undefined) await requireTask(directory, 'sequence-classification');
-      return open(await start(), { optimizer, longestRow, newHead });
+      const { directory, config } = await source();
+      if (newHead === undefined) requireScoreHead(directory, config);
+      else if (settings.lora !== undefined) throw trainedWhole();
+      const { text, adapter } = await startWith();
+      return openTextScorer(text, { ...ways, optimizer, longestRow, adapter, newHead });
     },
-    estimateMemory: async (workload) => memoryOf((await start({ withoutWeights: true })).directory, settings, workload),
+    estimateMemory: async (workload) => memoryOf((await source()).config, settings, workload),
     measureSpeed: () => measureSpeed(settings),
-    async exportTo(directory, precision) {
-      await prepare();
-      const { directory: base, adapter } = await start();
-      const { model } = await loadTextModel(base, { adapter, executor: 'eager' });
+    async exportTo(directory, dtype) {
+      const { text, adapter } = await startWith();
+      const open = text.config.task === 'causal-lm' ? openLanguageModel : openScorer;
+      const model = await open(text.directory, text.config, { adapter, executor: 'eager' });
       try {
-        await model.saveMerged(directory, precision);
+        await model.saveMerged(directory, dtype);
       } finally {
         model.dispose();
       }
     },
     async *profile(groups, use) {
       const { id: backend } = await prepare();
-      const opened = async (options: TextModelOptions) => (await openTrained(use, options)).model;
-      yield* profileModel(groups, use, { ...settings, backend, open: opened });
+      const open = async (options: OpeningOptions) => (await openTrained(use, options)).model;
+      yield* profileModel(groups, use, { ...settings, backend, open });
     },
   };
 }
 
-/** @throws MetaapoError with code `checkpoint` when a directory's model is of the other kind. */
-async function requireTask(directory: string, task: 'causal-lm' | 'sequence-classification'): Promise<void> {
-  if ((await readModelConfig(directory)).task === task) return;
-  const isPolicyWanted = task === 'causal-lm';
-  const summary = isPolicyWanted
-    ? 'a reward model cannot be trained as a policy'
-    : 'the model has no classification head';
-  throw new MetaapoError(isPolicyWanted ? 'config' : 'checkpoint', summary, {
-    where: directory,
-    expected: isPolicyWanted ? 'a language model' : 'an architecture that ends with ForSequenceClassification',
-    got: isPolicyWanted ? 'a model with a classification head' : 'a language model',
-    remedy: isPolicyWanted ? 'Train it with `metaapo train-reward`' : 'Give a reward model',
+/** A start whose weights are there. */
+interface Started {
+  readonly text: TextSource;
+  readonly adapter: string | undefined;
+}
+
+function trainedWhole(): MetaapoError {
+  return new MetaapoError('config', 'a reward model is trained whole, without an adapter', {
+    where: 'model local',
+    got: 'lora',
+    remedy: 'Leave lora out',
   });
 }
 
@@ -182,12 +189,11 @@ async function prepareBackend({ backend, executor }: Settings, report: (line: st
 /** The weights alone are asked for: any micro-batch will do. */
 const ANY_GROUP = { prompt: Int32Array.of(0), responses: [Int32Array.of(0)] };
 
-async function memoryOf(
-  directory: string,
+function memoryOf(
+  stored: LanguageModelConfig,
   settings: Settings,
   { groups, longestRow, cachedTokens, trains }: TrainingWorkload,
-): Promise<MemoryEstimate> {
-  const stored = await readModelConfig(directory);
+): MemoryEstimate {
   const config = trains === 'scorer' && stored.task === 'causal-lm' ? withScoreHead(stored) : stored;
   const { parameters, total, ...parts } = estimateTrainingMemory({
     ...{ config, longestRow, cachedTokens },

@@ -7,7 +7,7 @@ import {
   inspectSystem,
   type PrimitiveCost,
 } from '@metaapo/engine';
-import type { TextModelOptions } from '../language-model/index.js';
+import type { OpeningOptions } from '../language-model/opening-options.js';
 import type { Precision } from '../transformer/index.js';
 
 /** What {@link profileModel} works with. */
@@ -16,7 +16,7 @@ export interface ProfileOptions {
   readonly executor: Executor | 'auto';
   readonly precision: Precision;
   /** Opens the model for training. */
-  readonly open: (options: TextModelOptions) => Promise<TrainableModel>;
+  readonly open: (options: OpeningOptions) => Promise<TrainableModel>;
 }
 
 /**

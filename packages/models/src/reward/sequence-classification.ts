@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import type { Plugin, RewardModel, Tokenizer } from '@metaapo/core/contracts';
 import { CONTRACT, definePart, definePlugin, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
 import { z } from 'zod';
-import { type LanguageModel, loadLanguageModel } from '../language-model/load-language-model.js';
 import { modelDirectory } from '../local-model/find-model.js';
 import { localModel, localModelPart } from '../local-model/local-model.js';
 import { loadTokenizer } from '../tokenizer/index.js';
 import { encodeForReward } from './encode-for-reward.js';
-import { refuseLanguageModel, scoreSequences } from './score-sequences.js';
+import { loadScorer, type Scorer } from './load-scorer.js';
+import { scoreSequences } from './score-sequences.js';
 
 const WHERE = 'reward model sequence-classification';
 
@@ -49,9 +49,8 @@ export async function sequenceClassification(
 ): Promise<RewardModel> {
   const settings = parseOptions(WHERE, schema, options);
   const { batchTokens, maxLength, precision, executor } = settings;
-  await refuseLanguageModel(settings.model);
   const tokenizer = await loadTokenizer(settings.model);
-  const model = await loadLanguageModel(settings.model, { precision, executor, longestRow: maxLength });
+  const model = await loadScorer(settings.model, { precision, executor, longestRow: maxLength });
   const { cut, count } = createCutter(maxLength, report);
   return {
     id: 'sequence-classification',
@@ -73,7 +72,7 @@ export async function sequenceClassification(
 
 /** A digest of all that the scores follow from: the weights, the configuration, the template, and what is cut. */
 function fingerprintOf(
-  { fingerprint, config }: LanguageModel,
+  { fingerprint, config }: Scorer,
   tokenizer: Tokenizer,
   { maxLength, precision }: z.output<typeof schema>,
 ): string {

@@ -14,8 +14,8 @@ export interface AttentionForm {
   readonly attentionParts: number;
 }
 
-/** Parts for rows of up to so many tokens: 4 up to 4096, and twice as many for each doubling. */
-export function attentionPartsFor(longestRow: number): number {
+/** Parts for rows of up to so many tokens: 4 up to 4096 (the default), and twice as many for each doubling. */
+export function attentionPartsFor(longestRow = 4096): number {
   return 4 * 2 ** Math.max(0, Math.ceil(Math.log2(longestRow / 4096)));
 }
 

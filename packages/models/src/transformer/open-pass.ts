@@ -1,4 +1,4 @@
-import { type ForwardTicket, MetaapoError } from '@metaapo/core/contracts';
+import { MetaapoError } from '@metaapo/core/contracts';
 import type { Session } from '@metaapo/engine';
 import type { Tensor } from '@tensorflow/tfjs';
 
@@ -8,29 +8,31 @@ export interface PassTensors {
   readonly hidden: Tensor;
 }
 
+/** Names a forward pass. */
+export interface PassTicket {
+  readonly id: number;
+}
+
 /** The one forward pass that may wait for its backward. Whatever fails or is discarded leaves no tensor behind. */
 export interface OpenPass<Pass extends PassTensors> {
   /** Computes a pass with `begin`, and with `finish` what its ticket tells. */
-  forward(
-    begin: () => Promise<Pass>,
-    finish: (pass: Pass) => Promise<Omit<ForwardTicket, 'id'>>,
-  ): Promise<ForwardTicket>;
+  forward<Told>(begin: () => Promise<Pass>, finish: (pass: Pass) => Promise<Told>): Promise<PassTicket & Told>;
   /** Ends the pass of a ticket with its backward. */
-  backward(ticket: ForwardTicket, compute: (pass: Pass) => Promise<void>): Promise<void>;
+  backward(ticket: PassTicket, compute: (pass: Pass) => Promise<void>): Promise<void>;
   /** Ends the pass of a ticket without one. */
-  discard(ticket: ForwardTicket): Promise<void>;
+  discard(ticket: PassTicket): Promise<void>;
   dispose(): void;
 }
 
 /** No pass yet, on a session that has the program `clearKept`. */
 export function createOpenPass<Pass extends PassTensors>(session: Session): OpenPass<Pass> {
-  let open: { readonly id: number; readonly pass: Pass } | undefined;
+  let open: (PassTicket & { readonly pass: Pass }) | undefined;
   let passes = 0;
   const end = (): void => {
     open?.pass.hidden.dispose();
     open = undefined;
   };
-  const claim = ({ id }: ForwardTicket): Pass => {
+  const claim = ({ id }: PassTicket): Pass => {
     if (open?.id === id) return open.pass;
     throw new MetaapoError('internal', 'the forward pass is not open', { where: `ticket ${id}` });
   };
@@ -44,20 +46,21 @@ export function createOpenPass<Pass extends PassTensors>(session: Session): Open
       throw error;
     }
   };
+  const compute = async <Told>(begin: () => Promise<Pass>, finish: (pass: Pass) => Promise<Told>) => {
+    const pass = await begin();
+    const id = ++passes;
+    open = { id, pass };
+    return { id, ...(await finish(pass)) };
+  };
   return {
     async forward(begin, finish) {
       if (open !== undefined) {
         throw new MetaapoError('internal', 'a forward pass is still open', { where: `ticket ${open.id}` });
       }
-      const compute = async (): Promise<ForwardTicket> => {
-        const pass = await begin();
-        open = { id: ++passes, pass };
-        return { id: open.id, ...(await finish(pass)) };
-      };
-      return clearAfter(compute());
+      return clearAfter(compute(begin, finish));
     },
-    async backward(ticket, compute) {
-      await clearAfter(compute(claim(ticket)));
+    async backward(ticket, computeBackward) {
+      await clearAfter(computeBackward(claim(ticket)));
       end();
     },
     async discard(ticket) {

@@ -1,0 +1,23 @@
+import type { CheckpointPolicy, Executor, Profile } from '@metaapo/engine';
+import type { AdamWConstants, Precision } from '../transformer/index.js';
+
+/** How any model of a directory is opened, whatever its head gives. */
+export interface OpeningOptions {
+  /** Element type of matrix products; default `float32`. `bfloat16` needs a backend that has it. */
+  readonly precision?: Precision | undefined;
+  /** What a block keeps for its backward; default `matmul-outputs`. */
+  readonly checkpoint?: CheckpointPolicy | undefined;
+  /** Present when the model will be trained. */
+  readonly optimizer?: AdamWConstants | undefined;
+  /** A PEFT adapter directory to go on from. */
+  readonly adapter?: string | undefined;
+  /**
+   * Tokens of the longest prompt with one response that will come; default 4096. It decides how finely attention is cut,
+   * hence memory, never what can be computed.
+   */
+  readonly longestRow?: number | undefined;
+  /** Default: `compiled` where the current TensorFlow.js backend can, else `eager`. */
+  readonly executor?: Executor | 'auto' | undefined;
+  /** Told what each primitive costs; makes the executor `eager`. */
+  readonly profile?: Profile | undefined;
+}

@@ -1,0 +1,82 @@
+import { MetaapoError, type TrainableScorer } from '@metaapo/core/contracts';
+import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../checkpoint/model-config.js';
+import { readTextSource, type TextDescription, type TextSource } from '../language-model/load-text-model.js';
+import { type ModelStart, type OpenModel, openModel } from '../language-model/open-model.js';
+import type { OpeningOptions } from '../language-model/opening-options.js';
+import { createScoreComputation } from '../transformer/index.js';
+
+/** How to load a reward model. With an `adapter` it can be asked, not trained. */
+export interface ScorerOptions extends OpeningOptions {
+  /**
+   * Makes a reward model of a language model (a reward model stays as it is): a classification head of one label, normal
+   * with a deviation of 1 / sqrt(hidden + 1), in the place of its own.
+   */
+  readonly newHead?: ModelStart['newHead'];
+}
+
+/** A reward model from a Hugging Face directory: the score at the last token of a response. */
+export interface Scorer extends TrainableScorer, OpenModel {}
+
+/** A reward model with its tokenizer. */
+export interface LoadedTextScorer extends TextDescription {
+  readonly model: Scorer;
+  readonly directory: string;
+}
+
+/**
+ * Loads a model with a classification head (and a PEFT adapter) for scoring, or for training when `optimizer` is given.
+ * @throws MetaapoError with code `checkpoint` or `config` for anything that is missing, damaged or not supported
+ */
+export async function loadScorer(directory: string, options: ScorerOptions = {}): Promise<Scorer> {
+  return openScorer(directory, await readModelConfig(directory), options);
+}
+
+/**
+ * Loads a reward model together with its tokenizer, where it has one, and checks that they belong together.
+ * @throws MetaapoError as {@link loadScorer} does; `checkpoint` when the tokenizer has ids that the model has no row for
+ */
+export async function loadTextScorer(directory: string, options: ScorerOptions = {}): Promise<LoadedTextScorer> {
+  return openTextScorer(await readTextSource(directory), options);
+}
+
+/** {@link loadTextScorer} of a directory whose other files have been read. */
+export async function openTextScorer(
+  { directory, config, description }: TextSource,
+  options: ScorerOptions,
+): Promise<LoadedTextScorer> {
+  const model = await openScorer(directory, config, options);
+  return { ...description, model, directory: model.directory };
+}
+
+/** {@link loadScorer} where config.json has been read. */
+export async function openScorer(
+  directory: string,
+  config: LanguageModelConfig,
+  options: ScorerOptions,
+): Promise<Scorer> {
+  const isHeadNew = config.task === 'causal-lm';
+  const { adapter, optimizer, newHead } = options;
+  if (newHead === undefined) requireScoreHead(directory, config);
+  if (adapter !== undefined && (optimizer !== undefined || isHeadNew)) throw trainedAdapter(adapter);
+  const start = isHeadNew ? { directory, config: withScoreHead(config), newHead } : { directory, config };
+  const model = await openModel(start, options, createScoreComputation);
+  return { ...model, save: model.saveMerged };
+}
+
+/** @throws MetaapoError with code `checkpoint` when a directory holds a language model. */
+export function requireScoreHead(directory: string, { task }: LanguageModelConfig): void {
+  if (task === 'sequence-classification') return;
+  throw new MetaapoError('checkpoint', 'the model has no classification head', {
+    where: directory,
+    expected: 'an architecture that ends with ForSequenceClassification',
+    got: 'a language model',
+    remedy: 'Give a reward model',
+  });
+}
+
+function trainedAdapter(adapter: string): MetaapoError {
+  return new MetaapoError('config', 'a reward model is trained whole, without an adapter', {
+    where: adapter,
+    remedy: 'Merge the adapter into its model first, with metaapo export',
+  });
+}
