@@ -120,6 +120,20 @@ describe('the reply', () => {
     });
   }
 
+  it('with null alone ends the run, instead of training it on offline pairs', async () => {
+    const { model } = await served({ answer: ({ query }) => ({ rewards: query.map(() => null) }) });
+    await expect(model.score(requests('a', 'b', 'c', 'd'))).rejects.toThrow(
+      'reward model http: 4 answers in a row hold no reward that can be read. Expected numbers; got {"rewards":[null,',
+    );
+  });
+
+  it('that tells of an overload is asked for again', async () => {
+    const busy = { rewards: null, error: { code: 503, message: 'workers busy' } };
+    const { model, seen } = await served({ answer: (body, count) => (count === 1 ? busy : lengths(body)) });
+    expect([...(await model.score(requests('a')))]).toEqual([1.5]);
+    expect(seen).toHaveLength(2);
+  });
+
   it('that is a refusal does not show the API key, which was sent', async () => {
     const options = { apiKeyVariable: 'REWARD_KEY' };
     const { model, seen, url } = await served({ fault: () => 403 }, options, { env: { REWARD_KEY: 'sk-secret' } });

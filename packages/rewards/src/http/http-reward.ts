@@ -6,6 +6,7 @@ import { allOrNone } from '../all-or-none.js';
 import { connectionOptions } from '../connection-options.js';
 import { fingerprintOf } from '../fingerprint.js';
 import { promptText } from '../prompt-text.js';
+import { createReadableGuard } from '../readable-guard.js';
 import { readRewards } from './reward-reply.js';
 
 const SERVICE = 'reward model http';
@@ -44,18 +45,22 @@ export interface HttpRewardContext {
  * `{ query, prompts, labels }` is answered by `{ rewards }`. A query is a prompt with its response; a label, which
  * OpenRLHF takes from the data set, is the empty text, as there when the data set has none.
  * @throws MetaapoError with code `config` for an option that is not accepted or an API key that is not set; when it
- * scores, with code `network` when the server does not answer, or not with a number or null for each response
+ * scores, with code `network` when the server does not answer, not with a number or null for each response, or with
+ * null alone
  */
 export function httpReward(options: HttpRewardOptions, { tokenizer, env }: HttpRewardContext = {}): RewardModel {
   const settings = parseOptions(SERVICE, schema, options);
   const { url, batchSize, ending = '' } = settings;
   const client = createJsonClient({ ...settings, service: SERVICE, baseUrl: url, env });
   const template = tokenizer?.hasChatTemplate ? tokenizer : undefined;
+  const guard = createReadableGuard(SERVICE, 'numbers', 'See why the server gives null');
   const rewardsOf = async (batch: readonly RewardRequest[], signal: AbortSignal): Promise<readonly number[]> => {
     const prompts = batch.map(({ prompt }) => rendered(prompt, template));
     const query = batch.map(({ response }, at) => `${prompts[at]}${response}${ending}`);
     const reply = await client.post('', { query, prompts, labels: batch.map(() => '') }, signal);
-    return readRewards(reply, batch.length, { where: SERVICE, shown: client.shown });
+    const rewards = readRewards(reply, batch.length, { where: SERVICE, shown: client.shown });
+    for (const reward of rewards) Number.isNaN(reward) ? guard.unread(client.shown(reply)) : guard.read();
+    return rewards;
   };
   return {
     id: 'http',

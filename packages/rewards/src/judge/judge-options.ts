@@ -34,8 +34,18 @@ export const judgeSchema = z
       .int()
       .min(1)
       .max(100)
-      .default(3)
-      .describe('Times that a question is asked until its answer can be read, each with another seed.'),
+      .optional()
+      .describe(
+        'Times that a question is asked until its answer can be read, each with another seed; absent: 3, or 1 at temperature 0, where the same question has the same answer.',
+      ),
+    pattern: z
+      .string()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe(
+        'Regular expression whose first group, where it is found last, is the score or the winner (`A`, `B`, `tie`); absent: `Score: 7` or `Winner: A`, however it is dressed.',
+      ),
     maxNewTokens: z.int().min(1).max(1_000_000).default(1024).describe('Most tokens of an answer.'),
     temperature: z
       .number()
@@ -52,12 +62,17 @@ export const judgeSchema = z
       ),
     ...connectionOptions,
   })
-  .superRefine(({ mode, minScore, maxScore, extraBody }, context) => {
+  .superRefine((settings, context) => {
+    const { mode, minScore, maxScore, extraBody, attempts, pattern } = settings;
     const refuse = (option: string, message: string): void => {
       context.addIssue({ code: 'custom', path: [option], message });
     };
     const own = OWN_ENTRIES.find((entry) => extraBody !== undefined && entry in extraBody);
     if (own !== undefined) refuse('extraBody', `${own} is decided by the judge`);
+    if (attempts !== undefined && attempts > 1 && isGreedy(settings)) {
+      refuse('attempts', 'it needs a temperature above 0: the same question has the same answer');
+    }
+    if (pattern !== undefined && !isPattern(pattern)) refuse('pattern', 'it is no regular expression');
     if (mode === 'pairwise') {
       if (minScore !== undefined) refuse('minScore', 'it is for mode: pointwise alone');
       if (maxScore !== undefined) refuse('maxScore', 'it is for mode: pointwise alone');
@@ -71,6 +86,24 @@ export type JudgeOptions = z.input<typeof judgeSchema>;
 
 /** Checked options with their defaults. */
 export type JudgeSettings = z.output<typeof judgeSchema>;
+
+/** Times that a question is asked at most. */
+export function attemptsOf(settings: JudgeSettings): number {
+  return settings.attempts ?? (isGreedy(settings) ? 1 : 3);
+}
+
+/** Whether the judge takes the likeliest tokens; without a temperature, servers draw. */
+function isGreedy({ temperature, extraBody = {} }: Pick<JudgeSettings, 'temperature' | 'extraBody'>): boolean {
+  return (Object.hasOwn(extraBody, 'temperature') ? extraBody.temperature : temperature) === 0;
+}
+
+function isPattern(pattern: string): boolean {
+  try {
+    return new RegExp(pattern, 'gm').global;
+  } catch {
+    return false;
+  }
+}
 
 /** Lowest and highest score of a pointwise judge. */
 export function scoreRange({ minScore = 1, maxScore = 10 }: Pick<JudgeSettings, 'minScore' | 'maxScore'>): {

@@ -8,8 +8,6 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { addressOfTest, type RewardServerOptions, rewardServer } from '../../test/reward-server.js';
 import { judge, judgePart } from './judge.js';
 import type { JudgeOptions } from './judge-options.js';
-import { readWinner } from './pairwise.js';
-import { readScore } from './pointwise.js';
 
 interface Body {
   readonly messages: readonly { readonly role: string; readonly content: string }[];
@@ -49,26 +47,6 @@ for (const [mode, answer] of [['pointwise', byLength] as const, ['pairwise', lon
 }
 
 describe('a score', () => {
-  const range = { low: 1, high: 10 };
-
-  it('is read from a line of exactly that form, within the range', () => {
-    expect(['Score: 7', 'Score: 7.25', 'Score:10', 'Score: 1'].map((line) => readScore(line, range))).toEqual([
-      7, 7.25, 10, 1,
-    ]);
-    const others = [
-      '7',
-      'Score: 7/10',
-      'Score: 11',
-      'Score: 0.5',
-      'Score: -3',
-      'My Score: 7',
-      'Score: seven',
-      'Score: 1e1',
-    ];
-    for (const line of [...others, '**Score: 7**', 'Score: ', '']) expect(readScore(line, range)).toBeUndefined();
-    expect(readScore('Score: -3', { low: -5, high: 5 })).toBe(-3);
-  });
-
   it('stands in the last line, whatever stands before', async () => {
     const { model, seen } = await judging({ answer: () => saying('Score: 2\nNo, better:\n  Score: 9 \n\n') });
     expect([...(await model.score(requests('a')))]).toEqual([9]);
@@ -81,23 +59,65 @@ describe('a score', () => {
 
   it('is asked for again with another seed until it can be read, then NaN', async () => {
     const answers = [undefined, 'Score: 99', 'Score: 5'];
-    const { model, seen } = await judging({ answer: ({ seed }) => saying(answers[seed]) });
+    const { model, seen } = await judging({ answer: ({ seed }) => saying(answers[seed]) }, { temperature: 0.5 });
     expect([...(await model.score(requests('a')))]).toEqual([5]);
     expect(seen.map(({ body }) => body.seed)).toEqual([0, 1, 2]);
-    const dumb = await judging({ answer: () => ({ choices: [] }) }, { attempts: 2 });
+    const dumb = await judging({ answer: () => saying('?') }, { attempts: 2, temperature: 0.5 });
     expect([...(await dumb.model.score(requests('a')))]).toEqual([Number.NaN]);
     expect(dumb.seen).toHaveLength(2);
+  });
+
+  it('is asked for once at temperature 0, where the answer would be the same', async () => {
+    const dumb = await judging({ answer: () => saying('?') });
+    expect([...(await dumb.model.score(requests('a')))]).toEqual([Number.NaN]);
+    expect(dumb.seen).toHaveLength(1);
+    await expect(judging({ answer: byLength }, { attempts: 2 })).rejects.toThrow(/attempts: it needs a temperature/);
+    const drawn = await judging({ answer: () => saying('?') }, { extraBody: { temperature: null } });
+    await drawn.model.score(requests('a'));
+    expect(drawn.seen).toHaveLength(3);
+  });
+
+  it('may be found by a pattern of one’s own', async () => {
+    const answer = () => saying('<think>points 1</think>Ich gebe 3 Punkte, nein: 8 Punkte.');
+    const { model } = await judging({ answer }, { pattern: '(\\d+) Punkte' });
+    expect([...(await model.score(requests('a')))]).toEqual([8]);
+    const pair = await judging({ answer: () => saying('[[B]]') }, { mode: 'pairwise', pattern: '\\[\\[(\\w+)\\]\\]' });
+    expect([...(await pair.model.score(requests('a', 'b')))]).toEqual([0.5, 0.5]);
+    await expect(judging({ answer }, { pattern: '(' })).rejects.toThrow(/pattern: it is no regular expression/);
+  });
+
+  it('that none of the first answers states ends the run with an example', async () => {
+    const { model, seen } = await judging({ answer: () => saying('I like it. My rating would be high.') });
+    await expect(model.score(requests('a', 'b', 'c', 'd', 'e'))).rejects.toThrow(
+      /^reward model judge: 4 answers in a row hold no reward.*states Score: 7; got "I like it. My rating.*Set pattern/,
+    );
+    expect(seen.length).toBeLessThan(6);
+    const thought = { finish_reason: 'length', message: { content: null, reasoning_content: 'Hm, so' } };
+    const silent = await judging({ answer: () => ({ choices: [thought] }) });
+    const scoring = silent.model.score(requests('a', 'b', 'c', 'd'));
+    await expect(scoring).rejects.toThrow(/"finish_reason":"length".*"reasoning_content":"Hm, so".*raise maxNewTokens/);
+  });
+
+  it('that some answers do not state is NaN for those alone', async () => {
+    const texts = Array.from({ length: 12 }, (_, at) => 'x'.repeat(at + 1));
+    const answer = (body: Body) => (between(question(body), 'answer').length > 1 ? saying('?') : byLength(body));
+    const { model } = await judging({ answer }, { concurrency: 1 });
+    expect([...(await model.score(requests(...texts)))].filter(Number.isNaN)).toHaveLength(11);
+  });
+
+  it('is asked for again where the reply holds no answer, or tells of an error', async () => {
+    const replies: readonly unknown[] = [
+      { choices: [] },
+      { choices: null },
+      { error: { code: 429, message: 'later' } },
+    ];
+    const { model, seen } = await judging({ answer: (body, count) => replies[count - 1] ?? byLength(body) });
+    expect([...(await model.score(requests('abc')))]).toEqual([3]);
+    expect(seen).toHaveLength(4);
   });
 });
 
 describe('pairwise', () => {
-  it('reads the winner from a line of exactly that form', () => {
-    expect(['Winner: A', 'Winner: B', 'Winner: tie'].map(readWinner)).toEqual([1, 0, 0.5]);
-    for (const line of ['A', 'Winner: C', 'winner: A', 'Winner: A.', 'Winner: toString', '']) {
-      expect(readWinner(line)).toBeUndefined();
-    }
-  });
-
   it('compares the responses to one prompt in both orders, and none of different prompts', async () => {
     const { model, seen } = await judging({ answer: longer }, { mode: 'pairwise' });
     const others = [
@@ -125,7 +145,7 @@ describe('pairwise', () => {
       between(question(body), 'answer_a') === 'a' && between(question(body), 'answer_b') === 'bb'
         ? saying('?')
         : longer(body);
-    const { model, seen } = await judging({ answer }, { mode: 'pairwise', attempts: 2 });
+    const { model, seen } = await judging({ answer }, { mode: 'pairwise', attempts: 2, temperature: 0.5 });
     let unreadable = 0;
     const scores = await model.score(requests('a', 'bb', 'ccc'), undefined, () => void unreadable++);
     expect([[...scores], unreadable]).toEqual([[0, 0, 1], 1]);

@@ -7,6 +7,7 @@ import { type JudgeOptions, judgeSchema, scoreRange } from './judge-options.js';
 import { readTemplate } from './judge-template.js';
 import { scorePairwise } from './pairwise.js';
 import { scorePointwise } from './pointwise.js';
+import { patternOf, readScore, readScoreBy, readWinner, readWinnerBy } from './read-verdict.js';
 
 const SERVICE = 'reward model judge';
 
@@ -16,7 +17,8 @@ const SERVICE = 'reward model judge';
  * rewards with the mean share of wins; such a reward says nothing across prompts or calls.
  * @param context where the key is read from and relative paths start; default this process
  * @throws MetaapoError with code `config` for an option that is not accepted, a template that cannot be used, or an API
- * key that is not set; when it scores, with code `network` when no server answers
+ * key that is not set; when it scores, with code `network` when no server answers, or none of the first answers can be
+ * read
  */
 export async function judge(
   options: JudgeOptions,
@@ -27,8 +29,13 @@ export async function judge(
   const connection = { concurrency, timeoutSeconds, retries, apiKeyVariable };
   const client = createJsonClient({ ...connection, service: SERVICE, baseUrl: baseUrls, env });
   const template = await readTemplate(mode, templatePath, baseDirectory);
-  const ask = createAskJudge(client, settings);
+  const ask = createAskJudge(SERVICE, client, settings);
   const range = scoreRange(settings);
+  const pattern = patternOf(settings);
+  const readPoints = (answer: string): number | undefined =>
+    pattern === undefined ? readScore(answer, range) : readScoreBy(pattern, answer, range);
+  const readShare = (answer: string): number | undefined =>
+    pattern === undefined ? readWinner(answer) : readWinnerBy(pattern, answer);
   return {
     id: 'judge',
     options: settings,
@@ -36,8 +43,8 @@ export async function judge(
     isRelative: mode === 'pairwise',
     score: (requests, signal, onUnreadableComparison) =>
       mode === 'pointwise'
-        ? scorePointwise(requests, { ask, template, range }, signal)
-        : scorePairwise(requests, { ask, template, onUnreadableComparison }, signal),
+        ? scorePointwise(requests, { ask, template, range, read: readPoints }, signal)
+        : scorePairwise(requests, { ask, template, read: readShare, onUnreadableComparison }, signal),
   };
 }
 

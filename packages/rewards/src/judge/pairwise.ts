@@ -5,18 +5,13 @@ import type { AskJudge } from './ask-judge.js';
 import { fillTemplate } from './judge-template.js';
 
 const TIE = 0.5;
-const SHARES: Readonly<Record<string, number>> = { A: 1, B: 0, tie: TIE };
-
-/** Share of the first answer by a line such as `Winner: A`: 1, 0, or 0.5 for a tie; `undefined` for anything else. */
-export function readWinner(line: string): number | undefined {
-  const stated = /^Winner:\s*(A|B|tie)$/.exec(line)?.[1];
-  return stated === undefined ? undefined : SHARES[stated];
-}
 
 /** What comparisons are made with. */
 export interface PairwiseContext {
   readonly ask: AskJudge;
   readonly template: string;
+  /** Share of the first text by the winner that an answer states. */
+  readonly read: (answer: string) => number | undefined;
   /** Called for each two texts whose comparison is left out. */
   readonly onUnreadableComparison?: (() => void) | undefined;
 }
@@ -38,7 +33,7 @@ const keyOf = (prompt: string, first: string, second: string): string => JSON.st
  */
 export async function scorePairwise(
   requests: readonly RewardRequest[],
-  { ask, template, onUnreadableComparison }: PairwiseContext,
+  { ask, template, read, onUnreadableComparison }: PairwiseContext,
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
   const keys = requests.map(({ prompt }) => JSON.stringify(prompt));
@@ -50,7 +45,7 @@ export async function scorePairwise(
     ),
   );
   const shares = await allOrNone(signal, (either) =>
-    comparisons.map(async ({ key, question }) => [key, await ask(question, readWinner, either)] as const),
+    comparisons.map(async ({ key, question }) => [key, await ask(question, read, either)] as const),
   );
   const shareOf = new Map(shares);
   const unread = comparisons.filter(({ key }) => shareOf.get(key) === undefined).map(({ pair }) => pair);
