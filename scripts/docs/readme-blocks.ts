@@ -1,9 +1,16 @@
 import { type AnyPart, type Plugin, slotName } from '@metaapo/core/contracts';
+import { familyTable, harmlessTable } from './family-tables.js';
 import { lossTable } from './loss-table.js';
 import { optionTable } from './option-tables.js';
 
-/** What a README asks for: `losses`, or `options of SLOT`, of all its parts or of those whose ids follow. */
+/**
+ * What a README asks for: a table of {@link TABLES}, `losses`, or `options of SLOT`, of all its parts or of those whose ids
+ * follow.
+ */
 const BLOCK = /<!-- written by `pnpm run docs`: (.*?) -->\n.*?<!-- end -->/gs;
+
+/** Tables that are of no part. */
+const TABLES: Readonly<Record<string, () => string>> = { families: familyTable, 'harmless fields': harmlessTable };
 
 /**
  * A package's README with its tables as the code has them.
@@ -12,10 +19,12 @@ const BLOCK = /<!-- written by `pnpm run docs`: (.*?) -->\n.*?<!-- end -->/gs;
 export function withTables(readme: string, { name, parts }: Plugin): string {
   const shown = new Set<AnyPart>();
   const text = readme.replaceAll(BLOCK, (_, subject: string) => {
+    const written = (table: string): string =>
+      `<!-- written by \`pnpm run docs\`: ${subject} -->\n\n${table}\n\n<!-- end -->`;
+    if (TABLES[subject] !== undefined) return written(TABLES[subject]());
     const asked = subject === 'losses' ? lossesOf(parts) : partsOf(parts, subject);
     for (const part of asked) shown.add(part);
-    const table = subject === 'losses' ? lossTable() : optionTable(asked);
-    return `<!-- written by \`pnpm run docs\`: ${subject} -->\n\n${table}\n\n<!-- end -->`;
+    return written(subject === 'losses' ? lossTable() : optionTable(asked));
   });
   const missing = parts.filter((part) => !shown.has(part));
   if (missing.length === 0) return text;

@@ -1,3 +1,6 @@
+export type { Architecture } from './architectures/architecture.js';
+export { HARMLESS_FIELDS } from './architectures/harmless-fields.js';
+export { ARCHITECTURES } from './architectures/index.js';
 export * from './checkpoint/index.js';
 export * from './language-model/index.js';
 export { type FoundModel, findModel, type ModelFilesOptions, modelDirectory } from './local-model/find-model.js';

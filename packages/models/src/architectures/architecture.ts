@@ -25,6 +25,10 @@ export interface Architecture<Shape extends z.ZodRawShape = z.ZodRawShape> {
   readonly id: string;
   /** What the names of its classes in transformers begin with. */
   readonly className: string;
+  /** Which models are of it; for tables. */
+  readonly models: string;
+  /** What is its own beside RMS norms before attention and MLP, SwiGLU and rotary embeddings; for tables. */
+  readonly traits: string;
   /** What transformers takes where config.json does not say. */
   readonly defaults?: {
     readonly num_key_value_heads?: number;

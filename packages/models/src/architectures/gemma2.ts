@@ -11,6 +11,8 @@ const write = sandwichNormBlock({ heads: separateHeads('none'), mlp: gatedMlp('g
 export const gemma2 = defineArchitecture({
   id: 'gemma2',
   className: 'Gemma2',
+  models: 'Gemma 2',
+  traits: 'norms before and after; GELU; windows in every other layer; bounded scores and logits; tied head',
   defaults: { num_key_value_heads: 4, head_dim: 256, rms_norm_eps: 1e-6, tie_word_embeddings: true },
   fields: {
     hidden_activation: oneOf('gelu_pytorch_tanh').default('gelu_pytorch_tanh'),

@@ -26,6 +26,8 @@ const fields = {
 export const gemma3Text = defineArchitecture({
   id: 'gemma3_text',
   className: 'Gemma3',
+  models: 'Gemma 3 270M and 1B, and text models of the same kind',
+  traits: 'norms before and after, and of each head; GELU; windows with a rotary embedding of their own; tied head',
   defaults: { num_key_value_heads: 4, head_dim: 256, rms_norm_eps: 1e-6, tie_word_embeddings: true },
   fields,
   ignored: {

@@ -11,6 +11,8 @@ const write = preNormBlock({ heads: separateHeads('none'), mlp: gatedMlp('silu')
 export const llama = defineArchitecture({
   id: 'llama',
   className: 'Llama',
+  models: 'Llama 1 to 3.3, Tulu 3, SmolLM2, Yi',
+  traits: 'biases where config.json says so; scaling `linear` or `llama3`',
   fields: {
     hidden_act: oneOf('silu').nullish(),
     attention_bias: flag().nullish(),

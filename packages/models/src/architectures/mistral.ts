@@ -11,6 +11,8 @@ const write = preNormBlock({ heads: separateHeads('none'), mlp: gatedMlp('silu')
 export const mistral = defineArchitecture({
   id: 'mistral',
   className: 'Mistral',
+  models: 'Mistral 7B, Nemo, Small',
+  traits: 'windows in all layers or in none',
   defaults: { num_key_value_heads: 8 },
   fields: {
     hidden_act: oneOf('silu').nullish(),

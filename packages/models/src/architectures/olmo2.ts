@@ -11,6 +11,8 @@ const write = postNormBlock({ heads: separateHeads('together'), mlp: gatedMlp('s
 export const olmo2 = defineArchitecture({
   id: 'olmo2',
   className: 'Olmo2',
+  models: 'OLMo 2',
+  traits: 'norms after; all query and all key heads of a token are normalised together',
   defaults: { rms_norm_eps: 1e-5 },
   fields: { hidden_act: oneOf('silu').nullish(), attention_bias: flag().nullish() },
   configure({ attention_bias }, input) {

@@ -12,6 +12,8 @@ const write = preNormBlock({ heads: fusedHeads, mlp: fusedGatedMlp('silu') });
 export const phi3 = defineArchitecture({
   id: 'phi3',
   className: 'Phi3',
+  models: 'Phi-3, Phi-3.5 and Phi-4 (text)',
+  traits: 'fused maps; a part of each head is rotated; LongRoPE for texts up to `original_max_position_embeddings`',
   defaults: { rms_norm_eps: 1e-5 },
   fields: {
     hidden_act: oneOf('silu').nullish(),

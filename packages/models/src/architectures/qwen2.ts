@@ -11,6 +11,8 @@ const write = preNormBlock({ heads: separateHeads('none'), mlp: gatedMlp('silu')
 export const qwen2 = defineArchitecture({
   id: 'qwen2',
   className: 'Qwen2',
+  models: 'Qwen2, Qwen2.5',
+  traits: 'biases of queries, keys and values; windows from a layer on',
   defaults: { num_key_value_heads: 32 },
   fields: { hidden_act: oneOf('silu').nullish(), ...lateWindowFields },
   ignored: {

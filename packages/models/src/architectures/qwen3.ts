@@ -11,6 +11,8 @@ const write = preNormBlock({ heads: separateHeads('each'), mlp: gatedMlp('silu')
 export const qwen3 = defineArchitecture({
   id: 'qwen3',
   className: 'Qwen3',
+  models: 'Qwen3 (dense)',
+  traits: 'each head of queries and keys is normalised',
   defaults: { num_key_value_heads: 32, head_dim: 128 },
   fields: { hidden_act: oneOf('silu').nullish(), attention_bias: flag().nullish(), ...lateWindowFields },
   configure({ attention_bias, ...windows }, input) {
