@@ -111,8 +111,8 @@ function settled<Value>(call: () => Value): Value | undefined {
 /** Options by a schema, some of them replaced by anything, and some keys that it does not know. */
 function optionsOf(part: AnyPart): fc.Arbitrary<unknown> {
   const known = Object.entries(schemaOf(part).properties ?? {}).map(([key, option]) => [key, ofKind(option)] as const);
-  const required = describeOptions(part.options).filter(({ isRequired }) => isRequired);
-  const record = fc.record(Object.fromEntries(known), { requiredKeys: required.map((option) => option.name) });
+  const requiredKeys = (schemaOf(part).required as string[] | undefined) ?? [];
+  const record = fc.record(Object.fromEntries(known), { requiredKeys });
   const withOthers = fc.tuple(record, fc.dictionary(fc.string(), anything(), { maxKeys: 2 }));
   return fc.oneof(
     { arbitrary: record, weight: 8 },

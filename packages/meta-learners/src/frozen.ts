@@ -1,9 +1,8 @@
 import type { MetaLearner } from '@metaapo/core/contracts';
 import { definePart, META_LEARNER, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
-import { columnCount } from './feature-columns.js';
 import { checkBuffer, metaObjective } from './meta-objective.js';
-import { networkOptions, networkWeights } from './mlp.js';
+import { layersOf, networkOptions, networkWeights } from './mlp.js';
 import { initialParameters, parameterArrays } from './mlp-state.js';
 
 const schema = z.strictObject(networkOptions('reference'));
@@ -20,13 +19,13 @@ export type FrozenOptions = z.input<typeof schema>;
  */
 export function frozen(options: FrozenOptions = {}): MetaLearner {
   const settings = parseOptions('meta-learner frozen', schema, options);
-  const sizes = { hidden: settings.hidden, columns: columnCount(settings.features) };
-  const weights = networkWeights('frozen', sizes, settings.features);
+  const layers = layersOf(settings);
+  const weights = networkWeights('frozen', layers, settings.features);
   const learner: MetaLearner = {
     id: 'frozen',
     options: settings,
     readsEntropy: settings.features.includes('entropy'),
-    initialState: (seed) => parameterArrays(initialParameters(settings.init, sizes, seed), sizes),
+    initialState: (seed) => parameterArrays(initialParameters(settings.init, layers, seed), layers),
     weights,
     update: (state, buffer) => {
       checkBuffer('frozen', buffer);

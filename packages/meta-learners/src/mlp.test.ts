@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { MetaBuffer, MetaLearnerState } from '@metaapo/core/contracts';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { frozen, type MlpOptions, mlp } from './index.js';
-import { mlpGradient, mlpWeights, PARAMETERS } from './mlp-network.js';
+import { mlpGradient, mlpWeights, parameterShapes } from './mlp-network.js';
 import { initialParameters, parameterArrays, readMlpState } from './mlp-state.js';
 
 interface RecordedBuffer {
@@ -18,7 +18,7 @@ interface RecordedBuffer {
 
 interface RecordedCase {
   readonly name: string;
-  readonly options: MlpOptions & { readonly hidden: number };
+  readonly options: MlpOptions & { readonly hidden: number | readonly number[] };
   readonly start: Readonly<Record<string, number[]>>;
   readonly updates: readonly {
     readonly buffer: RecordedBuffer;
@@ -62,17 +62,15 @@ describe('agreement with PyTorch', () => {
     recorded = JSON.parse(await readFile(file, 'utf8'));
   });
 
-  it.each(['defaults', 'clipped', 'other settings', 'all features', 'reference start'])(
+  it.each(['defaults', 'clipped', 'other settings', 'all features', 'reference start', 'three hidden layers'])(
     'has the weights, loss and parameters of four updates: %s',
     (name) => {
       const { options, start, updates } = recorded.cases.find((candidate) => candidate.name === name)!;
       const learner = mlp(options);
-      const sizes = { hidden: options.hidden, columns: start.w1!.length / options.hidden };
-      const floats = (key: string): Float32Array => Float32Array.from(start[key]!);
-      let state: MetaLearnerState = parameterArrays(
-        { w1: floats('w1'), b1: floats('b1'), w2: floats('w2'), b2: floats('b2') },
-        sizes,
-      );
+      const floats = Object.fromEntries(Object.entries(start).map(([key, values]) => [key, Float32Array.from(values)]));
+      const hidden = typeof options.hidden === 'number' ? [options.hidden] : options.hidden;
+      const columns = floats.w1!.length / hidden[0]!;
+      let state: MetaLearnerState = parameterArrays(floats, [columns, ...hidden, 1]);
       for (const expected of updates) {
         const rows = bufferOf(expected.buffer);
         expect(farthest(learner.weights(state, rows), expected.weights)).toBeLessThan(1e-5);
@@ -93,24 +91,27 @@ describe('agreement with PyTorch', () => {
 });
 
 describe('gradient', () => {
-  it('agrees with finite differences in every parameter, through w only', () => {
-    const sizes = { hidden: 4, columns: 1 };
-    const parameters = initialParameters('seed', sizes, 3);
-    const gradient = mlpGradient(parameters, buffer.logSigmoidScore, buffer);
-    const lossWith = (name: (typeof PARAMETERS)[number], at: number, value: number): number => {
-      const changed = { ...parameters, [name]: parameters[name].with(at, value) };
-      const weights = mlpWeights(changed, buffer.logSigmoidScore);
-      const terms = Array.from(weights, (w, row) => w * buffer.offlineLoss[row]! + (1 - w) * buffer.onlineLoss[row]!);
-      return terms.reduce((sum, term) => sum + term, 0) / terms.length;
-    };
-    for (const name of PARAMETERS) {
-      parameters[name].forEach((value, at) => {
-        const [high, low] = [Math.fround(value + 0.01), Math.fround(value - 0.01)];
-        const slope = (lossWith(name, at, high) - lossWith(name, at, low)) / (high - low);
-        expect(Math.abs(gradient[name][at]! - slope), `${name} ${at}`).toBeLessThan(3e-5);
-      });
-    }
-  });
+  it.each([[[1, 4, 1]], [[1, 4, 3, 5, 1]]])(
+    'agrees with finite differences in every parameter, through w only: %j',
+    (layers) => {
+      const parameters = initialParameters('seed', layers, 3);
+      const gradient = mlpGradient(parameters, layers, buffer.logSigmoidScore, buffer);
+      const lossWith = (name: string, at: number, value: number): number => {
+        const changed = { ...parameters, [name]: parameters[name]!.with(at, value) };
+        const weights = mlpWeights(changed, layers, buffer.logSigmoidScore);
+        const terms = Array.from(weights, (w, row) => w * buffer.offlineLoss[row]! + (1 - w) * buffer.onlineLoss[row]!);
+        return terms.reduce((sum, term) => sum + term, 0) / terms.length;
+      };
+      expect(Object.keys(parameters)).toHaveLength(2 * (layers.length - 1));
+      for (const [name, values] of Object.entries(parameters)) {
+        values.forEach((value, at) => {
+          const [high, low] = [Math.fround(value + 0.01), Math.fround(value - 0.01)];
+          const slope = (lossWith(name, at, high) - lossWith(name, at, low)) / (high - low);
+          expect(Math.abs(gradient[name]![at]! - slope), `${name} ${at}`).toBeLessThan(3e-5);
+        });
+      }
+    },
+  );
 });
 
 describe('an update', () => {
@@ -139,7 +140,7 @@ describe('an update', () => {
 
   it('is the same from a state of parameters alone as from one with zero moments', () => {
     const full = learner.initialState(4);
-    const bare = Object.fromEntries(PARAMETERS.map((name) => [name, full[name]!]));
+    const bare = Object.fromEntries(Object.keys(parameterShapes([1, 100, 1])).map((name) => [name, full[name]!]));
     expect(learner.weights(bare, buffer)).toEqual(learner.weights(full, buffer));
     expect(learner.update(bare, buffer)).toEqual(learner.update(full, buffer));
   });
@@ -169,6 +170,28 @@ describe('initial state', () => {
     }
     expect(Math.abs(rising - 100)).toBeLessThan(40);
     expect(learner.initialState(0)).not.toEqual(learner.initialState(1));
+  });
+
+  it('of several layers is near 0.5 and without a direction too, and of the reference within (0, 0.5]', () => {
+    const rows = scores(...[-5, -2, 0, 2, 5].map(logSigmoid));
+    const seeded = mlp({ hidden: [32, 16, 8] });
+    for (let seed = 0; seed < 50; seed++) {
+      for (const weight of seeded.weights(seeded.initialState(seed), rows))
+        expect(Math.abs(weight - 0.5)).toBeLessThan(0.02);
+    }
+    const reference = mlp({ hidden: [4, 4], init: 'reference' });
+    // sigmoid(0.4 tanh(0.4 tanh(0.1 x))) at x = -5: tanh(-0.5) = -0.462117, tanh(-0.184847) = -0.182770
+    const [weight] = reference.weights(reference.initialState(0), scores(-5));
+    expect(weight).toBeCloseTo(0.481734, 5);
+    expect(Object.keys(reference.initialState(0)).filter((name) => !name.includes('/'))).toEqual([
+      'w1',
+      'b1',
+      'w2',
+      'b2',
+      'w3',
+      'b3',
+      'step',
+    ]);
   });
 
   it('has units that differ, so that they learn different things', () => {
@@ -275,6 +298,6 @@ describe('frozen', () => {
   it('keeps the counter of the state it was given', () => {
     const learned = mlp().update(mlp().initialState(2), buffer).state;
     const state = frozen().update(learned, buffer).state;
-    expect(readMlpState('frozen', state, { hidden: 100, columns: 1 }).step).toBe(1);
+    expect(readMlpState('frozen', state, [1, 100, 1]).step).toBe(1);
   });
 });

@@ -6,18 +6,16 @@ import { adamwStep, clipFactor } from './adamw.js';
 import type { FeatureName } from './feature-columns.js';
 import { columnCount, FEATURES, featureColumns } from './feature-columns.js';
 import { checkBuffer, checkFeatures, metaObjective } from './meta-objective.js';
-import { mlpGradient, mlpWeights } from './mlp-network.js';
-import type { MlpSizes, MlpState } from './mlp-state.js';
-import { eachParameter, initialParameters, readMlpState, writeMlpState, zerosLike } from './mlp-state.js';
+import { type MlpGradient, type MlpLayers, type MlpParameters, mlpGradient, mlpWeights } from './mlp-network.js';
+import type { MlpState } from './mlp-state.js';
+import { eachParameter, initialParameters, readMlpState, writeMlpState, zeroParameters } from './mlp-state.js';
 
 /** Options of the network alone; `init` is where it starts unless told otherwise. */
 export const networkOptions = (init: 'seed' | 'reference') => ({
   hidden: z
-    .int()
-    .min(1)
-    .max(65_536)
+    .union([z.int().min(1).max(65_536), z.array(z.int().min(1).max(512)).min(1).max(4).readonly()])
     .default(100)
-    .describe('Hidden units H. The paper found that larger networks overfit.'),
+    .describe('Hidden units H of one layer, or of several. The paper found that larger networks overfit.'),
   init: z
     .enum(['seed', 'reference'])
     .default(init)
@@ -72,7 +70,7 @@ export type MlpOptions = z.input<typeof schema>;
 type MlpSettings = Readonly<z.output<typeof schema>>;
 
 /**
- * A two-layer network that is trained by AdamW: the meta-learner of the method.
+ * A network of one hidden layer, or several, that is trained by AdamW: the meta-learner of the method.
  *
  *     w = h(x) = sigmoid(w2 tanh(w1 x + b1) + b2),   x = logsigmoid(s)
  *
@@ -80,8 +78,10 @@ type MlpSettings = Readonly<z.output<typeof schema>>;
  * only. Where the online pair has the lower loss w falls, where the offline pair has it w rises. Arithmetic is float64,
  * every stored value float32.
  *
- * State: `w1 [H, F]`, `b1 [H]`, `w2 [1, H]`, `b2 [1]`, the moments `moment1/w1` and so on, and the counter `step [1]`;
- * the four parameters alone are a state too, with moments and counter 0.
+ * Several hidden layers follow one another, each with its tanh.
+ *
+ * State: `w1 [H, F]`, `b1 [H]`, `w2 [1, H]`, `b2 [1]` and so on by layers, the moments `moment1/w1` and so on, and the counter `step [1]`;
+ * the parameters alone are a state too, with moments and counter 0.
  *
  * MetaAPO, arXiv 2509.23371, equation 7.
  * Differs from the reference code: float32 and not bfloat16, seeded random start unless `init` is `reference`.
@@ -89,54 +89,64 @@ type MlpSettings = Readonly<z.output<typeof schema>>;
  */
 export function mlp(options: MlpOptions = {}): MetaLearner {
   const settings = parseOptions('meta-learner mlp', schema, options);
-  const sizes = { hidden: settings.hidden, columns: columnCount(settings.features) };
+  const layers = layersOf(settings);
   return Object.freeze({
     id: 'mlp',
     options: settings,
     readsEntropy: settings.features.includes('entropy'),
     initialState: (seed: number): MetaLearnerState => {
-      const parameters = initialParameters(settings.init, sizes, seed);
-      const zeros = { moment1: zerosLike(parameters), moment2: zerosLike(parameters), step: 0 };
-      return writeMlpState({ parameters, ...zeros }, sizes);
+      const parameters = initialParameters(settings.init, layers, seed);
+      const zeros = { moment1: zeroParameters(layers), moment2: zeroParameters(layers), step: 0 };
+      return writeMlpState({ parameters, ...zeros }, layers);
     },
-    weights: networkWeights('mlp', sizes, settings.features),
-    update: (state: MetaLearnerState, buffer: MetaBuffer) => update(settings, sizes, state, buffer),
+    weights: networkWeights('mlp', layers, settings.features),
+    update: (state: MetaLearnerState, buffer: MetaBuffer) => update(settings, layers, state, buffer),
   });
+}
+
+/** Units of each layer of the network that options describe. */
+export function layersOf({ hidden, features }: Pick<MlpSettings, 'hidden' | 'features'>): MlpLayers {
+  return [columnCount(features), ...(typeof hidden === 'number' ? [hidden] : hidden), 1];
 }
 
 /** The function `weights` of a meta-learner that is such a network. */
 export function networkWeights(
   learner: string,
-  sizes: MlpSizes,
+  layers: MlpLayers,
   features: readonly FeatureName[],
 ): MetaLearner['weights'] {
   return (state, rows) => {
     checkFeatures(learner, rows);
-    const { parameters } = readMlpState(learner, state, sizes);
-    return mlpWeights(parameters, featureColumns(learner, rows, features));
+    const { parameters } = readMlpState(learner, state, layers);
+    return mlpWeights(parameters, layers, featureColumns(learner, rows, features));
   };
 }
 
-function update(settings: MlpSettings, sizes: MlpSizes, state: MetaLearnerState, buffer: MetaBuffer): MetaUpdate {
+function update(settings: MlpSettings, layers: MlpLayers, state: MetaLearnerState, buffer: MetaBuffer): MetaUpdate {
   checkBuffer('mlp', buffer);
-  const before = readMlpState('mlp', state, sizes);
+  const before = readMlpState('mlp', state, layers);
   const input = featureColumns('mlp', buffer, settings.features);
-  const loss = metaObjective(mlpWeights(before.parameters, input), buffer);
-  return { state: writeMlpState(trained(settings, before, input, buffer), sizes), loss };
+  const loss = metaObjective(mlpWeights(before.parameters, layers, input), buffer);
+  return {
+    state: writeMlpState(
+      trained(settings, before, mlpGradient(before.parameters, layers, input, buffer), layers),
+      layers,
+    ),
+    loss,
+  };
 }
 
-function trained(settings: MlpSettings, before: MlpState, input: Float32Array, buffer: MetaBuffer): MlpState {
-  const gradient = mlpGradient(before.parameters, input, buffer);
+function trained(settings: MlpSettings, before: MlpState, gradient: MlpGradient, layers: MlpLayers): MlpState {
   const { maxGradNorm, learningRate, adamBetas: betas } = settings;
   const factor = maxGradNorm === false ? 1 : clipFactor(Object.values(gradient), maxGradNorm);
   const step = before.step + 1;
-  const slots = eachParameter((name): AdamwSlot => {
-    const slot = { value: before.parameters[name], moment1: before.moment1[name], moment2: before.moment2[name] };
+  const slots = eachParameter(layers, (name): AdamwSlot => {
+    const slot = { value: before.parameters[name]!, moment1: before.moment1[name]!, moment2: before.moment2[name]! };
     const weightDecay = name.startsWith('w') ? settings.weightDecay : 0;
-    const clipped = gradient[name].map((g) => g * factor);
+    const clipped = gradient[name]!.map((g) => g * factor);
     return adamwStep(slot, clipped, step, { learningRate, weightDecay, betas });
   });
-  const take = (field: keyof AdamwSlot): MlpState['parameters'] => eachParameter((name) => slots[name][field]);
+  const take = (field: keyof AdamwSlot): MlpParameters => eachParameter(layers, (name) => slots[name]![field]);
   return { parameters: take('value'), moment1: take('moment1'), moment2: take('moment2'), step };
 }
 
@@ -144,7 +154,7 @@ function trained(settings: MlpSettings, before: MlpState, input: Float32Array, b
 export const mlpPart = definePart({
   slot: META_LEARNER,
   id: 'mlp',
-  summary: 'Two-layer network trained by AdamW on the meta objective; the method’s own.',
+  summary: 'A small network trained by AdamW on the meta objective; the method’s own.',
   options: schema,
   create: mlp,
 });

@@ -27,18 +27,33 @@ interface JsonSchema {
   readonly additionalProperties?: JsonSchema | boolean;
 }
 
-/** The options that a schema takes, in its order; empty where the schema's library writes no JSON schema. */
+/**
+ * The options that a schema takes, in its order, and after an option what is described inside of it: `lora.rank`,
+ * `members[].weight`. Empty where the schema's library writes no JSON schema.
+ */
 export function describeOptions(schema: StandardSchema<unknown>): readonly OptionDescription[] {
-  const { properties = {}, required = [] } = jsonSchemaOf(schema) ?? {};
-  return Object.entries(properties).map(([name, option]) => ({
+  return describeProperties(jsonSchemaOf(schema) ?? {});
+}
+
+function describeProperties({ properties = {}, required = [] }: JsonSchema): readonly OptionDescription[] {
+  return Object.entries(properties).flatMap(([name, option]) => {
+    const [inner, separator] = typeof option.items === 'object' ? [option.items, '[].'] : [option, '.'];
+    const described = describeProperties(inner).filter(({ meaning }) => meaning !== '');
+    const own = describe(name, option, (required as readonly string[]).includes(name));
+    return [own, ...described.map((nested) => ({ ...nested, name: `${name}${separator}${nested.name}` }))];
+  });
+}
+
+function describe(name: string, option: JsonSchema, isRequired: boolean): OptionDescription {
+  return {
     name,
     accepts: acceptedBy(option),
-    isRequired: (required as readonly string[]).includes(name),
+    isRequired,
     default: option.default,
     meaning: textOf(option.description) ?? '',
     usual: Array.isArray(option.usual) ? `${option.usual[0]} to ${option.usual[1]}` : textOf(option.usual),
     defaultFrom: textOf(option.defaultFrom),
-  }));
+  };
 }
 
 /** What a schema accepts at a path inside its value, in words; `undefined` where it does not say. */

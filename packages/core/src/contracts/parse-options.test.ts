@@ -142,6 +142,20 @@ describe('options', () => {
   });
 });
 
+it('a description of options goes inside of them where they are described there', () => {
+  const nested = z.strictObject({
+    lora: z.strictObject({ rank: z.int().min(1).max(9).default(2).describe('Rows.'), bare: z.boolean() }).optional(),
+    members: z.array(z.strictObject({ weight: z.number().describe('A factor.') })),
+  });
+  const described = describeOptions(nested).map(({ name, isRequired }) => [name, isRequired]);
+  expect(described).toEqual([
+    ['lora', false],
+    ['lora.rank', false],
+    ['members', true],
+    ['members[].weight', true],
+  ]);
+});
+
 it('a description of options has their defaults, bounds and words', () => {
   const [beta, list, mode, limit] = describeOptions(schema);
   expect(beta).toEqual({
