@@ -35,6 +35,22 @@ export {
 } from './meta-learners/learner-update.js';
 export { checkMetaLearnerEntropy, checkMetaLearnerWeights } from './meta-learners/learner-weights.js';
 export type { MetaLearnerFlags } from './meta-learners/meta-learner-flags.js';
+export { describeModel } from './models/describe-model.js';
+export type { ModelFlags } from './models/model-flags.js';
+export { checkModelGeneration, checkModelSeeds } from './models/model-generation.js';
+export {
+  checkModelDescription,
+  checkModelPasses,
+  checkModelReference,
+  checkModelTokens,
+} from './models/model-passes.js';
+export { checkModelSaved, checkModelState } from './models/model-states.js';
+export {
+  checkModelAccumulation,
+  checkModelClipping,
+  checkModelGradients,
+  checkModelNonFinite,
+} from './models/model-updates.js';
 export { describePairRule } from './pair-rules/describe-pair-rule.js';
 export {
   checkPairMembers,
