@@ -1,4 +1,16 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -129,6 +141,41 @@ describe('a damaged model directory', () => {
     writeFileSync(weights.file, bytes);
     expect(await refusalOf(model)).toMatch(/up_proj.*NaN|NaN.*up_proj/i);
   });
+
+  it.each(['config.json', 'tokenizer.json', 'merges.txt', 'model.safetensors'])(
+    'with a link for %s that leads out of it is not read, nor copied into what is saved',
+    async (name) => {
+      const model = copyOf('quickstart/model');
+      writeFileSync(join(directory, 'secret'), 'SECRET');
+      rmSync(join(model, name), { force: true });
+      symlinkSync(join(directory, 'secret'), join(model, name));
+      const target = join(directory, `saved-${name}`);
+      const saving = loadTextModel(model).then(({ model: loaded }) =>
+        loaded.save(target).finally(() => loaded.dispose()),
+      );
+      await expect(saving).rejects.toThrow(/link that leaves its directory/);
+      expect(existsSync(target)).toBe(false);
+    },
+  );
+
+  it('with files that are links into the same entry of the cache of the hub is read', async () => {
+    const entry = mkdtempSync(join(directory, 'models--owner--name-'));
+    const snapshot = join(entry, 'snapshots', '0123');
+    cpSync(join(fixtures, 'quickstart', 'model'), join(entry, 'blobs'), { recursive: true });
+    mkdirSync(snapshot, { recursive: true });
+    for (const name of readdirSync(join(entry, 'blobs'))) symlinkSync(join('../../blobs', name), join(snapshot, name));
+    (await loadTextModel(snapshot)).model.dispose();
+  });
+
+  it.runIf(process.platform !== 'win32')(
+    'with a pipe for config.json is refused without waiting for a writer',
+    async () => {
+      const model = copyOf('quickstart/model');
+      rmSync(join(model, 'config.json'));
+      execFileSync('mkfifo', [join(model, 'config.json')]);
+      expect(await refusalOf(model)).toMatch(/config\.json: .*regular file/);
+    },
+  );
 
   it('with a tokenizer of more ids than the model has rows', async () => {
     const tokenizer = join(fixtures, 'quickstart', 'model');

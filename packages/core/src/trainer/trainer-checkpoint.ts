@@ -1,7 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { MetaapoError, type TrainedParameters } from '../contracts/index.js';
-import { readArrays, recoverDirectory, replaceDirectory, writeArrays } from '../storage/index.js';
+import {
+  readArrays,
+  recoverDirectory,
+  replaceDirectory,
+  requireSealed,
+  sealDirectory,
+  writeArrays,
+} from '../storage/index.js';
 import type { TrainerState } from './trainer-state.js';
 
 const FORMAT = 3;
@@ -12,15 +20,21 @@ export interface CheckpointKey {
   readonly data: string;
 }
 
-interface Progress extends CheckpointKey {
-  readonly format: number;
-  readonly step: number;
-  readonly optimizerStep: number;
-  readonly numTokens: number;
+const count = z.int().min(0);
+
+const schema = z.object({
+  format: z.literal(FORMAT),
+  recipe: z.string(),
+  data: z.string(),
+  step: count,
+  optimizerStep: count,
+  numTokens: count,
   /** Numbers of the objective; as text where JSON has no such number. */
-  readonly numbers: Readonly<Record<string, number | string>>;
-  readonly hasArrays: boolean;
-}
+  numbers: z.record(z.string(), z.union([z.number(), z.enum(['-0', 'NaN', 'Infinity', '-Infinity'])])),
+  hasArrays: z.boolean(),
+});
+
+type Progress = z.infer<typeof schema>;
 
 const FILES = {
   model: 'model-state',
@@ -42,13 +56,14 @@ export function saveTrainerCheckpoint(
     await model.saveState(join(fresh, FILES.model));
     if (hasArrays) await writeArrays(join(fresh, FILES.arrays), objective.arrays);
     await writeFile(join(fresh, FILES.progress), `${JSON.stringify(progress, null, 2)}\n`);
+    await sealDirectory(fresh);
   });
 }
 
 /** A number as JSON brings it back to the bit. */
-function written(value: number): number | string {
+function written(value: number): Progress['numbers'][string] {
   if (Object.is(value, -0)) return '-0';
-  return Number.isFinite(value) ? value : String(value);
+  return Number.isFinite(value) ? value : (String(value) as 'NaN');
 }
 
 /**
@@ -71,6 +86,7 @@ export async function loadTrainerCheckpoint(
       });
     }
   }
+  await requireSealed(directory);
   await model.loadState(join(directory, FILES.model));
   const { step, optimizerStep, numTokens } = progress;
   const numbers = Object.fromEntries(Object.entries(progress.numbers).map(([name, value]) => [name, Number(value)]));
@@ -81,14 +97,16 @@ export async function loadTrainerCheckpoint(
 async function readProgress(directory: string): Promise<Progress> {
   const file = join(directory, FILES.progress);
   try {
-    const progress = JSON.parse(await readFile(file, 'utf8')) as Progress;
-    if (progress.format === FORMAT) return progress;
-    throw new Error(`format ${progress.format}`);
+    return schema.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     throw new MetaapoError('checkpoint', 'there is no checkpoint to resume from', {
       where: file,
+      expected: `what a checkpoint of format ${FORMAT} says of its progress`,
+      got: isMissing ? 'no such file' : 'something else',
       cause,
-      remedy: 'Start the run again without --resume, in another output directory',
+      remedy:
+        'Restore the checkpoint from a copy, or start the run again without --resume, in another output directory',
     });
   }
 }

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { readTextIn } from '@metaapo/core/storage';
 import { z } from 'zod';
 import { type Checkpoint, openCheckpoint } from './open-checkpoint.js';
 
@@ -62,9 +63,8 @@ export async function openAdapter(
 ): Promise<{ readonly config: LoraConfig; readonly weights: Checkpoint }> {
   const file = join(directory, 'adapter_config.json');
   const remedy = 'Give a directory that PEFT saved with a plain LoRA adapter';
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new MetaapoError('checkpoint', 'the file cannot be read', { where: file, cause, remedy });
-  });
+  const text = await readTextIn(directory, 'adapter_config.json');
+  if (text === undefined) throw new MetaapoError('checkpoint', 'the file is missing', { where: file, remedy });
   const settings = parseJson(text, file);
   const parsed = schema.safeParse(settings);
   if (!parsed.success) {
@@ -91,9 +91,9 @@ export async function openAdapter(
  */
 export async function adapterBase(directory: string): Promise<string | undefined> {
   const file = join(directory, 'adapter_config.json');
-  if (!existsSync(file) || existsSync(join(directory, 'config.json'))) return undefined;
-  const base = (parseJson(await readFile(file, 'utf8'), file) as { base_model_name_or_path?: unknown } | null)
-    ?.base_model_name_or_path;
+  const text = await readTextIn(directory, 'adapter_config.json');
+  if (text === undefined || existsSync(join(directory, 'config.json'))) return undefined;
+  const base = (parseJson(text, file) as { base_model_name_or_path?: unknown } | null)?.base_model_name_or_path;
   if (typeof base === 'string' && base !== '') return base;
   throw new MetaapoError('checkpoint', 'the adapter does not say which model it belongs to', {
     where: file,

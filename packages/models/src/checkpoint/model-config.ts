@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { readTextIn } from '@metaapo/core/storage';
 import type { Architecture } from '../architectures/architecture.js';
 import { isRecord, type RawConfig, type Refuse, refuseIn } from '../architectures/fields.js';
 import { ARCHITECTURES } from '../architectures/index.js';
@@ -24,6 +24,9 @@ export interface LanguageModelConfig extends TransformerConfig {
   readonly wholeFloats: readonly string[];
 }
 
+/** Largest config.json that is read, in bytes. */
+const CONFIG_BYTES = 16 * 2 ** 20;
+
 /**
  * Reads and checks config.json of a model directory.
  * @throws MetaapoError with code `checkpoint` that names the field which is missing or not supported
@@ -37,15 +40,13 @@ export async function readModelConfig(directory: string): Promise<LanguageModelC
       remedy: 'Give a Hugging Face model directory: config.json, *.safetensors, tokenizer.json',
     });
   };
-  let [text, raw]: [string, unknown] = ['', undefined];
+  const text = await readTextIn(directory, 'config.json', CONFIG_BYTES);
+  if (text === undefined) return refuse('the file is missing');
+  let raw: unknown;
   try {
-    text = await readFile(file, 'utf8');
     raw = JSON.parse(text);
   } catch (cause) {
-    return refuse(
-      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'the file is missing' : 'the file is no JSON',
-      cause,
-    );
+    return refuse('the file is no JSON', cause);
   }
   return isRecord(raw) ? normalise(raw, file, wholeFloatsIn(text)) : refuse('the file holds no JSON object');
 }

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { access, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { openSafetensors, requireFinite, type SafetensorsFile } from '@metaapo/core/storage';
+import { fileIn, openSafetensors, readTextIn, requireFinite, type SafetensorsFile } from '@metaapo/core/storage';
 
 /** The weights of a directory, in one file or several. */
 export interface Checkpoint {
@@ -14,11 +13,8 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
-const exists = (file: string): Promise<boolean> =>
-  access(file).then(
-    () => true,
-    () => false,
-  );
+/** True for a regular file inside of its directory; a link that leads elsewhere is an error. */
+const exists = async (file: string): Promise<boolean> => (await fileIn(dirname(file), basename(file))) !== undefined;
 
 /**
  * Opens model.safetensors, or the shards that model.safetensors.index.json lists.
@@ -80,7 +76,7 @@ async function readIndex(index: string): Promise<ReadonlyMap<string, string>> {
     });
   let parsed: unknown;
   try {
-    parsed = JSON.parse(await readFile(index, 'utf8'));
+    parsed = JSON.parse((await readTextIn(dirname(index), basename(index)))!);
   } catch {
     throw corrupt('the index is no JSON', 'something else');
   }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { downloadSnapshot, type HubOptions } from '@metaapo/hub';
 import { adapterBase } from '../checkpoint/index.js';
@@ -19,20 +20,37 @@ export interface ModelFilesOptions extends Pick<HubOptions, 'revision' | 'report
  * Directory of a model: the path itself, or the snapshot of a hub id.
  * @throws MetaapoError with code `config` when it is neither, `network` when the hub cannot give it
  */
-export async function modelDirectory(
-  model: string,
-  { withoutWeights = false, ...hub }: ModelFilesOptions = {},
-): Promise<string> {
+export async function modelDirectory(model: string, options: ModelFilesOptions = {}): Promise<string> {
   if (existsSync(model)) return model;
-  if (!/^[\w.-]+\/[\w.-]+$/.test(model)) {
-    throw new MetaapoError('config', 'there is no such model directory', {
-      where: model,
-      expected: 'a directory with config.json, or a hub id such as owner/name',
-      remedy: 'Check the path',
-    });
-  }
+  if (isHubId(model)) return hubDirectory(model, options);
+  throw new MetaapoError('config', 'there is no such model directory', {
+    where: model,
+    expected: 'a directory with config.json, or a hub id such as owner/name',
+    remedy: 'Check the path',
+  });
+}
+
+const isHubId = (model: string): boolean => /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model);
+
+function hubDirectory(model: string, { withoutWeights = false, ...hub }: ModelFilesOptions): Promise<string> {
   const files = withoutWeights ? DESCRIPTIONS : MODEL_FILES;
   return downloadSnapshot({ ...hub, repo: { type: 'model', name: model }, files });
+}
+
+/**
+ * Directory of the model that an adapter names: a hub id is one of the hub, whatever lies in the working directory; a
+ * path counts from the adapter, and only where the adapter is the user's own and not from the hub.
+ */
+function baseDirectory(base: string, adapter: string, isFromHub: boolean, options: ModelFilesOptions): Promise<string> {
+  const beside = resolve(adapter, base);
+  if (!isFromHub && existsSync(beside)) return modelDirectory(beside, options);
+  if (isHubId(base)) return hubDirectory(base, options);
+  throw new MetaapoError('checkpoint', 'the model that the adapter names cannot be taken', {
+    where: adapter,
+    expected: isFromHub ? 'a hub id such as owner/name' : 'a hub id, or a path that counts from the adapter',
+    got: base,
+    remedy: 'Give the model, and the adapter with --adapter or in the recipe',
+  });
 }
 
 /** A model, and the adapter on it where its directory held nothing else. */
@@ -55,7 +73,10 @@ export async function findModel(
   const directory = await modelDirectory(model, options);
   const base = await adapterBase(directory);
   if (base === undefined) return { directory, adapter };
-  if (adapter === undefined) return { directory: await modelDirectory(base, options), adapter: directory };
+  if (adapter === undefined) {
+    const isFromHub = !existsSync(model);
+    return { directory: await baseDirectory(base, directory, isFromHub, options), adapter: directory };
+  }
   throw new MetaapoError('config', 'the model is an adapter itself, so no other one can go on it', {
     where: model,
     expected: `a whole model, such as its ${base}`,

@@ -1,6 +1,7 @@
-import { copyFile, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { fileIn, readTextIn } from '@metaapo/core/storage';
 
 /** The files of a tokenizer, read. */
 export interface TokenizerFiles {
@@ -30,11 +31,10 @@ const COPIED = [
 
 /** Copies the tokenizer's files that are there, and generation_config.json, into a saved model. */
 export async function copyTokenizerFiles(from: string, to: string): Promise<void> {
-  for (const name of COPIED) await copyFile(join(from, name), join(to, name)).catch(ignoreMissing);
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
+  for (const name of COPIED) {
+    const file = await fileIn(from, name);
+    if (file !== undefined) await copyFile(file, join(to, name));
+  }
 }
 
 /**
@@ -81,11 +81,13 @@ async function readChatTemplates(
   if (file !== undefined) return { default: file };
   const stated = (await readJsonObject(join(directory, 'chat_template.json'))).chat_template ?? config.chat_template;
   if (typeof stated === 'string') return { default: stated };
-  const named = (Array.isArray(stated) ? stated : []) as readonly {
-    readonly name: string;
-    readonly template: string;
-  }[];
-  return Object.fromEntries(named.map(({ name, template }) => [name, template]));
+  const named: { readonly name?: unknown; readonly template?: unknown }[] = Array.isArray(stated) ? stated : [];
+  return Object.fromEntries(
+    named.flatMap((one) => {
+      const isNamed = typeof one?.name === 'string' && typeof one.template === 'string';
+      return isNamed ? [[one.name, one.template]] : [];
+    }),
+  );
 }
 
 /**
@@ -97,14 +99,7 @@ export async function readJsonObject(file: string): Promise<Record<string, unkno
   return text === undefined ? {} : parse(text, file);
 }
 
-async function readIfPresent(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    ignoreMissing(error as NodeJS.ErrnoException);
-    return undefined;
-  }
-}
+const readIfPresent = (file: string): Promise<string | undefined> => readTextIn(dirname(file), basename(file));
 
 function parse(text: string, file: string): Record<string, unknown> {
   try {
