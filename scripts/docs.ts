@@ -2,6 +2,7 @@
 // the tables of each package's README. With --check it compares instead, and ends with exit code 1 when they differ.
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import core from '@metaapo/core';
 import type { Plugin } from '@metaapo/core/contracts';
 import losses from '@metaapo/losses';
 import metaLearners from '@metaapo/meta-learners';
@@ -13,7 +14,7 @@ import trackers from '@metaapo/trackers';
 import { lossPages } from './docs/loss-pages.js';
 import { withTables } from './docs/readme-blocks.js';
 
-const PLUGINS: readonly Plugin[] = [losses, metaLearners, models, rewards, rules, samplers, trackers];
+const PLUGINS: readonly Plugin[] = [core, losses, metaLearners, models, rewards, rules, samplers, trackers];
 
 const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import core from '@metaapo/core';
 import {
   type AnyPart,
   describeOptions,
@@ -29,7 +30,7 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-const plugins = [losses, metaLearners, models, rewards, rules, samplers, trackers];
+const plugins = [core, losses, metaLearners, models, rewards, rules, samplers, trackers];
 const parts = plugins
   .flatMap((plugin) => plugin.parts)
   .map((part: AnyPart) => [partName(part.slot, part.id), part] as const);

@@ -18,19 +18,22 @@ import { meanOf } from './pair-metrics.js';
 export const ktoOptions = z.strictObject({
   beta: z
     .number()
-    .positive()
+    .min(1e-6)
+    .max(1000)
     .default(0.1)
-    .describe('Risk aversion and reward scale, usually 0.01 to 0.5: how far the policy may move from the reference'),
+    .describe('Risk aversion and reward scale, usually 0.01 to 0.5: how far the policy may move from the reference.'),
   desirableWeight: z
     .number()
     .min(0)
+    .max(1000)
     .default(1)
-    .describe('Weight of desirable responses, lambda_D, usually 0.5 to 2: larger pulls them up harder'),
+    .describe('Weight of desirable responses, lambda_D, usually 0.5 to 2: larger pulls them up harder.'),
   undesirableWeight: z
     .number()
     .min(0)
+    .max(1000)
     .default(1)
-    .describe('Weight of undesirable responses, lambda_U, usually 0.5 to 2: larger pushes them down harder'),
+    .describe('Weight of undesirable responses, lambda_U, usually 0.5 to 2: larger pushes them down harder.'),
 });
 
 /** Options of {@link kto} with every default filled in. */

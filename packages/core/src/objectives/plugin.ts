@@ -20,24 +20,34 @@ import type { MetaWeighing } from './meta-weighing.js';
 import { preference, reward } from './preference.js';
 import { sft } from './sft.js';
 
-const partOr = (id: string) => z.looseObject({ id: z.string().default(id) }).prefault({});
+const partOr = (id: string) => z.looseObject({ id: z.string().min(1).max(100).default(id) }).prefault({});
 
 const preferenceSection = z
   .strictObject({
-    loss: partOr('dpo').describe('The loss over pairs and its options'),
+    loss: partOr('dpo').describe('The loss over pairs and its options.'),
     metaLearner: z
       .looseObject({
-        id: z.string().default('mlp'),
-        updateEvery: z.int().positive().default(8),
-        lossWeight: z.number().min(0).max(1).optional(),
+        id: z.string().min(1).max(100).default('mlp'),
+        updateEvery: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .default(8)
+          .describe('Optimizer steps between two updates of the meta-learner, T_meta.'),
+        lossWeight: z
+          .number()
+          .min(0)
+          .max(1)
+          .optional()
+          .describe('Weight of offline pairs in the loss in place of w; w still selects and is still trained.'),
       })
       .optional()
-      .describe('What weighs offline against online pairs, with its options; without it online pairs are not trained'),
+      .describe('What weighs offline against online pairs, with its options; without it online pairs are not trained.'),
     unselected: z
       .enum(['keep', 'drop'])
       .optional()
       .describe(
-        'Rows without an online pair under a meta-learner: trained offline with weight 1 (default), or left out',
+        'Rows without an online pair under a meta-learner: trained offline with weight 1 (default), or left out.',
       ),
   })
   .refine(({ unselected, metaLearner }) => unselected === undefined || metaLearner !== undefined, {
@@ -68,7 +78,7 @@ export default definePlugin({
       slot: OBJECTIVE,
       id: 'reward',
       summary: 'Makes a reward model of pairs: a chosen response is to have the higher reward.',
-      options: z.strictObject({ loss: partOr('bradley-terry').describe('The loss over rewards and its options') }),
+      options: z.strictObject({ loss: partOr('bradley-terry').describe('The loss over rewards and its options.') }),
       create: async ({ loss }, context) => reward({ loss: await made<PreferenceLoss>(context, LOSS, loss) }),
     }),
     definePart({
