@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
 import { type GenerateFlags, generateCommand } from '../sampling/generate-command.js';
 import { addExamples } from './examples.js';
 import { count, nonNegative, positive, positiveCount, positiveShare, share, texts } from './numbers.js';
@@ -14,6 +15,11 @@ export function addGenerate(program: Command): void {
     .option('--adapter <directory>', 'PEFT adapter')
     .requiredOption('--data <file>', 'rows with a prompt: messages, text or token ids')
     .option('--split <name>', 'split of a hub data set')
+    .option(
+      '--template-arguments <yaml>',
+      'variables of the chat template, such as {enable_thinking: false}',
+      parseTemplateArguments,
+    )
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--overwrite', 'replace the file where there is one')
     .option('--n <count>', 'responses a prompt', positiveCount, 1)

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
 import { type RewardFlags, rewardCommand } from '../sampling/reward-command.js';
 import { addExamples } from './examples.js';
 import { positiveCount } from './numbers.js';
@@ -13,6 +14,11 @@ export function addReward(program: Command): void {
     .requiredOption('--model <model>', 'directory or hub id of a reward model (...ForSequenceClassification)')
     .requiredOption('--data <file>', 'rows with prompt and response: messages, text or token ids')
     .option('--split <name>', 'split of a hub data set')
+    .option(
+      '--template-arguments <yaml>',
+      'variables of the chat template, such as {enable_thinking: false}',
+      parseTemplateArguments,
+    )
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--overwrite', 'replace the file where there is one')
     .option('--batch-tokens <tokens>', 'tokens computed at a time', positiveCount, 8192)

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type ScoreFlags, scoreCommand } from '../model/score-command.js';
+import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
 import { addExamples } from './examples.js';
 import { count } from './numbers.js';
 
@@ -12,6 +13,11 @@ export function addScore(program: Command): void {
     .option('--reference <model>', 'directory or hub id of the reference')
     .requiredOption('--data <file>', 'preference pairs: a file, a directory or a hub id')
     .option('--split <name>', 'split of a hub data set')
+    .option(
+      '--template-arguments <yaml>',
+      'variables of the chat template, such as {enable_thinking: false}',
+      parseTemplateArguments,
+    )
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--overwrite', 'replace the file where there is one')
     .option('--loss <loss>', 'loss whose score is written: an id, or YAML such as {id: simpo, beta: 2.5}')

@@ -24,6 +24,7 @@ export interface ScoreFlags extends ModelFlags {
   readonly reference?: string;
   readonly data: string;
   readonly split?: string;
+  readonly templateArguments?: Readonly<Record<string, unknown>>;
   readonly output: string;
   readonly overwrite?: boolean;
   readonly loss?: string;
@@ -53,7 +54,7 @@ export async function scoreCommand(given: ScoreFlags): Promise<void> {
   try {
     const policy = await openToRead(flags, signal);
     const { rows, report: counted } = await tokenizePreferences(
-      readPreferences(await resolveDataFiles(flags.data, { ...sources, split: flags.split })),
+      readPreferences(await resolveDataFiles(flags.data, { ...sources, split: flags.split }), flags),
       policy.tokenizer,
       {
         maxLength: flags.maxLength,

@@ -19,6 +19,7 @@ import { createLiveText } from './live-text.js';
 export interface GenerateFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
+  readonly templateArguments?: Readonly<Record<string, unknown>>;
   readonly output: string;
   readonly overwrite?: boolean;
   readonly n: number;
@@ -52,7 +53,10 @@ export async function generateCommand(given: GenerateFlags): Promise<void> {
   const loaded = await model.openReference('start', { cachedTokens });
   try {
     const rows: PromptRow[] = [];
-    for await (const row of readPrompts(await resolveDataFiles(flags.data, { ...sources, split: flags.split }))) {
+    for await (const row of readPrompts(
+      await resolveDataFiles(flags.data, { ...sources, split: flags.split }),
+      flags,
+    )) {
       rows.push(row);
     }
     const requests = rows.map((row, index) => requestOf(row, index, loaded, flags));

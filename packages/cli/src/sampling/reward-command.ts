@@ -13,6 +13,7 @@ import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-res
 export interface RewardFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
+  readonly templateArguments?: Readonly<Record<string, unknown>>;
   readonly output: string;
   readonly overwrite?: boolean;
   readonly batchTokens: number;
@@ -31,7 +32,10 @@ export async function rewardCommand(given: RewardFlags): Promise<void> {
   const loaded = await openScorer(model);
   try {
     const sequences: Int32Array[] = [];
-    for await (const row of readResponses(await resolveDataFiles(flags.data, { ...sources, split: flags.split }))) {
+    for await (const row of readResponses(
+      await resolveDataFiles(flags.data, { ...sources, split: flags.split }),
+      flags,
+    )) {
       sequences.push(sequenceOf(row, loaded));
     }
     const kept = await openKeptResults<number>(flags.output);

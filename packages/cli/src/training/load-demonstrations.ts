@@ -23,7 +23,10 @@ export async function loadDemonstrations(
     split: string | undefined,
     maxRows?: number,
   ) => {
-    const read = readDemonstrations(await dataFiles(source, split, sources), { column: data.column });
+    const read = readDemonstrations(await dataFiles(source, split, sources), {
+      column: data.column,
+      templateArguments: data.templateArguments,
+    });
     const { rows, report } = await tokenizeDemonstrations(read, tokenizer, {
       vocabularySize,
       maxRows,

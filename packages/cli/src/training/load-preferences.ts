@@ -31,7 +31,10 @@ export async function loadPreferences(
   const { tokenizer, vocabularySize } = coding;
   const load = async (name: string, source: string | string[], split: string | undefined, maxRows?: number) => {
     const read: PreferenceRow[] = [];
-    const found = keeping(readPreferences(await dataFiles(source, split, sources)), read);
+    const found = keeping(
+      readPreferences(await dataFiles(source, split, sources), { templateArguments: data.templateArguments }),
+      read,
+    );
     const { rows, report } = await tokenizePreferences(found, tokenizer, {
       vocabularySize,
       maxRows,
@@ -82,7 +85,8 @@ function promptOf(row: PreferenceRow, tokenizer: Tokenizer | undefined): RunProm
   }
   return {
     messages: row.prompt,
-    text: tokenizer!.renderChat(row.prompt, { addGenerationPrompt: true }),
+    chat: row.chat,
+    text: tokenizer!.renderChat(row.prompt, { ...row.chat, addGenerationPrompt: true }),
     offline: { chosen: contentOf(row.chosen), rejected: contentOf(row.rejected) },
   };
 }

@@ -1,5 +1,5 @@
 import type { RowOrigin } from './preference-row.js';
-import type { ChatMessage } from './tokenizer.js';
+import type { ChatContext, ChatMessage } from './tokenizer.js';
 
 /** A demonstration as the data set states it, before tokenisation: a prompt with responses that are to be imitated. */
 export type DemonstrationRow = RowOrigin &
@@ -10,6 +10,7 @@ export type DemonstrationRow = RowOrigin &
         readonly prompt: readonly ChatMessage[];
         /** What follows: every message of the assistant is a response to all messages before it. */
         readonly messages: readonly ChatMessage[];
+        readonly chat?: ChatContext | undefined;
       }
     | { readonly form: 'text'; readonly prompt: string; readonly response: string }
     | { readonly form: 'tokens'; readonly prompt: Int32Array; readonly response: Int32Array }

@@ -1,4 +1,4 @@
-import type { ChatMessage } from './tokenizer.js';
+import type { ChatContext, ChatMessage } from './tokenizer.js';
 
 /** Where a row came from, for error messages and journals. */
 export interface RowOrigin {
@@ -27,6 +27,7 @@ export type PreferenceRow = RowOrigin & {
         readonly prompt: readonly ChatMessage[];
         readonly chosen: readonly ChatMessage[];
         readonly rejected: readonly ChatMessage[];
+        readonly chat?: ChatContext | undefined;
       }
     | { readonly form: 'text'; readonly prompt: string; readonly chosen: string; readonly rejected: string }
     | {

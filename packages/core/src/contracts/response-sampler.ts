@@ -1,4 +1,4 @@
-import type { ChatMessage } from './tokenizer.js';
+import type { ChatContext, ChatMessage } from './tokenizer.js';
 
 /** A prompt that wants new responses. */
 export interface SamplingRequest {
@@ -8,6 +8,8 @@ export interface SamplingRequest {
   readonly prompt: Int32Array;
   /** The conversation, where the row has one: what a chat server is asked. */
   readonly messages?: readonly ChatMessage[] | undefined;
+  /** What the conversation has beside its messages: tools, arguments of the chat template. */
+  readonly chat?: ChatContext | undefined;
   /** The prompt as text, where the row has no conversation. */
   readonly text?: string | undefined;
   /** Number of responses wanted, K. */

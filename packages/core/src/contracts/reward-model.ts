@@ -1,8 +1,10 @@
-import type { ChatMessage } from './tokenizer.js';
+import type { ChatContext, ChatMessage } from './tokenizer.js';
 
 /** A response to be scored, with its prompt: a conversation or a text. */
 export interface RewardRequest {
   readonly prompt: string | readonly ChatMessage[];
+  /** What a conversation has beside its messages. */
+  readonly chat?: ChatContext | undefined;
   readonly response: string;
 }
 

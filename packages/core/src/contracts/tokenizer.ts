@@ -1,7 +1,7 @@
 /** A part of a message's content, such as a text; other kinds are for templates that know them. */
 export interface ContentPart {
   readonly type: string;
-  readonly text?: string;
+  readonly text?: string | null | undefined;
   readonly [key: string]: unknown;
 }
 
@@ -20,19 +20,23 @@ export function messageText({ content, tool_calls: calls }: ChatMessage): string
   return [...(text === '' && called.length > 0 ? [] : [text]), ...called].join('\n');
 }
 
-/** What a chat template gets beside the messages. */
-export interface ChatOptions {
-  /** True to open an answer at the end. Default false. */
-  readonly addGenerationPrompt?: boolean | undefined;
+/** What a conversation has beside its messages. */
+export interface ChatContext {
   /** Tools that may be called, as JSON schemas. */
   readonly tools?: readonly unknown[] | undefined;
-  /** Further variables of the template, over those that the tokenizer was loaded with. */
+  /** Further variables of the chat template, such as `enable_thinking: false`. */
   readonly templateArguments?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** How a conversation is rendered. */
+export interface ChatOptions extends ChatContext {
+  /** True to open an answer at the end. Default false. */
+  readonly addGenerationPrompt?: boolean | undefined;
 }
 
 /** Text to token ids and back, and conversations to text, exactly as the model's own files say. */
 export interface Tokenizer {
-  /** Key of the tokenizer, its template and the template's arguments and date: equal keys mean equal ids. */
+  /** Key of the tokenizer, its template and the template's date: equal keys mean equal ids. */
   readonly fingerprint: string;
   /** Number of ids, special and added ones included. */
   readonly vocabularySize: number;

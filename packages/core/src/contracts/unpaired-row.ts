@@ -1,5 +1,5 @@
 import type { RowOrigin } from './preference-row.js';
-import type { ChatMessage } from './tokenizer.js';
+import type { ChatContext, ChatMessage } from './tokenizer.js';
 
 /** A judged response as the data set states it, before tokenisation. */
 export type UnpairedRow = RowOrigin & {
@@ -11,6 +11,7 @@ export type UnpairedRow = RowOrigin & {
         readonly prompt: readonly ChatMessage[];
         /** The answer alone. */
         readonly completion: readonly ChatMessage[];
+        readonly chat?: ChatContext | undefined;
       }
     | { readonly form: 'text'; readonly prompt: string; readonly completion: string }
     | { readonly form: 'tokens'; readonly prompt: Int32Array; readonly completion: Int32Array }

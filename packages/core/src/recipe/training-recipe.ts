@@ -79,6 +79,8 @@ export const dataSection = z.strictObject({
   truncate: z.enum(['response-tail', 'drop']).default('response-tail'),
   /** A prompt that leaves no room for a response: an error (default with response-tail), or the row is left out and counted. */
   longPrompt: z.enum(['error', 'drop']).optional(),
+  /** Variables of the chat template, such as enable_thinking: false; a row's own chat_template_kwargs lie over them. */
+  templateArguments: z.record(z.string(), z.unknown()).optional(),
   /** First rows only, for trials. */
   maxRows: count.optional(),
 });

@@ -1,5 +1,6 @@
 import type {
   AnnotationRule,
+  ChatContext,
   ChatMessage,
   MetaLearner,
   MetaLearnerState,
@@ -34,6 +35,8 @@ export interface RunObserver extends TrainingObserver {
 export interface RunPrompt {
   /** The conversation, where the row has one. */
   readonly messages?: readonly ChatMessage[] | undefined;
+  /** What the conversation has beside its messages. */
+  readonly chat?: ChatContext | undefined;
   /** The prompt as text; the rendered conversation where the row has one. */
   readonly text: string;
   /** Texts of the row's offline pair, for reports. */

@@ -1,13 +1,18 @@
-import type { ChatMessage } from '@metaapo/core/contracts';
-import type { DataRow } from './data-row.js';
+import type { ChatContext, ChatMessage } from '@metaapo/core/contracts';
+import { type DataRow, rowError } from './data-row.js';
 import { emptyError, missingError, typeError } from './row-errors.js';
-import { messagesIn, promptTextIn, tokensIn } from './row-values.js';
+import { CHAT_COLUMNS, chatIn, messagesIn, promptTextIn, tokensIn } from './row-values.js';
 import { splitConversations } from './split-conversations.js';
 import { KIND_WORDS, kindOf } from './value-kinds.js';
 
 /** One prompt with its answers, in the order of the columns asked for. */
 export type Answered =
-  | { readonly form: 'messages'; readonly prompt: readonly ChatMessage[]; readonly answers: readonly ChatMessage[][] }
+  | {
+      readonly form: 'messages';
+      readonly prompt: readonly ChatMessage[];
+      readonly answers: readonly ChatMessage[][];
+      readonly chat?: ChatContext | undefined;
+    }
   | { readonly form: 'text'; readonly prompt: string; readonly answers: readonly string[] }
   | { readonly form: 'tokens'; readonly prompt: Int32Array; readonly answers: readonly Int32Array[] };
 
@@ -17,16 +22,38 @@ const FORMS = 'message lists, or text, or lists of token ids';
  * The prompt of a row and the answers in the given columns, in the form that the row has.
  * @throws MetaapoError with code `data` naming the row and what is wrong with it
  */
-export function parseAnswers(row: DataRow, columns: readonly string[]): Answered {
+export function parseAnswers(
+  row: DataRow,
+  columns: readonly string[],
+  templateArguments?: ChatContext['templateArguments'],
+): Answered {
   const kind = commonKind(row, columns);
-  if (kind === 'messages') return { form: 'messages', ...splitConversations(row, columns) };
+  const chat = chatIn(row, templateArguments);
+  const context = chat && { chat };
+  if (kind === 'messages') return { form: 'messages', ...splitConversations(row, columns), ...context };
+  if (kind === 'text' && kindOf(row.values.prompt) === 'messages') {
+    const said = columns.map((column) => [{ role: 'assistant', content: row.values[column] as string }]);
+    return { form: 'messages', prompt: messagesIn(row, 'prompt'), answers: said, ...context };
+  }
+  checkNoChat(row);
   if (kind === 'tokens') {
     return { form: 'tokens', prompt: tokensIn(row, 'prompt'), answers: columns.map((column) => tokensIn(row, column)) };
   }
-  const answers = columns.map((column) => row.values[column] as string);
-  if (kindOf(row.values.prompt) !== 'messages') return { form: 'text', prompt: promptTextIn(row), answers };
-  const said = answers.map((content) => [{ role: 'assistant', content }]);
-  return { form: 'messages', prompt: messagesIn(row, 'prompt'), answers: said };
+  return { form: 'text', prompt: promptTextIn(row), answers: columns.map((column) => row.values[column] as string) };
+}
+
+/**
+ * Refuses columns for a chat template in a row that none renders.
+ * @throws MetaapoError with code `data`
+ */
+export function checkNoChat(row: DataRow): void {
+  const column = CHAT_COLUMNS.find((name) => row.values[name] !== undefined && row.values[name] !== null);
+  if (column === undefined) return;
+  throw rowError(row, `\`${column}\` needs messages`, {
+    expected: 'a prompt or answers as message lists, which the chat template renders',
+    got: 'a row of text or token ids',
+    remedy: 'Give the row as messages, or leave the column out',
+  });
 }
 
 /** The one kind that all the answers of a row have. */

@@ -1,15 +1,16 @@
 import type { DemonstrationRow } from '@metaapo/core/contracts';
 import { type DataRow, rowError } from './data-row.js';
 import { parseAnswers } from './parse-answers.js';
-import { type ReadOptions, readRows } from './read-rows.js';
+import { type ConversationOptions, type ReadOptions, readRows } from './read-rows.js';
 import { typeError } from './row-errors.js';
+import { CHAT_COLUMNS } from './row-values.js';
 import { KIND_WORDS, kindOf } from './value-kinds.js';
 
 /** Columns that hold a response or a whole conversation, the first one that a row has counts. */
 const COLUMNS = ['messages', 'response', 'completion'] as const;
 
 /** Which rows to read, and where their responses are. */
-export interface DemonstrationReadOptions extends Omit<ReadOptions, 'columns'> {
+export interface DemonstrationReadOptions extends Omit<ReadOptions, 'columns'>, ConversationOptions {
   /** Column of the responses, `chosen` for example; default `messages`, `response` or `completion`. */
   readonly column?: string | undefined;
 }
@@ -28,8 +29,8 @@ export async function* readDemonstrations(
   files: string | readonly string[],
   { column, ...options }: DemonstrationReadOptions = {},
 ): AsyncGenerator<DemonstrationRow> {
-  const columns = ['prompt', ...(column === undefined ? COLUMNS : [column])];
-  for await (const row of readRows(files, { ...options, columns })) yield parseDemonstration(row, column);
+  const columns = ['prompt', ...(column === undefined ? COLUMNS : [column]), ...CHAT_COLUMNS];
+  for await (const row of readRows(files, { ...options, columns })) yield parseDemonstration(row, column, options);
 }
 
 /**
@@ -37,18 +38,22 @@ export async function* readDemonstrations(
  * @param column column of the responses; default the first of `messages`, `response` and `completion` that the row has
  * @throws MetaapoError with code `data` naming file, row and column
  */
-export function parseDemonstration(row: DataRow, column: string = columnOf(row)): DemonstrationRow {
+export function parseDemonstration(
+  row: DataRow,
+  column: string = columnOf(row),
+  { templateArguments }: ConversationOptions = {},
+): DemonstrationRow {
   if (column === 'messages' && kindOf(row.values.messages) !== 'messages') {
     throw typeError(row, column, KIND_WORDS.messages);
   }
-  const { form, prompt, answers } = parseAnswers(row, [column]);
+  const { form, prompt, answers, ...context } = parseAnswers(row, [column], templateArguments);
   const origin = { file: row.file, row: row.row };
   if (form !== 'messages') return { ...origin, form, prompt, response: answers[0] } as DemonstrationRow;
   const messages = answers[0]!;
   const isGiven = kindOf(row.values.prompt) === 'messages';
   return isGiven
-    ? { ...origin, form, prompt, messages }
-    : { ...origin, form, prompt: [], messages: [...prompt, ...messages] };
+    ? { ...origin, form, prompt, messages, ...context }
+    : { ...origin, form, prompt: [], messages: [...prompt, ...messages], ...context };
 }
 
 function columnOf(row: DataRow): string {

@@ -1,12 +1,12 @@
 import type { OnlinePair, PreferenceRow } from '@metaapo/core/contracts';
 import { type DataRow, rowError } from './data-row.js';
 import { parseAnswers } from './parse-answers.js';
-import { type ReadOptions, readRows } from './read-rows.js';
-import { numberIn, tokensIn } from './row-values.js';
+import { type ConversationOptions, type ReadOptions, readRows } from './read-rows.js';
+import { CHAT_COLUMNS, numberIn, tokensIn } from './row-values.js';
 import { kindOf } from './value-kinds.js';
 
 const ONLINE = ['online_chosen', 'online_rejected'] as const;
-const COLUMNS = ['prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected', ...ONLINE];
+const COLUMNS = ['prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected', ...ONLINE, ...CHAT_COLUMNS];
 
 /**
  * Preferences of one or several data files in order, each checked. Three forms of rows are known:
@@ -15,26 +15,27 @@ const COLUMNS = ['prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected
  * - text: `prompt`, `chosen` and `rejected` as strings;
  * - tokens: all three as lists of token ids, and `online_chosen` with `online_rejected` if wanted.
  *
- * `score_chosen` and `score_rejected` are taken along; other columns are left alone.
+ * `score_chosen` and `score_rejected` are taken along, and for the chat template `tools` and `chat_template_kwargs`; other
+ * columns are left alone.
  * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
  */
 export async function* readPreferences(
   files: string | readonly string[],
-  options: Omit<ReadOptions, 'columns'> = {},
+  options: Omit<ReadOptions, 'columns'> & ConversationOptions = {},
 ): AsyncGenerator<PreferenceRow> {
-  for await (const row of readRows(files, { ...options, columns: COLUMNS })) yield parsePreference(row);
+  for await (const row of readRows(files, { ...options, columns: COLUMNS })) yield parsePreference(row, options);
 }
 
 /**
  * The preference that a row states.
  * @throws MetaapoError with code `data` naming file, row and column
  */
-export function parsePreference(row: DataRow): PreferenceRow {
-  const { form, prompt, answers } = parseAnswers(row, ['chosen', 'rejected']);
+export function parsePreference(row: DataRow, { templateArguments }: ConversationOptions = {}): PreferenceRow {
+  const { answers, ...rest } = parseAnswers(row, ['chosen', 'rejected'], templateArguments);
   const [chosen, rejected] = answers;
   const origin = { file: row.file, row: row.row, ...scoresOf(row) };
-  const online = onlinePairs(row, form);
-  return { ...origin, form, prompt, chosen, rejected, ...(online && { online }) } as PreferenceRow;
+  const online = onlinePairs(row, rest.form);
+  return { ...origin, ...rest, chosen, rejected, ...(online && { online }) } as PreferenceRow;
 }
 
 function scoresOf(row: DataRow): Pick<PreferenceRow, 'scoreChosen' | 'scoreRejected'> {

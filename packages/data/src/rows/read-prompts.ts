@@ -1,14 +1,18 @@
-import type { ChatMessage, RowOrigin } from '@metaapo/core/contracts';
+import type { ChatContext, ChatMessage, RowOrigin } from '@metaapo/core/contracts';
 import type { DataRow } from './data-row.js';
-import { type Answered, parseAnswers } from './parse-answers.js';
-import { type ReadOptions, readRows } from './read-rows.js';
-import { messagesIn, promptTextIn, tokensIn } from './row-values.js';
+import { type Answered, checkNoChat, parseAnswers } from './parse-answers.js';
+import { type ConversationOptions, type ReadOptions, readRows } from './read-rows.js';
+import { CHAT_COLUMNS, chatIn, messagesIn, promptTextIn, tokensIn } from './row-values.js';
 import { kindOf } from './value-kinds.js';
 
 /** A prompt as the data states it. */
 export type PromptRow = RowOrigin &
   (
-    | { readonly form: 'messages'; readonly prompt: readonly ChatMessage[] }
+    | {
+        readonly form: 'messages';
+        readonly prompt: readonly ChatMessage[];
+        readonly chat?: ChatContext | undefined;
+      }
     | { readonly form: 'text'; readonly prompt: string }
     | { readonly form: 'tokens'; readonly prompt: Int32Array }
   );
@@ -16,7 +20,12 @@ export type PromptRow = RowOrigin &
 /** A prompt with one response as the data states it. */
 export type ResponseRow = RowOrigin &
   (
-    | { readonly form: 'messages'; readonly prompt: readonly ChatMessage[]; readonly response: readonly ChatMessage[] }
+    | {
+        readonly form: 'messages';
+        readonly prompt: readonly ChatMessage[];
+        readonly response: readonly ChatMessage[];
+        readonly chat?: ChatContext | undefined;
+      }
     | { readonly form: 'text'; readonly prompt: string; readonly response: string }
     | { readonly form: 'tokens'; readonly prompt: Int32Array; readonly response: Int32Array }
   );
@@ -27,10 +36,10 @@ export type ResponseRow = RowOrigin &
  */
 export async function* readPrompts(
   files: string | readonly string[],
-  options: Omit<ReadOptions, 'columns'> = {},
+  options: Omit<ReadOptions, 'columns'> & ConversationOptions = {},
 ): AsyncGenerator<PromptRow> {
-  for await (const row of readRows(files, { ...options, columns: ['prompt'] })) {
-    yield { file: row.file, row: row.row, ...parsePrompt(row) } as PromptRow;
+  for await (const row of readRows(files, { ...options, columns: ['prompt', ...CHAT_COLUMNS] })) {
+    yield { file: row.file, row: row.row, ...parsePrompt(row, options) } as PromptRow;
   }
 }
 
@@ -40,17 +49,21 @@ export async function* readPrompts(
  */
 export async function* readResponses(
   files: string | readonly string[],
-  options: Omit<ReadOptions, 'columns'> = {},
+  options: Omit<ReadOptions, 'columns'> & ConversationOptions = {},
 ): AsyncGenerator<ResponseRow> {
-  for await (const row of readRows(files, { ...options, columns: ['prompt', 'response'] })) {
-    const { form, prompt, answers } = parseAnswers(row, ['response']);
-    yield { file: row.file, row: row.row, form, prompt, response: answers[0] } as ResponseRow;
+  for await (const row of readRows(files, { ...options, columns: ['prompt', 'response', ...CHAT_COLUMNS] })) {
+    const { answers, ...rest } = parseAnswers(row, ['response'], options.templateArguments);
+    yield { file: row.file, row: row.row, ...rest, response: answers[0] } as ResponseRow;
   }
 }
 
-function parsePrompt(row: DataRow): Pick<Answered, 'form' | 'prompt'> {
+function parsePrompt(row: DataRow, { templateArguments }: ConversationOptions): Omit<Answered, 'answers'> {
   const kind = kindOf(row.values.prompt);
-  if (kind === 'messages') return { form: kind, prompt: messagesIn(row, 'prompt') };
+  if (kind === 'messages') {
+    const chat = chatIn(row, templateArguments);
+    return { form: kind, prompt: messagesIn(row, 'prompt'), ...(chat && { chat }) };
+  }
+  checkNoChat(row);
   if (kind === 'tokens') return { form: kind, prompt: tokensIn(row, 'prompt') };
   return { form: 'text', prompt: promptTextIn(row) };
 }

@@ -1,11 +1,17 @@
 import { extname } from 'node:path';
-import { MetaapoError } from '@metaapo/core/contracts';
+import { type ChatContext, MetaapoError } from '@metaapo/core/contracts';
 import type { DataRow } from './data-row.js';
 import { jsonLinesRows, jsonRows } from './json-rows.js';
 import { parquetRows } from './parquet-rows.js';
 
 /** Endings of data files, the preferred first where a data set has the same split in several forms. */
 export const DATA_FILE_ENDINGS = ['.parquet', '.jsonl', '.json'] as const;
+
+/** How rows of conversations reach the chat template. */
+export interface ConversationOptions {
+  /** Variables of the chat template for all rows; `chat_template_kwargs` of a row lie over them. */
+  readonly templateArguments?: ChatContext['templateArguments'];
+}
 
 /** Which rows to read, and how. */
 export interface ReadOptions {

@@ -1,10 +1,11 @@
 import type { UnpairedRow } from '@metaapo/core/contracts';
 import { type DataRow, describeValue, rowError } from './data-row.js';
 import { parseAnswers } from './parse-answers.js';
-import { type ReadOptions, readRows } from './read-rows.js';
+import { type ConversationOptions, type ReadOptions, readRows } from './read-rows.js';
+import { CHAT_COLUMNS } from './row-values.js';
 
 /** Which rows to read, and how. */
-export interface UnpairedReadOptions extends Omit<ReadOptions, 'columns'> {
+export interface UnpairedReadOptions extends Omit<ReadOptions, 'columns'>, ConversationOptions {
   /** `split`: rows are pairs, of which `chosen` is a desirable and `rejected` an undesirable response; default single responses. */
   readonly pairs?: 'split' | undefined;
 }
@@ -19,10 +20,10 @@ export async function* readUnpaired(
   files: string | readonly string[],
   { pairs, ...options }: UnpairedReadOptions = {},
 ): AsyncGenerator<UnpairedRow> {
-  const columns = pairs === 'split' ? ['prompt', 'chosen', 'rejected'] : ['prompt', 'completion', 'label'];
-  for await (const row of readRows(files, { ...options, columns })) {
-    if (pairs === 'split') yield* splitPair(row);
-    else yield parseUnpaired(row);
+  const own = pairs === 'split' ? ['prompt', 'chosen', 'rejected'] : ['prompt', 'completion', 'label'];
+  for await (const row of readRows(files, { ...options, columns: [...own, ...CHAT_COLUMNS] })) {
+    if (pairs === 'split') yield* splitPair(row, options);
+    else yield parseUnpaired(row, options);
   }
 }
 
@@ -30,18 +31,18 @@ export async function* readUnpaired(
  * The judged response that a row states.
  * @throws MetaapoError with code `data` naming file, row and column
  */
-export function parseUnpaired(row: DataRow): UnpairedRow {
-  const { form, prompt, answers } = parseAnswers(row, ['completion']);
+export function parseUnpaired(row: DataRow, { templateArguments }: ConversationOptions = {}): UnpairedRow {
+  const { answers, ...rest } = parseAnswers(row, ['completion'], templateArguments);
   const origin = { file: row.file, row: row.row, isDesirable: labelOf(row) };
-  return { ...origin, form, prompt, completion: answers[0] } as UnpairedRow;
+  return { ...origin, ...rest, completion: answers[0] } as UnpairedRow;
 }
 
 /** The two responses of a pair. */
-function splitPair(row: DataRow): readonly UnpairedRow[] {
-  const { form, prompt, answers } = parseAnswers(row, ['chosen', 'rejected']);
+function splitPair(row: DataRow, { templateArguments }: ConversationOptions): readonly UnpairedRow[] {
+  const { answers, ...rest } = parseAnswers(row, ['chosen', 'rejected'], templateArguments);
   return answers.map((completion, index) => {
     const origin = { file: row.file, row: row.row, isDesirable: index === 0 };
-    return { ...origin, form, prompt, completion } as UnpairedRow;
+    return { ...origin, ...rest, completion } as UnpairedRow;
   });
 }
 

@@ -1,21 +1,70 @@
-import type { ChatMessage } from '@metaapo/core/contracts';
+import type { ChatContext, ChatMessage } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { type DataRow, describeValue, isList, rowError } from './data-row.js';
 import { promptError, typeError } from './row-errors.js';
 import { KIND_WORDS } from './value-kinds.js';
 
-const messageList = z.array(z.object({ role: z.string().min(1), content: z.string() })).min(1);
+const part = z.looseObject({ type: z.string(), text: z.string().nullish() });
+const message = z
+  .looseObject({ role: z.string().min(1), content: z.union([z.string(), z.array(part)]).nullish() })
+  .refine((given) => (given.content !== undefined && given.content !== null ? true : hasMore(given)), {
+    message: 'it has no content, and nothing in its place',
+    path: ['content'],
+  });
+const messageList = z.array(message).min(1);
 
-/** Messages of a column, reduced to role and content. */
+/** Keys beside which a message without content says nothing. */
+const SILENT = ['role', 'content', 'name', 'weight', 'train'];
+
+const hasMore = (given: Readonly<Record<string, unknown>>): boolean =>
+  Object.entries(given).some(([key, value]) => !SILENT.includes(key) && value !== null && value !== undefined);
+
+/** Messages of a column with every key that they have; keys that hold nothing, as parquet adds them, are left out. */
 export function messagesIn(row: DataRow, column: string): readonly ChatMessage[] {
-  const { data, error } = messageList.safeParse(row.values[column]);
-  if (data) return data;
+  const stated = row.values[column];
+  const { error } = messageList.safeParse(stated);
+  // As stated, since a template may write keys in their order.
+  if (error === undefined) return (stated as readonly ChatMessage[]).map(withoutNothing);
   const [issue] = error.issues;
   const place = issue!.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('');
   throw rowError(row, `\`${column}${place}\` is wrong: ${issue!.message}`, {
     expected: 'messages such as {"role": "user", "content": "text"}',
     remedy: 'Correct the row, or leave it out',
   });
+}
+
+const withoutNothing = (given: ChatMessage): ChatMessage =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null && value !== undefined)) as ChatMessage;
+
+/** Columns that a conversation may have beside its messages. */
+export const CHAT_COLUMNS = ['tools', 'chat_template_kwargs'] as const;
+
+/**
+ * What a row has for the chat template beside its messages: `tools`, and `chat_template_kwargs` over the arguments that hold
+ * for all rows; both may be written as JSON.
+ */
+export function chatIn(row: DataRow, templateArguments: ChatContext['templateArguments']): ChatContext | undefined {
+  const tools = jsonIn(row, 'tools', z.array(z.looseObject({})), 'a list of tools, each an object');
+  const own = jsonIn(row, 'chat_template_kwargs', z.record(z.string(), z.unknown()), 'an object of template variables');
+  if (tools === undefined && own === undefined && templateArguments === undefined) return undefined;
+  const all = { ...templateArguments, ...own };
+  return { ...(tools && { tools }), ...(Object.keys(all).length > 0 && { templateArguments: all }) };
+}
+
+function jsonIn<Result>(row: DataRow, column: string, schema: z.ZodType<Result>, expected: string): Result | undefined {
+  const stated = row.values[column];
+  if (stated === undefined || stated === null) return undefined;
+  const { data, success } = schema.safeParse(typeof stated === 'string' ? parsedOrText(stated) : stated);
+  if (success) return data;
+  throw typeError(row, column, expected);
+}
+
+function parsedOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The text of the column `prompt`, which is not blank. */

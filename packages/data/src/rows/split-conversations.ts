@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type ChatMessage, messageText } from '@metaapo/core/contracts';
 import { type DataRow, rowError } from './data-row.js';
 import { emptyError } from './row-errors.js';
@@ -54,9 +55,7 @@ function beforeLast(
 
 /** How many messages two lists have in common from the start. */
 function sharedMessages(first: readonly ChatMessage[], second: readonly ChatMessage[]): number {
-  const different = first.findIndex(
-    ({ role, content }, index) => second[index]?.role !== role || second[index]?.content !== content,
-  );
+  const different = first.findIndex((message, index) => !isDeepStrictEqual(message, second[index]));
   return different === -1 ? first.length : different;
 }
 

@@ -1,5 +1,6 @@
 import {
   type ChatMessage,
+  type ChatOptions,
   isMetaapoError,
   MetaapoError,
   type RowOrigin,
@@ -111,14 +112,14 @@ function withEnd(ids: Int32Array, { eosTokenId, fingerprint }: Tokenizer): Int32
 
 function chatTexts(
   origin: RowOrigin,
-  { prompt, answers }: Extract<Answered, { form: 'messages' }>,
+  { prompt, answers, chat }: Extract<Answered, { form: 'messages' }>,
   tokenizer: Tokenizer,
 ): AnswerTexts {
-  const before = render(origin, prompt, tokenizer, true);
-  const wholes = answers.map((answer) => render(origin, [...prompt, ...answer], tokenizer, false));
+  const before = render(origin, prompt, tokenizer, { ...chat, addGenerationPrompt: true });
+  const wholes = answers.map((answer) => render(origin, [...prompt, ...answer], tokenizer, chat));
   const isOpened = !wholes.every((whole) => whole.startsWith(before));
   if (isOpened) {
-    const history = sharedText(before, render(origin, prompt, tokenizer, false)).trimEnd();
+    const history = sharedText(before, render(origin, prompt, tokenizer, chat)).trimEnd();
     if (!wholes.every((whole) => whole.startsWith(history))) throw rewritten(origin);
   }
   return {
@@ -149,7 +150,7 @@ function render(
   origin: RowOrigin,
   messages: readonly ChatMessage[],
   tokenizer: Tokenizer,
-  addGenerationPrompt: boolean,
+  options: ChatOptions | undefined,
 ): string {
   if (!tokenizer.hasChatTemplate) {
     throw new MetaapoError('config', 'rows of messages need a chat template, and the tokenizer has none', {
@@ -158,7 +159,7 @@ function render(
     });
   }
   try {
-    return tokenizer.renderChat(messages, { addGenerationPrompt });
+    return tokenizer.renderChat(messages, options);
   } catch (cause) {
     if (isMetaapoError(cause) && cause.code !== 'data') throw cause;
     throw rowError(origin, 'the chat template refuses the conversation', {

@@ -11,6 +11,7 @@ import { encodeAnswers } from './encode-answers.js';
 import { type DropReason, limitLength } from './length-limits.js';
 import type { SplitIds } from './split-at-boundary.js';
 import type { TokenizationOptions } from './tokenize-preference.js';
+import { isTrained } from './trained-messages.js';
 
 /** How demonstrations become token ids. */
 export interface DemonstrationOptions extends TokenizationOptions {
@@ -66,10 +67,19 @@ function answersOf(row: DemonstrationRow, which: 'all' | 'last'): readonly Answe
   const responses = conversation.flatMap(({ role }, index) =>
     role === 'assistant' && index >= row.prompt.length ? [index] : [],
   );
-  return responses.slice(which === 'last' ? -1 : 0).map((index) => {
+  const trained = responses.filter((index) => isTrained(row, conversation[index]!));
+  if (responses.length > 0 && trained.length === 0) throw nothingToTrain(row);
+  return trained.slice(which === 'last' ? -1 : 0).map((index) => {
     const message = conversation[index]!;
     checkResponse(row, message, index);
-    return { form: row.form, prompt: conversation.slice(0, index), answers: [[message]] };
+    return { form: row.form, prompt: conversation.slice(0, index), answers: [[message]], chat: row.chat };
+  });
+}
+
+function nothingToTrain(row: DemonstrationRow): Error {
+  return rowError(row, 'no message of the conversation is to be learnt', {
+    expected: 'a message of the assistant without weight: 0 or train: false',
+    remedy: 'Leave the row out',
   });
 }
 

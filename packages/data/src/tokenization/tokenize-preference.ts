@@ -2,6 +2,7 @@ import type { PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/cor
 import type { Answered } from '../rows/parse-answers.js';
 import { encodeAnswers } from './encode-answers.js';
 import { type DropReason, type LengthLimits, limitLength } from './length-limits.js';
+import { checkTellsApart } from './trained-messages.js';
 
 /** How rows become token ids. */
 export interface TokenizationOptions extends LengthLimits {
@@ -31,6 +32,7 @@ export function tokenizePreference(
   number: number = row.row,
 ): TokenizedRow {
   const encoded = encodeAnswers(row, answersOf(row), tokenizer, options.vocabularySize);
+  checkTellsApart(row, encoded.responses[0]!, encoded.responses[1]!);
   const limited = limitLength(row, encoded, options);
   if ('dropped' in limited) return limited;
   const { prompt, responses, opening } = limited.ids;
@@ -42,7 +44,7 @@ export function tokenizePreference(
 
 function answersOf(row: PreferenceRow): Answered {
   if (row.form === 'messages') {
-    return { form: row.form, prompt: row.prompt, answers: [[...row.chosen], [...row.rejected]] };
+    return { form: row.form, prompt: row.prompt, answers: [[...row.chosen], [...row.rejected]], chat: row.chat };
   }
   if (row.form === 'text') return { form: row.form, prompt: row.prompt, answers: [row.chosen, row.rejected] };
   const { form, prompt, chosen, rejected, online = [] } = row;

@@ -35,7 +35,9 @@ export function tokenizeResponse(
 }
 
 function answeredBy(row: ResponseRow): Parameters<typeof encodeAnswers>[1] {
-  if (row.form === 'messages') return { form: row.form, prompt: row.prompt, answers: [[...row.response]] };
+  if (row.form === 'messages') {
+    return { form: row.form, prompt: row.prompt, answers: [[...row.response]], chat: row.chat };
+  }
   if (row.form === 'text') return { form: row.form, prompt: row.prompt, answers: [row.response] };
   return { form: row.form, prompt: row.prompt, answers: [row.response] };
 }

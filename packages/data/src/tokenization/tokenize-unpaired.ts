@@ -61,7 +61,9 @@ export async function tokenizeUnpaired(
 type Judged = Omit<TokenizedUnpaired, 'mismatched'>;
 
 function answersOf(row: UnpairedRow): Answered {
-  if (row.form === 'messages') return { form: row.form, prompt: row.prompt, answers: [[...row.completion]] };
+  if (row.form === 'messages') {
+    return { form: row.form, prompt: row.prompt, answers: [[...row.completion]], chat: row.chat };
+  }
   if (row.form === 'text') return { form: row.form, prompt: row.prompt, answers: [row.completion] };
   return { form: row.form, prompt: row.prompt, answers: [row.completion] };
 }

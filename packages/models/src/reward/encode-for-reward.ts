@@ -6,9 +6,9 @@ import type { RewardRequest, Tokenizer } from '@metaapo/core/contracts';
  * behind the token that ends a turn (ChatML: a line break) is a part of it, since a head is read where it was trained.
  * Text gets the tokenizer's special tokens before it and the end-of-sequence token behind it.
  */
-export function encodeForReward({ prompt, response }: RewardRequest, tokenizer: Tokenizer): Int32Array {
+export function encodeForReward({ prompt, chat, response }: RewardRequest, tokenizer: Tokenizer): Int32Array {
   if (typeof prompt !== 'string') {
-    return tokenizer.encode(tokenizer.renderChat([...prompt, { role: 'assistant', content: response }]));
+    return tokenizer.encode(tokenizer.renderChat([...prompt, { role: 'assistant', content: response }], chat));
   }
   const ids = tokenizer.encode(prompt + response, { addSpecialTokens: true });
   const { eosTokenId } = tokenizer;

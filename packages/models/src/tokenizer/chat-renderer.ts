@@ -7,7 +7,7 @@ import type { TokenizerFiles } from './tokenizer-files.js';
 
 /** What renders conversations. */
 export interface ChatRenderer {
-  /** What a text follows from beside its messages: templates, arguments, and the date where a template asks for it. */
+  /** What a text follows from beside its messages: templates, and the date where a template asks for it. */
   readonly key: readonly unknown[];
   readonly render: Tokenizer['renderChat'];
 }
@@ -20,19 +20,20 @@ export interface ChatRenderer {
 export function chatRenderer(
   { chatTemplates, directory }: TokenizerFiles,
   special: NamedTokens,
-  { templateArguments = {}, templateDate = new Date() }: TokenizerOptions,
+  { templateDate = new Date() }: TokenizerOptions,
 ): ChatRenderer {
   const compiled = new Map(
     Object.entries(chatTemplates).map(([name, text]) => [name, compiledTemplate(text, templateDate, directory)]),
   );
   const isDated = Object.values(chatTemplates).some((text) => text.includes('strftime_now'));
   return {
-    key: [chatTemplates, templateArguments, ...(isDated ? [templateDate.toISOString()] : [])],
+    key: [chatTemplates, ...(isDated ? [templateDate.toISOString()] : [])],
     render: (messages, options = {}) => {
-      const template = (options.tools && compiled.get('tool_use')) ?? compiled.get('default');
+      const name = options.tools && compiled.has('tool_use') ? 'tool_use' : 'default';
+      const template = compiled.get(name);
       if (template === undefined) throw noTemplate(directory);
-      const given = { ...special, ...templateArguments, ...options.templateArguments };
-      return rendered(template, messages, options, given, directory);
+      checkReads(chatTemplates[name]!, messages, options, directory);
+      return rendered(template, messages, options, { ...special, ...options.templateArguments }, directory);
     },
   };
 }
@@ -60,6 +61,31 @@ function noTemplate(directory: string): MetaapoError {
     remedy: 'Use rows of plain text, or add chat_template.jinja to the directory',
   });
 }
+
+/** Refuses what a template never looks at, and would drop: tool calls, tools, arguments. */
+function checkReads(
+  template: string,
+  messages: readonly ChatMessage[],
+  { tools, templateArguments = {} }: ChatOptions,
+  directory: string,
+): void {
+  const wanted = [
+    ...(tools !== undefined && tools.length > 0 ? ['tools'] : []),
+    ...(messages.some(({ tool_calls: calls }) => Array.isArray(calls) && calls.length > 0) ? ['tool_calls'] : []),
+    ...Object.keys(templateArguments),
+  ];
+  const isWholeMessage = /\bmessages?(?:\[[^\]]*\])?\s*\|\s*(?:tojson|string)/.test(template);
+  const unread = wanted.filter((name) => !(isWholeMessage && name === 'tool_calls') && !mentions(template, name));
+  if (unread.length === 0) return;
+  throw new MetaapoError('data', `the chat template does not read ${unread.join(' and ')}`, {
+    where: directory,
+    expected: 'a template that renders what the rows and the recipe give it',
+    remedy: 'Use a chat template that does, or leave it out of the data and the template arguments',
+  });
+}
+
+const mentions = (template: string, name: string): boolean =>
+  new RegExp(`(?<![\\w])${name.replace(/[^\w]/g, '\\$&')}(?![\\w])`).test(template);
 
 function rendered(
   template: ChatTemplate,

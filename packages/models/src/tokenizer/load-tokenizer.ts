@@ -19,8 +19,6 @@ export interface LoadedTokenizer extends Tokenizer {
 export interface TokenizerOptions {
   /** Takes that engine and no other; default: the native one where it is installed. */
   readonly engine?: EncodingEngine['name'] | undefined;
-  /** Variables that every rendering of the chat template gets, such as `enable_thinking: false`. */
-  readonly templateArguments?: Readonly<Record<string, unknown>> | undefined;
   /** The time that `strftime_now` writes in every rendering; default: that of loading. */
   readonly templateDate?: Date | undefined;
 }

@@ -55,7 +55,7 @@ export function httpReward(options: HttpRewardOptions, { tokenizer, env }: HttpR
   const template = tokenizer?.hasChatTemplate ? tokenizer : undefined;
   const guard = createReadableGuard(SERVICE, 'numbers', 'See why the server gives null');
   const rewardsOf = async (batch: readonly RewardRequest[], signal: AbortSignal): Promise<readonly number[]> => {
-    const prompts = batch.map(({ prompt }) => rendered(prompt, template));
+    const prompts = batch.map((request) => rendered(request, template));
     const query = batch.map(({ response }, at) => `${prompts[at]}${response}${ending}`);
     const reply = await client.post('', { query, prompts, labels: batch.map(() => '') }, signal);
     const rewards = readRewards(reply, batch.length, { where: SERVICE, shown: client.shown });
@@ -92,9 +92,9 @@ function byLength(requests: readonly RewardRequest[]): number[] {
   return requests.map((_, index) => index).sort((a, b) => lengths[a]! - lengths[b]!);
 }
 
-function rendered(prompt: RewardRequest['prompt'], template: Tokenizer | undefined): string {
+function rendered({ prompt, chat }: RewardRequest, template: Tokenizer | undefined): string {
   if (typeof prompt === 'string') return prompt;
-  return template?.renderChat(prompt, { addGenerationPrompt: true }) ?? `${promptText(prompt)}\n\nassistant: `;
+  return template?.renderChat(prompt, { ...chat, addGenerationPrompt: true }) ?? `${promptText(prompt)}\n\nassistant: `;
 }
 
 /** {@link httpReward} as a part; the policy's chat template renders conversations. */

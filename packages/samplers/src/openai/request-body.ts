@@ -61,7 +61,10 @@ export function requestBody(
   settings: OpenaiSettings,
 ): Record<string, unknown> {
   const { model, endpoint, maxNewTokens, temperature, topP, topK, minP, stop, extraBody } = settings;
-  const prompt = endpoint === 'chat' ? { messages: messagesOf(request) } : { prompt: Array.from(request.prompt) };
+  const prompt =
+    endpoint === 'chat'
+      ? { messages: messagesOf(request), ...chatFields(request) }
+      : { prompt: Array.from(request.prompt) };
   const body = {
     model,
     ...prompt,
@@ -77,6 +80,14 @@ export function requestBody(
     ...(logprobs && LOGPROBS[endpoint]),
   };
   return withExtraBody(body, extraBody);
+}
+
+/** Tools, and the template's arguments under the name that vLLM and SGLang give them. */
+function chatFields({ chat }: SamplingRequest): Record<string, unknown> {
+  return {
+    ...(chat?.tools && { tools: chat.tools }),
+    ...(chat?.templateArguments && { chat_template_kwargs: chat.templateArguments }),
+  };
 }
 
 /** A prompt that is a text becomes the one message of a user. */

@@ -101,8 +101,8 @@ async function scoreRound(open: readonly OpenRow[], options: RoundsOptions): Pro
       return own.length === 0 ? [] : [{ row, indices: own }];
     });
     const groups = asked.map(({ row, indices }) => {
-      const { messages, text } = promptOf(row.row);
-      return { prompt: messages ?? text, responses: indices.map((index) => row.candidates[index]!.text) };
+      const { messages, chat, text } = promptOf(row.row);
+      return { prompt: messages ?? text, chat, responses: indices.map((index) => row.candidates[index]!.text) };
     });
     const { annotate } = name === undefined ? scorers.own : scorers.others[name]!;
     const given = await annotate(groups, signal);

@@ -48,8 +48,8 @@ export async function heldOutReward(
   };
   await annotateConcurrently<HeldOutResponse>(score, signal, async (add, either) => {
     for await (const { row, responses } of sampler.sample(requests, either)) {
-      const { messages, text } = promptOf(byNumber.get(row)!);
-      add(responses.map((response) => ({ row, prompt: messages ?? text, responses: [response.text] })));
+      const { messages, chat, text } = promptOf(byNumber.get(row)!);
+      add(responses.map((response) => ({ row, prompt: messages ?? text, chat, responses: [response.text] })));
     }
   });
   // In the order of the rows, so that the sum does not depend on who was first.

@@ -5,6 +5,7 @@ import { entriesOfKind, type RunEntry, type RunJournal } from '../../journal/ind
 /** Responses to one prompt. */
 export interface ResponseGroup {
   readonly prompt: RewardRequest['prompt'];
+  readonly chat?: RewardRequest['chat'];
   readonly responses: readonly string[];
 }
 
@@ -49,11 +50,11 @@ export function payOnce(rewardModel: RewardModel, journal: RunJournal): Annotate
   };
 }
 
-function purchasesOf({ prompt, responses }: ResponseGroup, { fingerprint, isRelative }: RewardModel): Purchase[] {
-  const requests = responses.map((response) => ({ prompt, response }));
+function purchasesOf({ prompt, chat, responses }: ResponseGroup, { fingerprint, isRelative }: RewardModel): Purchase[] {
+  const requests = responses.map((response) => ({ prompt, ...(chat && { chat }), response }));
   const keyOf = (subject: string | readonly string[]): string =>
     createHash('sha256')
-      .update(JSON.stringify([fingerprint, prompt, subject]))
+      .update(JSON.stringify([fingerprint, prompt, subject, ...(chat ? [chat] : [])]))
       .digest('base64url');
   if (isRelative) return responses.length === 0 ? [] : [{ key: keyOf(responses), requests }];
   return requests.map((request) => ({ key: keyOf(request.response), requests: [request] }));

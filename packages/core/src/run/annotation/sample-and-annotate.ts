@@ -68,11 +68,12 @@ async function sampleMissing(
 
 function requestOf(row: TokenizedPreference, options: AnnotationOptions): SamplingRequest {
   const { promptOf, count, seed, iteration, rule } = options;
-  const { messages, text } = promptOf(row);
+  const { messages, chat, text } = promptOf(row);
   return {
     row: row.row,
     prompt: openedPrompt(row),
     messages,
+    chat,
     text,
     count,
     seed: seedOf(['sample', seed, iteration, row.row]),
