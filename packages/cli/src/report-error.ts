@@ -1,4 +1,4 @@
-import { isMetaapoError, MetaapoError, plainText, withoutAddressKeys } from '@metaapo/core/contracts';
+import { isMetaapoError, MetaapoError, plainText, withoutKeys } from '@metaapo/core/contracts';
 import { writeCrashFile } from './crash-file.js';
 
 /** Exit code of a failure: 130 for an interruption, 1 for a fault of ours, 2 for anything the user can mend. */
@@ -35,7 +35,7 @@ export function withoutSecrets(text: string): string {
     .filter(([name, value]) => /TOKEN|KEY|SECRET|PASSWORD/.test(name) && value !== undefined && value.length >= 8)
     .map(([, value]) => value!);
   const clean = secrets.reduce((left, secret) => left.split(secret).join('***'), text);
-  return plainText(withoutAddressKeys(clean));
+  return plainText(withoutKeys(clean));
 }
 
 const ANOTHER_PLACE = 'Choose another path';

@@ -1,4 +1,4 @@
-import { MetaapoError } from '@metaapo/core/contracts';
+import { MetaapoError, refuseKeys } from '@metaapo/core/contracts';
 import { type Document, LineCounter, parseDocument } from 'yaml';
 
 /** Characters of a YAML text, values in it once aliases are resolved, and how deep they lie. */
@@ -31,7 +31,7 @@ export function parseYamlDocument(where: string, text: string): Document {
 
 /**
  * The value of a YAML document as JSON has values: finite numbers, text, lists, and objects with keys of their own.
- * @throws MetaapoError with code `config` for anything else, and for aliases that are unknown, endless or too many
+ * @throws MetaapoError with code `config` for anything else, for a key, which belongs into the environment, and for aliases that are unknown, endless or too many
  */
 export function plainValue(where: string, document: Document): unknown {
   let value: unknown;
@@ -54,6 +54,7 @@ export function plainValue(where: string, document: Document): unknown {
     for (const inner of Object.values(one)) check(inner, depth + 1);
   };
   check(value, 0);
+  refuseKeys(where, value);
   return value;
 }
 

@@ -1,4 +1,5 @@
-import { plainText, withoutAddressKeys } from './plain-text.js';
+import { withoutKeys } from './keys.js';
+import { plainText } from './plain-text.js';
 
 /** Marker that recognises an error of this project across duplicate copies of the package. */
 const MARKER = Symbol.for('@metaapo/core:MetaapoError');
@@ -32,7 +33,7 @@ export type ErrorCode =
 /**
  * The one error class of the project. Its message is one paragraph:
  * `where: summary. Expected ...; got .... Remedy.` Whatever the fields hold, it is on one line, has an end, shows no
- * control character, and no key that an address holds.
+ * control character, and nothing that is known to be a key.
  */
 export class MetaapoError extends Error {
   readonly code: ErrorCode;
@@ -58,7 +59,7 @@ const MOST = 800;
 const MOST_GOT = 300;
 
 function shownField(text: string, most = MOST): string {
-  return plainText(withoutAddressKeys(text.replace(/[\r\n]\s*/g, ' ')), most);
+  return plainText(withoutKeys(text.replace(/[\r\n]\s*/g, ' ')), most);
 }
 
 function shownFault({ where, expected, got, remedy, cause }: Fault): Fault {

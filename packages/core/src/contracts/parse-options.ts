@@ -1,6 +1,7 @@
 import { acceptedAt, keysAt } from './describe-options.js';
 import { type Fault, MetaapoError } from './errors.js';
 import { suggestion } from './nearest.js';
+import { refuseKeys } from './refuse-keys.js';
 import type { SchemaIssue, StandardSchema } from './standard-schema.js';
 
 /**
@@ -9,10 +10,11 @@ import type { SchemaIssue, StandardSchema } from './standard-schema.js';
  * @param part what they belong to, for messages, e.g. `sampler local`
  * @param schema any schema library's, as long as it answers at once
  * @throws MetaapoError with code `config` for an option that is unknown or not accepted, and for a number that is not
- * finite, whatever the schema says of it
+ * finite or a text that holds a key, whatever the schema says of it
  */
 export function parseOptions<Output>(part: string, schema: StandardSchema<Output>, given: unknown): Readonly<Output> {
   checkPlain(part, given, []);
+  refuseKeys(part, given);
   const result = schema['~standard'].validate(given);
   if (result instanceof Promise) {
     // Some libraries answer so where a check of theirs throws; nobody waits for it.

@@ -18,33 +18,3 @@ export function plainText(text: string, most = Number.POSITIVE_INFINITY): string
     .replace(CONTROLS, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
   return kept.length < text.length ? `${shown}... (${text.length} characters)` : shown;
 }
-
-const ADDRESS = /\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"'<>`]+/gi;
-/** A value that names an environment variable in place of a key: `${NAME}`. */
-const FROM_ENVIRONMENT = /^\$(%7B|\{)[A-Za-z_][A-Za-z0-9_]*(%7D|\})$/i;
-
-/** A text whose addresses show neither credentials nor the values of queries and fragments, which can be keys. */
-export function withoutAddressKeys(text: string): string {
-  return text.replace(ADDRESS, (address) => {
-    const begin = address.indexOf('://') + 3;
-    return `${address.slice(0, begin)}${withoutValues(withoutCredentials(address.slice(begin)))}`;
-  });
-}
-
-/** What follows `://`, its credentials masked, also where a `/`, `?` or `#` in a password ends the host too early. */
-function withoutCredentials(rest: string): string {
-  const host = /^[^/?#]*/.exec(rest)![0];
-  const isWhole = host.includes('@') || !/:(?!\d*$)/.test(host.replace(/\[[^\]]*\]/, ''));
-  const end = (isWhole ? host : rest).lastIndexOf('@');
-  return end < 0 ? rest : `***${rest.slice(end)}`;
-}
-
-function withoutValues(rest: string): string {
-  const begin = rest.search(/[?#]/);
-  if (begin < 0) return rest;
-  const values = rest.slice(begin).replace(/([^?&#=]*=)([^&#]+)|[^?&#]+/g, (whole, name?: string, value?: string) => {
-    if (name === undefined) return '***';
-    return FROM_ENVIRONMENT.test(value!) ? whole : `${name}***`;
-  });
-  return `${rest.slice(0, begin)}${values}`;
-}

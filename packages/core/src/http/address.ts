@@ -1,25 +1,41 @@
-import { MetaapoError } from '../contracts/index.js';
+import { MetaapoError, withoutKeys } from '../contracts/index.js';
+import { type Environment, withVariables } from './variables.js';
+
+/** A base address, and the secrets in it. */
+export interface BaseAddress {
+  readonly url: string;
+  readonly secrets: readonly string[];
+}
 
 /**
- * A base address without the slashes at its end.
+ * A base address without the slashes at its end, and with the values of environment variables in place of `${NAME}` in its
+ * query.
  * @param service what is reached there, for messages, e.g. `sampler openai`
- * @throws MetaapoError with code `config` when it is no http address, or holds credentials, which are not shown
+ * @throws MetaapoError with code `config` when it is no http address, holds credentials, a fragment or a query with
+ * values of its own, which are not shown, or names a variable that is not set
  */
-export function baseAddress(service: string, address: string): string {
+export function baseAddress(service: string, address: string, env: Environment): BaseAddress {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
-  if (url !== undefined && isHttp && url.username === '' && url.password === '') {
-    url.pathname = url.pathname.replace(/\/+$/, '');
-    return url.href;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new MetaapoError('config', 'this is no address of a server', {
+      where: service,
+      expected: 'an address such as http://localhost:8000/v1',
+      got: 'something else',
+      remedy: 'Correct the address',
+    });
   }
-  throw new MetaapoError('config', isHttp ? 'the address holds credentials' : 'this is no address of a server', {
-    where: service,
-    expected: 'an address such as http://localhost:8000/v1',
-    got: isHttp ? shownAddress(address) : 'something else',
-    remedy: isHttp
-      ? 'Take them out; an API key is read from the environment variable that apiKeyVariable names'
-      : 'Correct the address',
-  });
+  if (withoutKeys(address) !== address || url.hash !== '') {
+    throw new MetaapoError('config', 'the address holds credentials, or a query that may be a key', {
+      where: service,
+      expected: `an address such as http://localhost:8000/v1, or with ?name=\${VARIABLE}`,
+      got: shownAddress(address),
+      remedy: 'Take them out; keys are read from environment variables, such as the one that apiKeyVariable names',
+    });
+  }
+  const query = withVariables(service, Object.fromEntries(url.searchParams), env);
+  url.search = new URLSearchParams(query.value as Record<string, string>).toString();
+  url.pathname = url.pathname.replace(/\/+$/, '');
+  return { url: url.href, secrets: query.secrets };
 }
 
 /** The address of a path under a base address; a query of the base stays. An empty path is the base itself. */

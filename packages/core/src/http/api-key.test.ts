@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { faultServer } from '../../test/fault-server.js';
 import { client, failureOf } from '../../test/http-client.js';
-import { statusOf } from './index.js';
+import { statusOf, withVariables } from './index.js';
 
 describe('the API key', () => {
   const env = { TEST_KEY: 'sk-secret"+/key' };
@@ -39,6 +39,28 @@ describe('the API key', () => {
 
   it('cannot be part of an address', () => {
     expect(() => client('http://user:sk-secret@host/v1')).toThrow(/^(?!.*secret).*got http:\/\/host\/v1/);
+    expect(() => client('http://host/v1?key=sk-secret')).toThrow(/^(?!.*secret).*a query that may be a key/);
+    expect(() => client('http://host/v1#sk-secret')).toThrow(/^(?!.*secret).*a query that may be a key/);
+    expect(() => client(`http://host/v1?key=\${NONE}`, { env: {} })).toThrow(
+      'the environment variable NONE is not set',
+    );
     expect(() => client('localhost:8000')).toThrow(/no address of a server/);
+  });
+
+  it('may be in the query of an address and in a body, from the environment, and is shown of neither', async () => {
+    const env = { QUERY_KEY: 'query-secret', BODY_KEY: 'body-secret' };
+    const server = await faultServer({
+      fault: (_, { path, body }) => ({ status: 400, body: `${path} ${JSON.stringify(body)}` }),
+    });
+    const { value, secrets } = withVariables(
+      'test',
+      { nested: [{ key: `\${BODY_KEY}` }], text: `a \${BODY_KEY}` },
+      env,
+    );
+    expect(value).toEqual({ nested: [{ key: 'body-secret' }], text: `a \${BODY_KEY}` });
+    const error = await failureOf(client(`${server.url}?key=\${QUERY_KEY}`, { env, secrets }).post('x', value));
+    expect(server.seen[0]).toMatchObject({ path: '/x?key=query-secret', body: value });
+    expect(error.message).toContain('got status 400: /x?key=***');
+    expect(inspect(error, { depth: 9 })).not.toMatch(/secret/);
   });
 });

@@ -1,6 +1,5 @@
 import { MetaapoError } from '../contracts/index.js';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from './variables.js';
 
 /**
  * The API key in an environment variable; `undefined` when none is named.

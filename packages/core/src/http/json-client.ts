@@ -9,12 +9,14 @@ import { createRequestQueue } from './request-queue.js';
 export interface JsonClientOptions {
   /** What it is, for messages, e.g. `sampler openai`. */
   readonly service: string;
-  /** Address that paths are put behind; several share the requests by their speed and stand in for one another. */
+  /** Address that paths are put behind, `${NAME}` in its query for an environment variable; several share the requests by their speed and stand in for one another. */
   readonly baseUrl: string | readonly string[];
   /** Further headers; values of eight characters or more are masked in messages. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Environment variable with the API key, sent as a bearer token; absent: none is sent. */
   readonly apiKeyVariable?: string | undefined;
+  /** What bodies hold that is not to be shown; values of eight characters or more are masked in messages. */
+  readonly secrets?: readonly string[] | undefined;
   /** Time for a whole exchange in seconds, up to 300. */
   readonly timeoutSeconds: number;
   /** Times that a failed request is tried again at each address, from 0. */
@@ -83,9 +85,10 @@ const isLong = ({ length }: string): boolean => length >= 8;
  */
 export function createJsonClient(options: JsonClientOptions): JsonClient {
   const { service, apiKeyVariable, timeoutSeconds, retryDelayMs = 500, env = process.env } = options;
-  const bases = [options.baseUrl].flat().map((address) => baseAddress(service, address));
+  const bases = [options.baseUrl].flat().map((address) => baseAddress(service, address, env));
   const key = readApiKey(service, apiKeyVariable, env);
-  const mask = maskSecrets([key ?? '', ...Object.values(options.headers ?? {}).filter(isLong)]);
+  const others = [...Object.values(options.headers ?? {}), ...bases.flatMap(({ secrets }) => secrets)];
+  const mask = maskSecrets([key ?? '', ...[...others, ...(options.secrets ?? [])].filter(isLong)]);
   const authorization = key === undefined ? undefined : { authorization: `Bearer ${key}` };
   const headers = { 'user-agent': 'metaapo', ...authorization, ...options.headers };
   const { expected, parse, whole } = REPLIES[options.reply ?? 'json'];
@@ -95,7 +98,7 @@ export function createJsonClient(options: JsonClientOptions): JsonClient {
     servers: bases.length,
     retryDelayMs,
     attempt: (server, { method, path, body, read }, signal) => {
-      const address = joinAddress(bases[server]!, path);
+      const address = joinAddress(bases[server]!.url, path);
       const subject = { service, address, expected, apiKeyVariable, mask };
       const sent = body === undefined ? headers : { 'content-type': 'application/json', ...headers };
       const reading = { parse, read: (values: readonly unknown[]) => read(whole(values)) };

@@ -42,9 +42,10 @@ describe('what is tried again', () => {
 
   it('at most `retries` times, then one error says where and what', async () => {
     const server = await faultServer({ fault: () => ({ status: 503, body: `overloaded ${'x'.repeat(500)}` }) });
-    const error = await failureOf(client(`${server.url}/v1/?key=hidden`, { retries: 2 }).post('score', {}));
+    const keyed = client(`${server.url}/v1/?key=\${KEY}`, { retries: 2, env: { KEY: 'hidden key' } });
+    const error = await failureOf(keyed.post('score', {}));
     expect(server.seen).toHaveLength(3);
-    expect(server.seen[0]!.path).toBe('/v1/score?key=hidden');
+    expect(server.seen[0]!.path).toBe('/v1/score?key=hidden+key');
     expect(error.code).toBe('network');
     expect(error.message).toBe(
       `service test at ${server.url}/v1/score: the server failed. Expected a JSON reply with status 200; ` +

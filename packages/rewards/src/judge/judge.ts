@@ -1,6 +1,6 @@
 import type { PartContext, RewardModel } from '@metaapo/core/contracts';
 import { definePart, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
-import { createJsonClient } from '@metaapo/core/http';
+import { createJsonClient, withVariables } from '@metaapo/core/http';
 import { fingerprintOf } from '../fingerprint.js';
 import { createAskJudge } from './ask-judge.js';
 import { type JudgeOptions, judgeSchema, scoreRange } from './judge-options.js';
@@ -27,9 +27,10 @@ export async function judge(
   const settings = parseOptions(SERVICE, judgeSchema, options);
   const { mode, baseUrls, templatePath, concurrency, timeoutSeconds, retries, apiKeyVariable, ...decisive } = settings;
   const connection = { concurrency, timeoutSeconds, retries, apiKeyVariable };
-  const client = createJsonClient({ ...connection, service: SERVICE, baseUrl: baseUrls, env });
+  const { value: extraBody, secrets } = withVariables(SERVICE, settings.extraBody, env);
+  const client = createJsonClient({ ...connection, service: SERVICE, baseUrl: baseUrls, env, secrets });
   const template = await readTemplate(mode, templatePath, baseDirectory);
-  const ask = createAskJudge(SERVICE, client, settings);
+  const ask = createAskJudge(SERVICE, client, { ...settings, extraBody });
   const range = scoreRange(settings);
   const pattern = patternOf(settings);
   const readPoints = (answer: string): number | undefined =>

@@ -15,14 +15,10 @@ const text = z.string().min(1).max(4096);
 /** Checks {@link OpenaiOptions} and fills in the defaults. */
 export const openaiSchema = z
   .strictObject({
-    baseUrls: z
-      .array(text)
-      .min(1)
-      .max(1000)
-      .readonly()
-      .describe(
-        'Addresses up to and with `/v1`; each takes the next request as soon as it is free, and the others stand in for one that is dead.',
-      ),
+    baseUrls: z.array(text).min(1).max(1000).readonly().describe(
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what a recipe says.
+      'Addresses up to and with `/v1`; each takes the next request as soon as it is free, and the others stand in for one that is dead. A key in a query is an environment variable: `?key=${NAME}`.',
+    ),
     model: text.describe('Name under which the servers offer the policy.'),
     startModel: text
       .optional()
@@ -94,11 +90,10 @@ export const openaiSchema = z
         'One request with `n` for all responses to a prompt, and one each for those that the server leaves out, or for all where it refuses `n`; false: one request each.',
       ),
     probe: z.boolean().default(true).describe('Whether the servers are compared with the policy, see below.'),
-    extraBody: body
-      .optional()
-      .describe(
-        'Entries of each request’s body; they replace the sampler’s, and `null` takes one out, as `{ seed: null }` for a server that refuses seeds.',
-      ),
+    extraBody: body.optional().describe(
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what a recipe says.
+      'Entries of each request’s body; they replace the sampler’s, and `null` takes one out, as `{ seed: null }` for a server that refuses seeds. A text `${NAME}` is the value of an environment variable.',
+    ),
     refresh: z
       .enum(['none', 'command', 'reload-endpoint', 'directory'])
       .default('none')

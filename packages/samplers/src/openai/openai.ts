@@ -1,6 +1,6 @@
 import type { ResponseSampler, SamplingRequest, ServerProbe, TextModel } from '@metaapo/core/contracts';
 import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
-import { createJsonClient, type JsonClient } from '@metaapo/core/http';
+import { createJsonClient, type JsonClient, withVariables } from '@metaapo/core/http';
 import { asCompleted } from './as-completed.js';
 import type { CallContext } from './ask.js';
 import { endTokenFinder } from './end-token.js';
@@ -38,7 +38,8 @@ export function openai(
     });
   }
   const { env = process.env, baseDirectory = process.cwd(), report = () => undefined } = surroundings;
-  const connection = { ...settings, service: SERVICE, env };
+  const { value: extraBody, secrets } = withVariables(SERVICE, settings.extraBody, env);
+  const connection = { ...settings, service: SERVICE, env, secrets };
   const reply = settings.stream ? 'events' : 'json';
   const client = createJsonClient({ ...connection, baseUrl: settings.baseUrls, reply, maxReplyBytes: MAX_REPLY_BYTES });
   const endTokenOf = endTokenFinder(policy, tokenizer);
@@ -53,7 +54,7 @@ export function openai(
   const foreign = createForeignSettings(SERVICE, policy.directory, report);
   const contextOf = (ofCalls: JsonClient): CallContext => ({
     client: ofCalls,
-    settings: { ...settings, model },
+    settings: { ...settings, model, extraBody },
     readerOf: (request) => ({
       tokenizer,
       eosTokenIds,

@@ -97,7 +97,10 @@ describe('every server', () => {
 
   it('is named without what its address may hold of a key', async () => {
     const { url } = await chatServer();
-    const [probe] = await sampler([`${url}?key=secret`]).probe!(REQUEST);
+    const from = openai({ baseUrls: [`${url}?key=\${KEY}`], model: 'policy' }, characterPolicy(), {
+      env: { KEY: 'secret' },
+    });
+    const [probe] = await from.probe!(REQUEST);
     expect(probe!.server).toBe(url);
   });
 

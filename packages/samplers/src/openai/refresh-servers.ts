@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isMetaapoError, MetaapoError, type PartContext } from '@metaapo/core/contracts';
-import { createJsonClient } from '@metaapo/core/http';
+import { createJsonClient, withVariables } from '@metaapo/core/http';
 import { linkPolicy } from './link-policy.js';
 import type { OpenaiSettings } from './openai-options.js';
 import { runCommand } from './run-command.js';
@@ -87,9 +87,17 @@ async function reload(
   signal: AbortSignal,
 ): Promise<void> {
   const { refreshPath, refreshBody = { model_path: '{directory}' } } = settings;
-  const body = filledIn(refreshBody, modelDirectory);
+  const { value, secrets } = withVariables(SERVICE, refreshBody, env);
+  const body = filledIn(value, modelDirectory);
   const post = async (address: string): Promise<void> => {
-    const client = createJsonClient({ ...connection(settings), env, baseUrl: new URL(address).origin, reply: 'text' });
+    const { origin, search } = new URL(address);
+    const client = createJsonClient({
+      ...connection(settings),
+      env,
+      secrets,
+      baseUrl: `${origin}${search}`,
+      reply: 'text',
+    });
     const reply = parsed(await client.post(refreshPath!, body, signal));
     if ((reply as { readonly success?: unknown } | null)?.success !== false) return;
     throw new MetaapoError('network', 'the server does not take the new policy', {
