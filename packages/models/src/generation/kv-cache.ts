@@ -43,8 +43,6 @@ export function openKvCache<RunningSequence extends Sequence>(
         return;
       }
       const next = layOut(batch, pagesNeeded);
-      const cachedOf = (owner: RunningSequence | CachedPrompt): number =>
-        'length' in owner ? owner.length : owner.cached;
       const { from, to } = movesBetween(layout, next, cachedOf, config);
       const shape = [from.length];
       if (from.length > 0) await session.run('move', { from: { data: from, shape }, to: { data: to, shape } });
@@ -60,3 +58,6 @@ export function openKvCache<RunningSequence extends Sequence>(
     },
   };
 }
+
+/** Tokens of a prompt or a sequence that are in the cache. */
+const cachedOf = (owner: Sequence | CachedPrompt): number => ('length' in owner ? owner.length : owner.cached);

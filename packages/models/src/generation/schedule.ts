@@ -57,59 +57,78 @@ export interface Schedule {
  */
 export function createSchedule(pending: readonly PendingRequest[], capacity: number): Schedule {
   const byLength = [...pending].sort((a, b) => b.request.prompt.length - a.request.prompt.length);
-  const queue: WaitingSample[] = byLength.flatMap((one) => one.done.map((_, sample) => ({ pending: one, sample })));
-  let batch: RunningSequence[] = [];
-  let [ended, endedTokens] = [0, 0];
-
-  const expectedPages = ({ maxNewTokens }: GenerationRequest): number =>
-    pagesOf(ended === 0 ? maxNewTokens : Math.min(maxNewTokens, Math.ceil(endedTokens / ended)));
-  const remove = (sequence: RunningSequence): void => {
-    const { pending: own, prompt } = sequence;
-    sequence.hasLeft = true;
-    batch = batch.filter((running) => running !== sequence);
-    if (batch.some((running) => running.prompt === prompt)) return;
-    prompt.logits?.dispose();
-    if (own.cached === prompt) own.cached = undefined;
+  const state: ScheduleState = {
+    queue: byLength.flatMap((one) => one.done.map((_, sample) => ({ pending: one, sample }))),
+    batch: [],
+    ended: 0,
+    endedTokens: 0,
   };
   return {
     get batch() {
-      return batch;
+      return state.batch;
     },
     get isDone() {
-      return queue.length === 0 && batch.length === 0;
+      return state.queue.length === 0 && state.batch.length === 0;
     },
-    admit() {
-      const entering: Admission[] = [];
-      const placed: { readonly prompt: { readonly length: number }; readonly expected: number }[] = [...batch];
-      while (queue.length > 0) {
-        const { pending: own, sample } = queue[0]!;
-        const expected = expectedPages(own.request);
-        placed.push({ prompt: own.cached ?? own.request.prompt, expected });
-        if (layOut(placed, (one) => one.expected).pages > capacity) break;
-        queue.shift();
-        entering.push({ pending: own, sample, expected });
-      }
-      return entering;
-    },
+    admit: () => admit(state, capacity),
     enter(entering) {
-      batch.push(...entering);
+      state.batch = [...state.batch, ...entering];
     },
-    makeRoom() {
-      while (layOut(batch, pagesNeeded).pages > capacity) {
-        const { pending: own, sample } = batch.at(-1)!;
-        remove(batch.at(-1)!);
-        queue.unshift({ pending: own, sample });
-      }
-      for (const sequence of batch) {
-        if (pagesNeeded(sequence) <= sequence.expected) continue;
-        const most = pagesOf(sequence.pending.request.maxNewTokens);
-        sequence.expected = Math.min(most, sequence.expected + MORE_PAGES);
-      }
-    },
+    makeRoom: () => makeRoom(state, capacity),
     leave(sequence) {
-      ended += 1;
-      endedTokens += sequence.tokens.length;
-      remove(sequence);
+      state.ended += 1;
+      state.endedTokens += sequence.tokens.length;
+      remove(state, sequence);
     },
   };
+}
+
+interface ScheduleState {
+  readonly queue: WaitingSample[];
+  batch: readonly RunningSequence[];
+  /** Responses that have ended, and their tokens. */
+  ended: number;
+  endedTokens: number;
+}
+
+function expectedPages({ ended, endedTokens }: ScheduleState, { maxNewTokens }: GenerationRequest): number {
+  return pagesOf(ended === 0 ? maxNewTokens : Math.min(maxNewTokens, Math.ceil(endedTokens / ended)));
+}
+
+function admit(state: ScheduleState, capacity: number): readonly Admission[] {
+  const { queue } = state;
+  const entering: Admission[] = [];
+  const placed: { readonly prompt: { readonly length: number }; readonly expected: number }[] = [...state.batch];
+  while (queue.length > 0) {
+    const { pending, sample } = queue[0]!;
+    const expected = expectedPages(state, pending.request);
+    placed.push({ prompt: pending.cached ?? pending.request.prompt, expected });
+    if (layOut(placed, (one) => one.expected).pages > capacity) break;
+    queue.shift();
+    entering.push({ pending, sample, expected });
+  }
+  return entering;
+}
+
+function makeRoom(state: ScheduleState, capacity: number): void {
+  while (layOut(state.batch, pagesNeeded).pages > capacity) {
+    const last = state.batch.at(-1)!;
+    remove(state, last);
+    state.queue.unshift({ pending: last.pending, sample: last.sample });
+  }
+  for (const sequence of state.batch) {
+    if (pagesNeeded(sequence) <= sequence.expected) continue;
+    const most = pagesOf(sequence.pending.request.maxNewTokens);
+    sequence.expected = Math.min(most, sequence.expected + MORE_PAGES);
+  }
+}
+
+/** Takes a sequence out of the batch, and its prompt where no other one continues that. */
+function remove(state: ScheduleState, sequence: RunningSequence): void {
+  const { pending, prompt } = sequence;
+  sequence.hasLeft = true;
+  state.batch = state.batch.filter((running) => running !== sequence);
+  if (state.batch.some((running) => running.prompt === prompt)) return;
+  prompt.logits?.dispose();
+  if (pending.cached === prompt) pending.cached = undefined;
 }

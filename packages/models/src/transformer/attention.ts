@@ -1,4 +1,5 @@
 import { inOrder, operations as ops, product, type Value } from '@metaapo/engine';
+import type { ProjectedHeads } from './decoder-block.js';
 import { softCap, softCapSlope } from './layers.js';
 
 /** Heads of one attention layer. */
@@ -63,6 +64,16 @@ export function attentionMask(
   return ops.reshape(repeated, [1, product(tiles, repeats, queries, keys)]);
 }
 
+/** One layer's attention, as the pieces of its graph see it. */
+interface TileScope extends TileRows {
+  readonly heads: ProjectedHeads;
+  /** From {@link attentionMask}, one a part. */
+  readonly masks: readonly Value[];
+  readonly counts: HeadCounts;
+  /** Slots of each part. */
+  readonly sizes: Value['shape'];
+}
+
 /** Queries, keys and values of a part's tiles: `[gT, rQ, d]`, `[gT, K, d]`, `[gT, K, d]`, with its mask. */
 interface PartTiles {
   readonly q: Value;
@@ -73,118 +84,141 @@ interface PartTiles {
 
 /**
  * Scaled dot-product attention of packed rows (arXiv 1706.03762, eq. 1); the scale is already in the queries.
- * @param query `[N*h, d]`, row = token * h + head
- * @param key `[N*g, d]`, row = token * g + group
- * @param value `[N*g, d]`
+ * @param heads queries `[N*h, d]`, row = token * h + head; keys and values `[N*g, d]`, row = token * g + group
  * @param masks from {@link attentionMask}, one a part
  * @returns `[N*h, d]`
  */
-export function attention(
-  query: Value,
-  key: Value,
-  value: Value,
-  { queryRows, slots, parts }: TileRows,
-  masks: readonly Value[],
-  { heads, keyValueHeads: groups, headDim: d, scoreCap }: HeadCounts,
-): Value {
-  const { graph } = query;
-  const repeats = heads / groups;
-  const slotCount = queryRows.shape[0]!;
-  const sizes = parts.map(({ queryPositions }) => product(groups, repeats, ...queryPositions.shape));
+export function attention(heads: ProjectedHeads, rows: TileRows, masks: readonly Value[], counts: HeadCounts): Value {
+  const { heads: h, keyValueHeads: g } = counts;
+  const sizes = rows.parts.map(({ queryPositions }) => product(g, h / g, ...queryPositions.shape));
+  const scope: TileScope = { ...rows, heads, masks, counts, sizes };
   const [output] = ops.withGradient(
-    [query, key, value],
-    () => [attend()],
-    ([g]) => backward(g!),
+    [heads.query, heads.key, heads.value],
+    () => [attend(scope)],
+    ([gradient]) => backward(scope, output!, gradient!),
   );
   return output!;
+}
 
-  /** Rows of all slots, cut into parts `[gT, rQ, d]`. */
-  function cut(rows: Value): readonly Value[] {
-    return ops.split(rows, sizes, 0).map((part, at) => {
-      const [tiles, queries] = parts[at]!.queryPositions.shape;
-      return ops.reshape(part, [product(groups, tiles!), product(repeats, queries!), d]);
+/** Rows of all slots, cut into parts `[gT, rQ, d]`. */
+function cut(rows: Value, { parts, sizes, counts }: TileScope): readonly Value[] {
+  const { heads: h, keyValueHeads: g, headDim: d } = counts;
+  return ops.split(rows, sizes, 0).map((part, at) => {
+    const [tiles, queries] = parts[at]!.queryPositions.shape;
+    return ops.reshape(part, [product(g, tiles!), product(h / g, queries!), d]);
+  });
+}
+
+/** Parts `[gT, rQ, d]` as rows of the queries again. */
+function join(pieces: readonly Value[], { queryRows, slots, sizes, counts }: TileScope): Value {
+  const rows = pieces.map((piece, at) => ops.reshape(piece, [sizes[at]!, counts.headDim]));
+  return ops.gather(ops.concat(rows, 0, queryRows.shape[0]!), slots);
+}
+
+function tilesOf(q: Value, at: number, { parts, heads, masks, counts }: TileScope): PartTiles {
+  const { keyRows } = parts[at]!;
+  const [, tiles, keys] = keyRows.shape;
+  const rows = flat(keyRows);
+  const shape = [product(counts.keyValueHeads, tiles!), keys!, counts.headDim];
+  return {
+    q,
+    k: ops.reshape(ops.gather(heads.key, rows), shape),
+    v: ops.reshape(ops.gather(heads.value, rows), shape),
+    mask: masks[at]!,
+  };
+}
+
+/** Scores `[gT, rQ, K]`. */
+function scoresOf({ q, k }: PartTiles, { scoreCap }: HeadCounts): Value {
+  const scores = ops.batchMatmul(q, k, { transposeB: true });
+  return scoreCap === undefined ? scores : softCap(scores, scoreCap);
+}
+
+/** Softmax of the masked scores, `[gT, rQ, K]`. */
+function weightsOf(scores: Value, { mask }: PartTiles, { keyValueHeads: g }: HeadCounts): Value {
+  const [batch, queries, keys] = scores.shape;
+  const masked = ops.add(ops.reshape(scores, [g, mask.shape[1]!]), mask);
+  const normalized = ops.softmax(ops.reshape(masked, [product(batch!, queries!), keys!]));
+  return ops.reshape(normalized, [batch!, queries!, keys!]);
+}
+
+function attend(scope: TileScope): Value {
+  const { heads, queryRows, counts } = scope;
+  const pieces: Value[] = [];
+  for (const [at, q] of cut(ops.gather(heads.query, queryRows), scope).entries()) {
+    const piece = inOrder(q.graph, pieces.at(-1), () => {
+      const tiles = tilesOf(q, at, scope);
+      return ops.batchMatmul(weightsOf(scoresOf(tiles, counts), tiles, counts), tiles.v);
+    });
+    pieces.push(piece);
+  }
+  return join(pieces, scope);
+}
+
+/** What the backward pass reads of a part: its slots' queries, dO `[gT, rQ, d]`, and rowsum(dO * O) of each slot. */
+interface PartGradient {
+  readonly q: Value;
+  readonly dO: Value;
+  readonly dots: Value;
+}
+
+/**
+ * dV = P^T dO; dS = P * (dO V^T - rowsum(dO * O)); dQ = dS K; dK = dS^T Q (arXiv 2205.14135, section B.4). The tiles
+ * and P are computed again from the packed rows.
+ */
+function backward(scope: TileScope, output: Value, gradient: Value): readonly Value[] {
+  const { heads, queryRows, slots, sizes } = scope;
+  const slotCount = queryRows.shape[0]!;
+  const queries = cut(ops.gather(heads.query, queryRows), scope);
+  const slotGradients = ops.segmentSum(gradient, slots, slotCount);
+  const dots = ops.sum(ops.multiply(slotGradients, ops.gather(output, queryRows)), [1]);
+  const partDots = ops.split(ops.reshape(dots, [slotCount, 1]), sizes, 0);
+  const dO = cut(slotGradients, scope);
+  const pieces: Value[] = [];
+  let [dK, dV]: readonly (Value | undefined)[] = [];
+  for (const [at, q] of queries.entries()) {
+    inOrder(q.graph, dV, () => {
+      const part = partBackward({ q, dO: dO[at]!, dots: partDots[at]! }, at, scope);
+      pieces.push(part.dQ());
+      dK = accumulate(dK, part.dK(), at, heads.key, scope);
+      dV = accumulate(dV, part.dV(), at, heads.value, scope);
     });
   }
+  return [join(pieces, scope), dK!, dV!];
+}
 
-  /** Parts `[gT, rQ, d]` as rows of the queries again. */
-  function join(pieces: readonly Value[]): Value {
-    const rows = pieces.map((piece, at) => ops.reshape(piece, [sizes[at]!, d]));
-    return ops.gather(ops.concat(rows, 0, slotCount), slots);
-  }
+/** The gradients of a part's tiles, each written when it is asked for. */
+function partBackward(
+  { q, dO, dots }: PartGradient,
+  at: number,
+  scope: TileScope,
+): Readonly<Record<'dQ' | 'dK' | 'dV', () => Value>> {
+  const { counts, sizes } = scope;
+  const { scoreCap } = counts;
+  const tiles = tilesOf(q, at, scope);
+  const scores = scoresOf(tiles, counts);
+  const p = weightsOf(scores, tiles, counts);
+  const dP = ops.batchMatmul(dO, tiles.v, { transposeB: true });
+  const rows = [sizes[at]!, tiles.k.shape[1]!];
+  const centred = ops.subtract(ops.reshape(dP, rows), dots);
+  const dCapped = ops.reshape(ops.multiply(ops.reshape(p, rows), centred), p.shape);
+  const dS = scoreCap === undefined ? dCapped : ops.multiply(dCapped, softCapSlope(scores, scoreCap));
+  return {
+    dQ: () => ops.batchMatmul(dS, tiles.k),
+    dK: () => ops.batchMatmul(dS, q, { transposeA: true }),
+    dV: () => ops.batchMatmul(p, dO, { transposeA: true }),
+  };
+}
 
-  function tilesOf(q: Value, at: number): PartTiles {
-    const { keyRows } = parts[at]!;
-    const [, tiles, keys] = keyRows.shape;
-    const rows = flat(keyRows);
-    const shape = [product(groups, tiles!), keys!, d];
-    return {
-      q,
-      k: ops.reshape(ops.gather(key, rows), shape),
-      v: ops.reshape(ops.gather(value, rows), shape),
-      mask: masks[at]!,
-    };
-  }
-
-  /** Scores `[gT, rQ, K]`. */
-  function scoresOf({ q, k }: PartTiles): Value {
-    const scores = ops.batchMatmul(q, k, { transposeB: true });
-    return scoreCap === undefined ? scores : softCap(scores, scoreCap);
-  }
-
-  /** Softmax of the masked scores, `[gT, rQ, K]`. */
-  function weights(scores: Value, { mask }: PartTiles): Value {
-    const [batch, queries, keys] = scores.shape;
-    const masked = ops.add(ops.reshape(scores, [groups, mask.shape[1]!]), mask);
-    const normalized = ops.softmax(ops.reshape(masked, [product(batch!, queries!), keys!]));
-    return ops.reshape(normalized, [batch!, queries!, keys!]);
-  }
-
-  function attend(): Value {
-    const pieces: Value[] = [];
-    for (const [at, q] of cut(ops.gather(query, queryRows)).entries()) {
-      const piece = inOrder(graph, pieces.at(-1), () => {
-        const tiles = tilesOf(q, at);
-        return ops.batchMatmul(weights(scoresOf(tiles), tiles), tiles.v);
-      });
-      pieces.push(piece);
-    }
-    return join(pieces);
-  }
-
-  /**
-   * dV = P^T dO; dS = P * (dO V^T - rowsum(dO * O)); dQ = dS K; dK = dS^T Q (arXiv 2205.14135, section B.4). The tiles
-   * and P are computed again from the packed rows.
-   */
-  function backward(g: Value): readonly Value[] {
-    const queries = cut(ops.gather(query, queryRows));
-    const slotGradients = ops.segmentSum(g, slots, slotCount);
-    const dots = ops.sum(ops.multiply(slotGradients, ops.gather(output!, queryRows)), [1]);
-    const partDots = ops.split(ops.reshape(dots, [slotCount, 1]), sizes, 0);
-    const dO = cut(slotGradients);
-    const pieces: Value[] = [];
-    let [dK, dV]: readonly (Value | undefined)[] = [];
-    for (const [at, q] of queries.entries()) {
-      inOrder(graph, dV, () => {
-        const tiles = tilesOf(q, at);
-        const scores = scoresOf(tiles);
-        const p = weights(scores, tiles);
-        const dP = ops.batchMatmul(dO[at]!, tiles.v, { transposeB: true });
-        const rows = [sizes[at]!, tiles.k.shape[1]!];
-        const centred = ops.subtract(ops.reshape(dP, rows), partDots[at]!);
-        const dCapped = ops.reshape(ops.multiply(ops.reshape(p, rows), centred), p.shape);
-        const dS = scoreCap === undefined ? dCapped : ops.multiply(dCapped, softCapSlope(scores, scoreCap));
-        pieces.push(ops.batchMatmul(dS, tiles.k));
-        dK = accumulate(dK, ops.batchMatmul(dS, q, { transposeA: true }), at, key);
-        dV = accumulate(dV, ops.batchMatmul(p, dO[at]!, { transposeA: true }), at, value);
-      });
-    }
-    return [join(pieces), dK!, dV!];
-  }
-
-  /** Adds what a part's tiles `[gT, K, d]` say of rows of keys or values. */
-  function accumulate(sum: Value | undefined, tiles: Value, at: number, like: Value): Value {
-    const rows = flat(parts[at]!.keyRows);
-    const part = ops.segmentSum(ops.reshape(tiles, [rows.shape[0]!, d]), rows, like.shape[0]!);
-    return sum === undefined ? part : ops.add(sum, part);
-  }
+/** Adds what a part's tiles `[gT, K, d]` say of rows of keys or values. */
+function accumulate(
+  sum: Value | undefined,
+  tiles: Value,
+  at: number,
+  like: Value,
+  { parts, counts }: TileScope,
+): Value {
+  const rows = flat(parts[at]!.keyRows);
+  const part = ops.segmentSum(ops.reshape(tiles, [rows.shape[0]!, counts.headDim]), rows, like.shape[0]!);
+  return sum === undefined ? part : ops.add(sum, part);
 }

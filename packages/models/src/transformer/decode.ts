@@ -87,7 +87,7 @@ function prefillProgram({ config, parameters, adapters, precision }: ProgramOpti
   const read = parametersIn(graph, parameters, adapters);
   const rows = cacheRows(graph, config);
   const hidden = hiddenStates(graph, config, read, precision, (heads, layer) =>
-    writeToCache(graph, heads, layer, rows, form, config),
+    writeToCache(heads, layer, rows, form, config),
   );
   return finishProgram(graph, { logits: logitsOf(hidden, config, read, precision) });
 }
@@ -103,8 +103,8 @@ function decodeProgram({ config, parameters, adapters, precision }: ProgramOptio
   const rows = cacheRows(graph, config);
   const batch = batchInputs(graph, config);
   const attend: Attend = (heads, layer) => {
-    writeToCache(graph, heads, layer, rows, form, config);
-    return attendToCache(graph, heads.query, layer, batch, form, config);
+    writeToCache(heads, layer, rows, form, config);
+    return attendToCache(heads.query, layer, batch, form, config);
   };
   const x = decoderBlocks({ config, parameters: read, precision, attend }, tokenInputs(graph, config));
   const hidden = finalNorm(x, { config, parameters: read });
@@ -112,13 +112,13 @@ function decodeProgram({ config, parameters, adapters, precision }: ProgramOptio
 }
 
 function writeToCache(
-  graph: Graph,
   { key, value }: ProjectedHeads,
   layer: number,
   rows: Value,
   form: KvCacheForm,
   config: TransformerConfig,
 ): void {
+  const { graph } = key;
   ops.replaceRowsOfState(graph, kvCacheState('keys', layer, form, config), ops.cast(key, form.dtype), rows);
   ops.replaceRowsOfState(graph, kvCacheState('values', layer, form, config), ops.cast(value, form.dtype), rows);
 }
@@ -176,7 +176,6 @@ function batchInputs(graph: Graph, { slidingWindows, keyValueHeads: g }: Transfo
  * @returns `[N*h, d]`
  */
 function attendToCache(
-  graph: Graph,
   query: Value,
   layer: number,
   parts: readonly BatchPart[],
@@ -189,7 +188,7 @@ function attendToCache(
     product(members, g, own),
   ]);
   const read = (kind: 'keys' | 'values'): readonly Value[] =>
-    ops.split(ops.readState(graph, kvCacheState(kind, layer, form, config)), sizes, 0, { dropsRest: true });
+    ops.split(ops.readState(query.graph, kvCacheState(kind, layer, form, config)), sizes, 0, { dropsRest: true });
   const [keys, values] = [read('keys'), read('values')];
   const queries = ops.split(
     query,
@@ -197,11 +196,12 @@ function attendToCache(
     0,
   );
   const attended = parts.map((part, at) => {
-    const ownIn = (all: readonly Value[]): CachedHeads => ({
+    const partOf = (all: readonly Value[]): CachedHeads => ({
       ofPrompts: ops.reshape(all[2 * at]!, [product(part.prompts, g), part.context, d]),
       own: ops.reshape(all[2 * at + 1]!, [product(part.members, g), part.own, d]),
     });
-    return attendInPart(queries[at]!, ownIn(keys), ownIn(values), part, config.slidingWindows[layer], config);
+    const cached = { keys: partOf(keys), values: partOf(values) };
+    return attendInPart(queries[at]!, cached, part, config.slidingWindows[layer], config);
   });
   return ops.concat(attended, 0, product('tokens', h));
 }
@@ -218,8 +218,7 @@ interface CachedHeads {
  */
 function attendInPart(
   query: Value,
-  keys: CachedHeads,
-  values: CachedHeads,
+  { keys, values }: Readonly<Record<'keys' | 'values', CachedHeads>>,
   { members, prompts, places, context, own, seen, inPrompts, inSequences, maskOf }: BatchPart,
   window: number | undefined,
   { heads: h, keyValueHeads: g, headDim: d, scoreCap }: TransformerConfig,

@@ -30,49 +30,49 @@ export function layoutGroups(
   form: AttentionForm,
   fill: (count: number) => number = lengthClass,
 ): PackedLayout {
-  const tokens: number[] = [];
-  const positions: number[] = [];
-  const predicting: number[] = [];
-  const targets: number[] = [];
-  const counts: number[] = [];
-  const segments: Segment[] = [];
-  for (const { prompt, responses } of groups) {
-    const start = tokens.length;
-    prompt.forEach((token, position) => {
-      tokens.push(token);
-      positions.push(position);
-    });
-    segments.push({ start, length: prompt.length, contextStart: start, contextLength: 0 });
-    for (const response of responses) {
-      const own = tokens.length;
-      response.forEach((token, index) => {
-        predicting.push(index === 0 ? start + prompt.length - 1 : own + index - 1);
-        targets.push(token);
-        if (index === response.length - 1) return;
-        tokens.push(token);
-        positions.push(prompt.length + index);
-      });
-      counts.push(response.length);
-      if (response.length > 1) {
-        segments.push({
-          start: own,
-          length: response.length - 1,
-          contextStart: start,
-          contextLength: prompt.length,
-        });
-      }
-    }
-  }
-  const [rows, predicted] = [fill(tokens.length), fill(targets.length)];
-  const filledPositions = filledWithZeros(positions, rows);
+  const packed: PackedRows = { tokens: [], positions: [], predicting: [], targets: [], counts: [], segments: [] };
+  for (const group of groups) packGroup(packed, group);
+  const [rows, predicted] = [fill(packed.tokens.length), fill(packed.targets.length)];
+  const positions = filledWithZeros(packed.positions, rows);
   return {
-    tokens: { data: filledWithZeros(tokens, rows), shape: [rows] },
-    positions: filledPositions,
-    ...layoutTiles(segments, filledPositions, form),
-    predictingRows: { data: filledWithZeros(predicting, predicted), shape: [predicted] },
-    targets: filledWithZeros(targets, predicted),
-    tokenCounts: Int32Array.from(counts),
+    tokens: { data: filledWithZeros(packed.tokens, rows), shape: [rows] },
+    positions,
+    ...layoutTiles(packed.segments, positions, form),
+    predictingRows: { data: filledWithZeros(packed.predicting, predicted), shape: [predicted] },
+    targets: filledWithZeros(packed.targets, predicted),
+    tokenCounts: Int32Array.from(packed.counts),
   };
+}
+
+/** The rows of the groups so far. */
+interface PackedRows extends Readonly<Record<'tokens' | 'positions' | 'predicting' | 'targets' | 'counts', number[]>> {
+  readonly segments: Segment[];
+}
+
+function packGroup(packed: PackedRows, { prompt, responses }: PromptGroup): void {
+  const start = packed.tokens.length;
+  prompt.forEach((token, position) => {
+    packed.tokens.push(token);
+    packed.positions.push(position);
+  });
+  packed.segments.push({ start, length: prompt.length, contextStart: start, contextLength: 0 });
+  for (const response of responses) packResponse(packed, response, { start, length: prompt.length });
+}
+
+/** @param prompt the rows of its prompt */
+function packResponse(packed: PackedRows, response: Int32Array, prompt: Pick<Segment, 'start' | 'length'>): void {
+  const start = packed.tokens.length;
+  const last = response.length - 1;
+  response.forEach((token, index) => {
+    packed.predicting.push(index === 0 ? prompt.start + prompt.length - 1 : start + index - 1);
+    packed.targets.push(token);
+    if (index === last) return;
+    packed.tokens.push(token);
+    packed.positions.push(prompt.length + index);
+  });
+  packed.counts.push(response.length);
+  if (last < 1) return;
+  packed.segments.push({ start, length: last, contextStart: prompt.start, contextLength: prompt.length });
 }
 
 function filledWithZeros(values: readonly number[], length: number): Int32Array {

@@ -89,7 +89,7 @@ export function hiddenStates(
   const attend: Attend = (heads, layer) => {
     keepKeys?.(heads, layer);
     const masks = pass.masksOf(config.slidingWindows[layer]);
-    return attention(heads.query, heads.key, heads.value, pass.rows, masks, config);
+    return attention(heads, pass.rows, masks, config);
   };
   const x = decoderBlocks({ config, parameters, precision, attend }, pass);
   return finalNorm(ops.gather(x, pass.predictingRows), { config, parameters });
