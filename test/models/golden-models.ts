@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import type { PromptGroup } from '@metaapo/core/contracts';
 import { readArrays } from '@metaapo/core/storage';
 import type { BackendId, Executor } from '@metaapo/engine';
-import { type LanguageModel, type LanguageModelOptions, loadLanguageModel, loadScorer } from '@metaapo/models';
+import {
+  type Computation,
+  type LanguageModel,
+  type LanguageModelOptions,
+  loadLanguageModel,
+  loadScorer,
+} from '@metaapo/models';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../support/backends.js';
@@ -167,12 +173,24 @@ async function expectGolden(model: LanguageModel, golden: Arrays): Promise<void>
   const { sumEntropies } = await model.evaluate(sequences.map(groupOf), { entropies: true });
   expect(worst(ticket.sumEntropies!, sumEntropies!), 'entropies of forward and evaluate').toBeLessThan(1e-4);
   await model.backward(ticket, { perResponse: new Float32Array(sequences.length).fill(1) });
+  await expectGradients(model, golden);
   const norm = await gradientNormOf(model, optimizer);
   if (golden.gradient_norm !== undefined && model.lora === undefined) {
     const expected = golden.gradient_norm.values[0]!;
     expect(Math.abs(norm - expected) / expected, 'gradient norm').toBeLessThan(1e-4);
   }
   expect(await gradientNormOf(model, optimizer)).toBe(0);
+}
+
+/** The norm of each tensor's gradient, where the golden values have them. */
+async function expectGradients(model: LanguageModel, golden: Arrays): Promise<void> {
+  const { session } = model as unknown as Computation;
+  for (const [key, { values }] of Object.entries(golden)) {
+    if (!key.startsWith('gradient_norm/')) continue;
+    const gradient = (await session.read(`gradient/${key.slice('gradient_norm/'.length)}`)) as Float32Array;
+    const norm = Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0));
+    expect(Math.abs(norm - values[0]!) / values[0]!, key).toBeLessThan(2e-4);
+  }
 }
 
 /** Entropies of the predictions of each response, beside those of the golden logits (or the model's own) in float64. */

@@ -14,7 +14,7 @@ const BY_REASON: Readonly<Record<string, readonly string[]>> = {
   'how long texts may be is a setting of the recipe': words(
     'model_max_length max_sequence_length max_seq_len seq_length',
   ),
-  'how weights begin; they are read': words('initializer_range initializer_factor use_scaled_init_method'),
+  'how weights are drawn before any training': words('initializer_range initializer_factor use_scaled_init_method'),
   'dropout is for training, and there is none here: the preference losses compare passes of one and the same network':
     words(`
     attention_dropout attn_pdrop classifier_dropout dropout embd_pdrop embedding_dropout hidden_dropout
