@@ -30,10 +30,10 @@ export interface Architecture<Shape extends z.ZodRawShape = z.ZodRawShape> {
   /** What is its own beside RMS norms before attention and MLP, SwiGLU and rotary embeddings; for tables. */
   readonly traits: string;
   /** What transformers takes where config.json does not say. */
-  readonly defaults?: {
+  readonly defaults: {
     readonly num_key_value_heads?: number;
     readonly head_dim?: number;
-    readonly rms_norm_eps?: number;
+    readonly rms_norm_eps: number;
     readonly tie_word_embeddings?: boolean;
   };
   /** Fields of config.json that it reads beside those of every family. */

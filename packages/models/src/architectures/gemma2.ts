@@ -18,6 +18,8 @@ export const gemma2 = defineArchitecture({
     hidden_activation: oneOf('gelu_pytorch_tanh').default('gelu_pytorch_tanh'),
     attention_bias: flag().nullish(),
     sliding_window: count(2 ** 30).default(4096),
+    /** As `sliding_window`, which is read; in files of 2024. */
+    sliding_window_size: count(2 ** 30).nullish(),
     query_pre_attn_scalar: positive(2 ** 24).default(256),
     attn_logit_softcapping: positive(1e6).nullable().default(50),
     final_logit_softcapping: positive(1e6).nullable().default(30),
@@ -26,10 +28,12 @@ export const gemma2 = defineArchitecture({
   configure(fields, input) {
     const { shape } = input;
     const types = layerTypesOf(input, (layer) => (layer % 2 === 0 ? 'sliding_attention' : 'full_attention'));
+    const { sliding_window: window, sliding_window_size: other } = fields;
+    if ((other ?? window) !== window) input.refuse('sliding_window_size', `${window}, as sliding_window`, other);
     const bias = fields.attention_bias === true;
     return {
       ...oneRope(input),
-      slidingWindows: windowsOf(types, fields.sliding_window),
+      slidingWindows: windowsOf(types, window),
       normOffset: 1,
       embeddingScale: Math.sqrt(shape.hiddenSize),
       scoreScale: fields.query_pre_attn_scalar ** -0.5,

@@ -20,6 +20,9 @@ const BY_REASON: Readonly<Record<string, readonly string[]>> = {
     attention_dropout attn_pdrop classifier_dropout dropout embd_pdrop embedding_dropout hidden_dropout
     hidden_dropout_prob resid_pdrop resid_dropout summary_first_dropout layerdrop
   `),
+  'a term of losses in Python; the recipe says what is minimised': words(`
+    label_smoothing neftune_noise_alpha router_aux_loss_coef z_loss z_loss_weight
+  `),
   'memory and speed of a training in Python': words(`
     gradient_checkpointing use_cache cache_implementation pretraining_tp use_bfloat16 attn_implementation
     use_flash_attn use_flash_attention use_flash_attention_2 use_memory_efficient_attention use_sdpa
@@ -46,11 +49,13 @@ const BY_VALUE: Readonly<Record<string, number>> = {
   embedding_multiplier: 1,
   residual_multiplier: 1,
   logits_scaling: 1,
+  full_attn_mod: 1,
+  interpolate_factor: 1,
 };
 
 /** Fields that would change numbers and are often written as switched off. */
 const SWITCHES = words(`
-  add_cross_attention attention_bias is_encoder_decoder mlp_bias no_bias onnx_safe output_router_logits qkv_bias
+  add_cross_attention attention_bias bias is_encoder_decoder lm_head_bias mlp_bias no_bias onnx_safe output_router_logits qkv_bias
   rope_interleaved tf_legacy_loss tie_encoder_decoder use_bias use_bidirectional_attention use_dynamic_ntk
   use_logn_attn use_mrope use_parallel_residual use_qk_norm use_sliding_window
 `);

@@ -13,6 +13,7 @@ export const llama = defineArchitecture({
   className: 'Llama',
   models: 'Llama 1 to 3.3, Tulu 3, SmolLM2, Yi',
   traits: 'biases where config.json says so; scaling `linear` or `llama3`',
+  defaults: { rms_norm_eps: 1e-6 },
   fields: {
     hidden_act: oneOf('silu').nullish(),
     attention_bias: flag().nullish(),

@@ -13,7 +13,7 @@ export const mistral = defineArchitecture({
   className: 'Mistral',
   models: 'Mistral 7B, Nemo, Small',
   traits: 'windows in all layers or in none',
-  defaults: { num_key_value_heads: 8 },
+  defaults: { num_key_value_heads: 8, rms_norm_eps: 1e-6 },
   fields: {
     hidden_act: oneOf('silu').nullish(),
     sliding_window: count(2 ** 30)

@@ -13,7 +13,7 @@ export const qwen2 = defineArchitecture({
   className: 'Qwen2',
   models: 'Qwen2, Qwen2.5',
   traits: 'biases of queries, keys and values; windows from a layer on',
-  defaults: { num_key_value_heads: 32 },
+  defaults: { num_key_value_heads: 32, rms_norm_eps: 1e-6 },
   fields: { hidden_act: oneOf('silu').nullish(), ...lateWindowFields },
   ignored: {
     attention_bias: 'queries, keys and values of Qwen2 have biases, and the output has none, whatever it says',

@@ -13,7 +13,7 @@ export const qwen3 = defineArchitecture({
   className: 'Qwen3',
   models: 'Qwen3 (dense)',
   traits: 'each head of queries and keys is normalised',
-  defaults: { num_key_value_heads: 32, head_dim: 128 },
+  defaults: { num_key_value_heads: 32, head_dim: 128, rms_norm_eps: 1e-6 },
   fields: { hidden_act: oneOf('silu').nullish(), attention_bias: flag().nullish(), ...lateWindowFields },
   configure({ attention_bias, ...windows }, input) {
     const bias = attention_bias === true;

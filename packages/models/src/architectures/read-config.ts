@@ -38,15 +38,15 @@ const commonFields = {
 } as const;
 
 /** Fields that every family has, with a default of its own. */
-const fieldsWith = ({ defaults = {} }: Architecture) => ({
+const fieldsWith = ({ defaults }: Architecture) => ({
   num_key_value_heads: count(1024).nullish(),
   head_dim: count(2 ** 14).nullish(),
-  rms_norm_eps: defaults.rms_norm_eps === undefined ? positive(1) : positive(1).default(defaults.rms_norm_eps),
+  rms_norm_eps: positive(1).default(defaults.rms_norm_eps),
   tie_word_embeddings: flag().nullish(),
 });
 
-/** Fields that are read elsewhere: names of classes, and layers. */
-const NAMES = ['architectures', 'auto_map', 'layer_types', 'model_type'];
+/** Fields that are read elsewhere: names of classes, layers and heads. */
+const NAMES = ['architectures', 'auto_map', 'layer_types', 'model_type', 'value_head_prefix'];
 
 /** A config.json as its family means it. */
 export interface ReadConfig {
@@ -80,11 +80,7 @@ function parseCommon(raw: RawConfig, architecture: Architecture, refuse: Refuse)
   return parseFields({ ...commonFields, ...fieldsWith(architecture) }, raw, refuse);
 }
 
-function shapeOf(
-  common: ReturnType<typeof parseCommon>,
-  { defaults = {} }: Architecture,
-  refuse: Refuse,
-): TransformerShape {
+function shapeOf(common: ReturnType<typeof parseCommon>, { defaults }: Architecture, refuse: Refuse): TransformerShape {
   const { hidden_size: hiddenSize, num_attention_heads: heads } = common;
   const stated = common.num_key_value_heads === undefined ? defaults.num_key_value_heads : common.num_key_value_heads;
   const keyValueHeads = stated ?? heads;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { uniformOf } from '@metaapo/core/numerics';
@@ -164,6 +164,8 @@ describe('families that differ from Llama in more', () => {
     expect(config).toMatchObject({ headDim: 256, keyValueHeads: 4, rmsNormEps: 1e-6, tieWordEmbeddings: true });
     expect(config).toMatchObject({ scoreScale: 1 / 16, scoreCap: undefined, logitCap: 30, embeddingScale: 8 });
     expect(() => read({ ...plain, hidden_activation: 'gelu' })).toThrow('hidden_activation');
+    expect(read({ ...plain, sliding_window_size: 4096 }).slidingWindows).toEqual(config.slidingWindows);
+    expect(() => read({ ...plain, sliding_window_size: 2048 })).toThrow('sliding_window_size');
     expect(() => read({ ...plain, use_bidirectional_attention: true })).toThrow('use_bidirectional_attention');
   });
 
@@ -234,9 +236,24 @@ describe('what transformers takes where config.json does not say', () => {
     expect(read(config).slidingWindows).toEqual(windows);
   });
 
-  it('heads of 128 in Qwen 3', () => {
-    const { head_dim: _, ...config } = { ...llama, model_type: 'qwen3', architectures: undefined, head_dim: 0 };
-    expect(read(config).headDim).toBe(128);
+  const defaults: Readonly<Record<string, { readonly given: Readonly<Record<string, unknown>> }>> = JSON.parse(
+    readFileSync(new URL('../../../../fixtures/models/defaults.json', import.meta.url), 'utf8'),
+  );
+
+  it.each(ARCHITECTURES.map(({ id }) => [id] as const))('%s has its numbers', (id) => {
+    const { given, ...expected } = defaults[id]!;
+    const got = read(given);
+    expect({
+      key_value_heads: got.keyValueHeads,
+      head_dim: got.headDim,
+      rms_norm_eps: got.rmsNormEps,
+      tie_word_embeddings: got.tieWordEmbeddings,
+      score_scale: got.scoreScale,
+      score_cap: got.scoreCap ?? null,
+      logit_cap: got.logitCap ?? null,
+      windows: got.slidingWindows.map((window) => window ?? null),
+      bases: got.layerRopes.map((rope) => got.ropes[rope]!.theta),
+    }).toEqual(expected);
   });
 });
 
@@ -246,6 +263,7 @@ describe('a field that changes no log-probability', () => {
     ['a class behind a wrapper', { architectures: ['FSDPLlamaForCausalLM'] }],
     ['a class of somebody else', { architectures: ['MyLlama'] }],
     ['no class', { architectures: null }],
+    ['the name of a head that it does not have', { value_head_prefix: 'value_head' }],
     [
       'code that transformers has taken over',
       { auto_map: { AutoModelForCausalLM: 'a/b--modeling_llama.LlamaForCausalLM' } },
@@ -389,6 +407,7 @@ describe('a field that would change numbers', () => {
   it.each([
     ['two labels', { id2label: { 0: 'a', 1: 'b' } }, /num_labels.*got 2/],
     ['labels that are no object', { id2label: 'one' }, /id2label/],
+    ['a head of another name', { value_head_prefix: 'value_head' }, /value_head_prefix/],
   ])('is refused in a reward model: %s', (_, change, message) => {
     const reward = { ...llama, architectures: ['LlamaForSequenceClassification'] };
     expect(read({ ...reward, id2label: null }).task).toBe('sequence-classification');

@@ -58,8 +58,11 @@ export function normalise(raw: RawConfig, file: string, wholeFloats: readonly st
   checkCode(raw, architecture, refuse);
   const task = taskOf(raw, refuse);
   const isClassifier = task === 'sequence-classification';
-  if (isClassifier) checkLabels(common.id2label, common.num_labels, refuse);
-  const { tie_word_embeddings: stated = architecture.defaults?.tie_word_embeddings } = common;
+  if (isClassifier) {
+    checkLabels(common.id2label, common.num_labels, refuse);
+    checkHead(raw, refuse);
+  }
+  const { tie_word_embeddings: stated = architecture.defaults.tie_word_embeddings } = common;
   const { longestText, ...rest } = family;
   return {
     architecture: architecture.id,
@@ -120,6 +123,11 @@ function checkCode({ auto_map: map }: RawConfig, { className }: Architecture, re
   const classes = isRecord(map) ? Object.values(map).flat() : [map];
   const own = classes.find((name) => name !== null && !String(name).split('.').at(-1)!.startsWith(className));
   if (own !== undefined) refuse('auto_map', `classes of transformers, ${className}..., and no code of its own`, own);
+}
+
+/** Where a reward model's head is; a language model has none, whatever it says. */
+function checkHead({ value_head_prefix: name }: RawConfig, refuse: Refuse): void {
+  if ((name ?? 'score') !== 'score') refuse('value_head_prefix', 'score', name);
 }
 
 function checkLabels(id2label: RawConfig | null | undefined, stated: number | null | undefined, refuse: Refuse): void {
