@@ -1,4 +1,10 @@
-import type { PairRule, ScoredResponse } from '@metaapo/core/contracts';
+import {
+  type PairOutcome,
+  type PairRule,
+  pairsOf,
+  type ResponsePair,
+  type ScoredResponse,
+} from '@metaapo/core/contracts';
 import { describe, expect, it } from 'vitest';
 import { describePairRule } from '../src/index.js';
 import { faultsOf } from './faults.js';
@@ -30,6 +36,21 @@ const rule =
   (fault: Partial<PairRule>): (() => PairRule) =>
   () => ({ ...SOUND, ...fault });
 
+/** An outcome with another pair. */
+const changed = (outcome: PairOutcome, change: (pair: ResponsePair) => ResponsePair): PairOutcome =>
+  'reason' in outcome ? outcome : change(pairsOf(outcome)[0]!);
+
+/** The best over every other, each a pair. */
+const OVER_ALL: PairRule = {
+  ...SOUND,
+  pair(responses, uniform) {
+    const outcome = SOUND.pair(responses, uniform);
+    if ('reason' in outcome) return outcome;
+    const [chosen, ...others] = ranked(responses);
+    return { pairs: others.map((rejected) => ({ chosen: chosen!, rejected })) };
+  },
+};
+
 /** Pairs of the extremes without a look at what they are. */
 const careless: PairRule['pair'] = (responses) =>
   responses.length < 2 ? { reason: 'too-few' } : { chosen: ranked(responses)[0]!, rejected: ranked(responses).at(-1)! };
@@ -45,8 +66,7 @@ const MUTANTS: readonly (readonly [name: string, create: () => PairRule, fault: 
     'a response of its own',
     rule({
       pair(r, u) {
-        const outcome = SOUND.pair(r, u);
-        return 'reason' in outcome ? outcome : { ...outcome, rejected: { ...outcome.rejected } };
+        return changed(SOUND.pair(r, u), ({ chosen, rejected }) => ({ chosen, rejected: { ...rejected } }));
       },
     }),
     /expected two that were given/,
@@ -55,8 +75,7 @@ const MUTANTS: readonly (readonly [name: string, create: () => PairRule, fault: 
     'the worst over the best',
     rule({
       pair(r, u) {
-        const outcome = SOUND.pair(r, u);
-        return 'reason' in outcome ? outcome : { chosen: outcome.rejected, rejected: outcome.chosen };
+        return changed(SOUND.pair(r, u), ({ chosen, rejected }) => ({ chosen: rejected, rejected: chosen }));
       },
     }),
     /prefers the reward -1 over 0.9/,
@@ -81,13 +100,27 @@ const MUTANTS: readonly (readonly [name: string, create: () => PairRule, fault: 
     }),
     /changes its responses/,
   ],
+  ['an empty list of pairs', rule({ pair: () => ({ pairs: [] }) }), /an empty list of pairs/],
+  [
+    'a worse over a better one in a list',
+    rule({
+      pair(r, u) {
+        const outcome = OVER_ALL.pair(r, u);
+        const [first, second] = pairsOf(outcome);
+        return second === undefined
+          ? outcome
+          : { pairs: [first!, { chosen: second.rejected, rejected: second.chosen }] };
+      },
+    }),
+    /prefers the reward/,
+  ],
   ['an undeclared offline response', rule({ pair: OFFLINE.pair }), /does not declare readsOffline/],
   ['a declaration that is not kept', rule({ readsOffline: true }), /declares readsOffline, yet/],
   ['open options', rule({ options: { n: 1 } }), /options is not frozen/],
 ];
 
 describe('the kit for pair rules', () => {
-  it.each([SOUND, OFFLINE])('passes a sound pair rule', async (sound) => {
+  it.each([SOUND, OFFLINE, OVER_ALL])('passes a sound pair rule', async (sound) => {
     expect(await faultsOf((test) => describePairRule(test, () => sound))).toEqual(new Map());
   });
 

@@ -12,6 +12,7 @@
     duplicates: 'Best and worst response are the same text: no pair.',
     'not-better': 'No response is better than the offline one: no pair.',
     'too-few': 'Fewer than two usable responses: no pair.',
+    sampled: 'Trained on its responses as they were sampled.',
     unselected: 'Not selected: no new responses, no reward calls.',
   };
   const fateOf = ({ fate = 'pair' }) => fate;
@@ -46,12 +47,9 @@
       return made;
     }
     const isKept = run.settings?.unselected !== 'drop';
+    const trained = isKept ? ' Trained on its offline pair alone.' : ' Left out of training.';
     made.append(
-      element(
-        'p',
-        { class: 'note' },
-        `${REASONS[fateOf(sample)]} ${isKept ? 'Trained on its offline pair alone.' : 'Left out of training.'}`,
-      ),
+      element('p', { class: 'note' }, `${REASONS[fateOf(sample)]}${fateOf(sample) === 'sampled' ? '' : trained}`),
     );
     made.append(...responses.map((response, index) => rewarded(`response ${index + 1}`, response)));
     return made;

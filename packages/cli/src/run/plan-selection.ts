@@ -37,8 +37,7 @@ export async function planSelection(
     const mostHere = left(most);
     const { selected } = selectPrompts({
       rule,
-      learner: metaLearner,
-      state,
+      weigh: (features) => metaLearner.weights(state, features),
       rows: rows.slice(start, end).map(({ row, chosen, rejected }) => ({
         row,
         score: 0,

@@ -2,6 +2,7 @@ import {
   groupOf,
   isRunRecipe,
   parseRunRecipe,
+  preference,
   type ReferenceSource,
   type RunRecipe,
   runIterations,
@@ -54,18 +55,19 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
           referencesOf(model, [held], training.microBatchTokens, signal),
         );
     await keepRecipe(recipe);
+    const { updateEvery, lossWeight } = recipe.metaLearner;
+    const start = await metaLearnerStart(recipe.metaLearner, parts.metaLearner, training.seed);
+    const metaLearner = { learner: parts.metaLearner, updateEvery, lossWeight, start };
+    const objective = preference({ loss: parts.loss, metaLearner, unselected: recipe.unselected });
     const summary = await runIterations({
       ...recipe,
       ...training,
-      parts,
+      parts: { ...parts, objective },
       policy: policy.model,
       openReference: (from) => openReferenceOf(from, { source, reference }, recipe),
       startsAsReference: recipe.reference === undefined,
       rows: train,
       promptOf,
-      metaUpdateEvery: recipe.metaLearner.updateEvery,
-      lossWeight: recipe.metaLearner.lossWeight,
-      metaStart: await metaLearnerStart(recipe.metaLearner, parts.metaLearner, training.seed),
       scheduleOf: (totalSteps) => scheduleOf(training, totalSteps),
       optimizer: optimizerOf(training),
       evaluation: held.length === 0 ? undefined : { rows: held, reference: heldReference },

@@ -40,10 +40,10 @@ export async function selectCommand(given: SelectFlags): Promise<void> {
   });
   const rows = await readScores(flags.scores);
   if (metaLearner.readsEntropy === true) requireEntropies(rows, flags.scores);
+  const state = await metaLearnerStart(section, metaLearner, flags.seed);
   const { weights, selected } = selectPrompts({
     rule: selection,
-    learner: metaLearner,
-    state: await metaLearnerStart(section, metaLearner, flags.seed),
+    weigh: (features) => metaLearner.weights(state, features),
     rows,
     seed: flags.seed,
     iteration: flags.iteration,

@@ -1,3 +1,5 @@
+import type { RowFeatures } from './preference-row.js';
+
 /** A response with its reward. */
 export interface ScoredResponse {
   readonly text: string;
@@ -13,12 +15,25 @@ export interface ScoredResponse {
  */
 export type NoPairReason = 'too-few' | 'tie' | 'duplicates' | 'not-better';
 
-/** A preference between two responses, or why there is none. */
+/** A preference between two responses. */
+export interface ResponsePair {
+  readonly chosen: ScoredResponse;
+  readonly rejected: ScoredResponse;
+}
+
+/** A preference between two responses, several of them (at least one), or why there is none. */
 export type PairOutcome =
-  | { readonly chosen: ScoredResponse; readonly rejected: ScoredResponse }
+  | ResponsePair
+  | { readonly pairs: readonly ResponsePair[] }
   | { readonly reason: NoPairReason };
 
-/** Makes one preference pair of the responses to a prompt. Pure. */
+/** The pairs of an outcome; none where there is a reason. */
+export function pairsOf(outcome: PairOutcome): readonly ResponsePair[] {
+  if ('reason' in outcome) return [];
+  return 'pairs' in outcome ? outcome.pairs : [outcome];
+}
+
+/** Makes preference pairs of the responses to a prompt. Pure. */
 export interface PairRule {
   readonly id: string;
   readonly options: Readonly<Record<string, unknown>>;
@@ -28,6 +43,7 @@ export interface PairRule {
    * @param responses those with a text and a readable reward
    * @param uniform a draw from [0, 1) that belongs to the row
    * @param offline the row's offline chosen response, where `readsOffline` asks for it and its reward is readable
+   * @param row what is known of the row; absent outside of a run
    */
-  pair(responses: readonly ScoredResponse[], uniform: number, offline?: ScoredResponse): PairOutcome;
+  pair(responses: readonly ScoredResponse[], uniform: number, offline?: ScoredResponse, row?: RowFeatures): PairOutcome;
 }

@@ -56,3 +56,14 @@ export interface TokenizedPreference {
   /** Pairs of the policy's own responses; a row without any has none, or an empty list. */
   readonly online?: readonly OnlinePair[] | undefined;
 }
+
+/** What is known of a row before anything is sampled. */
+export interface RowFeatures {
+  /** Number of the row in its data set. */
+  readonly row: number;
+  readonly promptTokens: number;
+  readonly chosenTokens: number;
+  readonly rejectedTokens: number;
+  /** How much better the data set judged the chosen response, where it says so. */
+  readonly margin?: number | undefined;
+}

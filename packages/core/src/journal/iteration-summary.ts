@@ -82,8 +82,8 @@ export const onlinePairText = z.object({ chosen: textWithReward, rejected: textW
 /** Texts of an online pair, with their rewards. */
 export type OnlinePairText = Unchanging<z.output<typeof onlinePairText>>;
 
-/** What became of a row: an online pair, no new responses, or why its responses made no pair. */
-export const rowFate = z.enum(['pair', 'unselected', ...noPairReason.options]);
+/** What became of a row: an online pair, responses that are trained as they are, none, or why they made no pair. */
+export const rowFate = z.enum(['pair', 'sampled', 'unselected', ...noPairReason.options]);
 
 /** What became of a row. */
 export type RowFate = z.output<typeof rowFate>;

@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { byStage, count, iterationSummary, measured, numbers, type Unchanging } from './iteration-summary.js';
+import {
+  byStage,
+  count,
+  iterationSummary,
+  measured,
+  noPairReason,
+  numbers,
+  type Unchanging,
+} from './iteration-summary.js';
 
 /** What a run was started with: hashes and names that have to be the same when it is resumed. */
 export const runKey = z.object({
@@ -21,6 +29,20 @@ export const journalledResponse = z.object({
   finishReason: z.enum(['stop', 'length']),
   /** Log-probabilities of the tokens where the sampler gave them; NaN for an end that was not drawn. */
   logprobs: z.array(measured).optional(),
+});
+
+/** What an iteration found about a row that it selected. */
+export const rowOutcome = z.object({
+  row: count,
+  promptTokens: count,
+  chosenTokens: count,
+  rejectedTokens: count,
+  margin: z.number().optional(),
+  score: measured.optional(),
+  reward: z.number().optional(),
+  spread: z.number().optional(),
+  pairs: count,
+  reason: noPairReason.optional(),
 });
 
 const entry = <Kind extends string, Shape extends z.core.$ZodShape>(kind: Kind, shape: Shape) =>
@@ -47,6 +69,8 @@ export const runEntry = z.discriminatedUnion('kind', [
   entry('selection', { iteration: count, selected: z.array(count), weights: z.array(measured) }),
   /** The new responses to a row. */
   entry('responses', { iteration: count, row: count, responses: z.array(journalledResponse) }),
+  /** What was found about the selected rows, once their pairs were made. */
+  entry('outcomes', { iteration: count, rows: z.array(rowOutcome) }),
   /** Rewards by content, NaN where none could be read: of one response, or of all to a prompt where they are relative. */
   entry('rewards', { key: z.string(), rewards: z.array(measured), unreadableComparisons: count }),
   /** Rows of an optimizer step, and the weights of their offline pairs; of a step that is done again the last one counts. */

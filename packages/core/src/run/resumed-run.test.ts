@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { coinPolicy } from '../../test/run/coin-policy.js';
-import { coinRun } from '../../test/run/coin-run.js';
+import { coinObjective, coinRun, metaLearner as half } from '../../test/run/coin-run.js';
 import { coinServer } from '../../test/run/coin-server.js';
 import type { MetaFeatures, MetaLearner, Metrics } from '../contracts/index.js';
 import { readJournal, readMetrics } from '../storage/index.js';
@@ -101,19 +101,19 @@ describe('a run', () => {
       const entropiesOf = ({ chosenEntropy, rejectedEntropy }: MetaFeatures): string =>
         [...chosenEntropy!, ...rejectedEntropy!].map((nats) => nats.toFixed(6)).join(' ');
       const metaLearner: MetaLearner = {
-        ...given.metaLearner,
+        ...half,
         readsEntropy: true,
         weights: (state, features) => {
           seen.push(entropiesOf(features));
-          return given.metaLearner.weights(state, features);
+          return half.weights(state, features);
         },
         update: (state, buffer) => {
           seen.push(`update ${entropiesOf(buffer)}`);
-          return given.metaLearner.update(state, buffer);
+          return half.update(state, buffer);
         },
       };
       const selection = { ...given.selection, readsScores: true };
-      return { parts: { ...given, metaLearner, selection }, metaUpdateEvery: 2, saveEvery: 1 };
+      return { parts: { ...given, objective: coinObjective(metaLearner, 2), selection }, saveEvery: 1 };
     };
     const [straight, stopped] = [await temporaryDirectory(), await temporaryDirectory()];
     const [all, rest]: [string[], string[]] = [[], []];

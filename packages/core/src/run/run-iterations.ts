@@ -20,9 +20,9 @@ import { recordOf } from './resume/iteration-record.js';
 import { claimJournal, sinceOtherData } from './resume/run-key.js';
 import { callsPerPrompt, evaluateRewards, runIteration } from './run-iteration.js';
 import type { RunOptions } from './run-options.js';
+import { earlierIterations } from './selection/row-features.js';
 import { servePolicy } from './serving/served-policy.js';
 import { logIteration } from './summary/iteration-metrics.js';
-import { objectiveOf } from './train-slice.js';
 
 /** What a run ended with. */
 export interface RunSummary {
@@ -40,6 +40,7 @@ export interface RunSummary {
  */
 export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const { output, observer } = given;
+  checkScores(given.parts);
   const served = servePolicy({ ...given, ...given.parts });
   const journal = await openRunJournal(join(output, RUN_FILES.journal), isOfWholeRun);
   const key = await claim(given, journal);
@@ -48,6 +49,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const scorers = scorersOf(options.parts.annotation, options.parts.rewardModel, journal);
   const rewardBefore = await firstReward(options, journal, scorers.own.annotate);
   const summaries: IterationSummary[] = [];
+  const found: RunEntry[] = [...journal.entries];
   let state: TrainerState | undefined;
   for (const [iteration, { start, end }] of iterationSlices(options.rows.length, options).entries()) {
     const known = summaryIn(journal, iteration);
@@ -73,6 +75,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
       earlierSteps: sumOf(summaries, ({ steps }) => steps),
       scorers,
       limit: limitOf(options, end, summaries),
+      earlier: earlierIterations(found, iteration),
       onTrained: served.moveTo,
     };
     const result = await orInterrupted(options, () => runIteration(options, context));
@@ -80,6 +83,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
     if (iteration > 0) await rm(iterationCheckpoint(output, iteration - 1), { recursive: true, force: true });
     observer.summary?.(result.summary);
     summaries.push(result.summary);
+    found.push(result.outcomes);
     await logSummary(options, summaries);
     state = result.state;
   }
@@ -89,8 +93,19 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
   return { iterations: summaries, rewardBefore, modelDirectory };
 }
 
+/** @throws MetaapoError with code `config` when prompts are selected by scores that the objective does not know */
+function checkScores({ selection, objective }: RunOptions['parts']): void {
+  if (!selection.readsScores || objective.scoring !== undefined) return;
+  throw new MetaapoError('config', 'the objective gives no preference scores to select prompts by', {
+    where: `selection rule ${selection.id}, objective ${objective.id}`,
+    expected: 'a selection rule that reads no scores, such as all, random or none',
+    remedy: 'Choose such a rule as the selection of the recipe, or the objective preference',
+  });
+}
+
 /** What stays in memory of the journal: not what single iterations did. */
-const isOfWholeRun = ({ kind, iteration }: EntryHeader): boolean => iteration === undefined || kind === 'iteration';
+const isOfWholeRun = ({ kind, iteration }: EntryHeader): boolean =>
+  iteration === undefined || kind === 'iteration' || kind === 'outcomes';
 
 /** What the journal holds of an iteration that was begun. */
 async function entriesOf({ output }: RunOptions, iteration: number): Promise<readonly RunEntry[]> {
@@ -160,7 +175,7 @@ function summaryIn(journal: RunJournal, iteration: number): IterationSummary | u
 /** The state that an iteration begins with, in a process that did not run the one before: out of its checkpoint. */
 async function stateBefore(options: RunOptions, iteration: number): Promise<TrainerState> {
   const { output, policy, key, seed } = options;
-  if (iteration === 0) return initialTrainerState(objectiveOf(options), seed);
+  if (iteration === 0) return initialTrainerState(options.parts.objective, seed);
   const last = iteration - 1;
   return loadTrainerCheckpoint(iterationCheckpoint(output, last), policy, iterationKey(key, last));
 }

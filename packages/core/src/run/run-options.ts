@@ -2,11 +2,9 @@ import type {
   AnnotationRule,
   ChatContext,
   ChatMessage,
-  MetaLearner,
-  MetaLearnerState,
+  Objective,
   ObjectiveRows,
   PairRule,
-  PreferenceLoss,
   ResponseSampler,
   RewardModel,
   SelectionRule,
@@ -45,13 +43,14 @@ export interface RunPrompt {
 
 /** The parts of a run of iterations. */
 export interface IterationParts {
-  readonly loss: PreferenceLoss;
-  readonly metaLearner: MetaLearner;
+  /** What is trained: preferences of the rows with their online pairs, or rewarded responses as they were sampled. */
+  readonly objective: Objective<'preference'> | Objective<'sampled'>;
   readonly selection: SelectionRule;
   readonly sampler: ResponseSampler;
   readonly rewardModel: RewardModel;
   /** Which responses get a reward call. */
   readonly annotation: AnnotationRule;
+  /** Makes the online pairs, where preferences are trained. */
   readonly pairs: PairRule;
   /** Borrowed: the caller closes them. */
   readonly trackers: readonly Tracker[];
@@ -81,14 +80,8 @@ export interface RunOptions {
   readonly responsesPerPrompt: number;
   /** Bound on annotation over the whole run. */
   readonly budget?: AnnotationBudget | undefined;
-  /** Rows without an online pair: trained offline with weight 1, or left out. */
-  readonly unselected: 'keep' | 'drop';
   /** Responses cut at the limit: kept without an end-of-sequence token, or left out. */
   readonly truncated: 'keep' | 'drop';
-  readonly metaUpdateEvery: number;
-  /** Weight of offline pairs in the loss, in place of the meta-learner's; it still selects and is still trained. */
-  readonly lossWeight?: number | undefined;
-  readonly metaStart: MetaLearnerState;
   readonly batchSize: number;
   readonly epochs: number;
   readonly shuffle: boolean;

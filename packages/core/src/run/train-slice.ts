@@ -1,34 +1,39 @@
 import { existsSync } from 'node:fs';
-import type { Objective, TokenizedPreference } from '../contracts/index.js';
+import type { Objective, ObjectiveRows, RowsByForm, SampledRow, TokenizedPreference } from '../contracts/index.js';
 import { planBatches } from '../numerics/index.js';
-import { preference } from '../objectives/index.js';
-import { type RowLogprobs, runTraining, saveTrainerCheckpoint, type TrainingSummary } from '../trainer/index.js';
+import { runTraining, saveTrainerCheckpoint, type TrainingSummary } from '../trainer/index.js';
+import { openedPrompt } from './opened-prompt.js';
+import { type AnnotatedResponses, isReadable } from './pairs/build-pairs.js';
 import { iterationCheckpoint, iterationKey, iterationModel } from './resume/iteration-files.js';
 import type { IterationContext } from './run-iteration.js';
 import type { RunOptions } from './run-options.js';
 
-/** Trains the policy on the rows of a slice with their online pairs, or goes on with it. */
-export async function trainSlice(
+/** What an iteration trains. */
+export interface SliceTraining<Form extends 'preference' | 'sampled'> extends ObjectiveRows<RowsByForm[Form]> {
+  readonly objective: Objective<Form>;
+  readonly heldOut?: ObjectiveRows<RowsByForm[Form]> | undefined;
+}
+
+/** Trains the policy on what a slice gave, or goes on with it. */
+export async function trainSlice<Form extends 'preference' | 'sampled'>(
   options: RunOptions,
   { iteration, state, earlierSteps, journal }: IterationContext,
-  rows: readonly TokenizedPreference[],
-  reference: readonly RowLogprobs[] | undefined,
+  { objective, rows, reference, heldOut }: SliceTraining<Form>,
 ): Promise<TrainingSummary> {
   const { parts, policy, output } = options;
-  const objective = objectiveOf(options);
-  const kept = objective.trainedRows!(rows, { iteration });
+  const kept = objective.trainedRows?.(rows, { iteration }) ?? rows;
   const referenceOf = new Map(rows.map(({ row }, index) => [row, reference?.[index]]));
   const plan = planBatches({ ...options, rowCount: kept.length, seed: options.seed + iteration });
   const checkpointDirectory = iterationCheckpoint(output, iteration);
   const key = iterationKey(options.key, iteration);
-  const trained = await runTraining({
+  const trained = await runTraining<Form>({
     ...options,
-    ...parts,
+    trackers: parts.trackers,
     model: policy,
     objective,
     rows: kept,
     reference: reference && kept.map(({ row }) => referenceOf.get(row)!),
-    heldOut: options.evaluation,
+    heldOut,
     plan,
     schedule: options.scheduleOf(plan.totalSteps),
     start: { ...state, step: 0 },
@@ -44,14 +49,17 @@ export async function trainSlice(
   return trained;
 }
 
-/** What the policy is trained for. */
-export function objectiveOf({
-  parts,
-  metaUpdateEvery: updateEvery,
-  lossWeight,
-  metaStart: start,
-  unselected,
-}: RunOptions): Objective<'preference'> {
-  const metaLearner = { learner: parts.metaLearner, updateEvery, lossWeight, start };
-  return preference({ loss: parts.loss, metaLearner, unselected });
+/** Rows of rewarded responses, for objectives that train on those; a row without a readable reward is left out. */
+export function sampledRows(
+  rows: readonly TokenizedPreference[],
+  { responses, rewards }: AnnotatedResponses,
+): readonly SampledRow[] {
+  return rows.flatMap((row): SampledRow[] => {
+    const given = rewards.get(row.row)?.rewards ?? [];
+    const rewarded = (responses.get(row.row) ?? []).flatMap(({ tokens, logprobs }, index) => {
+      const reward = given[index];
+      return isReadable(reward) ? [{ tokens, reward, ...(logprobs && { logprobs }) }] : [];
+    });
+    return rewarded.length === 0 ? [] : [{ row: row.row, prompt: openedPrompt(row), responses: rewarded }];
+  });
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type {
   AnnotationRule,
   MetaLearner,
+  Objective,
   PairRule,
   PreferenceLoss,
   ResponseSampler,
@@ -9,6 +10,7 @@ import type {
   SelectionRule,
   TokenizedPreference,
 } from '../../src/contracts/index.js';
+import { preference } from '../../src/objectives/index.js';
 import type { RunOptions } from '../../src/run/run-options.js';
 import { type CoinPolicy, HEADS, TAILS } from './coin-policy.js';
 
@@ -25,13 +27,19 @@ const loss: PreferenceLoss = {
   },
 };
 
-const metaLearner: MetaLearner = {
+/** Gives every pair the weight 0.5. */
+export const metaLearner: MetaLearner = {
   id: 'half',
   options: {},
   initialState: () => ({}),
   weights: (_, { logSigmoidScore }) => new Float32Array(logSigmoidScore.length).fill(0.5),
   update: (state) => ({ state, loss: 0 }),
 };
+
+/** Preferences with the loss of the coin, weighed by a half or by another meta-learner. */
+export function coinObjective(learner: MetaLearner = metaLearner, updateEvery = 100): Objective<'preference'> {
+  return preference({ loss, metaLearner: { learner, updateEvery } });
+}
 
 const selection: SelectionRule = {
   id: 'every',
@@ -76,7 +84,7 @@ const promptOf = ({ row: number }: TokenizedPreference) => ({ text: `throw ${num
 export function coinRun(output: string, policy: CoinPolicy, sampler: ResponseSampler): RunOptions {
   return {
     output,
-    parts: { loss, metaLearner, selection, sampler, rewardModel, annotation, pairs, trackers: [] },
+    parts: { objective: coinObjective(), selection, sampler, rewardModel, annotation, pairs, trackers: [] },
     policy,
     openReference: () => Promise.reject(new Error('there is no reference')),
     startsAsReference: false,
@@ -85,10 +93,7 @@ export function coinRun(output: string, policy: CoinPolicy, sampler: ResponseSam
     promptOf,
     iterations: 3,
     responsesPerPrompt: 2,
-    unselected: 'keep',
     truncated: 'keep',
-    metaUpdateEvery: 100,
-    metaStart: {},
     batchSize: 2,
     epochs: 1,
     shuffle: false,

@@ -1,4 +1,10 @@
-import type { PairOutcome, PairRule, ScoredResponse } from '@metaapo/core/contracts';
+import {
+  type PairOutcome,
+  type PairRule,
+  pairsOf,
+  type ResponsePair,
+  type ScoredResponse,
+} from '@metaapo/core/contracts';
 import { ConformanceError } from '../conformance-error.js';
 
 const UNIFORMS = [0, 0.3, 0.5, 0.999_999];
@@ -34,7 +40,11 @@ function outcomeOf(
 }
 
 const shown = (outcome: PairOutcome): string =>
-  'reason' in outcome ? `reason ${outcome.reason}` : `"${outcome.chosen.text}" over "${outcome.rejected.text}"`;
+  'reason' in outcome
+    ? `reason ${outcome.reason}`
+    : pairsOf(outcome)
+        .map(({ chosen, rejected }) => `"${chosen.text}" over "${rejected.text}"`)
+        .join(', ') || 'an empty list of pairs';
 
 /**
  * Passes when the pair is made of two different responses of those that were given, whatever the draw.
@@ -45,10 +55,11 @@ export async function checkPairMembers(rule: PairRule): Promise<void> {
   for (const uniform of UNIFORMS) {
     const outcome = outcomeOf(rule, RESPONSES, uniform);
     const when = `of responses that differ, under the draw ${uniform},`;
-    if ('reason' in outcome)
+    if (pairsOf(outcome).length === 0)
       throw new ConformanceError(pairRuleName(rule), `${when} it makes no pair: ${shown(outcome)}`);
-    const isGiven = given.includes(outcome.chosen) && given.includes(outcome.rejected);
-    if (!isGiven || outcome.chosen === outcome.rejected) {
+    const isGiven = ({ chosen, rejected }: ResponsePair): boolean =>
+      given.includes(chosen) && given.includes(rejected) && chosen !== rejected;
+    if (!pairsOf(outcome).every(isGiven)) {
       throw new ConformanceError(
         pairRuleName(rule),
         `${when} it takes ${shown(outcome)}, expected two that were given`,
@@ -88,8 +99,9 @@ export async function checkPairReasons(rule: PairRule): Promise<void> {
 export async function checkPairRewards(rule: PairRule): Promise<void> {
   for (const uniform of UNIFORMS) {
     const outcome = outcomeOf(rule, RESPONSES, uniform);
-    if ('reason' in outcome || outcome.chosen.reward > outcome.rejected.reward) continue;
-    const rewards = `${outcome.chosen.reward} over ${outcome.rejected.reward}`;
+    const wrong = pairsOf(outcome).find(({ chosen, rejected }) => chosen.reward <= rejected.reward);
+    if (wrong === undefined) continue;
+    const rewards = `${wrong.chosen.reward} over ${wrong.rejected.reward}`;
     throw new ConformanceError(pairRuleName(rule), `it prefers the reward ${rewards}`);
   }
 }

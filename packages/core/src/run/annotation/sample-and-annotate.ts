@@ -15,6 +15,8 @@ export interface AnnotationOptions extends RoundsOptions {
   /** Responses a prompt, K. */
   readonly count: number;
   readonly journal: RunJournal;
+  /** Whether log-probabilities of responses are read, beside what the rule says. */
+  readonly readsLogprobs: boolean;
   readonly clock: StageClock;
   /** Told how many rows have responses, and how many have rewards. */
   readonly progress: (stage: 'sample' | 'reward', rows: number) => void;
@@ -67,7 +69,7 @@ async function sampleMissing(
 }
 
 function requestOf(row: TokenizedPreference, options: AnnotationOptions): SamplingRequest {
-  const { promptOf, count, seed, iteration, rule } = options;
+  const { promptOf, count, seed, iteration, rule, readsLogprobs } = options;
   const { messages, chat, text } = promptOf(row);
   return {
     row: row.row,
@@ -77,7 +79,7 @@ function requestOf(row: TokenizedPreference, options: AnnotationOptions): Sampli
     text,
     count,
     seed: seedOf(['sample', seed, iteration, row.row]),
-    ...(rule.readsLogprobs === true && { logprobs: true }),
+    ...((readsLogprobs || rule.readsLogprobs === true) && { logprobs: true }),
   };
 }
 

@@ -96,7 +96,7 @@ describe('pairs', () => {
       { truncated: 'drop' },
     );
     expect(counts).toMatchObject({ pairs: 1, truncated: 1, responses: 3, unreadable: 0 });
-    expect(texts.get(0)).toEqual({ chosen: { text: 'a', reward: 2 }, rejected: { text: 'c', reward: 1 } });
+    expect(texts.get(0)).toEqual([{ chosen: { text: 'a', reward: 2 }, rejected: { text: 'c', reward: 1 } }]);
   });
 
   it('give the rule the offline response, where it reads it', () => {

@@ -1,28 +1,36 @@
-import type {
-  NoPairReason,
-  PairOutcome,
-  PairRule,
-  SampledResponse,
-  ScoredResponse,
-  TokenizedPreference,
+import {
+  type NoPairReason,
+  type OnlinePair,
+  type PairOutcome,
+  type PairRule,
+  pairsOf,
+  type ResponsePair,
+  type SampledResponse,
+  type ScoredResponse,
+  type TokenizedPreference,
 } from '../../contracts/index.js';
 import type { OnlinePairText, PairCounts } from '../../journal/index.js';
 import { uniformOf } from '../../numerics/index.js';
 import { hasText, offlineTextOf, type RowRewards, type ScoringOptions } from '../annotation/row-rewards.js';
 import { openedResponse } from '../opened-prompt.js';
+import { featuresOf } from '../selection/row-features.js';
 
-/** Rows with their online pairs, and what became of the responses. */
-export interface BuiltPairs {
-  /** All rows of the slice; those with an online pair carry it. */
-  readonly rows: readonly TokenizedPreference[];
+/** What became of responses. */
+export interface ResponseCounts {
   readonly counts: PairCounts;
   /** The online pairs as text, by data set number. */
-  readonly texts: ReadonlyMap<number, OnlinePairText>;
+  readonly texts: ReadonlyMap<number, readonly OnlinePairText[]>;
   /** Why selected rows have no pair, by data set number. */
   readonly withoutPair: ReadonlyMap<number, NoPairReason>;
   /** Mean reward of the chosen and of the rejected online responses; absent without pairs. */
   readonly chosenReward?: number | undefined;
   readonly rejectedReward?: number | undefined;
+}
+
+/** Rows with their online pairs, and what became of the responses. */
+export interface BuiltPairs extends ResponseCounts {
+  /** All rows of the slice; those with online pairs carry them. */
+  readonly rows: readonly TokenizedPreference[];
 }
 
 /** What the rows of a slice were given, by data set number. */
@@ -41,57 +49,63 @@ export interface PairOptions extends Pick<ScoringOptions, 'promptOf'> {
 /** Makes the online pairs of a slice. */
 export function buildPairs(
   rows: readonly TokenizedPreference[],
-  { responses, rewards }: AnnotatedResponses,
+  given: AnnotatedResponses,
   options: PairOptions,
 ): BuiltPairs {
-  const counts = noCounts();
-  const texts = new Map<number, OnlinePairText>();
+  const counts: Writable = countResponses(given);
+  const texts = new Map<number, readonly OnlinePairText[]>();
   const withoutPair = new Map<number, NoPairReason>();
   const built = rows.map((row) => {
-    const sampled = responses.get(row.row);
+    const sampled = given.responses.get(row.row);
     if (sampled === undefined) return row;
-    const outcome = pairOf(row, sampled, rewards.get(row.row)!, counts, options);
+    const outcome = outcomeOf(row, sampled, given.rewards.get(row.row)!, options);
     if ('reason' in outcome) {
       counts[outcome.reason] += 1;
       withoutPair.set(row.row, outcome.reason);
       return row;
     }
-    counts.pairs += 1;
-    texts.set(row.row, { chosen: textOf(outcome.chosen), rejected: textOf(outcome.rejected) });
-    const [chosen, rejected] = [outcome.chosen, outcome.rejected].map(({ tokens }) => openedResponse(row, tokens));
-    const margin = outcome.chosen.reward - outcome.rejected.reward;
-    return { ...row, online: [{ chosen: chosen!, rejected: rejected!, margin }] };
+    const pairs = pairsOf(outcome);
+    counts.pairs += pairs.length;
+    texts.set(
+      row.row,
+      pairs.map(({ chosen, rejected }) => ({ chosen: textOf(chosen), rejected: textOf(rejected) })),
+    );
+    return { ...row, online: pairs.map((pair) => onlinePair(row, pair)) };
   });
-  const pairs = [...texts.values()];
+  const pairs = [...texts.values()].flat();
   const mean = (side: keyof OnlinePairText): number | undefined =>
     pairs.length === 0 ? undefined : pairs.reduce((sum, pair) => sum + pair[side].reward, 0) / pairs.length;
   const [chosenReward, rejectedReward] = [mean('chosen'), mean('rejected')];
   return { rows: built, counts, texts, withoutPair, chosenReward, rejectedReward };
 }
 
-function pairOf(
-  row: TokenizedPreference,
-  sampled: readonly SampledResponse[],
-  { rewards, offline, unreadableComparisons }: RowRewards,
-  counts: ReturnType<typeof noCounts>,
-  { rule, promptOf, seed, iteration }: PairOptions,
-): PairOutcome {
-  counts.responses += sampled.length;
-  counts.truncated += sampled.filter(({ finishReason }) => finishReason === 'length').length;
-  counts.empty += sampled.filter((response) => !hasText(response)).length;
-  counts.unreadableComparisons += unreadableComparisons;
-  const scored = sampled.flatMap((response, index): ScoredResponse[] => {
-    const reward = rewards[index];
-    return reward === undefined ? [] : [{ ...response, reward }];
-  });
-  const known = offline === undefined ? [] : [offlineResponse(row, offlineTextOf(row, promptOf), offline)];
-  counts.unreadable += [...scored, ...known].filter(isUnreadable).length;
-  const uniform = uniformOf(['pair', seed, iteration, row.row]);
-  return rule.pair(scored.filter(isReadable), uniform, known.find(isReadable));
+function onlinePair(row: TokenizedPreference, { chosen, rejected }: ResponsePair): OnlinePair {
+  return {
+    chosen: openedResponse(row, chosen.tokens),
+    rejected: openedResponse(row, rejected.tokens),
+    margin: chosen.reward - rejected.reward,
+  };
 }
 
-const isUnreadable = ({ reward }: ScoredResponse): boolean => Number.isNaN(reward);
-const isReadable = ({ reward }: ScoredResponse): boolean => !Number.isNaN(reward);
+function outcomeOf(
+  row: TokenizedPreference,
+  sampled: readonly SampledResponse[],
+  { rewards, offline }: RowRewards,
+  { rule, promptOf, seed, iteration }: PairOptions,
+): PairOutcome {
+  const scored = sampled.flatMap((response, index): ScoredResponse[] => {
+    const reward = rewards[index];
+    return isReadable(reward) ? [{ ...response, reward }] : [];
+  });
+  const known = isReadable(offline) ? offlineResponse(row, offlineTextOf(row, promptOf), offline) : undefined;
+  const uniform = uniformOf(['pair', seed, iteration, row.row]);
+  return rule.pair(scored, uniform, known, featuresOf(row));
+}
+
+/** True for a reward that was given and could be read. */
+export function isReadable(reward: number | undefined): reward is number {
+  return reward !== undefined && !Number.isNaN(reward);
+}
 
 function offlineResponse(row: TokenizedPreference, text: string, reward: number): ScoredResponse {
   return { text, tokens: row.chosen, reward, finishReason: 'stop' };
@@ -99,14 +113,21 @@ function offlineResponse(row: TokenizedPreference, text: string, reward: number)
 
 const textOf = ({ text, reward }: ScoredResponse): OnlinePairText['chosen'] => ({ text, reward });
 
-function noCounts(): { -readonly [Name in keyof PairCounts]: number } {
+type Writable = { -readonly [Name in keyof PairCounts]: number };
+
+/** Counts of responses; those of pairs begin at nothing. */
+export function countResponses({ responses, rewards }: AnnotatedResponses): PairCounts {
+  const all = [...responses].filter(([row]) => rewards.has(row));
+  const sampled = all.flatMap(([, own]) => own);
+  const given = all.map(([row]) => rewards.get(row)!);
+  const scored = given.flatMap((row) => [...row.rewards, row.offline]);
   return {
     pairs: 0,
-    responses: 0,
-    truncated: 0,
-    empty: 0,
-    unreadable: 0,
-    unreadableComparisons: 0,
+    responses: sampled.length,
+    truncated: sampled.filter(({ finishReason }) => finishReason === 'length').length,
+    empty: sampled.filter((response) => !hasText(response)).length,
+    unreadable: scored.filter((reward) => reward !== undefined && Number.isNaN(reward)).length,
+    unreadableComparisons: given.reduce((sum, row) => sum + row.unreadableComparisons, 0),
     tie: 0,
     duplicates: 0,
     'too-few': 0,

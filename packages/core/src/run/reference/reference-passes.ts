@@ -11,7 +11,7 @@ export function isOwnReference({ startsAsReference }: RunOptions, iteration: num
 
 /** True where the policy's log-probabilities of the slice are the reference's, and nothing else of them is read. */
 export function isReferenceRead(options: RunOptions, iteration: number): boolean {
-  return isOwnReference(options, iteration) && options.parts.metaLearner.readsEntropy !== true;
+  return isOwnReference(options, iteration) && options.parts.objective.scoring?.readsEntropy !== true;
 }
 
 /** Opens the reference of an iteration, lends it and disposes it; lends the policy while that is its own reference. */

@@ -1,4 +1,4 @@
-import { pairEntropies, pairScores } from '../../objectives/index.js';
+import { pairEntropies } from '../../objectives/index.js';
 import { type RowLogprobs, readRows } from '../../trainer/index.js';
 import { isReferenceRead } from '../reference/reference-passes.js';
 import { scoresEntry } from '../resume/iteration-record.js';
@@ -12,18 +12,18 @@ export async function scoreSlice(
   reference: readonly RowLogprobs[] | undefined,
 ): Promise<Float32Array | undefined> {
   const { policy, parts, microBatchTokens, observer, signal } = options;
-  if (!parts.selection.readsScores) return undefined;
+  const { scoring } = parts.objective;
+  if (!parts.selection.readsScores || scoring === undefined) return undefined;
   if (record.scores !== undefined) return record.scores;
   const progress = (done: number): void => observer.stage?.('score', done, rows.length);
   progress(0);
-  const readsEntropy = parts.metaLearner.readsEntropy === true;
   const known = isReferenceRead(options, iteration) ? reference : undefined;
   if (known !== undefined) progress(rows.length);
   const { logprobs, entropies } =
     known === undefined
-      ? await readRows(policy, rows, { microBatchTokens, entropies: readsEntropy, progress, signal })
+      ? await readRows(policy, rows, { microBatchTokens, entropies: scoring.readsEntropy, progress, signal })
       : { logprobs: known };
-  record.scores = await pairScores(parts.loss, { rows, policy: logprobs, reference });
+  record.scores = await scoring.scores({ rows, reference }, logprobs);
   record.entropies = entropies && pairEntropies(rows, entropies);
   await journal.append(scoresEntry(iteration, record.scores, record.entropies));
   return record.scores;

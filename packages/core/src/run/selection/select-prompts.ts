@@ -1,8 +1,8 @@
-import type { MetaFeatures, MetaLearner, MetaLearnerState, SelectionRule } from '../../contracts/index.js';
+import type { EarlierIteration, MetaFeatures, RowFeatures, SelectionRule } from '../../contracts/index.js';
 import { logSigmoid, uniformOf } from '../../numerics/index.js';
-import { memoryOf } from '../../objectives/index.js';
 import type { IterationContext } from '../run-iteration.js';
 import type { RunOptions } from '../run-options.js';
+import { featuresOf } from './row-features.js';
 
 /** An offline pair with its preference score, as selection sees it. */
 export interface ScoredRow {
@@ -21,13 +21,16 @@ export interface ScoredRow {
 /** What a selection looks at. */
 export interface SelectionInput {
   readonly rule: SelectionRule;
-  readonly learner: MetaLearner;
-  readonly state: MetaLearnerState;
+  /** Weights w of scored rows in [0, 1]; absent where nothing weighs them. */
+  readonly weigh?: ((features: MetaFeatures) => Float32Array) | undefined;
   readonly rows: readonly ScoredRow[];
   readonly seed: number;
   readonly iteration: number;
   /** Most rows that may be selected. */
   readonly limit?: number | undefined;
+  /** `[rows]` features, and what earlier iterations found; absent outside of a run. */
+  readonly features?: readonly RowFeatures[] | undefined;
+  readonly earlier?: readonly EarlierIteration[] | undefined;
 }
 
 /**
@@ -38,26 +41,27 @@ export function selectPrompts(input: SelectionInput): {
   readonly weights: Float32Array | undefined;
   readonly selected: Int32Array;
 } {
-  const { rule, rows, seed, iteration, limit } = input;
+  const { rule, rows, seed, iteration, limit, features, earlier } = input;
   const isScored = rows.every(({ score }) => score !== undefined);
   const scores = Float32Array.from(rows, ({ score }) => score ?? Number.NaN);
-  const weights = isScored ? weightsOf(input, scores) : undefined;
+  const weights = isScored ? input.weigh?.(metaFeatures(input, scores)) : undefined;
   const numbers = Int32Array.from(rows, ({ row }) => row);
   const uniforms = Float64Array.from(numbers, (row) => uniformOf(['selection', seed, iteration, row]));
   const shown = weights ?? scores.map(() => Number.NaN);
-  return { weights, selected: rule.select({ rows: numbers, scores, weights: shown, uniforms, limit }) };
+  const candidates = { rows: numbers, scores, weights: shown, uniforms, limit, features, earlier };
+  return { weights, selected: rule.select(candidates) };
 }
 
 /** Weights of the slice, where it was scored; the selected rows go into the record and the journal. */
 export async function selectSlice(
   { parts, seed }: RunOptions,
-  { rows, record, journal, iteration, state, limit }: IterationContext,
+  { rows, record, journal, iteration, state, limit, earlier }: IterationContext,
   scores: Float32Array | undefined,
 ): Promise<Float32Array | undefined> {
+  const { scoring } = parts.objective;
   const { weights, selected } = selectPrompts({
     rule: parts.selection,
-    learner: parts.metaLearner,
-    state: memoryOf(state.objective).metaLearner!,
+    weigh: scoring?.weights && ((features) => scoring.weights!(state.objective, features)),
     rows: rows.map(({ row, chosen, rejected }, index) => ({
       row,
       score: scores?.[index],
@@ -69,6 +73,8 @@ export async function selectSlice(
     seed,
     iteration,
     limit,
+    features: rows.map(featuresOf),
+    earlier,
   });
   if (record.selected === undefined) {
     const numbers = Array.from(selected, (index) => rows[index]!.row);
@@ -78,14 +84,14 @@ export async function selectSlice(
   return weights;
 }
 
-function weightsOf({ learner, state, rows, iteration }: SelectionInput, scores: Float32Array): Float32Array {
-  return learner.weights(state, {
+function metaFeatures({ rows, iteration }: SelectionInput, scores: Float32Array): MetaFeatures {
+  return {
     logSigmoidScore: scores.map(logSigmoid),
     chosenTokens: Int32Array.from(rows, ({ chosenTokens }) => chosenTokens),
     rejectedTokens: Int32Array.from(rows, ({ rejectedTokens }) => rejectedTokens),
     ...entropiesOf(rows),
     iteration,
-  });
+  };
 }
 
 /** Entropies of rows that all have them. */

@@ -1,16 +1,19 @@
-import type { MetaLearner, MetaLearnerState } from '../../contracts/index.js';
+import type { MetaFeatures, Objective, ObjectiveState } from '../../contracts/index.js';
 import type { ByStage, IterationSummary, KlEstimate } from '../../journal/index.js';
 import { logSigmoid } from '../../numerics/index.js';
 import type { RowRewards } from '../annotation/row-rewards.js';
+import { isReadable } from '../pairs/build-pairs.js';
 import { rowSamples, type SampleInput } from './row-samples.js';
 
 /** Scores at which the meta-learner's curve is drawn. */
 const CURVE_SCORES = Array.from({ length: 41 }, (_, index) => -10 + index / 2);
 
-/** The weights h(s) of a meta-learner over a range of scores. */
-export function weightCurve(learner: MetaLearner, state: MetaLearnerState): readonly number[] {
+/** Weights h(s) over a range of scores before and after an iteration; empty where nothing weighs. */
+function weightCurve({ weigh, stateBefore, stateAfter }: SummaryInput): IterationSummary['curve'] {
+  if (weigh === undefined) return { scores: [], before: [], after: [] };
   const logSigmoidScore = Float32Array.from(CURVE_SCORES, logSigmoid);
-  return [...learner.weights(state, { logSigmoidScore, ...neutralFeatures(CURVE_SCORES.length) })];
+  const features: MetaFeatures = { logSigmoidScore, ...neutralFeatures(CURVE_SCORES.length) };
+  return { scores: CURVE_SCORES, before: [...weigh(stateBefore, features)], after: [...weigh(stateAfter, features)] };
 }
 
 /** Responses of equal length and entropy in the first iteration: what a curve over scores alone holds constant. */
@@ -33,9 +36,10 @@ export interface SummaryInput extends SampleInput {
   readonly steps: number;
   /** Most responses of a row that are scored. */
   readonly callsPerPrompt: number;
-  readonly learner: MetaLearner;
-  readonly stateBefore: MetaLearnerState;
-  readonly stateAfter: MetaLearnerState;
+  /** Gives the weights of scored rows; absent where nothing weighs them. */
+  readonly weigh: NonNullable<Objective['scoring']>['weights'];
+  readonly stateBefore: ObjectiveState;
+  readonly stateAfter: ObjectiveState;
   readonly seconds: ByStage;
   readonly tokens: ByStage;
   readonly heldOutReward: number | undefined;
@@ -44,7 +48,7 @@ export interface SummaryInput extends SampleInput {
 
 /** The summary of an iteration. */
 export function summarize(input: SummaryInput): IterationSummary {
-  const { iteration, rows, selected, steps, built, callsPerPrompt, learner, seconds, tokens } = input;
+  const { iteration, rows, selected, steps, built, callsPerPrompt, seconds, tokens } = input;
   const annotated = [...input.given.rewards.values()];
   const readable = annotated.flatMap(({ rewards }) => rewards.filter(isReadable));
   const mean = readable.length === 0 ? undefined : readable.reduce((sum, value) => sum + value, 0) / readable.length;
@@ -66,18 +70,12 @@ export function summarize(input: SummaryInput): IterationSummary {
     heldOutReward: input.heldOutReward,
     kl: input.kl,
     weightHistogram: histogramOf(input.weights),
-    curve: {
-      scores: CURVE_SCORES,
-      before: weightCurve(learner, input.stateBefore),
-      after: weightCurve(learner, input.stateAfter),
-    },
+    curve: weightCurve(input),
     samples: rowSamples(input),
     seconds,
     tokens,
   };
 }
-
-const isReadable = (reward: number | undefined): reward is number => reward !== undefined && !Number.isNaN(reward);
 
 function sumOf(rows: readonly RowRewards[], read: (row: RowRewards) => number): number {
   return rows.reduce((sum, row) => sum + read(row), 0);

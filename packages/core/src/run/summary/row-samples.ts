@@ -1,6 +1,6 @@
 import { messageText, type TokenizedPreference } from '../../contracts/index.js';
 import type { RowFate, RowSample } from '../../journal/index.js';
-import type { AnnotatedResponses, BuiltPairs } from '../pairs/build-pairs.js';
+import type { AnnotatedResponses, ResponseCounts } from '../pairs/build-pairs.js';
 import type { RunPrompt } from '../run-options.js';
 
 /** Most samples with a pair, and of the two other groups. */
@@ -14,7 +14,7 @@ export interface SampleInput {
   readonly scores: Float32Array | undefined;
   readonly weights: Float32Array | undefined;
   readonly promptOf: (row: TokenizedPreference) => RunPrompt;
-  readonly built: BuiltPairs;
+  readonly built: ResponseCounts;
   /** What was sampled, with its rewards. */
   readonly given: AnnotatedResponses;
 }
@@ -23,7 +23,7 @@ export interface SampleInput {
 export function rowSamples({ rows, scores, weights, promptOf, built, given }: SampleInput): readonly RowSample[] {
   const fates = rows.map(({ row }): RowFate => {
     if (built.texts.has(row)) return 'pair';
-    return built.withoutPair.get(row) ?? 'unselected';
+    return built.withoutPair.get(row) ?? (given.responses.has(row) ? 'sampled' : 'unselected');
   });
   const of = (isWanted: (fate: RowFate) => boolean): number[] =>
     fates.flatMap((fate, index) => (isWanted(fate) ? [index] : []));
@@ -57,7 +57,7 @@ export function rowSamples({ rows, scores, weights, promptOf, built, given }: Sa
         score: scores?.[index],
         weight: weights?.[index],
       };
-      if (fate === 'pair') return { ...sample, online: built.texts.get(row)! };
+      if (fate === 'pair') return { ...sample, online: built.texts.get(row)![0]! };
       return fate === 'unselected' ? sample : { ...sample, responses: responsesOf(row, given) };
     });
 }
