@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { maskName, PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
 import { angleFeeds } from '../transformer/rotary.js';
 import type { TransformerConfig } from '../transformer/transformer-config.js';
-import { type KvCacheLayout, type KvCachePart, placesIn, rowsOf } from './kv-cache-layout.js';
+import { type KvCacheLayout, type KvCachePiece, placesIn, rowsOf } from './kv-cache-layout.js';
 
 const HIDDEN = -1e9;
 
@@ -37,7 +37,7 @@ export function batchFeeds(
   config: TransformerConfig,
 ): Readonly<Record<string, FedTensor>> {
   const { keyValueHeads: groups } = config;
-  const { sequences, parts } = layout;
+  const { sequences, pieces } = layout;
   const count = sequences.length;
   const positions = Int32Array.from(sequences, ({ prompt, cached }) => prompt.length + cached - 1);
   const inCache = placesIn(layout);
@@ -45,7 +45,7 @@ export function batchFeeds(
     place: inCache.get(sequence)!,
     token: Math.max(0, sequence.cached - 1),
   }));
-  const sizes = parts.flatMap(({ contextPages, pages }) => [PAGE_TOKENS * contextPages, PAGE_TOKENS * pages]);
+  const sizes = pieces.flatMap(({ contextPages, pages }) => [PAGE_TOKENS * contextPages, PAGE_TOKENS * pages]);
   const int = (data: Int32Array, shape: readonly number[]): FedTensor => ({ data, shape });
   return {
     tokens: int(
@@ -55,17 +55,17 @@ export function batchFeeds(
     ...angleFeeds(positions, config),
     cacheRows: int(rowsOf(newest, config), [count, groups]),
     sizes: int(new Int32Array(0), [0, ...sizes]),
-    ...Object.assign({}, ...parts.map((part, at) => partFeeds(part, at, config))),
+    ...Object.assign({}, ...pieces.map((piece, at) => pieceFeeds(piece, at, config))),
   };
 }
 
-/** The inputs of one part. */
-function partFeeds(
-  part: KvCachePart<Sequence>,
+/** The inputs of one piece. */
+function pieceFeeds(
+  piece: KvCachePiece<Sequence>,
   at: number,
   config: TransformerConfig,
 ): Readonly<Record<string, FedTensor>> {
-  const { prompts, members } = part;
+  const { prompts, members } = piece;
   const { keyValueHeads: groups } = config;
   const continuing = prompts.map((prompt) =>
     members.flatMap((member, index) => (member.prompt === prompt ? [index] : [])),
@@ -85,13 +85,13 @@ function partFeeds(
   return {
     [`inPrompts${at}`]: { data: inPrompts, shape: [prompts.length, groups, places] },
     [`inSequences${at}`]: { data: inSequences, shape: [members.length, groups] },
-    ...masksOf(part, at, config),
+    ...masksOf(piece, at, config),
   };
 }
 
-/** One mask `[M, context + own]` of a part for each window. */
+/** One mask `[M, context + own]` of a piece for each window. */
 function masksOf(
-  { members, contextPages, pages }: KvCachePart<Sequence>,
+  { members, contextPages, pages }: KvCachePiece<Sequence>,
   at: number,
   { slidingWindows }: TransformerConfig,
 ): Record<string, FedTensor> {

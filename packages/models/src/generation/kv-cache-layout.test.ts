@@ -7,7 +7,7 @@ const sequenceOf = (prompt: { readonly length: number }, pages: number) => ({ pr
 const needed = ({ pages }: { readonly pages: number }): number => pages;
 
 describe('the layout of the cache', () => {
-  it('puts the prompts of a part first, then its sequences, and overlaps nothing', () => {
+  it('puts the prompts of a piece first, then its sequences, and overlaps nothing', () => {
     const sequences = [5, 4, 2, 2, 1, 1, 1].map((pages, at) => sequenceOf(at < 3 ? long : short, pages));
     const layout = layOut(sequences, needed);
     const places = placesIn(layout);
@@ -19,8 +19,8 @@ describe('the layout of the cache', () => {
       end += pages;
     }
     expect(end).toBe(layout.pages);
-    // Places are as long as the longest of their part only.
-    const used = layout.parts.filter(({ members }) => members.length > 0);
+    // Places are as long as the longest of their piece only.
+    const used = layout.pieces.filter(({ members }) => members.length > 0);
     expect(used.map(({ contextPages, pages }) => [contextPages, pages])).toEqual([
       [3, 5],
       [1, 2],

@@ -1,4 +1,4 @@
-import { BATCH_PARTS, PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
+import { BATCH_PIECES, PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
 import { sizeClass } from '../transformer/size-class.js';
 import type { TransformerConfig } from '../transformer/transformer-config.js';
 
@@ -9,15 +9,15 @@ interface Continuation {
 
 /** Where prompts and the sequences that continue them lie in the cache, from its front. */
 export interface KvCacheLayout<Sequence extends Continuation> {
-  readonly parts: readonly KvCachePart<Sequence>[];
-  /** The sequences part by part. */
+  readonly pieces: readonly KvCachePiece<Sequence>[];
+  /** The sequences piece by piece. */
   readonly sequences: readonly Sequence[];
   /** Pages that it takes. */
   readonly pages: number;
 }
 
 /** Some of the prompts, in places of one length, and behind them the sequences that continue them, in places of another. */
-export interface KvCachePart<Sequence extends Continuation> {
+export interface KvCachePiece<Sequence extends Continuation> {
   readonly prompts: readonly Sequence['prompt'][];
   readonly members: readonly Sequence[];
   /** Pages of each prompt's place. */
@@ -43,27 +43,27 @@ export function layOut<Sequence extends Continuation>(
     if (group === undefined) groups.set(sequence.prompt, [sequence]);
     else group.push(sequence);
   }
-  const drafts = Array.from({ length: BATCH_PARTS }, () => ({
+  const drafts = Array.from({ length: BATCH_PIECES }, () => ({
     prompts: [] as Sequence['prompt'][],
     members: [] as Sequence[],
   }));
   let end = 0;
   for (const [prompt, members] of groups) {
-    // Parts of about as many sequences each: a prompt's go where the middle of them falls.
-    const draft = drafts[Math.floor(((end + members.length / 2) * BATCH_PARTS) / sequences.length)]!;
+    // Pieces of about as many sequences each: a prompt's go where the middle of them falls.
+    const draft = drafts[Math.floor(((end + members.length / 2) * BATCH_PIECES) / sequences.length)]!;
     draft.prompts.push(prompt);
     draft.members.push(...members);
     end += members.length;
   }
-  const parts = drafts.map(({ prompts, members }): KvCachePart<Sequence> => {
+  const pieces = drafts.map(({ prompts, members }): KvCachePiece<Sequence> => {
     const contextPages = widest(prompts.map(({ length }) => pagesOf(length)));
     return { prompts, members, contextPages, pages: widest(members.map(needed)) };
   });
-  const pages = parts.reduce(
-    (sum, part) => sum + part.prompts.length * part.contextPages + part.members.length * part.pages,
+  const pages = pieces.reduce(
+    (sum, piece) => sum + piece.prompts.length * piece.contextPages + piece.members.length * piece.pages,
     0,
   );
-  return { parts, sequences: parts.flatMap(({ members }) => members), pages };
+  return { pieces, sequences: pieces.flatMap(({ members }) => members), pages };
 }
 
 function widest(pages: readonly number[]): number {
@@ -82,7 +82,7 @@ export function placesIn<Sequence extends Continuation>(
       start += pages;
     }
   };
-  for (const { prompts, members, contextPages, pages } of layout.parts) {
+  for (const { prompts, members, contextPages, pages } of layout.pieces) {
     give(prompts, contextPages);
     give(members, pages);
   }

@@ -30,7 +30,7 @@ export function openKvCache<RunningSequence extends Sequence>(
     return (
       batch.every((sequence) => arranged.has(sequence)) &&
       2 * (wasted + gone) <= arranged.size &&
-      layout.parts.every(({ members, pages }) => members.every((one) => one.hasLeft || pagesNeeded(one) <= pages))
+      layout.pieces.every(({ members, pages }) => members.every((one) => one.hasLeft || pagesNeeded(one) <= pages))
     );
   };
   return {

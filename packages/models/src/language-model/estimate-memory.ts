@@ -11,7 +11,7 @@ import type { LoraConfig } from '../checkpoint/adapter.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
 import { feedsOf } from '../transformer/feeds.js';
 import {
-  attentionPartsFor,
+  attentionPiecesFor,
   DEFAULT_LOGITS_BYTES,
   languageModelPrograms,
   type PassConfig,
@@ -67,7 +67,7 @@ const ANY_OPTIMIZER = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 
 export function estimateTrainingMemory(input: TrainingMemoryInput): TrainingMemory {
   const { config, lora, precision, checkpoint, cachedTokens } = input;
   const { parameters, adapters } = declareParameters(config, { lora, precision, isTrained: true });
-  const passConfig = { ...config, attentionParts: attentionPartsFor(input.longestRow) };
+  const passConfig = { ...config, attentionPieces: attentionPiecesFor(input.longestRow) };
   const isReward = config.task === 'sequence-classification';
   const programs = (isReward ? scorerPrograms : languageModelPrograms)({
     ...{ config: passConfig, parameters, adapters, precision, checkpoint, cachedTokens },

@@ -7,7 +7,7 @@ import { type LoraConfig, openAdapter } from '../checkpoint/adapter.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
 import { type Checkpoint, openCheckpoint, readWeights } from '../checkpoint/open-checkpoint.js';
 import { HEAD_WEIGHT } from '../checkpoint/stored-head.js';
-import { attentionPartsFor, type Precision, type ProgramOptions, type SessionOptions } from '../transformer/index.js';
+import { attentionPiecesFor, type Precision, type ProgramOptions, type SessionOptions } from '../transformer/index.js';
 import { type DeclaredParameters, declareParameters } from './declare-parameters.js';
 import { modelFiles } from './model-files.js';
 import type { OpeningOptions } from './opening-options.js';
@@ -94,8 +94,8 @@ function programOptions(
   precision: Precision,
   { longestRow, checkpoint = 'matmul-outputs' }: OpeningOptions,
 ): ProgramOptions {
-  const attentionParts = attentionPartsFor(longestRow);
-  return { config: { ...config, attentionParts }, parameters, adapters, precision, checkpoint };
+  const attentionPieces = attentionPiecesFor(longestRow);
+  return { config: { ...config, attentionPieces }, parameters, adapters, precision, checkpoint };
 }
 
 /** Writes all parameters into the session; gives keys of the numbers that were read from files. */

@@ -10,12 +10,12 @@ const PADDING_KEY = 0x3fff_ffff;
 export interface AttentionForm {
   readonly heads: number;
   readonly keyValueHeads: number;
-  /** Parts that attention is computed in, one after the other. */
-  readonly attentionParts: number;
+  /** Pieces that attention is computed in, one after the other. */
+  readonly attentionPieces: number;
 }
 
-/** Parts for rows of up to so many tokens: 4 up to 4096 (the default), and twice as many for each doubling. */
-export function attentionPartsFor(longestRow = 4096): number {
+/** Pieces for rows of up to so many tokens: 4 up to 4096 (the default), and twice as many for each doubling. */
+export function attentionPiecesFor(longestRow = 4096): number {
   return 4 * 2 ** Math.max(0, Math.ceil(Math.log2(longestRow / 4096)));
 }
 
@@ -38,12 +38,12 @@ export interface Segment {
 export interface TileArrays {
   readonly queryRows: IndexArray;
   readonly slots: IndexArray;
-  /** `attentionParts` of them. */
-  readonly parts: readonly TilePartArrays[];
+  /** `attentionPieces` of them. */
+  readonly pieces: readonly TilePieceArrays[];
 }
 
-/** The arrays of `TilePart`. */
-export interface TilePartArrays {
+/** The arrays of `TilePiece`. */
+export interface TilePieceArrays {
   readonly queryPositions: IndexArray;
   readonly keyPositions: IndexArray;
   readonly keyRows: IndexArray;
@@ -57,8 +57,8 @@ interface Tile {
   readonly keys: number;
 }
 
-/** Tiles of one part, and the sizes that its arrays have: a {@link sizeClass} or {@link lengthClass} each. */
-interface Part {
+/** Tiles of one piece, and the sizes that its arrays have: a {@link sizeClass} or {@link lengthClass} each. */
+interface Piece {
   readonly tiles: readonly Tile[];
   readonly count: number;
   readonly queries: number;
@@ -66,21 +66,21 @@ interface Part {
 }
 
 /**
- * Cuts segments into tiles of queries and lays them out in parts; see `TileRows`.
+ * Cuts segments into tiles of queries and lays them out in pieces; see `TileRows`.
  * @param positions `[N]` position of each row in its own sequence
  */
 export function layoutTiles(
   segments: readonly Segment[],
   positions: Int32Array,
-  { heads, keyValueHeads, attentionParts }: AttentionForm,
+  { heads, keyValueHeads, attentionPieces }: AttentionForm,
 ): TileArrays {
   const repeats = heads / keyValueHeads;
-  const parts = cutIntoParts(tilesOf(segments), attentionParts);
-  const sizes = parts.map(({ count, queries }) => heads * count * queries);
+  const pieces = cutIntoPieces(tilesOf(segments), attentionPieces);
+  const sizes = pieces.map(({ count, queries }) => heads * count * queries);
   const queryRows = new Int32Array(sizes.reduce((sum, size) => sum + size, 0));
   const slots = new Int32Array(positions.length * heads);
   let start = 0;
-  for (const [at, { tiles, count, queries }] of parts.entries()) {
+  for (const [at, { tiles, count, queries }] of pieces.entries()) {
     for (const [index, { segment, from, to }] of tiles.entries()) {
       for (let slot = 0; slot < to - from; slot++) {
         const row = segment.start + from + slot;
@@ -98,7 +98,7 @@ export function layoutTiles(
   return {
     queryRows: { data: queryRows, shape: [queryRows.length] },
     slots: { data: slots, shape: [positions.length, heads] },
-    parts: parts.map((part) => partArrays(part, positions, keyValueHeads)),
+    pieces: pieces.map((piece) => pieceArrays(piece, positions, keyValueHeads)),
   };
 }
 
@@ -113,11 +113,11 @@ function tilesOf(segments: readonly Segment[]): readonly Tile[] {
 }
 
 /** Tiles with about as many keys side by side: the cuts that need the fewest scores, padding included. */
-function cutIntoParts(tiles: readonly Tile[], count: number): readonly Part[] {
+function cutIntoPieces(tiles: readonly Tile[], count: number): readonly Piece[] {
   const sorted = tiles.toSorted((a, b) => a.keys - b.keys);
-  const starts = startsOfParts(sorted, count);
-  return starts.map((start, part) => {
-    const own = sorted.slice(start, starts[part + 1] ?? sorted.length);
+  const starts = startsOfPieces(sorted, count);
+  return starts.map((start, piece) => {
+    const own = sorted.slice(start, starts[piece + 1] ?? sorted.length);
     return {
       tiles: own,
       count: sizeClass(Math.max(1, own.length)),
@@ -127,13 +127,13 @@ function cutIntoParts(tiles: readonly Tile[], count: number): readonly Part[] {
   });
 }
 
-/** Where each part starts, by dynamic programming; parts may be empty. */
-function startsOfParts(sorted: readonly Tile[], parts: number): readonly number[] {
+/** Where each piece starts, by dynamic programming; pieces may be empty. */
+function startsOfPieces(sorted: readonly Tile[], pieces: number): readonly number[] {
   const count = sorted.length;
-  // fewest[end]: scores of the first `end` tiles in the parts so far; startOf[part][end]: where the last of them starts.
+  // fewest[end]: scores of the first `end` tiles in the pieces so far; startOf[piece][end]: where the last of them starts.
   let fewest = Float64Array.from({ length: count + 1 }, (_, end) => (end === 0 ? 0 : Number.POSITIVE_INFINITY));
   const startOf: Int32Array[] = [];
-  for (let part = 0; part < parts; part++) {
+  for (let piece = 0; piece < pieces; piece++) {
     const next = fewest.slice();
     const start = Int32Array.from({ length: count + 1 }, (_, end) => end);
     for (let end = 1; end <= count; end++) {
@@ -152,15 +152,15 @@ function startsOfParts(sorted: readonly Tile[], parts: number): readonly number[
     startOf.push(start);
   }
   const starts: number[] = [];
-  for (let part = parts - 1, end = count; part >= 0; part--) {
-    end = startOf[part]![end]!;
+  for (let piece = pieces - 1, end = count; piece >= 0; piece--) {
+    end = startOf[piece]![end]!;
     starts.unshift(end);
   }
   return starts;
 }
 
-/** An empty part is one tile of padding. */
-function partArrays({ tiles, count, queries, keys }: Part, positions: Int32Array, groups: number): TilePartArrays {
+/** An empty piece is one tile of padding. */
+function pieceArrays({ tiles, count, queries, keys }: Piece, positions: Int32Array, groups: number): TilePieceArrays {
   const keyRows = new Int32Array(groups * count * keys);
   const queryPositions = new Int32Array(count * queries).fill(PADDING_QUERY);
   const keyPositions = new Int32Array(count * keys).fill(PADDING_KEY);

@@ -13,20 +13,20 @@ export interface HeadCounts {
 
 /**
  * Where the rows of packed queries, keys and values stand in the tiles on which attention is computed. A tile is a run
- * of queries of one prompt or response together with all the keys they may see. Tiles lie in parts of about as many
- * keys; those of a part are padded to one size. Parts are computed one after the other, so that only one part's scores
- * take memory at a time. With h heads in g groups of r = h / g, N tokens, and T tiles of Q queries and K keys in a part:
+ * of queries of one prompt or response together with all the keys they may see. Tiles lie in pieces of about as many
+ * keys; those of a piece are padded to one size. Pieces are computed one after the other, so that only one piece's scores
+ * take memory at a time. With h heads in g groups of r = h / g, N tokens, and T tiles of Q queries and K keys in a piece:
  */
 export interface TileRows {
-  /** `[S]` int32: row of the queries `[N*h, d]` for each slot, part after part `[g, T, r, Q]`; any row for padding. */
+  /** `[S]` int32: row of the queries `[N*h, d]` for each slot, piece after piece `[g, T, r, Q]`; any row for padding. */
   readonly queryRows: Value;
   /** `[N*h]` int32: the slot of each row of the queries. */
   readonly slots: Value;
-  readonly parts: readonly TilePart[];
+  readonly pieces: readonly TilePiece[];
 }
 
-/** The tiles of one part. */
-export interface TilePart {
+/** The tiles of one piece. */
+export interface TilePiece {
   /** `[T, Q]` int32 positions; padding slots hold a number above every position. */
   readonly queryPositions: Value;
   /** `[T, K]` int32 positions; padding slots hold a number above every query position. */
@@ -44,7 +44,7 @@ const flat = (indices: Value): Value => ops.reshape(indices, [product(...indices
  * @returns `[1, T*r*Q*K]` float32
  */
 export function attentionMask(
-  { queryPositions, keyPositions }: TilePart,
+  { queryPositions, keyPositions }: TilePiece,
   repeats: number,
   window: number | undefined,
 ): Value {
@@ -64,18 +64,18 @@ export function attentionMask(
   return ops.reshape(repeated, [1, product(tiles, repeats, queries, keys)]);
 }
 
-/** One layer's attention, as the pieces of its graph see it. */
+/** One layer's attention, as what writes its graph sees it. */
 interface TileScope extends TileRows {
   readonly heads: ProjectedHeads;
-  /** From {@link attentionMask}, one a part. */
+  /** From {@link attentionMask}, one a piece. */
   readonly masks: readonly Value[];
   readonly counts: HeadCounts;
-  /** Slots of each part. */
+  /** Slots of each piece. */
   readonly sizes: Value['shape'];
 }
 
-/** Queries, keys and values of a part's tiles: `[gT, rQ, d]`, `[gT, K, d]`, `[gT, K, d]`, with its mask. */
-interface PartTiles {
+/** Queries, keys and values of a piece's tiles: `[gT, rQ, d]`, `[gT, K, d]`, `[gT, K, d]`, with its mask. */
+interface PieceTiles {
   readonly q: Value;
   readonly k: Value;
   readonly v: Value;
@@ -85,12 +85,12 @@ interface PartTiles {
 /**
  * Scaled dot-product attention of packed rows (arXiv 1706.03762, eq. 1); the scale is already in the queries.
  * @param heads queries `[N*h, d]`, row = token * h + head; keys and values `[N*g, d]`, row = token * g + group
- * @param masks from {@link attentionMask}, one a part
+ * @param masks from {@link attentionMask}, one a piece
  * @returns `[N*h, d]`
  */
 export function attention(heads: ProjectedHeads, rows: TileRows, masks: readonly Value[], counts: HeadCounts): Value {
   const { heads: h, keyValueHeads: g } = counts;
-  const sizes = rows.parts.map(({ queryPositions }) => product(g, h / g, ...queryPositions.shape));
+  const sizes = rows.pieces.map(({ queryPositions }) => product(g, h / g, ...queryPositions.shape));
   const scope: TileScope = { ...rows, heads, masks, counts, sizes };
   const [output] = ops.withGradient(
     [heads.query, heads.key, heads.value],
@@ -100,23 +100,23 @@ export function attention(heads: ProjectedHeads, rows: TileRows, masks: readonly
   return output!;
 }
 
-/** Rows of all slots, cut into parts `[gT, rQ, d]`. */
-function cut(rows: Value, { parts, sizes, counts }: TileScope): readonly Value[] {
+/** Rows of all slots, cut into pieces `[gT, rQ, d]`. */
+function cut(rows: Value, { pieces, sizes, counts }: TileScope): readonly Value[] {
   const { heads: h, keyValueHeads: g, headDim: d } = counts;
-  return ops.split(rows, sizes, 0).map((part, at) => {
-    const [tiles, queries] = parts[at]!.queryPositions.shape;
-    return ops.reshape(part, [product(g, tiles!), product(h / g, queries!), d]);
+  return ops.split(rows, sizes, 0).map((piece, at) => {
+    const [tiles, queries] = pieces[at]!.queryPositions.shape;
+    return ops.reshape(piece, [product(g, tiles!), product(h / g, queries!), d]);
   });
 }
 
-/** Parts `[gT, rQ, d]` as rows of the queries again. */
-function join(pieces: readonly Value[], { queryRows, slots, sizes, counts }: TileScope): Value {
-  const rows = pieces.map((piece, at) => ops.reshape(piece, [sizes[at]!, counts.headDim]));
+/** Pieces `[gT, rQ, d]` as rows of the queries again. */
+function join(outputs: readonly Value[], { queryRows, slots, sizes, counts }: TileScope): Value {
+  const rows = outputs.map((output, at) => ops.reshape(output, [sizes[at]!, counts.headDim]));
   return ops.gather(ops.concat(rows, 0, queryRows.shape[0]!), slots);
 }
 
-function tilesOf(q: Value, at: number, { parts, heads, masks, counts }: TileScope): PartTiles {
-  const { keyRows } = parts[at]!;
+function tilesOf(q: Value, at: number, { pieces, heads, masks, counts }: TileScope): PieceTiles {
+  const { keyRows } = pieces[at]!;
   const [, tiles, keys] = keyRows.shape;
   const rows = flat(keyRows);
   const shape = [product(counts.keyValueHeads, tiles!), keys!, counts.headDim];
@@ -129,13 +129,13 @@ function tilesOf(q: Value, at: number, { parts, heads, masks, counts }: TileScop
 }
 
 /** Scores `[gT, rQ, K]`. */
-function scoresOf({ q, k }: PartTiles, { scoreCap }: HeadCounts): Value {
+function scoresOf({ q, k }: PieceTiles, { scoreCap }: HeadCounts): Value {
   const scores = ops.batchMatmul(q, k, { transposeB: true });
   return scoreCap === undefined ? scores : softCap(scores, scoreCap);
 }
 
 /** Softmax of the masked scores, `[gT, rQ, K]`. */
-function weightsOf(scores: Value, { mask }: PartTiles, { keyValueHeads: g }: HeadCounts): Value {
+function weightsOf(scores: Value, { mask }: PieceTiles, { keyValueHeads: g }: HeadCounts): Value {
   const [batch, queries, keys] = scores.shape;
   const masked = ops.add(ops.reshape(scores, [g, mask.shape[1]!]), mask);
   const normalized = ops.softmax(ops.reshape(masked, [product(batch!, queries!), keys!]));
@@ -144,19 +144,19 @@ function weightsOf(scores: Value, { mask }: PartTiles, { keyValueHeads: g }: Hea
 
 function attend(scope: TileScope): Value {
   const { heads, queryRows, counts } = scope;
-  const pieces: Value[] = [];
+  const outputs: Value[] = [];
   for (const [at, q] of cut(ops.gather(heads.query, queryRows), scope).entries()) {
-    const piece = inOrder(q.graph, pieces.at(-1), () => {
+    const output = inOrder(q.graph, outputs.at(-1), () => {
       const tiles = tilesOf(q, at, scope);
       return ops.batchMatmul(weightsOf(scoresOf(tiles, counts), tiles, counts), tiles.v);
     });
-    pieces.push(piece);
+    outputs.push(output);
   }
-  return join(pieces, scope);
+  return join(outputs, scope);
 }
 
-/** What the backward pass reads of a part: its slots' queries, dO `[gT, rQ, d]`, and rowsum(dO * O) of each slot. */
-interface PartGradient {
+/** What the backward pass reads of a piece: its slots' queries, dO `[gT, rQ, d]`, and rowsum(dO * O) of each slot. */
+interface PieceGradient {
   readonly q: Value;
   readonly dO: Value;
   readonly dots: Value;
@@ -172,24 +172,24 @@ function backward(scope: TileScope, output: Value, gradient: Value): readonly Va
   const queries = cut(ops.gather(heads.query, queryRows), scope);
   const slotGradients = ops.segmentSum(gradient, slots, slotCount);
   const dots = ops.sum(ops.multiply(slotGradients, ops.gather(output, queryRows)), [1]);
-  const partDots = ops.split(ops.reshape(dots, [slotCount, 1]), sizes, 0);
+  const pieceDots = ops.split(ops.reshape(dots, [slotCount, 1]), sizes, 0);
   const dO = cut(slotGradients, scope);
-  const pieces: Value[] = [];
+  const outputs: Value[] = [];
   let [dK, dV]: readonly (Value | undefined)[] = [];
   for (const [at, q] of queries.entries()) {
     inOrder(q.graph, dV, () => {
-      const part = partBackward({ q, dO: dO[at]!, dots: partDots[at]! }, at, scope);
-      pieces.push(part.dQ());
-      dK = accumulate(dK, part.dK(), at, heads.key, scope);
-      dV = accumulate(dV, part.dV(), at, heads.value, scope);
+      const piece = pieceBackward({ q, dO: dO[at]!, dots: pieceDots[at]! }, at, scope);
+      outputs.push(piece.dQ());
+      dK = accumulate(dK, piece.dK(), at, heads.key, scope);
+      dV = accumulate(dV, piece.dV(), at, heads.value, scope);
     });
   }
-  return [join(pieces, scope), dK!, dV!];
+  return [join(outputs, scope), dK!, dV!];
 }
 
-/** The gradients of a part's tiles, each written when it is asked for. */
-function partBackward(
-  { q, dO, dots }: PartGradient,
+/** The gradients of a piece's tiles, each written when it is asked for. */
+function pieceBackward(
+  { q, dO, dots }: PieceGradient,
   at: number,
   scope: TileScope,
 ): Readonly<Record<'dQ' | 'dK' | 'dV', () => Value>> {
@@ -210,15 +210,15 @@ function partBackward(
   };
 }
 
-/** Adds what a part's tiles `[gT, K, d]` say of rows of keys or values. */
+/** Adds what a piece's tiles `[gT, K, d]` say of rows of keys or values. */
 function accumulate(
   sum: Value | undefined,
   tiles: Value,
   at: number,
   like: Value,
-  { parts, counts }: TileScope,
+  { pieces, counts }: TileScope,
 ): Value {
-  const rows = flat(parts[at]!.keyRows);
-  const part = ops.segmentSum(ops.reshape(tiles, [rows.shape[0]!, counts.headDim]), rows, like.shape[0]!);
-  return sum === undefined ? part : ops.add(sum, part);
+  const rows = flat(pieces[at]!.keyRows);
+  const piece = ops.segmentSum(ops.reshape(tiles, [rows.shape[0]!, counts.headDim]), rows, like.shape[0]!);
+  return sum === undefined ? piece : ops.add(sum, piece);
 }

@@ -18,8 +18,8 @@ import type { TransformerConfig } from './transformer-config.js';
 
 /** Tokens of a page: places in the cache are given out in pages. */
 export const PAGE_TOKENS = 16;
-/** Parts that the prompts in the batch and their sequences are cut into, each with places of one length. */
-export const BATCH_PARTS = 4;
+/** Pieces that the prompts in the batch and their sequences are cut into, each with places of one length. */
+export const BATCH_PIECES = 4;
 
 /** Pages that so many tokens of one prompt or response take. */
 export const pagesOf = (tokens: number): number => Math.ceil(tokens / PAGE_TOKENS);
@@ -44,7 +44,7 @@ function kvCacheState(
 
 /**
  * The programs of generation, on a KV cache of this form. What the sequences of the batch attend to lies in it in the order
- * in which it is read, from the front, so that it is read without a copy: of each part `[P, g, L, d]` of the prompts, then
+ * in which it is read, from the front, so that it is read without a copy: of each piece `[P, g, L, d]` of the prompts, then
  * `[M, g, T, d]` of their sequences.
  * - `prefill` computes prompts, writes their keys and values to the rows `cacheRows` `[N, g]`, and gives the logits
  *   `[predicted, V]` after them;
@@ -124,7 +124,7 @@ function writeToCache(
 }
 
 /** Some of the prompts in the batch and the sequences that continue them: each is padded to the longest of them only. */
-interface BatchPart {
+interface BatchPiece {
   /** M, its sequences. */
   readonly members: string;
   /** P, its prompts. */
@@ -145,45 +145,45 @@ interface BatchPart {
   readonly maskOf: (window: number | undefined) => Value;
 }
 
-/** Input name of the mask of a window, for one of the parts. */
-export function maskName(window: number | undefined, part: number): string {
-  return window === undefined ? `mask${part}` : `mask${part}/${window}`;
+/** Input name of the mask of a window, for one of the pieces. */
+export function maskName(window: number | undefined, piece: number): string {
+  return window === undefined ? `mask${piece}` : `mask${piece}/${window}`;
 }
 
-function batchInputs(graph: Graph, { slidingWindows, keyValueHeads: g }: TransformerConfig): readonly BatchPart[] {
+function batchInputs(graph: Graph, { slidingWindows, keyValueHeads: g }: TransformerConfig): readonly BatchPiece[] {
   const flat = (name: string, shape: readonly (number | string)[]): Value =>
     ops.reshape(ops.input(graph, name, shape, 'int32'), [product(...shape)]);
-  const parts = Array.from({ length: BATCH_PARTS }, (_, part): BatchPart => {
-    const [members, prompts, places] = [`members${part}`, `prompts${part}`, `places${part}`];
-    const [context, own, seen] = [`context${part}`, `own${part}`, `seen${part}`];
+  const pieces = Array.from({ length: BATCH_PIECES }, (_, piece): BatchPiece => {
+    const [members, prompts, places] = [`members${piece}`, `prompts${piece}`, `places${piece}`];
+    const [context, own, seen] = [`context${piece}`, `own${piece}`, `seen${piece}`];
     const masks = new Map<number | undefined, Value>();
     for (const window of new Set(slidingWindows)) {
-      masks.set(window, ops.input(graph, maskName(window, part), [members, seen]));
+      masks.set(window, ops.input(graph, maskName(window, piece), [members, seen]));
     }
-    const inPrompts = flat(`inPrompts${part}`, [prompts, g, places]);
-    const inSequences = flat(`inSequences${part}`, [members, g]);
+    const inPrompts = flat(`inPrompts${piece}`, [prompts, g, places]);
+    const inSequences = flat(`inSequences${piece}`, [members, g]);
     const maskOf = (window: number | undefined): Value => masks.get(window)!;
     return { members, prompts, places, context, own, seen, inPrompts, inSequences, maskOf };
   });
   // Without an element: its shape gives the sizes.
-  ops.input(graph, 'sizes', [0, ...parts.flatMap(({ context, own }) => [context, own])], 'int32');
-  return parts;
+  ops.input(graph, 'sizes', [0, ...pieces.flatMap(({ context, own }) => [context, own])], 'int32');
+  return pieces;
 }
 
 /**
  * Attention of one query a sequence to the prompt it shares and to its own tokens.
- * @param query `[N*h, d]`, the sequences part by part
+ * @param query `[N*h, d]`, the sequences piece by piece
  * @returns `[N*h, d]`
  */
 function attendToCache(
   query: Value,
   layer: number,
-  parts: readonly BatchPart[],
+  pieces: readonly BatchPiece[],
   form: KvCacheForm,
   config: TransformerConfig,
 ): Value {
   const { heads: h, keyValueHeads: g, headDim: d } = config;
-  const sizes = parts.flatMap(({ members, prompts, context, own }) => [
+  const sizes = pieces.flatMap(({ members, prompts, context, own }) => [
     product(prompts, g, context),
     product(members, g, own),
   ]);
@@ -192,34 +192,34 @@ function attendToCache(
   const [keys, values] = [read('keys'), read('values')];
   const queries = ops.split(
     query,
-    parts.map(({ members }) => product(members, h)),
+    pieces.map(({ members }) => product(members, h)),
     0,
   );
-  const attended = parts.map((part, at) => {
-    const partOf = (all: readonly Value[]): CachedHeads => ({
-      ofPrompts: ops.reshape(all[2 * at]!, [product(part.prompts, g), part.context, d]),
-      own: ops.reshape(all[2 * at + 1]!, [product(part.members, g), part.own, d]),
+  const attended = pieces.map((piece, at) => {
+    const pieceOf = (all: readonly Value[]): CachedHeads => ({
+      ofPrompts: ops.reshape(all[2 * at]!, [product(piece.prompts, g), piece.context, d]),
+      own: ops.reshape(all[2 * at + 1]!, [product(piece.members, g), piece.own, d]),
     });
-    const cached = { keys: partOf(keys), values: partOf(values) };
-    return attendInPart(queries[at]!, cached, part, config.slidingWindows[layer], config);
+    const cached = { keys: pieceOf(keys), values: pieceOf(values) };
+    return attendInPiece(queries[at]!, cached, piece, config.slidingWindows[layer], config);
   });
   return ops.concat(attended, 0, product('tokens', h));
 }
 
-/** Keys or values of a part: `[P*g, L, d]` and `[M*g, T, d]`. */
+/** Keys or values of a piece: `[P*g, L, d]` and `[M*g, T, d]`. */
 interface CachedHeads {
   readonly ofPrompts: Value;
   readonly own: Value;
 }
 
 /**
- * Attention of the sequences of a part, `[M*h, d]` to `[M*h, d]`, h = g*r: softmax over prompt and own tokens together, in
+ * Attention of the sequences of a piece, `[M*h, d]` to `[M*h, d]`, h = g*r: softmax over prompt and own tokens together, in
  * float32; products in the element type of keys and values.
  */
-function attendInPart(
+function attendInPiece(
   query: Value,
   { keys, values }: Readonly<Record<'keys' | 'values', CachedHeads>>,
-  { members, prompts, places, context, own, seen, inPrompts, inSequences, maskOf }: BatchPart,
+  { members, prompts, places, context, own, seen, inPrompts, inSequences, maskOf }: BatchPiece,
   window: number | undefined,
   { heads: h, keyValueHeads: g, headDim: d, scoreCap }: TransformerConfig,
 ): Value {

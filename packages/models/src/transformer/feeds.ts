@@ -1,6 +1,6 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import type { FedTensor } from '@metaapo/engine';
-import type { TilePartArrays } from './attention-tiles.js';
+import type { TilePieceArrays } from './attention-tiles.js';
 import type { PackedLayout } from './layout.js';
 import { angleFeeds } from './rotary.js';
 import type { TransformerConfig } from './transformer-config.js';
@@ -16,7 +16,7 @@ export function feedsOf(layout: PackedLayout, config: TransformerConfig): Readon
     ...angleFeeds(layout.positions, config),
     queryRows: layout.queryRows,
     slots: layout.slots,
-    ...Object.fromEntries(layout.parts.flatMap(partFeeds)),
+    ...Object.fromEntries(layout.pieces.flatMap(pieceFeeds)),
     predictingRows: layout.predictingRows,
   };
 }
@@ -33,7 +33,7 @@ function checkRows(ids: Int32Array, rows: number): void {
   });
 }
 
-function partFeeds({ queryPositions, keyPositions, keyRows }: TilePartArrays, at: number): [string, FedTensor][] {
+function pieceFeeds({ queryPositions, keyPositions, keyRows }: TilePieceArrays, at: number): [string, FedTensor][] {
   return [
     [`queryPositions${at}`, queryPositions],
     [`keyPositions${at}`, keyPositions],

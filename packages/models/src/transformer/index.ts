@@ -1,4 +1,4 @@
-export { attentionPartsFor } from './attention-tiles.js';
+export { attentionPiecesFor } from './attention-tiles.js';
 export * from './computation.js';
 export { DEFAULT_LOGITS_BYTES } from './head-passes.js';
 export * from './layers.js';

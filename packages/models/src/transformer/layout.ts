@@ -6,7 +6,7 @@ import { lengthClass } from './size-class.js';
  * Groups of one prompt with its responses, packed one after the other: N tokens, each group's prompt first, then its
  * responses, whose positions continue the prompt's. The last token of a response is only predicted, so it takes no
  * place. N and M are filled up to a {@link lengthClass} with tokens that none attends to and rows that none reads. See
- * `TileRows` for the attention part.
+ * `TileRows` for what attention reads.
  */
 export interface PackedLayout extends TileArrays {
   /** `[N]` token ids. */

@@ -1,5 +1,5 @@
 import { type Graph, inScope, keep, operations as ops, product, type Value } from '@metaapo/engine';
-import { attention, attentionMask, type TilePart, type TileRows } from './attention.js';
+import { attention, attentionMask, type TilePiece, type TileRows } from './attention.js';
 import { type Attend, type HeadTables, normed, type PassScope, type ProjectedHeads } from './decoder-block.js';
 import type { Precision, RotaryTables } from './layers.js';
 import type { Parameters } from './parameters.js';
@@ -15,7 +15,7 @@ export interface TokenInputs {
 /** What the graph of a packed pass reads, beside the parameters. */
 interface PassInputs extends TokenInputs {
   readonly rows: TileRows;
-  /** The masks of the parts, for each window that a layer has. */
+  /** The masks of the pieces, for each window that a layer has. */
   readonly masksOf: (window: number | undefined) => readonly Value[];
   readonly predictingRows: Value;
 }
@@ -47,7 +47,7 @@ function headTables(graph: Graph, rope: number, config: TransformerConfig): Head
 function passInputs(graph: Graph, config: PassConfig): PassInputs {
   const { heads, keyValueHeads } = config;
   const repeats = heads / keyValueHeads;
-  const parts = Array.from({ length: config.attentionParts }, (_, at): TilePart => {
+  const pieces = Array.from({ length: config.attentionPieces }, (_, at): TilePiece => {
     const [tiles, queries, keys] = [`tiles${at}`, `queries${at}`, `keys${at}`];
     return {
       queryPositions: ops.input(graph, `queryPositions${at}`, [tiles, queries], 'int32'),
@@ -61,12 +61,12 @@ function passInputs(graph: Graph, config: PassConfig): PassInputs {
     rows: {
       queryRows: ops.input(graph, 'queryRows', ['slots'], 'int32'),
       slots: ops.reshape(ops.input(graph, 'slots', ['tokens', heads], 'int32'), [product(heads, 'tokens')]),
-      parts,
+      pieces,
     },
     masksOf(window) {
       const known = masks.get(window);
       if (known !== undefined) return known;
-      const made = parts.map((part) => attentionMask(part, repeats, window));
+      const made = pieces.map((piece) => attentionMask(piece, repeats, window));
       masks.set(window, made);
       return made;
     },
