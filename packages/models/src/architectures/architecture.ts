@@ -25,6 +25,8 @@ export interface Architecture<Shape extends z.ZodRawShape = z.ZodRawShape> {
   readonly id: string;
   /** What the names of its classes in transformers begin with. */
   readonly className: string;
+  /** The class of its reward models, where that is not `className` with `ForSequenceClassification`. */
+  readonly scorerClass?: string;
   /** Which models are of it; for tables. */
   readonly models: string;
   /** What is its own beside RMS norms before attention and MLP, SwiGLU and rotary embeddings; for tables. */

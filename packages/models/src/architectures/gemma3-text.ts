@@ -26,6 +26,7 @@ const fields = {
 export const gemma3Text = defineArchitecture({
   id: 'gemma3_text',
   className: 'Gemma3',
+  scorerClass: 'Gemma3TextForSequenceClassification',
   models: 'Gemma 3 270M and 1B, and text models of the same kind',
   traits: 'norms before and after, and of each head; GELU; windows with a rotary embedding of their own; tied head',
   defaults: { num_key_value_heads: 4, head_dim: 256, rms_norm_eps: 1e-6, tie_word_embeddings: true },
@@ -79,5 +80,6 @@ function ropeOf(type: LayerType, input: FamilyInput): RopeConfig {
     return ropeIn(own, `rope_parameters.${type}`, input, base);
   }
   const scaled = { ...own, ...(raw.rope_scaling as object | null | undefined) };
-  return ropeIn(scaled, `rope_parameters.${type}`, input, (raw.rope_theta ?? BASES[type]) as number);
+  const name = raw.rope_scaling ? 'rope_scaling' : `rope_parameters.${type}`;
+  return ropeIn(scaled, name, input, (raw.rope_theta ?? BASES[type]) as number);
 }

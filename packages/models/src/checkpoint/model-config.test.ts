@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { HARMLESS_FIELDS, harmlessBecause } from '../architectures/harmless-fields.js';
 import { ARCHITECTURES } from '../architectures/index.js';
 import { rotaryAngles } from '../transformer/rotary.js';
-import { type LanguageModelConfig, normalise, readModelConfig } from './model-config.js';
+import { type LanguageModelConfig, normalise, readModelConfig, withScoreHead } from './model-config.js';
 
 const llama = {
   architectures: ['LlamaForCausalLM'],
@@ -187,6 +187,8 @@ describe('families that differ from Llama in more', () => {
     const { raw: _, ...numbers } = young;
     expect(old).toMatchObject(numbers);
     expect(() => read({ ...gemma3, rope_parameters: { rope_theta: 1e4 } })).toThrow('rope_parameters.rope_theta');
+    expect(() => read({ ...gemma3, rope_scaling: { ...scaling, factor: 0 } })).toThrow('rope_scaling.factor');
+    expect(withScoreHead(young).raw.architectures).toEqual(['Gemma3TextForSequenceClassification']);
   });
 
   const phi3 = { ...llama, architectures: ['Phi3ForCausalLM'], model_type: 'phi3', max_position_embeddings: 131072 };

@@ -90,11 +90,13 @@ const idOf = (id: number | null | undefined): number | undefined =>
 /** The config of a language model with a classification head of one label in the place of its own. */
 export function withScoreHead(config: LanguageModelConfig): LanguageModelConfig {
   if (config.task === 'sequence-classification') return config;
-  const { className } = ARCHITECTURES.find(({ id }) => id === config.architecture)!;
+  const { className, scorerClass = `${className}ForSequenceClassification` } = ARCHITECTURES.find(
+    ({ id }) => id === config.architecture,
+  )!;
   const [padTokenId = config.eosTokenIds[0]] = [config.padTokenId];
   const raw = {
     ...config.raw,
-    architectures: [`${className}ForSequenceClassification`],
+    architectures: [scorerClass],
     id2label: { 0: 'LABEL_0' },
     label2id: { LABEL_0: 0 },
     pad_token_id: padTokenId,
