@@ -26,6 +26,13 @@ export function metaapo(args: readonly string[], env: NodeJS.ProcessEnv = {}): C
   return spawnSync(process.execPath, [command, ...args], { cwd: root, encoding: 'utf8', env: environment(env) });
 }
 
+/** Runs the built command while this process goes on, as one that serves it has to. */
+export function startedMetaapo(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
+  return interruptedMetaapo(args, NEVER, env);
+}
+
+const NEVER = /(?!)/;
+
 /**
  * Runs the command, and interrupts it as soon as its error stream shows `marker`.
  * @param before called right before the interruption; it blocks this process, not the command

@@ -1,4 +1,5 @@
 import { MetaapoError } from '@metaapo/core/contracts';
+import { z } from 'zod';
 
 /** What the error of a reply says. */
 export interface ReplyContext {
@@ -13,7 +14,7 @@ export interface ReplyContext {
  * @throws MetaapoError with code `network` for another number of rewards, or one that is no number
  */
 export function readRewards(reply: unknown, count: number, { where, shown }: ReplyContext): readonly number[] {
-  const { rewards, scores } = (reply ?? {}) as { readonly rewards?: unknown; readonly scores?: unknown };
+  const { rewards, scores } = replySchema.safeParse(reply).data ?? {};
   const values = rewards ?? scores;
   const refuse = (got: string): never => {
     throw new MetaapoError('network', 'the reply does not hold a reward for each response', {
@@ -29,6 +30,8 @@ export function readRewards(reply: unknown, count: number, { where, shown }: Rep
   if (wrong >= 0) return refuse(`${shown(values[wrong])} at place ${wrong}`);
   return values.map((value: number | null) => value ?? Number.NaN);
 }
+
+const replySchema = z.object({ rewards: z.unknown().optional(), scores: z.unknown().optional() });
 
 function isFloat32(value: unknown): boolean {
   return typeof value === 'number' && Number.isFinite(Math.fround(value));

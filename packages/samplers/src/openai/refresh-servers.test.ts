@@ -110,6 +110,8 @@ it('posts the model’s path by default, and believes a server that says it fail
   const { refresh } = await refreshing([server.url], options);
   await expect(refresh()).rejects.toThrow(/does not take the new policy. Got .*no such file/);
   expect(server.posted).toEqual([{ path: '/update_weights_from_disk', body: { model_path: '/models/3' } }]);
+  const told = await modelServer(0, () => '{"error": {"message": "no such file"}}');
+  await expect((await refreshing([told.url], options)).refresh()).rejects.toThrow(/does not take the new policy/);
 });
 
 it('links a fixed directory to the policy in one step, and has it reloaded where it is told to', async () => {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isMetaapoError, MetaapoError, type PartContext } from '@metaapo/core/contracts';
 import { createJsonClient, withVariables } from '@metaapo/core/http';
+import { z } from 'zod';
 import { linkPolicy } from './link-policy.js';
 import type { OpenaiSettings } from './openai-options.js';
 import { runCommand } from './run-command.js';
@@ -99,7 +100,7 @@ async function reload(
       reply: 'text',
     });
     const reply = parsed(await client.post(refreshPath!, body, signal));
-    if ((reply as { readonly success?: unknown } | null)?.success !== false) return;
+    if (!failureSchema.safeParse(reply).success) return;
     throw new MetaapoError('network', 'the server does not take the new policy', {
       where: `${SERVICE} at ${new URL(address).origin}`,
       got: client.shown(reply),
@@ -108,6 +109,9 @@ async function reload(
   };
   await Promise.all(settings.baseUrls.map(post));
 }
+
+/** What a server answers that could not load the policy. */
+const failureSchema = z.union([z.object({ success: z.literal(false) }), z.object({ error: z.json().refine(Boolean) })]);
 
 /** JSON, or a text as it is: vLLM answers with a sentence, SGLang with `{"success": ...}`. */
 function parsed(reply: unknown): unknown {
