@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { coinLogprob, coinPolicy } from '../../test/run/coin-policy.js';
 import { coinRun } from '../../test/run/coin-run.js';
 import { coinServer } from '../../test/run/coin-server.js';
@@ -17,6 +17,9 @@ import type {
 import { entriesOfKind, readRunJournal } from '../journal/index.js';
 import { runIterations } from './run-iterations.js';
 import type { IterationParts, RunOptions } from './run-options.js';
+
+// Whole runs, each of them resumed: a busy machine takes its time for their files.
+vi.setConfig({ testTimeout: 60_000 });
 
 async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'metaapo-methods-'));

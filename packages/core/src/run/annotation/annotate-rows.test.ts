@@ -1,13 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { coinPolicy } from '../../../test/run/coin-policy.js';
 import { coinRun } from '../../../test/run/coin-run.js';
 import { coinServer } from '../../../test/run/coin-server.js';
 import type { AnnotationCandidates, AnnotationRequest, AnnotationRule, RewardModel } from '../../contracts/index.js';
 import { runIterations } from '../run-iterations.js';
 import type { RunOptions } from '../run-options.js';
+
+// Whole runs, each of them resumed: a busy machine takes its time for their files.
+vi.setConfig({ testTimeout: 60_000 });
 
 async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'metaapo-annotation-'));
