@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { MetaapoError } from '@metaapo/core/contracts';
+import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
+import { readTextFile } from '@metaapo/core/storage';
 import { type DataRow, describeValue, rowError } from './data-row.js';
 
 /**
@@ -28,7 +28,10 @@ export async function* jsonLinesRows(file: string): AsyncGenerator<DataRow> {
  * @throws MetaapoError with code `data` when the file is something else
  */
 export async function* jsonRows(file: string): AsyncGenerator<DataRow> {
-  const text = withoutMark(await readFile(file, 'utf8').catch((cause: Error) => unreadable(file, cause)));
+  const read = readTextFile(file, { mostBytes: MOST_CHARACTERS, code: 'data' });
+  const text = withoutMark(
+    await read.catch((cause: Error) => (isMetaapoError(cause) ? Promise.reject(cause) : unreadable(file, cause))),
+  );
   const fault = { where: file, expected: 'one array of rows', remedy: 'One row a line belongs in a .jsonl file' };
   const content = parsed(text, (got) => new MetaapoError('data', 'the file is not JSON', { ...fault, got }));
   if (!Array.isArray(content)) {
@@ -40,11 +43,15 @@ export async function* jsonRows(file: string): AsyncGenerator<DataRow> {
 /** Lines as JSON lines has them: only a line feed ends one, so that U+2028 may stand in a string. */
 async function* lines(file: string): AsyncGenerator<string> {
   let pending: string[] = [];
+  let held = 0;
   const stream = createReadStream(file, { encoding: 'utf8', highWaterMark: 1 << 20 });
   try {
     for await (const chunk of stream) {
       const pieces = (chunk as string).split('\n');
+      held += (chunk as string).length;
+      if (held > MOST_CHARACTERS && pieces.length === 1) throw tooLong(file);
       if (pieces.length > 1) {
+        held = pieces.at(-1)!.length;
         yield withoutMark(pending.join('') + pieces[0]);
         yield* pieces.slice(1, -1);
         pending = [];
@@ -52,9 +59,21 @@ async function* lines(file: string): AsyncGenerator<string> {
       pending.push(pieces.at(-1)!);
     }
   } catch (cause) {
+    if (isMetaapoError(cause)) throw cause;
     unreadable(file, cause as Error);
   }
   yield withoutMark(pending.join(''));
+}
+
+/** Characters of a line, and of a file that is read as a whole. */
+const MOST_CHARACTERS = 2 ** 27;
+
+function tooLong(file: string): MetaapoError {
+  return new MetaapoError('data', 'a line is too long', {
+    where: file,
+    expected: `at most ${MOST_CHARACTERS} characters`,
+    remedy: 'One row a line: check that the lines have ends',
+  });
 }
 
 function withoutMark(text: string): string {
