@@ -12,7 +12,7 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   });
 }
 try {
-  await createProgram().parseAsync();
+  await createProgram(ended).parseAsync();
 } catch (error) {
   reportError(error);
   process.exitCode = exitCodeOf(error);

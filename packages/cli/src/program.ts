@@ -15,8 +15,11 @@ import { addSft } from './commands/sft.js';
 import { addTrain, addTrainReward } from './commands/train.js';
 import { VERSION } from './version.js';
 
-/** The `metaapo` command with all of its subcommands. Wrong usage ends with exit code 2. */
-export function createProgram(): Command {
+/**
+ * The `metaapo` command with all of its subcommands. Wrong usage ends with exit code 2.
+ * @param ended called before help or wrong usage ends the process
+ */
+export function createProgram(ended: () => void = () => undefined): Command {
   const program = new Command('metaapo')
     .description('Align language models with preference data')
     .version(VERSION)
@@ -37,7 +40,10 @@ export function createProgram(): Command {
   addDoctor(program);
   addBackend(program);
   for (const command of [program, ...program.commands, ...program.commands.flatMap((inner) => inner.commands)]) {
-    command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+    command.exitOverride(({ exitCode }) => {
+      ended();
+      process.exit(exitCode === 0 ? 0 : 2);
+    });
   }
   return program;
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RUN_FILES } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
@@ -25,6 +25,7 @@ export interface OutputClaim {
  */
 export async function claimOutput(output: string, { resume, inputs }: OutputClaim): Promise<() => Promise<void>> {
   if (!resume) {
+    requireDirectory(output);
     requireApart(output, inputs);
     requireFree(output);
   }
@@ -36,6 +37,14 @@ export async function claimOutput(output: string, { resume, inputs }: OutputClai
       );
       process.exit(2);
     },
+  });
+}
+
+function requireDirectory(output: string): void {
+  if (statSync(output, { throwIfNoEntry: false })?.isDirectory() !== false) return;
+  throw new MetaapoError('config', 'there is a file where a directory should be', {
+    where: output,
+    remedy: 'Choose another output with --set output=..., or move the file away',
   });
 }
 

@@ -13,6 +13,7 @@ const at = (...path: string[]): string => join(root, ...path);
 beforeEach(() => {
   rmSync(root, { recursive: true, force: true });
   mkdirSync(at('model'), { recursive: true });
+  writeFileSync(at('model', 'config.json'), '{}');
   writeFileSync(at('data.jsonl'), 'rows');
   symlinkSync(at('data.jsonl'), at('link.jsonl'));
 });

@@ -1,9 +1,14 @@
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
 
-/** Keys of recipes whose values may be paths that are read. */
-const INPUT_KEYS = new Set(['model', 'reference', 'adapter', 'train', 'eval', 'path', 'tokenizer', 'init', 'plugins']);
+/** Keys of recipes whose values may be paths that are read: of models, and of anything else. */
+const MODEL_KEYS = new Set(['model', 'reference', 'adapter', 'tokenizer']);
+const OTHER_KEYS = new Set(['train', 'eval', 'path', 'init', 'plugins']);
+
+/** False for a directory that is no model: opening it says what it lacks. */
+const isModel = (path: string): boolean =>
+  ['config.json', 'adapter_config.json', 'tokenizer.json'].some((name) => existsSync(join(path, name)));
 
 /** Paths that a recipe reads from, as far as its values are paths at all, and the recipe's own. */
 export function inputsOf(recipe: object, file: string): readonly string[] {
@@ -12,9 +17,10 @@ export function inputsOf(recipe: object, file: string): readonly string[] {
   const inside = (value: unknown): readonly string[] =>
     typeof value !== 'object' || value === null
       ? []
-      : Object.entries(value).flatMap(([key, inner]) =>
-          INPUT_KEYS.has(key) ? [...texts(inner), ...inside(inner)] : inside(inner),
-        );
+      : Object.entries(value).flatMap(([key, inner]) => [
+          ...(MODEL_KEYS.has(key) ? texts(inner).filter(isModel) : OTHER_KEYS.has(key) ? texts(inner) : []),
+          ...inside(inner),
+        ]);
   return [file, ...inside(recipe)];
 }
 

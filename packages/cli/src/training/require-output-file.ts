@@ -23,7 +23,7 @@ export async function requireOutputFile(file: string, options: OutputFileOptions
   const place = found?.isSymbolicLink() === true ? linkedPlace(file) : file;
   const kind = found === undefined ? undefined : await stat(place);
   if (kind?.isFile() === false) {
-    throw refused(file, 'a file, or a path that is free', kind.isDirectory() ? 'a directory' : 'a device or a pipe');
+    throw refused(file, kind.isDirectory() ? 'a directory' : 'a device or a pipe');
   }
   requireApart(place, options.inputs ?? []);
   if (kind !== undefined && options.overwrite !== true) {
@@ -36,13 +36,12 @@ export async function requireOutputFile(file: string, options: OutputFileOptions
   return place;
 }
 
-function refused(file: string, expected: string, got: string): MetaapoError {
-  const remedy = 'Choose another path with --output FILE';
-  return new MetaapoError('config', 'there is something else where a file should be', {
+function refused(file: string, got: string): MetaapoError {
+  return new MetaapoError('config', `there is ${got} where a file should be`, {
     where: file,
-    expected,
+    expected: 'a file, or a path that is free',
     got,
-    remedy,
+    remedy: 'Choose another path with --output FILE',
   });
 }
 
@@ -50,7 +49,7 @@ function linkedPlace(file: string): string {
   try {
     return realpathSync(file);
   } catch {
-    throw refused(file, 'a file, or a path that is free', 'a link to nothing');
+    throw refused(file, 'a link to nothing');
   }
 }
 
