@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { JournalEntry } from './journal.js';
 
-/** A line of a journal that holds: its event, and what the next line's checksum builds on. */
+/** A line of a journal that holds: its event, and whether its checksum knows its number. */
 export interface JournalLine {
   readonly entry: JournalEntry;
-  readonly check: string;
+  readonly isNumbered: boolean;
 }
 
 /** Why a line does not hold. */
@@ -15,31 +15,31 @@ const [NEW, OLD] = [',"check":"0123456789abcdef"}'.length, ',"check":"01234567"}
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
 
-/** The checksum of a line: of itself, and of itself after the checksum of the line before it. */
-const checkOf = (content: string, before: string): string => digest(content) + digest(before + content);
+/** The checksum of a line: of itself, and of itself with its number. */
+const checkOf = (content: string, number: number): string => digest(content) + digest(`${number} ${content}`);
 
-/** The line of an event that follows a line with the checksum `before`; empty at the beginning. */
-export function writeLine(entry: JournalEntry, before: string): { readonly text: string; readonly check: string } {
+/** The line of an event; the first of a journal has the number 1. */
+export function writeLine(entry: JournalEntry, number: number): string {
   const content = JSON.stringify(entry);
-  const check = checkOf(content, before);
-  return { text: `${content.slice(0, -1)},"check":"${check}"}\n`, check };
+  return `${content.slice(0, -1)},"check":"${checkOf(content, number)}"}\n`;
 }
 
 /**
- * Reads a line that follows one with the checksum `before`. Half of each checksum builds on the one before it, so that a
- * line which was taken out, doubled or moved is noticed. Lines of older journals lack that half; none may follow one
- * that has it.
+ * Reads the line of a number. Half of each checksum is of the number too, so that a line which was taken out, doubled or
+ * moved is noticed. Lines of older journals lack that half.
+ * @param isAfterNumbered true when the line before has that half: then this one has it
  */
-export function readLine(line: string, before: string): JournalLine | LineFault {
+export function readLine(line: string, number: number, isAfterNumbered: boolean): JournalLine | LineFault {
   const length = line.at(-NEW) === ',' ? NEW : OLD;
   const check = CHECK.exec(line.slice(-length))?.[1];
   if (check === undefined) return 'no line of a journal';
   const content = `${line.slice(0, -length)}}`;
   if (check.slice(0, 8) !== digest(content)) return 'its checksum is another';
-  const isNext = length === NEW ? check === checkOf(content, before) : before.length !== 16;
+  const isNumbered = length === NEW;
+  const isNext = isNumbered ? check === checkOf(content, number) : !isAfterNumbered;
   if (!isNext) return 'it does not follow the line before it';
   const entry = parsed(content);
-  return entry === undefined ? 'no line of a journal' : { entry, check };
+  return entry === undefined ? 'no line of a journal' : { entry, isNumbered };
 }
 
 function parsed(content: string): JournalEntry | undefined {

@@ -11,7 +11,7 @@ export interface JournalEntry {
   readonly [field: string]: unknown;
 }
 
-/** An append-only file of events; every line carries a checksum of itself and of the line before it. */
+/** An append-only file of events; every line carries a checksum of itself and of its number. */
 export interface Journal {
   /** What was asked for of what the file held when it was opened. */
   readonly entries: readonly JournalEntry[];
@@ -31,7 +31,7 @@ export async function openJournal(
   isWanted: (entry: JournalEntry) => boolean = () => true,
 ): Promise<Journal> {
   const { entries, ...found } = await scan(file, isWanted);
-  let { goodBytes, check, isCut } = found;
+  let { goodBytes, lines, isCut } = found;
   let last: Promise<void> = Promise.resolve();
   const repair = async (): Promise<void> => {
     if (isCut) await truncate(file, goodBytes);
@@ -39,17 +39,10 @@ export async function openJournal(
   };
   const add = async (added: readonly JournalEntry[]): Promise<void> => {
     await repair();
-    const lines: string[] = [];
-    let after = check;
-    for (const entry of added) {
-      const line = writeLine(entry, after);
-      lines.push(line.text);
-      after = line.check;
-    }
-    const bytes = Buffer.from(lines.join(''));
+    const bytes = Buffer.from(added.map((entry, index) => writeLine(entry, lines + index + 1)).join(''));
     isCut = true;
     await appendDurably(file, bytes);
-    [goodBytes, check, isCut] = [goodBytes + bytes.length, after, false];
+    [goodBytes, lines, isCut] = [goodBytes + bytes.length, lines + added.length, false];
   };
   await repair();
   return {
@@ -78,32 +71,32 @@ interface Scan {
   readonly entries: readonly JournalEntry[];
   /** Bytes up to the end of the last whole line. */
   readonly goodBytes: number;
-  /** Checksum of that line; empty where there is none. */
-  readonly check: string;
+  /** Number of whole lines. */
+  readonly lines: number;
   /** True when something follows it. */
   readonly isCut: boolean;
 }
 
 async function scan(file: string, isWanted: (entry: JournalEntry) => boolean): Promise<Scan> {
   const entries: JournalEntry[] = [];
-  let [number, goodBytes, check] = [0, 0, ''];
+  let [number, goodBytes, isNumbered] = [0, 0, false];
   let fault: LineFault | undefined;
   for await (const { text, end, isWhole } of linesOf(file)) {
     // Only the last line may be one that a crash cut.
     if (fault !== undefined) throw damaged(file, number, fault);
     number += 1;
-    const line = isWhole ? readLine(text, check) : 'no line of a journal';
+    const line = isWhole ? readLine(text, number, isNumbered) : 'no line of a journal';
     // A crash cuts a line short; it brings none that is whole and from elsewhere.
     if (line === 'it does not follow the line before it') throw damaged(file, number, line);
     if (typeof line === 'string') {
       fault = line;
       continue;
     }
-    [goodBytes, check] = [end, line.check];
+    [goodBytes, isNumbered] = [end, line.isNumbered];
     if (isWanted(line.entry)) entries.push(line.entry);
   }
   if (fault !== undefined && goodBytes === 0 && !(await isBegun(file))) throw damaged(file, 1, fault);
-  return { entries, goodBytes, check, isCut: fault !== undefined };
+  return { entries, goodBytes, lines: fault === undefined ? number : number - 1, isCut: fault !== undefined };
 }
 
 /** True for what a crash leaves of a first line; a file of anything else is not ours to cut. */
