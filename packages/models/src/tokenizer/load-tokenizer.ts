@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { MetaapoError, type Tokenizer } from '@metaapo/core/contracts';
+import { join } from 'node:path';
+import { isMetaapoError, MetaapoError, type Tokenizer } from '@metaapo/core/contracts';
 import { chatRenderer } from './chat-renderer.js';
 import { tokenDecoder } from './decode-tokens.js';
 import { type EncodingEngine, openEngine } from './encoding-engine.js';
 import { type AddedToken, addedTokens, namedTokens } from './special-tokens.js';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js';
+import { requireTokenizerShape } from './tokenizer-shape.js';
 
 /** A tokenizer with what computes it. */
 export interface LoadedTokenizer extends Tokenizer {
@@ -31,9 +33,10 @@ export interface TokenizerOptions {
 export async function loadTokenizer(directory: string, options: TokenizerOptions = {}): Promise<LoadedTokenizer> {
   const files = await readTokenizerFiles(directory);
   const { tokenizer, config } = files;
+  requireTokenizerShape(files);
   const vocabulary = vocabularyOf(tokenizer.model as Readonly<Record<string, unknown>>);
   const added = addedTokens(tokenizer, config, vocabulary);
-  const engine = await openEngine({ directory, tokenizer, added }, options.engine);
+  const engine = await triedEngine({ directory, tokenizer, added }, options);
   const special = namedTokens(config);
   const ids = new Map([...vocabulary, ...added.map(({ content, id }) => [content, id] as const)]);
   const idOf = (token: string | undefined): number | undefined => (token === undefined ? undefined : ids.get(token));
@@ -54,6 +57,26 @@ export async function loadTokenizer(directory: string, options: TokenizerOptions
     decode: createDecoder(files, vocabulary, added),
     renderChat: chat.render,
   };
+}
+
+/** An engine that has encoded something: some faults of tokenizer.json show only then. */
+async function triedEngine(
+  source: Parameters<typeof openEngine>[0],
+  options: TokenizerOptions,
+): Promise<EncodingEngine> {
+  try {
+    const engine = await openEngine(source, options.engine);
+    engine.encode('a text', true);
+    return engine;
+  } catch (cause) {
+    if (isMetaapoError(cause)) throw cause;
+    throw new MetaapoError('checkpoint', 'it describes no tokenizer that can be used', {
+      where: join(source.directory, 'tokenizer.json'),
+      got: (cause instanceof Error ? cause.message : String(cause)).slice(0, 300),
+      cause,
+      remedy: 'Download it again, or save it with Python: AutoTokenizer.from_pretrained(...).save_pretrained(...)',
+    });
+  }
 }
 
 /** One more than the largest of some ids, others left out. */

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { MetaapoError } from '@metaapo/core/contracts';
+import { z } from 'zod';
+import type { TokenizerFiles } from './tokenizer-files.js';
+
+const id = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);
+const addedToken = z.looseObject({ id, content: z.string() });
+const component = z.looseObject({ type: z.string() }).nullish();
+
+/** What is read of tokenizer.json here; the engines look at the rest. */
+const tokenizer = z.looseObject({
+  added_tokens: z.array(addedToken).nullish(),
+  normalizer: component,
+  pre_tokenizer: component,
+  post_processor: component,
+  decoder: component,
+  model: z.looseObject({
+    vocab: z.union([z.record(z.string(), id), z.array(z.tuple([z.string(), z.number()]))]),
+  }),
+});
+
+const config = z.looseObject({
+  added_tokens_decoder: z.record(z.string(), addedToken.omit({ id: true })).nullish(),
+});
+
+/**
+ * Checks that what is read of a tokenizer's files is of the form that it has in all of them.
+ * @throws MetaapoError with code `checkpoint` that names the file and the field
+ */
+export function requireTokenizerShape(files: TokenizerFiles): void {
+  const parsed = [
+    ['tokenizer.json', tokenizer.safeParse(files.tokenizer)],
+    ['tokenizer_config.json', config.safeParse(files.config)],
+  ] as const;
+  for (const [name, { error }] of parsed) {
+    const issue = error?.issues[0];
+    if (issue === undefined) continue;
+    throw new MetaapoError('checkpoint', `${issue.path.map(String).join('.')} is not as a tokenizer has it`, {
+      where: join(files.directory, name),
+      got: issue.message,
+      remedy: 'Download it again, or save it with Python: AutoTokenizer.from_pretrained(...).save_pretrained(...)',
+    });
+  }
+}
