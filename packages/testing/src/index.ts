@@ -93,6 +93,7 @@ export type { Check, CreatePart, PartFlags, TestRunner } from './test-runner.js'
 export { describeTracker } from './trackers/describe-tracker.js';
 export type { TrackerFlags } from './trackers/tracker-flags.js';
 export {
+  checkTrackerEvents,
   checkTrackerManyMetrics,
   checkTrackerNonFinite,
   checkTrackerNothingLogged,

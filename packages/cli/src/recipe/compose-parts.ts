@@ -14,6 +14,9 @@ type Parts<Recipe extends ComposedRecipe> = Omit<Recipe, 'metaLearner'> & {
   readonly metaLearner: Recipe extends { readonly metaLearner: object } ? PartRecipe : PartRecipe | undefined;
 };
 
+/** The tracker that every command has. */
+const TERMINAL: PartRecipe = { id: 'terminal' };
+
 /** Tells the user something on the error stream. */
 export const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -28,7 +31,8 @@ export async function composeParts<Recipe extends ComposedRecipe>(
   signal?: AbortSignal,
 ): Promise<Composition<Parts<Recipe>>> {
   const metaLearner = metaLearnerPart(recipe.metaLearner);
-  const parts = { ...recipe, metaLearner } as Parts<Recipe>;
+  const trackers = recipe.trackers && [TERMINAL, ...recipe.trackers.filter(({ id }) => id !== TERMINAL.id)];
+  const parts = { ...recipe, metaLearner, trackers } as Parts<Recipe>;
   const context = { baseDirectory: process.cwd(), report: say, env: process.env, signal };
   return composeRecipe({ plugins: await loadPlugins(recipe.plugins), recipe: parts, context });
 }

@@ -9,9 +9,19 @@ import rewards from '@metaapo/rewards';
 import rules from '@metaapo/rules';
 import samplers from '@metaapo/samplers';
 import trackers from '@metaapo/trackers';
+import { terminalPlugin } from '../terminal/terminal-tracker.js';
 
 /** The plugins that come with the command. */
-export const OWN_PLUGINS: readonly Plugin[] = [losses, metaLearners, rules, samplers, rewards, models, trackers];
+export const OWN_PLUGINS: readonly Plugin[] = [
+  terminalPlugin,
+  losses,
+  metaLearners,
+  rules,
+  samplers,
+  rewards,
+  models,
+  trackers,
+];
 
 /**
  * The project's own plugins and those that a recipe names: packages, found from the working directory, or paths.

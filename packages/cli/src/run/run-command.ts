@@ -7,7 +7,7 @@ import {
   type RunRecipe,
   runIterations,
 } from '@metaapo/core';
-import type { ModelSource, TextModel } from '@metaapo/core/contracts';
+import { type ModelSource, type TextModel, watchedBy } from '@metaapo/core/contracts';
 import { withReference } from '../model/open-model.js';
 import { composeParts, referenceSource, say } from '../recipe/compose-parts.js';
 import { type RawRecipe, readRecipe } from '../recipe/read-recipe.js';
@@ -25,7 +25,6 @@ import { runTrainingCommand } from '../training/run-training-command.js';
 import { optimizerOf, scheduleOf } from '../training/training-settings.js';
 import { printPeakMemory, trainingMemory, trainingUse, withOnlineResponses } from '../training/training-use.js';
 import { printRunSummary } from './print-run-summary.js';
-import { runObserver } from './run-observer.js';
 
 /** Runs `metaapo run`. A recipe that says nothing of a run is one offline training, as `metaapo train` does it. */
 export async function runCommand(name: string, flags: RunFlags): Promise<void> {
@@ -77,7 +76,7 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
           : { rows: held.slice(0, recipe.evaluateRewards), promptOf: heldPromptOf },
       key: checkpointKey(recipe.model, train),
       allowChanges,
-      observer: runObserver(),
+      observer: watchedBy(parts.trackers),
       signal,
     });
     printRunSummary(summary);

@@ -1,7 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Composition, type PartRecipe, RUN_FILES } from '@metaapo/core';
-import { MetaapoError, type ModelSource, type TextModel, type TextScorer, type Tracker } from '@metaapo/core/contracts';
+import {
+  MetaapoError,
+  type ModelSource,
+  type RunEvents,
+  type TextModel,
+  type TextScorer,
+  watchedBy,
+} from '@metaapo/core/contracts';
 import { recoverDirectory } from '@metaapo/core/storage';
 import { say } from '../recipe/compose-parts.js';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
@@ -22,8 +29,8 @@ export interface OpenedTraining<Opened> {
   readonly source: ModelSource;
   /** What is trained. */
   readonly trained: Opened;
-  /** Borrowed: closed at the end, also when the training fails. */
-  readonly trackers: readonly Tracker[];
+  /** Tells the trackers, which are closed at the end, also when the training fails. */
+  readonly observer: RunEvents;
   readonly sources: Sources;
   readonly signal: AbortSignal;
 }
@@ -59,8 +66,8 @@ export async function inRunDirectory<Opened extends TextModel | TextScorer>(
   try {
     const source = await composition.make('model', { signal });
     trained = await open(source);
-    const trackers = await composition.make('trackers', { signal });
-    await train({ source, trained, trackers, sources: { revision: recipe.revision, report: say, signal }, signal });
+    const observer = watchedBy(await composition.make('trackers', { signal }));
+    await train({ source, trained, observer, sources: { revision: recipe.revision, report: say, signal }, signal });
     process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
     trained?.model.dispose();

@@ -9,7 +9,6 @@ import { inRunDirectory } from './in-run-directory.js';
 import { loadDemonstrations } from './load-demonstrations.js';
 import { printSummary } from './print-summary.js';
 import { inputsOf } from './require-apart.js';
-import { trainingObserver } from './training-observer.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 import { printPeakMemory, trainingMemory, trainingUse } from './training-use.js';
 
@@ -24,7 +23,7 @@ export async function runSftCommand(name: string, flags: RunFlags): Promise<void
     await composeParts(recipe),
     { flags, inputs: inputsOf(recipe, name), open },
     async (opened) => {
-      const { source, trained: policy, trackers, sources, signal } = opened;
+      const { source, trained: policy, observer, sources, signal } = opened;
       const { train, held } = await loadDemonstrations(recipe, policy, sources);
       const plan = planBatches({ rowCount: train.length, ...training });
       await keepRecipe(recipe);
@@ -41,8 +40,7 @@ export async function runSftCommand(name: string, flags: RunFlags): Promise<void
         key: demonstrationKey(recipe.model, train),
         resume: flags.resume ?? false,
         heldOut: held.length === 0 ? undefined : { rows: held },
-        trackers,
-        observer: trainingObserver(),
+        observer,
         signal,
       });
       printSummary(summary);

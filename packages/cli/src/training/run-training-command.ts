@@ -21,7 +21,6 @@ import { metaLearnerStart } from './meta-training.js';
 import { printAccuracy, printSummary } from './print-summary.js';
 import { referencesOf } from './reference-sets.js';
 import { inputsOf } from './require-apart.js';
-import { trainingObserver } from './training-observer.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 import { printPeakMemory, trainingMemory, trainingUse } from './training-use.js';
 
@@ -42,7 +41,7 @@ export async function runTrainingCommand(
     kind === 'reward' ? openScorer(source, recipe) : source.openPolicy(trainingUse(recipe));
   const inputs = inputsOf(recipe, typeof named === 'string' ? named : named.where);
   await inRunDirectory(recipe, composition, { flags, inputs, open }, async (opened) => {
-    const { source, trained, trackers, sources, signal } = opened;
+    const { source, trained, observer, sources, signal } = opened;
     const { train, held } = await loadPreferences(recipe, trained, sources);
     const section = recipe.metaLearner;
     const learner = metaLearner && {
@@ -77,8 +76,7 @@ export async function runTrainingCommand(
       key: checkpointKey(recipe.model, rows),
       resume: flags.resume ?? false,
       heldOut: held.length === 0 ? undefined : { rows: held, reference: references[1] },
-      trackers,
-      observer: trainingObserver(),
+      observer,
       signal,
     });
     printSummary(summary);

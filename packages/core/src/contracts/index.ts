@@ -16,6 +16,7 @@ export * from './preference-row.js';
 export * from './refuse-keys.js';
 export * from './response-sampler.js';
 export * from './reward-model.js';
+export * from './run-events.js';
 export * from './sampled-row.js';
 export * from './selection-rule.js';
 export * from './slots.js';

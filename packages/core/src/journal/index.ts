@@ -8,7 +8,6 @@ export {
   type RowFate,
   type RowSample,
   STAGES,
-  type Stage,
 } from './iteration-summary.js';
 export { type RunEntry, type RunEntryOf, type RunKey, runEntry } from './run-entry.js';
 export { type EntryHeader, entriesOfKind, openRunJournal, type RunJournal, readRunJournal } from './run-journal.js';

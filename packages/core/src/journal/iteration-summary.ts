@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Stage } from '../contracts/index.js';
 
 /** A list of finite numbers; JSON writes one that is not finite as null. */
 export const numbers = z.array(z.number());
@@ -19,15 +20,18 @@ export type Unchanging<Data> = Data extends readonly (infer Item)[]
     ? { readonly [Key in keyof Data]: Unchanging<Data[Key]> }
     : Data;
 
-/**
- * Stages of an iteration, in order: the reference's log-probabilities of the offline pairs, the policy's scores, the
- * selection, responses and their rewards (these two overlap), the policy's distance from the reference, the reference's
- * log-probabilities of the online pairs, training, and the reward of held-out prompts.
- */
-export const STAGES = ['reference', 'score', 'select', 'sample', 'reward', 'kl', 'pair', 'train', 'evaluate'] as const;
-
-/** A stage of an iteration. */
-export type Stage = (typeof STAGES)[number];
+/** Stages of an iteration, in order. */
+export const STAGES = [
+  'reference',
+  'score',
+  'select',
+  'sample',
+  'reward',
+  'kl',
+  'pair',
+  'train',
+  'evaluate',
+] as const satisfies readonly Stage[];
 
 /** A number by stage. */
 export const byStage = z.partialRecord(z.enum(STAGES), z.number());

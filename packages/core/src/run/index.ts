@@ -2,7 +2,6 @@ export { type AnnotationBudget, annotationLimit, type BudgetProgress } from './a
 export type { RewardEvaluation } from './annotation/held-out-reward.js';
 export { type IterationSlice, iterationSlices, type SliceOptions } from './iteration-slices.js';
 export { type RunSummary, runIterations } from './run-iterations.js';
-export type { IterationParts, ReferenceSource, RunObserver, RunOptions, RunPrompt } from './run-options.js';
+export type { IterationParts, ReferenceSource, RunOptions, RunPrompt } from './run-options.js';
 export { type ScoredRow, type SelectionInput, selectPrompts } from './selection/select-prompts.js';
-export type { ServingCheck } from './serving/serving-check.js';
 export { ITERATION_METRICS } from './summary/iteration-metrics.js';

@@ -145,7 +145,6 @@ describe('a run', () => {
   it('writes the figures of each iteration into the metrics, once, and to trackers', async () => {
     const output = await temporaryDirectory();
     const logged: Metrics[] = [];
-    const { parts } = coinRun(output, coinPolicy(), coinServer().sampler);
     const tracker = {
       id: 'list',
       options: {},
@@ -153,7 +152,7 @@ describe('a run', () => {
       close: async () => undefined,
     };
     await stopAt(output, 3);
-    const { iterations } = await run(output, { parts: { ...parts, trackers: [tracker] } });
+    const { iterations } = await run(output, { observer: tracker });
     const lines = (await readMetrics(join(output, 'metrics.jsonl'))).filter((line) => 'pairs/made' in line);
     expect(lines.map(({ step, iteration }) => [step, iteration])).toEqual([
       [2, 0],

@@ -109,7 +109,7 @@ describe('the metrics of iterations', () => {
     };
     const { parts } = coinRun(output, coinPolicy(), coinServer().sampler);
     const { model: rewardModel } = heads();
-    await run(output, rewardModel, { parts: { ...parts, rewardModel, trackers: [tracker] } });
+    await run(output, rewardModel, { parts: { ...parts, rewardModel }, observer: tracker });
     await run(output, rewardModel);
     const lines = (await readMetrics(join(output, 'metrics.jsonl'))).filter((line) => 'pairs/made' in line);
     expect(lines).toHaveLength(3);

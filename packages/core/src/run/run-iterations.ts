@@ -41,6 +41,7 @@ export interface RunSummary {
 export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const { output, observer } = given;
   checkScores(given.parts);
+  await observer.begin?.({ directory: output });
   const served = servePolicy({ ...given, ...given.parts });
   const journal = await openRunJournal(join(output, RUN_FILES.journal), isOfWholeRun);
   const key = await claim(given, journal);
@@ -139,9 +140,9 @@ async function noteRewardModel({ parts, observer }: RunOptions, journal: RunJour
 }
 
 /** Logs the metrics of the last of the iterations that are done. */
-function logSummary({ output, parts }: RunOptions, done: readonly IterationSummary[]): Promise<void> {
+function logSummary({ output, observer }: RunOptions, done: readonly IterationSummary[]): Promise<void> {
   const step = sumOf(done, ({ steps }) => steps);
-  return logIteration(output, step, done.at(-1)!, parts.trackers);
+  return logIteration(output, step, done.at(-1)!, observer);
 }
 
 /** Reward of held-out prompts before the first iteration, once a run. */

@@ -7,27 +7,15 @@ import type {
   PairRule,
   ResponseSampler,
   RewardModel,
+  RunEvents,
   SelectionRule,
   TokenizedPreference,
-  Tracker,
   TrainableModel,
 } from '../contracts/index.js';
-import type { IterationSummary, Stage } from '../journal/index.js';
 import type { Schedule } from '../numerics/index.js';
-import type { CheckpointKey, OptimizerSettings, TrainingObserver } from '../trainer/index.js';
+import type { CheckpointKey, OptimizerSettings } from '../trainer/index.js';
 import type { AnnotationBudget } from './annotation/annotation-limit.js';
 import type { RewardEvaluation } from './annotation/held-out-reward.js';
-import type { ServingCheck } from './serving/serving-check.js';
-
-/** Told what a run does, as it does it. */
-export interface RunObserver extends TrainingObserver {
-  iteration?(iteration: number, rows: number): void;
-  /** `done` of `total` rows of a stage; its first call says how many were done before it began. */
-  stage?(stage: Stage, done: number, total: number): void;
-  /** The sampler's servers were found to serve the policy as it is now. */
-  served?(check: ServingCheck): void;
-  summary?(summary: IterationSummary): void;
-}
 
 /** A prompt as people and servers read it. */
 export interface RunPrompt {
@@ -52,8 +40,6 @@ export interface IterationParts {
   readonly annotation: AnnotationRule;
   /** Makes the online pairs, where preferences are trained. */
   readonly pairs: PairRule;
-  /** Borrowed: the caller closes them. */
-  readonly trackers: readonly Tracker[];
 }
 
 /** A model that can be opened as a reference: the recipe's, the policy as it started, or a saved one. */
@@ -99,6 +85,7 @@ export interface RunOptions {
   readonly key: CheckpointKey;
   /** True: a resumed run may have another key than it was started with. */
   readonly allowChanges?: boolean | undefined;
-  readonly observer: RunObserver;
+  /** Told what happens, as it happens; borrowed. */
+  readonly observer: RunEvents;
   readonly signal?: AbortSignal | undefined;
 }

@@ -20,7 +20,7 @@ export async function trainSlice<Form extends 'preference' | 'sampled'>(
   { iteration, state, earlierSteps, journal }: IterationContext,
   { objective, rows, reference, heldOut }: SliceTraining<Form>,
 ): Promise<TrainingSummary> {
-  const { parts, policy, output } = options;
+  const { policy, output } = options;
   const kept = objective.trainedRows?.(rows, { iteration }) ?? rows;
   const referenceOf = new Map(rows.map(({ row }, index) => [row, reference?.[index]]));
   const plan = planBatches({ ...options, rowCount: kept.length, seed: options.seed + iteration });
@@ -28,7 +28,6 @@ export async function trainSlice<Form extends 'preference' | 'sampled'>(
   const key = iterationKey(options.key, iteration);
   const trained = await runTraining<Form>({
     ...options,
-    trackers: parts.trackers,
     model: policy,
     objective,
     rows: kept,

@@ -1,6 +1,5 @@
-import type { Metrics, Tracker } from '../contracts/index.js';
+import type { RunEvents } from '../contracts/index.js';
 import type { RunJournal } from '../journal/index.js';
-import type { StepReport } from './trainer.js';
 import type { CheckpointKey } from './trainer-checkpoint.js';
 
 /** File and directory names inside a run directory. */
@@ -14,18 +13,6 @@ export const RUN_FILES = {
   report: 'report.html',
 } as const;
 
-/** Told what happens, as it happens. */
-export interface TrainingObserver {
-  /** A step is done, of `total`. */
-  step?(report: StepReport, total: number): void;
-  /** Something that the user should look at; training goes on. */
-  warning?(text: string): void;
-  /** Groups of an evaluation that are done: prompts with their responses. */
-  evaluation?(done: number, total: number): void;
-  /** An evaluation is done, after so many steps. */
-  evaluated?(step: number, metrics: Metrics): void;
-}
-
 /** Where a training writes, how often, and how it goes on. */
 export interface RunDirectoryOptions {
   /** Run directory: metrics.jsonl, journal.jsonl, checkpoint/, model/. */
@@ -37,9 +24,8 @@ export interface RunDirectoryOptions {
   readonly evaluateEvery?: number | undefined;
   /** Steps between checkpoints; absent: only when interrupted. */
   readonly saveEvery?: number | undefined;
-  /** Borrowed: the caller closes them. */
-  readonly trackers: readonly Tracker[];
-  readonly observer: TrainingObserver;
+  /** Told what happens, as it happens; borrowed. */
+  readonly observer: RunEvents;
   /** The run directory's journal, where it is open already. */
   readonly journal?: RunJournal | undefined;
   /** Where checkpoints are kept; default `checkpoint` in the run directory. */

@@ -28,7 +28,6 @@ async function warningsOf(rowCount: number, warmupSteps: number): Promise<readon
     output: join(directory, `${rowCount}-${warmupSteps}`),
     key: { recipe: '', data: '' },
     resume: false,
-    trackers: [],
     observer: { warning: (text) => warnings.push(text) },
   });
   return warnings;

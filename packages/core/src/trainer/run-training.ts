@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { MetaapoError, type Metrics, type RowForm } from '../contracts/index.js';
+import { MetaapoError, type Metrics, type RowForm, type StepReport } from '../contracts/index.js';
 import { openRunJournal, type RunEntry, type RunJournal } from '../journal/index.js';
 import { learningRateAt } from '../numerics/index.js';
 import { type MetricsFile, openMetrics, writeArrays } from '../storage/index.js';
 import { RUN_FILES, type RunDirectoryOptions } from './run-directory.js';
-import { createTrainer, type StepReport, type Trainer, type TrainerOptions } from './trainer.js';
+import { createTrainer, type Trainer, type TrainerOptions } from './trainer.js';
 import { loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';
 import type { TrainerState } from './trainer-state.js';
 
@@ -29,6 +29,7 @@ export interface TrainingSummary {
 export async function runTraining<Form extends RowForm>(options: TrainingRunOptions<Form>): Promise<TrainingSummary> {
   const { model, output, key, resume, observer } = options;
   if (options.plan.totalSteps === 0 && options.iteration === undefined) throw noRows(output);
+  if (options.iteration === undefined) await observer.begin?.({ directory: output });
   const start = resume ? await loadTrainerCheckpoint(checkpointOf(options), model, key) : options.start;
   const done = (options.earlierSteps ?? 0) + start.step;
   const isFirst = done === 0 && (options.iteration ?? 0) === 0;
@@ -119,7 +120,7 @@ async function evaluateAndLog(
   if (Object.keys(metrics).length > 0) {
     const line = iteration === undefined ? metrics : { ...metrics, iteration };
     await file.append(earlierSteps + step, line);
-    for (const tracker of options.trackers) await tracker.log(earlierSteps + step, line);
+    await options.observer.log?.(earlierSteps + step, line);
   }
   return evaluated;
 }

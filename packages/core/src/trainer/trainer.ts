@@ -1,12 +1,12 @@
 import {
   type BatchOutcome,
   MetaapoError,
-  type Metrics,
   type Objective,
   type ObjectiveRows,
   type OptimizerStep,
   type RowForm,
   type RowsByForm,
+  type StepReport,
   type TrainableModel,
   type TrainableScorer,
   type TrainedParameters,
@@ -36,17 +36,6 @@ export interface TrainerOptions<Form extends RowForm = RowForm> extends Objectiv
   readonly start: TrainerState;
   /** Number of the iteration; absent outside of a run of iterations. */
   readonly iteration?: number | undefined;
-}
-
-/** What one optimizer step did. */
-export interface StepReport {
-  /** Steps done, this one included. */
-  readonly step: number;
-  readonly metrics: Metrics;
-  /** Data set numbers of the rows, in the order of the batch. */
-  readonly rows: readonly number[];
-  /** Weights w of these rows, where a meta-learner weighs them. */
-  readonly weights?: Float32Array | undefined;
 }
 
 /** Trains a model step by step. */

@@ -84,7 +84,7 @@ const promptOf = ({ row: number }: TokenizedPreference) => ({ text: `throw ${num
 export function coinRun(output: string, policy: CoinPolicy, sampler: ResponseSampler): RunOptions {
   return {
     output,
-    parts: { objective: coinObjective(), selection, sampler, rewardModel, annotation, pairs, trackers: [] },
+    parts: { objective: coinObjective(), selection, sampler, rewardModel, annotation, pairs },
     policy,
     openReference: () => Promise.reject(new Error('there is no reference')),
     startsAsReference: false,

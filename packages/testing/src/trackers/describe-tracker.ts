@@ -4,6 +4,7 @@ import type { CreatePart, TestRunner } from '../test-runner.js';
 import { declareChecks } from '../test-runner.js';
 import type { TrackerFlags } from './tracker-flags.js';
 import {
+  checkTrackerEvents,
   checkTrackerManyMetrics,
   checkTrackerNonFinite,
   checkTrackerNothingLogged,
@@ -24,6 +25,7 @@ export function describeTracker(test: TestRunner, create: CreatePart<Tracker>, f
     'takes step after step, and closes': checkTrackerSteps,
     'takes many metrics at once': checkTrackerManyMetrics,
     'takes NaN and infinities': checkTrackerNonFinite,
+    'takes every event of a run that it hears': checkTrackerEvents,
     'closes when nothing was logged': checkTrackerNothingLogged,
   });
 }

@@ -51,6 +51,41 @@ export async function checkTrackerNothingLogged(tracker: Tracker): Promise<void>
   await logAndClose(tracker, []);
 }
 
+/**
+ * Passes when a tracker takes every event of a run that it hears: its begin, stages, steps, evaluations, warnings, checks of
+ * servers and summaries. Closes the tracker.
+ * @throws ConformanceError that names the event
+ */
+export async function checkTrackerEvents(tracker: Tracker): Promise<void> {
+  for (const [event, tell] of Object.entries(EVENTS)) await attempt(tracker, event, () => tell(tracker));
+  await logAndClose(tracker, [[1, { loss: 0.5 }]]);
+}
+
+const EVENTS: Readonly<Record<string, (tracker: Tracker) => void | Promise<void>>> = {
+  begin: (tracker) => tracker.begin?.({ directory: 'runs/of-a-test' }),
+  iteration: (tracker) => tracker.iteration?.(0, 8),
+  stage: (tracker) => tracker.stage?.('sample', 0, 8),
+  'stage without rows': (tracker) => tracker.stage?.('sample', 0, 0),
+  served: (tracker) => tracker.served?.({ difference: 0.01, bound: 0.1 }),
+  step: (tracker) =>
+    tracker.step?.({ step: 1, metrics: { loss: 0.5, num_tokens: 10, 'time/step_s': 0.1 }, rows: [0, 1] }, 4),
+  warning: (tracker) => tracker.warning?.('look at this'),
+  evaluation: (tracker) => tracker.evaluation?.(1, 2),
+  evaluated: (tracker) => tracker.evaluated?.(1, { eval_loss: 0.5 }),
+  summary: (tracker) =>
+    tracker.summary?.({
+      iteration: 0,
+      rows: 8,
+      selected: 4,
+      steps: 1,
+      annotations: { done: 16, ofAll: 32 },
+      pairs: { pairs: 4 },
+      rewards: {},
+      seconds: { sample: 1 },
+      tokens: {},
+    }),
+};
+
 async function logAndClose(tracker: Tracker, entries: readonly Entry[]): Promise<void> {
   try {
     for (const [step, metrics] of entries) await log(tracker, step, metrics);

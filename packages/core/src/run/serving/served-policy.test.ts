@@ -5,8 +5,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { coinPolicy, readBias } from '../../../test/run/coin-policy.js';
 import { coinRun } from '../../../test/run/coin-run.js';
 import { type CoinServer, type CoinServerOptions, coinServer } from '../../../test/run/coin-server.js';
+import type { RunEvents } from '../../contracts/index.js';
 import { runIterations } from '../run-iterations.js';
-import type { RunObserver, RunOptions } from '../run-options.js';
+import type { RunOptions } from '../run-options.js';
 
 const PROBES = 4;
 
@@ -26,7 +27,7 @@ async function run(output: string, server: CoinServer, more: Partial<RunOptions>
 /** The same run, stopped before an iteration. */
 async function runUntil(output: string, iteration: number): Promise<void> {
   const server = coinServer();
-  const observer: RunObserver = {
+  const observer: RunEvents = {
     iteration(number) {
       if (number === iteration) throw new Error('stopped');
     },
@@ -96,7 +97,7 @@ describe('the servers of a run', () => {
   it('are told of to the observer', async () => {
     const output = await temporaryDirectory();
     const checks: number[] = [];
-    const observer: RunObserver = { served: ({ difference }) => void checks.push(difference) };
+    const observer: RunEvents = { served: ({ difference }) => void checks.push(difference) };
     await run(output, coinServer({ rounding: 0.01 }), { observer });
     expect(checks).toEqual([0, 1, 2].map(() => expect.closeTo(0.01, 5)));
   });
@@ -133,7 +134,7 @@ describe('a resumed run', () => {
   it('does not ask a server for what is journalled', async () => {
     const output = await temporaryDirectory();
     const first = coinServer();
-    const sampled: RunObserver = {
+    const sampled: RunEvents = {
       step() {
         throw new Error('stopped');
       },
@@ -160,7 +161,7 @@ describe('a run', () => {
   it('goes on with a warning where nothing can be checked', async () => {
     const output = await temporaryDirectory();
     const warnings: string[] = [];
-    const observer: RunObserver = { warning: (text) => void warnings.push(text) };
+    const observer: RunEvents = { warning: (text) => void warnings.push(text) };
     await run(output, coinServer({ isSilent: true }), { observer });
     expect(warnings.filter((text) => text.includes('is not checked'))).toHaveLength(1);
   });

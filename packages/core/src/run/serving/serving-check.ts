@@ -3,17 +3,10 @@ import {
   type ResponseSampler,
   type SamplingRequest,
   type ServerProbe,
+  type ServingCheck,
   type TrainableModel,
 } from '../../contracts/index.js';
 import { tokenLogprobs } from './token-logprobs.js';
-
-/** What a comparison of a sampler's servers with the policy found, in nats. */
-export interface ServingCheck {
-  /** Mean |log q(token) - log p(token)| over the tokens of the probes, of the server that is farthest off. */
-  readonly difference: number;
-  /** What it has to stay within. */
-  readonly bound: number;
-}
 
 /** What {@link createServingCheck} works with. */
 export interface ServingCheckOptions {

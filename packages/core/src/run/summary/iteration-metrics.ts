@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Metrics, Tracker } from '../../contracts/index.js';
+import type { Metrics, RunEvents } from '../../contracts/index.js';
 import type { IterationSummary } from '../../journal/index.js';
 import { openMetrics, readMetrics } from '../../storage/index.js';
 import { RUN_FILES } from '../../trainer/index.js';
@@ -70,7 +70,7 @@ export async function logIteration(
   output: string,
   step: number,
   summary: IterationSummary,
-  trackers: readonly Tracker[],
+  observer: RunEvents,
 ): Promise<void> {
   const file = join(output, RUN_FILES.metrics);
   const { iteration } = summary;
@@ -78,5 +78,5 @@ export async function logIteration(
   if (isLogged) return;
   const metrics = { ...iterationMetrics(summary), iteration };
   await (await openMetrics(file, Number.POSITIVE_INFINITY)).append(step, metrics);
-  for (const tracker of trackers) await tracker.log(step, metrics);
+  await observer.log?.(step, metrics);
 }

@@ -1,4 +1,5 @@
-import { type ByStage, entriesOfKind, type RunEntry, type RunJournal, type Stage } from '../../journal/index.js';
+import type { Stage } from '../../contracts/index.js';
+import { type ByStage, entriesOfKind, type RunEntry, type RunJournal } from '../../journal/index.js';
 
 /** Measures the stages of an iteration, which may overlap. */
 export interface StageClock {

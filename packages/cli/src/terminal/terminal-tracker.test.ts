@@ -1,12 +1,12 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { trainingObserver } from './training-observer.js';
+import { terminal } from './terminal-tracker.js';
 
 afterEach(() => vi.restoreAllMocks());
 
 /** Lines of the last of some steps, each of 2 rows, 1000 tokens and 0.5 seconds. */
 function lastLineOf(steps: readonly number[], total: number): string {
   const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-  const observer = trainingObserver();
+  const observer = terminal();
   for (const step of steps) {
     const metrics = { num_tokens: 1000 * step, 'time/step_s': 0.5, loss: 0.5 };
     observer.step!({ step, metrics, rows: [0, 1] }, total);
