@@ -8,6 +8,7 @@ export { parseUnpaired, readUnpaired, type UnpairedReadOptions } from './rows/re
 export type { DemonstrationReport } from './tokenization/demonstration-report.js';
 export type { DropReason, LengthLimits } from './tokenization/length-limits.js';
 export type { SequenceReport, TokenStatistics } from './tokenization/sequence-tally.js';
+export { cachedTokenization, type TokenizationKey } from './tokenization/tokenization-cache.js';
 export type { TokenizationReport } from './tokenization/tokenization-report.js';
 export {
   type DemonstrationOptions,

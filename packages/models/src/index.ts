@@ -19,5 +19,5 @@ export {
   type SequenceClassificationOptions,
   sequenceClassification,
 } from './reward/sequence-classification.js';
-export { type LoadedTokenizer, loadTokenizer } from './tokenizer/index.js';
+export { type LoadedTokenizer, loadTokenizer, type TokenizerOptions } from './tokenizer/index.js';
 export * from './transformer/index.js';

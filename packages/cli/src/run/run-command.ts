@@ -46,7 +46,8 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
     const parts = await composition.makeAll({ policy, signal });
     const { training, data } = recipe;
     const sources = { revision: recipe.revision, report: say, signal };
-    const { train, held, promptOf, heldPromptOf } = await loadPreferences(recipe, policy, sources);
+    const { train, held, texts } = await loadPreferences(recipe, policy, sources);
+    const { promptOf, heldPromptOf } = await texts();
     const reference = await referenceSource(composition, parts.loss);
     const [heldReference] = parts.loss.isReferenceFree
       ? []

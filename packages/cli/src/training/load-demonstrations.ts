@@ -3,6 +3,7 @@ import type { TokenizedDemonstration } from '@metaapo/core/contracts';
 import { readDemonstrations, tokenizeDemonstrations } from '@metaapo/data';
 import { dataFiles, type Sources } from './data-files.js';
 import { reportRows, type TextCoding } from './load-preferences.js';
+import { tokenizedRows } from './tokenized-rows.js';
 
 /** Demonstrations as token ids. */
 export interface LoadedDemonstrations {
@@ -16,24 +17,21 @@ export async function loadDemonstrations(
   coding: TextCoding,
   sources: Sources,
 ): Promise<LoadedDemonstrations> {
-  const { tokenizer, vocabularySize } = coding;
+  const { column, templateArguments, maxLength, truncate, longPrompt, turns } = data;
+  const { vocabularySize } = coding;
   const load = async (
     name: string,
     source: string | readonly string[],
     split: string | undefined,
     maxRows?: number,
   ) => {
-    const read = readDemonstrations(await dataFiles(source, split, sources), {
-      column: data.column,
-      templateArguments: data.templateArguments,
-    });
-    const { rows, report } = await tokenizeDemonstrations(read, tokenizer, {
-      vocabularySize,
-      maxRows,
-      maxLength: data.maxLength,
-      truncate: data.truncate,
-      longPrompt: data.longPrompt,
-      turns: data.turns,
+    const files = await dataFiles(source, split, sources);
+    const { rows, report } = await tokenizedRows(name, coding, {
+      kind: ['demonstrations', column, templateArguments],
+      files,
+      read: () => readDemonstrations(files, { column, templateArguments, signal: sources.signal }),
+      options: { vocabularySize, maxRows, maxLength, truncate, longPrompt, turns },
+      tokenize: (found, options) => tokenizeDemonstrations(found, coding.tokenizer, options),
     });
     reportRows(name, report, coding, sources);
     return rows;

@@ -9,14 +9,14 @@ import {
 } from '@metaapo/core/contracts';
 import { readPreferences, type SequenceReport, tokenizePreferences } from '@metaapo/data';
 import { dataFiles, type Sources } from './data-files.js';
+import { tokenizedRows } from './tokenized-rows.js';
 
-/** Rows as token ids, and the prompts that they came from. */
+/** Rows as token ids. */
 export interface LoadedPreferences {
   readonly train: readonly TokenizedPreference[];
   readonly held: readonly TokenizedPreference[];
-  /** The prompt of a training row, and of a held-out one, as people and servers read it. */
-  readonly promptOf: (row: TokenizedPreference) => RunPrompt;
-  readonly heldPromptOf: (row: TokenizedPreference) => RunPrompt;
+  /** Reads what the rows say, for people and servers: the prompt of a training row, and of a held-out one. */
+  readonly texts: () => Promise<Readonly<Record<'promptOf' | 'heldPromptOf', (row: TokenizedPreference) => RunPrompt>>>;
 }
 
 /** What turns rows into token ids; rows longer than the model was made for are warned of. */
@@ -28,39 +28,47 @@ export async function loadPreferences(
   coding: TextCoding,
   sources: Sources,
 ): Promise<LoadedPreferences> {
-  const { tokenizer, vocabularySize } = coding;
+  const { templateArguments, maxLength, truncate, longPrompt } = data;
   const load = async (name: string, source: string | string[], split: string | undefined, maxRows?: number) => {
-    const read: PreferenceRow[] = [];
-    const found = keeping(
-      readPreferences(await dataFiles(source, split, sources), { templateArguments: data.templateArguments }),
+    const files = await dataFiles(source, split, sources);
+    const read = () => readPreferences(files, { templateArguments, signal: sources.signal });
+    const { vocabularySize } = coding;
+    const { rows, report } = await tokenizedRows(name, coding, {
+      kind: ['preferences', templateArguments],
+      files,
       read,
-    );
-    const { rows, report } = await tokenizePreferences(found, tokenizer, {
-      vocabularySize,
-      maxRows,
-      maxLength: data.maxLength,
-      truncate: data.truncate,
-      longPrompt: data.longPrompt,
+      options: { vocabularySize, maxRows, maxLength, truncate, longPrompt },
+      tokenize: (found, options) => tokenizePreferences(found, coding.tokenizer, options),
     });
     reportRows(name, report, coding, sources);
-    return { rows, read };
+    return { rows, texts: () => promptsOf(read(), rows, coding.tokenizer) };
   };
   const train = await load('train', data.train, data.trainSplit, data.maxRows);
-  const held = data.eval === undefined ? { rows: [], read: [] } : await load('eval', data.eval, data.evalSplit);
+  const held = data.eval === undefined ? undefined : await load('eval', data.eval, data.evalSplit);
   return {
     train: train.rows,
-    held: held.rows,
-    promptOf: ({ row }) => promptOf(train.read[row]!, tokenizer),
-    heldPromptOf: ({ row }) => promptOf(held.read[row]!, tokenizer),
+    held: held?.rows ?? [],
+    texts: async () => ({ promptOf: await train.texts(), heldPromptOf: (await held?.texts()) ?? noPrompt }),
   };
 }
 
-/** The same items, each kept as it is read. */
-async function* keeping<Item>(items: AsyncIterable<Item>, kept: Item[]): AsyncGenerator<Item> {
-  for await (const item of items) {
-    kept.push(item);
-    yield item;
+function noPrompt(): never {
+  throw new Error('there are no held-out rows');
+}
+
+/** The prompts of tokenised rows, read from where they came from, no further than the last of them. */
+async function promptsOf(
+  rows: AsyncIterable<PreferenceRow>,
+  tokenized: readonly TokenizedPreference[],
+  tokenizer: Tokenizer | undefined,
+): Promise<(row: TokenizedPreference) => RunPrompt> {
+  const read: PreferenceRow[] = [];
+  const count = tokenized.at(-1)!.row + 1;
+  for await (const row of rows) {
+    read.push(row);
+    if (read.length === count) break;
   }
+  return ({ row }) => promptOf(read[row]!, tokenizer);
 }
 
 /** Says what became of the rows of a data set, and warns of rows that are longer than the model was made for. */

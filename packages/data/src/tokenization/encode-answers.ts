@@ -48,20 +48,6 @@ export function answerTexts(
   };
 }
 
-/**
- * Ids of a prompt and its answers, encoded one text after another; see {@link answerTexts}.
- * @throws MetaapoError with code `data` or `config` as there
- */
-export function encodeAnswers(
-  origin: RowOrigin,
-  answered: Answered,
-  tokenizer: Tokenizer | undefined,
-  vocabularySize?: number,
-): SplitIds {
-  const { texts, addSpecialTokens, split } = answerTexts(origin, answered, tokenizer, vocabularySize);
-  return split(texts.map((text) => tokenizer!.encode(text, { addSpecialTokens })));
-}
-
 function textsOf(origin: RowOrigin, answered: Answered, tokenizer: Tokenizer | undefined): AnswerTexts {
   if (answered.form === 'tokens') {
     const ids = { prompt: answered.prompt, responses: answered.answers };

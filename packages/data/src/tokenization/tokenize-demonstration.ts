@@ -7,8 +7,9 @@ import {
 } from '@metaapo/core/contracts';
 import { rowError } from '../rows/data-row.js';
 import type { Answered } from '../rows/parse-answers.js';
-import { encodeAnswers } from './encode-answers.js';
+import { answerTexts } from './encode-answers.js';
 import { type DropReason, limitLength } from './length-limits.js';
+import { carryOut, type RowPlan } from './row-plans.js';
 import type { SplitIds } from './split-at-boundary.js';
 import type { TokenizationOptions } from './tokenize-preference.js';
 import { isTrained } from './trained-messages.js';
@@ -49,9 +50,28 @@ export function tokenizeDemonstration(
   options: DemonstrationOptions = {},
   number: number = row.row,
 ): TokenizedDemonstrationRow {
-  const ids = answersOf(row, options.turns ?? 'all').map((answered) =>
-    encodeAnswers(row, answered, tokenizer, options.vocabularySize),
+  return carryOut(demonstrationPlan(row, tokenizer, options, number), tokenizer);
+}
+
+/** What turns a demonstration into token ids; see {@link tokenizeDemonstration}. */
+export function demonstrationPlan(
+  row: DemonstrationRow,
+  tokenizer: Tokenizer | undefined,
+  options: DemonstrationOptions,
+  number: number,
+): RowPlan<TokenizedDemonstrationRow> {
+  const parts = answersOf(row, options.turns ?? 'all').map((answered) =>
+    answerTexts(row, answered, tokenizer, options.vocabularySize),
   );
+  return { parts, finish: (ids) => limitedDemonstration(row, ids, options, number) };
+}
+
+function limitedDemonstration(
+  row: DemonstrationRow,
+  ids: readonly SplitIds[],
+  options: DemonstrationOptions,
+  number: number,
+): TokenizedDemonstrationRow {
   const limited = limitTurns(row, ids, options);
   if ('dropped' in limited) return limited;
   const turns = limited.kept.map(({ prompt, responses }) => ({ prompt, response: responses[0]! }));

@@ -1,8 +1,9 @@
 import type { DemonstrationRow, TokenizedDemonstration, Tokenizer } from '@metaapo/core/contracts';
 import { type DemonstrationReport, demonstrationReport } from './demonstration-report.js';
 import { noRowLeft } from './no-row-left.js';
+import { carryOutAll } from './row-plans.js';
 import { SequenceTally } from './sequence-tally.js';
-import { type DemonstrationOptions, tokenizeDemonstration } from './tokenize-demonstration.js';
+import { type DemonstrationOptions, demonstrationPlan } from './tokenize-demonstration.js';
 
 /** Demonstrations as token ids, and what became of the rows. */
 export interface TokenizedDemonstrations {
@@ -13,7 +14,7 @@ export interface TokenizedDemonstrations {
 /**
  * Token ids of demonstrations in order, numbered over all files before any row is left out.
  * @param tokenizer may be `undefined` when all rows hold token ids
- * @throws MetaapoError with code `data` at the first bad row, or when no row is left; see {@link tokenizeDemonstration}
+ * @throws MetaapoError with code `data` at the first bad row, or when no row is left; see `tokenizeDemonstration`
  */
 export async function tokenizeDemonstrations(
   rows: AsyncIterable<DemonstrationRow> | Iterable<DemonstrationRow>,
@@ -22,9 +23,10 @@ export async function tokenizeDemonstrations(
 ): Promise<TokenizedDemonstrations> {
   const tally = new SequenceTally();
   const tokenized: TokenizedDemonstration[] = [];
-  let [number, responses, beyond] = [0, 0, 0];
-  for await (const row of rows) {
-    const result = tokenizeDemonstration(row, tokenizer, options, number++);
+  let [done, responses, beyond] = [0, 0, 0];
+  const planOf = (row: DemonstrationRow, number: number) => demonstrationPlan(row, tokenizer, options, number);
+  for await (const { row, result } of carryOutAll(rows, tokenizer, planOf)) {
+    options.progress?.(++done);
     if ('dropped' in result) {
       tally.drop(result.dropped);
       continue;

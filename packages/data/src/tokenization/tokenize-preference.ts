@@ -1,7 +1,9 @@
 import type { PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
 import type { Answered } from '../rows/parse-answers.js';
-import { encodeAnswers } from './encode-answers.js';
+import { answerTexts } from './encode-answers.js';
 import { type DropReason, type LengthLimits, limitLength } from './length-limits.js';
+import { carryOut, type RowPlan } from './row-plans.js';
+import type { SplitIds } from './split-at-boundary.js';
 import { checkTellsApart } from './trained-messages.js';
 
 /** How rows become token ids. */
@@ -10,6 +12,8 @@ export interface TokenizationOptions extends LengthLimits {
   readonly vocabularySize?: number | undefined;
   /** Most rows that are kept of a data set; reading ends there. Default all. */
   readonly maxRows?: number | undefined;
+  /** Told the number of rows that are done. */
+  readonly progress?: ((rows: number) => void) | undefined;
 }
 
 /** A preference as token ids with the number of its responses that were cut, or the reason why it is left out. */
@@ -31,7 +35,21 @@ export function tokenizePreference(
   options: TokenizationOptions = {},
   number: number = row.row,
 ): TokenizedRow {
-  const encoded = encodeAnswers(row, answersOf(row), tokenizer, options.vocabularySize);
+  return carryOut(preferencePlan(row, tokenizer, options, number), tokenizer);
+}
+
+/** What turns a preference into token ids; see {@link tokenizePreference}. */
+export function preferencePlan(
+  row: PreferenceRow,
+  tokenizer: Tokenizer | undefined,
+  options: TokenizationOptions,
+  number: number,
+): RowPlan<TokenizedRow> {
+  const parts = [answerTexts(row, answersOf(row), tokenizer, options.vocabularySize)];
+  return { parts, finish: ([encoded]) => limitedRow(row, encoded!, options, number) };
+}
+
+function limitedRow(row: PreferenceRow, encoded: SplitIds, options: TokenizationOptions, number: number): TokenizedRow {
   checkTellsApart(row, encoded.responses[0]!, encoded.responses[1]!);
   const limited = limitLength(row, encoded, options);
   if ('dropped' in limited) return limited;

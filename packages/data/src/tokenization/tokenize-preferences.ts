@@ -1,9 +1,10 @@
 import type { PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
 import { noRowLeft } from './no-row-left.js';
+import { carryOutAll } from './row-plans.js';
 import { SequenceTally } from './sequence-tally.js';
 import type { SplitIds } from './split-at-boundary.js';
 import { type TokenizationReport, tokenizationReport } from './tokenization-report.js';
-import { type TokenizationOptions, tokenizePreference } from './tokenize-preference.js';
+import { preferencePlan, type TokenizationOptions } from './tokenize-preference.js';
 
 /** A data set as token ids, and what became of its rows. */
 export interface TokenizedPreferences {
@@ -14,7 +15,7 @@ export interface TokenizedPreferences {
 /**
  * Token ids of a data set in order, numbered over all of its files before any row is left out.
  * @param tokenizer may be `undefined` when all rows hold token ids
- * @throws MetaapoError with code `data` at the first bad row, or when no row is left; see {@link tokenizePreference}
+ * @throws MetaapoError with code `data` at the first bad row, or when no row is left; see `tokenizePreference`
  */
 export async function tokenizePreferences(
   rows: AsyncIterable<PreferenceRow> | Iterable<PreferenceRow>,
@@ -23,9 +24,10 @@ export async function tokenizePreferences(
 ): Promise<TokenizedPreferences> {
   const tally = new SequenceTally();
   const tokenized: TokenizedPreference[] = [];
-  let number = 0;
-  for await (const row of rows) {
-    const result = tokenizePreference(row, tokenizer, options, number++);
+  let done = 0;
+  const planOf = (row: PreferenceRow, number: number) => preferencePlan(row, tokenizer, options, number);
+  for await (const { row, result } of carryOutAll(rows, tokenizer, planOf)) {
+    options.progress?.(++done);
     if ('dropped' in result) {
       tally.drop(result.dropped);
       continue;

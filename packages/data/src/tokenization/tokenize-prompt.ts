@@ -1,6 +1,9 @@
-import type { Tokenizer } from '@metaapo/core/contracts';
+import type { RowOrigin, Tokenizer } from '@metaapo/core/contracts';
+import type { Answered } from '../rows/parse-answers.js';
 import type { PromptRow, ResponseRow } from '../rows/read-prompts.js';
-import { encodeAnswers } from './encode-answers.js';
+import { answerTexts } from './encode-answers.js';
+import { carryOut } from './row-plans.js';
+import type { SplitIds } from './split-at-boundary.js';
 
 /** A prompt and one response as token ids. */
 export interface TokenizedResponse {
@@ -16,7 +19,7 @@ export interface TokenizedResponse {
  * @throws MetaapoError with code `data` or `config`; see {@link tokenizePreference}
  */
 export function tokenizePrompt(row: PromptRow, tokenizer: Tokenizer | undefined, vocabularySize?: number): Int32Array {
-  return encodeAnswers(row, { ...row, answers: [] }, tokenizer, vocabularySize).prompt;
+  return encodeNow(row, { ...row, answers: [] }, tokenizer, vocabularySize).prompt;
 }
 
 /**
@@ -30,14 +33,24 @@ export function tokenizeResponse(
   tokenizer: Tokenizer | undefined,
   vocabularySize?: number,
 ): TokenizedResponse {
-  const { prompt, responses } = encodeAnswers(row, answeredBy(row), tokenizer, vocabularySize);
+  const { prompt, responses } = encodeNow(row, answeredBy(row), tokenizer, vocabularySize);
   return { prompt, response: responses[0]! };
 }
 
-function answeredBy(row: ResponseRow): Parameters<typeof encodeAnswers>[1] {
+function answeredBy(row: ResponseRow): Answered {
   if (row.form === 'messages') {
     return { form: row.form, prompt: row.prompt, answers: [[...row.response]], chat: row.chat };
   }
   if (row.form === 'text') return { form: row.form, prompt: row.prompt, answers: [row.response] };
   return { form: row.form, prompt: row.prompt, answers: [row.response] };
+}
+
+function encodeNow(
+  origin: RowOrigin,
+  answered: Answered,
+  tokenizer: Tokenizer | undefined,
+  vocabularySize: number | undefined,
+): SplitIds {
+  const parts = [answerTexts(origin, answered, tokenizer, vocabularySize)];
+  return carryOut({ parts, finish: ([ids]) => ids! }, tokenizer);
 }

@@ -1,8 +1,9 @@
 import { MetaapoError, type TokenizedUnpaired, type Tokenizer, type UnpairedRow } from '@metaapo/core/contracts';
 import type { Answered } from '../rows/parse-answers.js';
-import { encodeAnswers } from './encode-answers.js';
-import { limitLength } from './length-limits.js';
+import { answerTexts } from './encode-answers.js';
+import { type LimitedIds, limitLength } from './length-limits.js';
 import { noRowLeft } from './no-row-left.js';
+import { carryOutAll, type RowPlan } from './row-plans.js';
 import { type SequenceReport, SequenceTally, sequenceSummary } from './sequence-tally.js';
 import type { TokenizationOptions } from './tokenize-preference.js';
 
@@ -37,13 +38,16 @@ export async function tokenizeUnpaired(
 ): Promise<TokenizedUnpairedRows> {
   const tally = new SequenceTally();
   const kept: Judged[] = [];
-  let number = 0;
+  let numbered = -1;
   let where = '';
-  for await (const row of rows) {
+  const planOf = (row: UnpairedRow): RowPlan<LimitedIds> => ({
+    parts: [answerTexts(row, answersOf(row), tokenizer, options.vocabularySize)],
+    finish: ([encoded]) => limitLength(row, encoded!, options),
+  });
+  for await (const { row, result: limited } of carryOutAll(rows, tokenizer, planOf)) {
     where = row.file;
-    const encoded = encodeAnswers(row, answersOf(row), tokenizer, options.vocabularySize);
-    const limited = limitLength(row, encoded, options);
-    const numbered = number++;
+    numbered += 1;
+    options.progress?.(numbered + 1);
     if ('dropped' in limited) {
       tally.drop(limited.dropped);
       continue;

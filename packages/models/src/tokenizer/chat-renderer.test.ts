@@ -74,6 +74,8 @@ it('writes one date, and counts it in the fingerprint where the template asks fo
   expect(await key(dated, next)).not.toBe(tokenizer.fingerprint);
   expect(await key(dated, day)).toBe(tokenizer.fingerprint);
   expect(await key(plain, next)).toBe(await key(plain, day));
+  const [once, again] = [await loadTokenizer(dated), await loadTokenizer(dated)];
+  expect(once.fingerprint).toBe(again.fingerprint);
 });
 
 it('refuses templates when they are loaded, in words that do not blame the data', async () => {

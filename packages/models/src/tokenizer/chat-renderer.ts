@@ -20,7 +20,7 @@ export interface ChatRenderer {
 export function chatRenderer(
   { chatTemplates, directory }: TokenizerFiles,
   special: NamedTokens,
-  { templateDate = new Date() }: TokenizerOptions,
+  { templateDate = midnight() }: TokenizerOptions,
 ): ChatRenderer {
   const compiled = new Map(
     Object.entries(chatTemplates).map(([name, text]) => [name, compiledTemplate(text, templateDate, directory)]),
@@ -36,6 +36,12 @@ export function chatRenderer(
       return rendered(template, messages, options, { ...special, ...options.templateArguments }, directory);
     },
   };
+}
+
+/** Midnight, so that all starts of a day agree. */
+function midnight(): Date {
+  const now = new Date();
+  return new Date(now.getFullYear(), now.getMonth(), now.getDate());
 }
 
 function compiledTemplate(text: string, date: Date, directory: string): ChatTemplate {

@@ -1,2 +1,2 @@
-export { type LoadedTokenizer, loadTokenizer } from './load-tokenizer.js';
+export { type LoadedTokenizer, loadTokenizer, type TokenizerOptions } from './load-tokenizer.js';
 export { copyTokenizerFiles, readJsonObject } from './tokenizer-files.js';

@@ -21,7 +21,7 @@ export interface LoadedTokenizer extends Tokenizer {
 export interface TokenizerOptions {
   /** Takes that engine and no other; default: the native one where it is installed. */
   readonly engine?: EncodingEngine['name'] | undefined;
-  /** The time that `strftime_now` writes in every rendering; default: that of loading. */
+  /** The time that `strftime_now` writes in every rendering; default: the day of loading at midnight. */
   readonly templateDate?: Date | undefined;
 }
 

@@ -1,0 +1,108 @@
+import type { RowOrigin, Tokenizer } from '@metaapo/core/contracts';
+import type { AnswerTexts } from './encode-answers.js';
+import type { SplitIds } from './split-at-boundary.js';
+
+/** What turns one row into a result: the texts to encode, and what comes of their ids. */
+export interface RowPlan<Result> {
+  readonly parts: readonly AnswerTexts[];
+  /** @param ids of each of the parts */
+  finish(ids: readonly SplitIds[]): Result;
+}
+
+/** A plan carried out alone. */
+export function carryOut<Result>({ parts, finish }: RowPlan<Result>, tokenizer: Tokenizer | undefined): Result {
+  const ids = parts.map(({ texts, addSpecialTokens, split }) =>
+    split(texts.map((text) => tokenizer!.encode(text, { addSpecialTokens }))),
+  );
+  return finish(ids);
+}
+
+/** Rows whose texts are encoded together. */
+const BATCH = 128;
+
+/** A row with what came of it. */
+export interface Outcome<Row, Result> {
+  readonly row: Row;
+  readonly result: Result;
+}
+
+/**
+ * Plans of many rows, carried out in batches: while one is encoded, the next is read and rendered. Results come in the order
+ * of the rows, and so do errors.
+ * @param planOf told the row and its number over all files
+ */
+export async function* carryOutAll<Row extends RowOrigin, Result>(
+  rows: AsyncIterable<Row> | Iterable<Row>,
+  tokenizer: Tokenizer | undefined,
+  planOf: (row: Row, number: number) => RowPlan<Result>,
+): AsyncGenerator<Outcome<Row, Result>> {
+  let ahead: Promise<readonly (() => Outcome<Row, Result>)[]> = Promise.resolve([]);
+  let batch: Planned<Row, Result>[] = [];
+  let number = 0;
+  for await (const row of rows) {
+    batch.push({ row, plan: planned(() => planOf(row, number)) });
+    number += 1;
+    if (batch.length < BATCH) continue;
+    const finished = ahead;
+    ahead = encoded(batch, tokenizer);
+    ahead.catch(() => undefined);
+    batch = [];
+    for (const outcome of await finished) yield outcome();
+  }
+  for (const outcome of await ahead) yield outcome();
+  for (const outcome of await encoded(batch, tokenizer)) yield outcome();
+}
+
+/** A plan, or the error of making it, which is kept until the rows before it have had theirs. */
+interface Planned<Row, Result> {
+  readonly row: Row;
+  readonly plan: { readonly made: RowPlan<Result> } | { readonly error: unknown };
+}
+
+function planned<Result>(make: () => RowPlan<Result>): Planned<never, Result>['plan'] {
+  try {
+    return { made: make() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+async function encoded<Row, Result>(
+  batch: readonly Planned<Row, Result>[],
+  tokenizer: Tokenizer | undefined,
+): Promise<readonly (() => Outcome<Row, Result>)[]> {
+  const parts = batch.flatMap(({ plan }) => ('made' in plan ? plan.made.parts : []));
+  const ids = await encodedParts(parts, tokenizer);
+  return batch.map(({ row, plan }) => () => {
+    if ('error' in plan) throw plan.error;
+    return { row, result: plan.made.finish(plan.made.parts.map((part) => part.split(ids.get(part)!))) };
+  });
+}
+
+/** Ids of the texts of each part; texts with and without special tokens go separate ways. */
+async function encodedParts(
+  parts: readonly AnswerTexts[],
+  tokenizer: Tokenizer | undefined,
+): Promise<ReadonlyMap<AnswerTexts, readonly Int32Array[]>> {
+  const ids = new Map<AnswerTexts, readonly Int32Array[]>();
+  for (const addSpecialTokens of [false, true]) {
+    const own = parts.filter((part) => part.addSpecialTokens === addSpecialTokens);
+    const texts = own.flatMap((part) => part.texts);
+    const all = texts.length === 0 ? [] : await encodedTexts(texts, tokenizer!, addSpecialTokens);
+    let at = 0;
+    for (const part of own) {
+      ids.set(part, all.slice(at, at + part.texts.length));
+      at += part.texts.length;
+    }
+  }
+  return ids;
+}
+
+function encodedTexts(
+  texts: readonly string[],
+  tokenizer: Tokenizer,
+  addSpecialTokens: boolean,
+): Promise<readonly Int32Array[]> | readonly Int32Array[] {
+  if (tokenizer.encodeBatch) return tokenizer.encodeBatch(texts, { addSpecialTokens });
+  return texts.map((text) => tokenizer.encode(text, { addSpecialTokens }));
+}
