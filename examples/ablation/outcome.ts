@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { entriesOfKind, readRunJournal } from '@metaapo/core';
 import { KIND_NAMES, type Kind } from './kinds.js';
 import { mean } from './statistics.js';
 
@@ -29,7 +30,7 @@ export interface Outcome {
   readonly slices: readonly number[];
 }
 
-type Entry = Readonly<Record<string, unknown>> & { readonly kind: string };
+type Entry = Readonly<Record<string, unknown>>;
 
 const readLines = async (file: string): Promise<Entry[]> =>
   (await readFile(file, 'utf8'))
@@ -44,18 +45,13 @@ export async function readOutcome(
   rewards: readonly { readonly kind: Kind; readonly reward: number }[],
 ): Promise<Outcome> {
   const kinds = (await readLines(trainFile)).map(({ kind }) => kind as Kind);
-  const journal = await readLines(join(directory, 'journal.jsonl'));
-  const selections = journal.filter(({ kind }) => kind === 'selection');
-  const selected = selections.map((entry) => entry.selected as number[]);
-  const weights = selections.flatMap((entry) => entry.weights as number[]);
+  const journal = await readRunJournal(join(directory, 'journal.jsonl'));
+  const selections = entriesOfKind(journal, 'selection');
+  const selected = selections.map((entry) => entry.selected);
+  const weights = selections.flatMap((entry) => entry.weights);
   const isSelected = new Set(selected.flat());
-  const tied = new Set(
-    journal.flatMap((entry) => {
-      if (entry.kind !== 'rewards') return [];
-      const values = entry.rewards as number[];
-      return Math.max(...values) === Math.min(...values) ? [entry.row as number] : [];
-    }),
-  );
+  const found = entriesOfKind(journal, 'outcomes').flatMap(({ rows }) => rows);
+  const tied = new Set(found.filter(({ pairs }) => pairs === 0).map(({ row }) => row));
   const byKind = Object.fromEntries(
     KIND_NAMES.map((name) => {
       const rows = weights.map((_, row) => row).filter((row) => kinds[row] === name);
@@ -74,9 +70,9 @@ export async function readOutcome(
     byKind,
     reward: mean(rewards.map(({ reward }) => reward)),
     share: isSelected.size / weights.length,
-    calls: journal.reduce((sum, entry) => sum + (entry.kind === 'rewards' ? (entry.rewards as number[]).length : 0), 0),
+    calls: entriesOfKind(journal, 'rewards').reduce((sum, { rewards: paid }) => sum + paid.length, 0),
     metaUpdates: metrics.filter((line) => 'meta/loss' in line).length,
     selected,
-    slices: selections.map((entry) => (entry.weights as number[]).length),
+    slices: selections.map((entry) => entry.weights.length),
   };
 }
