@@ -12,4 +12,5 @@ export * from './safetensors.js';
 export * from './safetensors-header.js';
 export * from './sealed-directory.js';
 export * from './synced.js';
+export * from './within-time.js';
 export * from './write-atomically.js';

@@ -1,4 +1,5 @@
 import { type ChatMessage, type ChatOptions, MetaapoError, type Tokenizer } from '@metaapo/core/contracts';
+import { withinTime } from '@metaapo/core/storage';
 import type { TokenizerOptions } from './load-tokenizer.js';
 import type { NamedTokens } from './special-tokens.js';
 import { type ChatTemplate, compileChatTemplate } from './template/chat-template.js';
@@ -101,13 +102,14 @@ function rendered(
   directory: string,
 ): string {
   try {
-    return template.render({
+    const seen = {
       documents: null,
       ...given,
       messages: messages.map(asTemplatesSee),
       tools: tools ?? null,
       add_generation_prompt: addGenerationPrompt,
-    });
+    };
+    return withinTime(() => template.render(seen), { where: directory, what: 'the chat template', limitMs: 5_000 });
   } catch (cause) {
     if (cause instanceof TemplateRefusal) throw refused(cause, messages, directory);
     if (!(cause instanceof TemplateUnsupported)) throw cause;

@@ -1,5 +1,6 @@
 import { Tokenizer as EmbeddedTokenizer } from '@huggingface/tokenizers';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { withinTime } from '@metaapo/core/storage';
 import type { EncodingEngine, EngineSource } from './encoding-engine.js';
 import { inexactConstructs } from './inexact-constructs.js';
 import { rewrittenForEmbedded } from './rewritten-for-embedded.js';
@@ -28,10 +29,11 @@ export function embeddedEngine(
     });
   }
   const tokenizer = create(stated, directory);
+  const limit = { where: `${directory}/tokenizer.json`, what: 'the tokenizer' };
   const encode = (text: string, addSpecialTokens: boolean): Int32Array =>
     text === '' && !addSpecialTokens
       ? new Int32Array(0)
-      : Int32Array.from(tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids);
+      : withinTime(() => Int32Array.from(tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids), limit);
   return { name: 'embedded', encode, encodeBatch: (texts, added) => inStretches(texts, (text) => encode(text, added)) };
 }
 
