@@ -11,8 +11,7 @@ import { addReward } from './commands/reward.js';
 import { addRun } from './commands/run.js';
 import { addScore } from './commands/score.js';
 import { addSelect } from './commands/select.js';
-import { addSft } from './commands/sft.js';
-import { addTrain, addTrainReward } from './commands/train.js';
+import { addTrainings } from './commands/train.js';
 import { VERSION } from './version.js';
 
 /**
@@ -25,9 +24,7 @@ export function createProgram(ended: () => void = () => undefined): Command {
     .version(VERSION)
     .configureHelp({ showGlobalOptions: true });
   addRun(program);
-  addSft(program);
-  addTrain(program);
-  addTrainReward(program);
+  addTrainings(program);
   addScore(program);
   addSelect(program);
   addGenerate(program);

@@ -51,6 +51,19 @@ export {
   checkModelGradients,
   checkModelNonFinite,
 } from './models/model-updates.js';
+export { describeObjective } from './objectives/describe-objective.js';
+export {
+  checkObjectiveDeclarations,
+  checkObjectiveEvaluation,
+  checkObjectiveFinite,
+  checkObjectiveGradient,
+  checkObjectiveOutcome,
+  checkObjectivePieces,
+  checkObjectivePurity,
+  checkObjectiveReference,
+} from './objectives/objective-batch.js';
+export type { ObjectiveFlags } from './objectives/objective-flags.js';
+export { checkObjectiveInitialState, checkObjectiveResumed } from './objectives/objective-state.js';
 export { describePairRule } from './pair-rules/describe-pair-rule.js';
 export {
   checkPairMembers,

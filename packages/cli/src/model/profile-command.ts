@@ -1,14 +1,13 @@
-import { groupOf, tokensOf } from '@metaapo/core';
+import { tokensOf } from '@metaapo/core';
 import { MetaapoError, type PromptGroup } from '@metaapo/core/contracts';
-import { composeParts, say } from '../recipe/compose-parts.js';
-import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
-import { loadPreferences } from '../training/load-preferences.js';
+import { say } from '../recipe/compose-parts.js';
+import { loadRows } from '../training/load-rows.js';
+import { openObjective } from '../training/open-objective.js';
 import { trainingUse } from '../training/training-use.js';
 
 /** Runs `metaapo profile`: what a training step costs, as the model's source knows it. */
 export async function profileCommand(name: string, overrides?: readonly string[]): Promise<void> {
-  const recipe = await readTrainingRecipe(name, overrides);
-  const composition = await composeParts(recipe);
+  const { recipe, composition, objective } = await openObjective(name, overrides, 'preference');
   const source = await composition.make('model');
   if (source.profile === undefined) {
     throw new MetaapoError('config', 'it does not say what its steps cost', {
@@ -17,9 +16,11 @@ export async function profileCommand(name: string, overrides?: readonly string[]
       remedy: 'Look at time/step_s in the metrics of a run',
     });
   }
-  const { train } = await loadPreferences(recipe, await source.describe(), { revision: recipe.revision, report: say });
+  const sources = { revision: recipe.revision, report: say };
+  const { train } = await loadRows(objective.rowForm, recipe, await source.describe(), sources);
   const { batchSize, microBatchTokens } = recipe.training;
-  const groups = firstMicroBatch(train.slice(0, batchSize).map(groupOf), microBatchTokens);
+  const batch = train.slice(0, batchSize).flatMap((row) => objective.groupsOf(row));
+  const groups = firstMicroBatch(batch, microBatchTokens);
   for await (const line of source.profile(groups, trainingUse(recipe))) process.stdout.write(`${line}\n`);
 }
 

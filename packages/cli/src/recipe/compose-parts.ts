@@ -1,5 +1,5 @@
 import { type ComposedParts, type Composition, composeRecipe, type PartRecipe, type PartsRecipe } from '@metaapo/core';
-import type { ModelSource, PreferenceLoss } from '@metaapo/core/contracts';
+import type { ModelSource } from '@metaapo/core/contracts';
 import { metaLearnerPart } from '../training/meta-training.js';
 import { loadPlugins } from './load-plugins.js';
 
@@ -48,15 +48,16 @@ export async function composeAlone<Recipe extends PartsRecipe>(
 
 /**
  * The source of the reference: the recipe's, or that of the policy.
- * A reference that the loss does not read is warned of: recipes of losses with and without one may share it.
+ * A reference that is not read is warned of: recipes of losses with and without one may share it.
+ * @param use what may read it, for the warning, and whether it does
  */
 export async function referenceSource(
   composition: Composition<{ readonly model: PartRecipe; readonly reference?: PartRecipe | undefined }>,
-  loss: PreferenceLoss,
+  { reader, isRead }: { readonly reader: string; readonly isRead: boolean },
 ): Promise<ModelSource> {
   const named = await composition.make('reference');
-  if (named !== undefined && loss.isReferenceFree) {
-    say(`Warning: the recipe's reference is not opened, since loss ${loss.id} reads none`);
+  if (named !== undefined && !isRead) {
+    say(`Warning: the recipe's reference is not opened, since ${reader} reads none`);
   }
   return named ?? composition.make('model');
 }

@@ -1,6 +1,7 @@
 import { createRequire, isBuiltin } from 'node:module';
 import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import objectives from '@metaapo/core';
 import { checkPlugin, MetaapoError, type Plugin } from '@metaapo/core/contracts';
 import losses from '@metaapo/losses';
 import metaLearners from '@metaapo/meta-learners';
@@ -14,6 +15,7 @@ import { terminalPlugin } from '../terminal/terminal-tracker.js';
 /** The plugins that come with the command. */
 export const OWN_PLUGINS: readonly Plugin[] = [
   terminalPlugin,
+  objectives,
   losses,
   metaLearners,
   rules,

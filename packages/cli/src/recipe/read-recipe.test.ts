@@ -21,7 +21,7 @@ describe('a recipe with overrides', () => {
       loss: { beta: 0.2 },
       training: { adamBetas: [0.9, 0.99] },
     });
-    expect((await readTrainingRecipe(file, ['loss.beta=0.2'])).loss).toEqual({ id: 'dpo', beta: 0.2 });
+    expect((await readTrainingRecipe(file, ['loss.beta=0.2'])).objective.loss).toEqual({ id: 'dpo', beta: 0.2 });
   });
 
   it.each([
@@ -89,7 +89,7 @@ it('takes away what is not there without a word, and knows no recipe by the name
 
 it('says which command a recipe of a whole run is for', async () => {
   await expect(readTrainingRecipe('metaapo', undefined)).rejects.toThrow(/metaapo run metaapo/);
-  expect((await readTrainingRecipe('dpo', undefined)).loss.id).toBe('dpo');
+  expect((await readTrainingRecipe('dpo', undefined)).objective).toMatchObject({ loss: { id: 'dpo' } });
 });
 
 it.each(['{id: dpo', '[1, 2]', '{beta: 1}', '7', 'null'])('refuses %s as a part', (text) => {

@@ -1,24 +1,20 @@
 import {
-  checkLossReads,
   groupOf,
-  groupOfTurn,
   isRunRecipe,
   parseRunRecipe,
-  parseSftRecipe,
   planBatches,
   type RunRecipe,
   type TrainingRecipe,
   tokensOf,
 } from '@metaapo/core';
-import type { ModelSource, PromptGroup, TokenizedPreference } from '@metaapo/core/contracts';
+import type { ModelSource, RowForm, RowsByForm, TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
 import { composeParts, referenceSource } from '../recipe/compose-parts.js';
 import { type RawRecipe, readRecipe } from '../recipe/read-recipe.js';
-import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
-import { loadDemonstrations } from '../training/load-demonstrations.js';
 import { loadPreferences } from '../training/load-preferences.js';
-import { rowsToTrain } from '../training/rows-to-train.js';
+import { loadRows, rowWords } from '../training/load-rows.js';
+import { openObjective } from '../training/open-objective.js';
 import { trainingUse, withOnlineResponses } from '../training/training-use.js';
 import { type PlannedData, planData, printOtherModels } from './plan-data.js';
 import { type PlannedIteration, planSelection } from './plan-selection.js';
@@ -29,7 +25,7 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 /** `metaapo run --dry-run`: what a run would do, without weights. */
 export async function planRun(name: string, flags: RunFlags): Promise<void> {
   const raw = await readRecipe(name, flags.set);
-  return isRunRecipe(raw.value) ? planWholeLoop(raw) : planTraining(raw, flags);
+  return isRunRecipe(raw.value) ? planWholeLoop(raw) : planTraining(raw, flags, 'preference');
 }
 
 async function planWholeLoop({ where, value }: RawRecipe): Promise<void> {
@@ -37,8 +33,11 @@ async function planWholeLoop({ where, value }: RawRecipe): Promise<void> {
   const composition = await composeParts(recipe);
   const loss = await composition.make('loss');
   const source = await composition.make('model');
-  const reference = await referenceSource(composition, loss);
-  const { rows, estimate } = await planPreferences(source, recipe, 'policy', withOnlineResponses);
+  const reference = await referenceSource(composition, {
+    reader: `loss ${loss.id}`,
+    isRead: !loss.isReferenceFree,
+  });
+  const { rows, estimate } = await planPreferences(source, recipe);
   printOtherModels(estimate?.total ?? 0, {
     'reference, while it is asked': loss.isReferenceFree ? undefined : await weightsOf(reference, recipe),
     'reward model': (await composition.inspect('rewardModel')).memory,
@@ -55,51 +54,32 @@ async function weightsOf(source: ModelSource, recipe: TrainingRecipe): Promise<n
   return (await source.estimateMemory?.({ ...trainingUse(recipe), groups: [] }))?.parts.weights;
 }
 
-/** `metaapo train --dry-run`, and that of `train-reward`. */
-export async function planTraining(
-  named: string | RawRecipe,
-  { set }: RunFlags,
-  kind: 'policy' | 'reward' = 'policy',
-): Promise<void> {
-  const recipe = await readTrainingRecipe(named, set, kind);
-  const composition = await composeParts(recipe);
-  const loss = await composition.make('loss');
-  checkLossReads(loss, kind === 'reward' ? 'rewards' : 'logprobs');
-  await referenceSource(composition, loss);
-  const trains = kind === 'reward' ? 'scorer' : 'policy';
-  const { rows } = await planPreferences(await composition.make('model'), recipe, trains);
-  printTraining(recipe, rowsToTrain(recipe, rows).length, 'pairs');
-}
-
-/** `metaapo sft --dry-run`. */
-export async function planFineTuning(name: string, { set }: RunFlags): Promise<void> {
-  const { where, value } = await readRecipe(name, set);
-  const recipe = parseSftRecipe(value, where);
-  const composition = await composeParts(recipe);
-  const { rows } = await planData(await composition.make('model'), recipe, {
-    load: async (coding, sources) => (await loadDemonstrations(recipe, coding, sources)).train,
-    groupsOf: ({ turns }) => turns.map(groupOfTurn),
+/**
+ * `metaapo train --dry-run`, and that of `sft` and `train-reward`.
+ * @param fallback id of the objective where the recipe names none
+ */
+export async function planTraining(named: string | RawRecipe, { set }: RunFlags, fallback: string): Promise<void> {
+  const { recipe, composition, objective } = await openObjective(named, set, fallback);
+  const { rowForm, trains } = objective;
+  const { rows } = await planData<RowsByForm[RowForm]>(await composition.make('model'), recipe, {
+    load: async (coding, sources) => (await loadRows(rowForm, recipe, coding, sources)).train,
+    groupsOf: (row) => objective.groupsOf(row),
+    trains,
   });
-  printTraining(recipe, rows.length, 'demonstrations');
+  const { length } = objective.trainedRows?.(rows) ?? rows;
+  const { totalSteps } = planBatches({ rowCount: length, ...recipe.training });
+  print(`Training: ${length} ${rowWords(rowForm)}, ${totalSteps} steps of ${recipe.training.batchSize}`);
+  printDefaults(recipe);
 }
 
 function planPreferences(
   source: ModelSource,
   recipe: TrainingRecipe & { readonly cachedTokens?: number },
-  trains: 'policy' | 'scorer',
-  complete = (group: PromptGroup): PromptGroup => group,
 ): Promise<PlannedData<TokenizedPreference>> {
   return planData(source, recipe, {
     load: async (coding, sources) => (await loadPreferences(recipe, coding, sources)).train,
-    groupsOf: (row) => [complete(groupOf(row))],
-    trains,
+    groupsOf: (row) => [withOnlineResponses(groupOf(row))],
   });
-}
-
-function printTraining(recipe: Pick<TrainingRecipe, 'training'>, rows: number, what: string): void {
-  const { totalSteps } = planBatches({ rowCount: rows, ...recipe.training });
-  print(`Training: ${rows} ${what}, ${totalSteps} steps of ${recipe.training.batchSize}`);
-  printDefaults(recipe);
 }
 
 function printIterations(recipe: RunRecipe, rows: number, iterations: readonly PlannedIteration[]): void {

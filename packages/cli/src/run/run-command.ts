@@ -29,7 +29,7 @@ import { printRunSummary } from './print-run-summary.js';
 /** Runs `metaapo run`. A recipe that says nothing of a run is one offline training, as `metaapo train` does it. */
 export async function runCommand(name: string, flags: RunFlags): Promise<void> {
   const raw = await readRecipe(name, flags.set);
-  return isRunRecipe(raw.value) ? runWholeLoop(raw, flags) : runTrainingCommand(raw, flags, 'policy');
+  return isRunRecipe(raw.value) ? runWholeLoop(raw, flags) : runTrainingCommand(raw, flags, 'preference');
 }
 
 async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promise<void> {
@@ -48,11 +48,14 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
     const sources = { revision: recipe.revision, report: say, signal };
     const { train, held, texts } = await loadPreferences(recipe, policy, sources);
     const { promptOf, heldPromptOf } = await texts();
-    const reference = await referenceSource(composition, parts.loss);
+    const reference = await referenceSource(composition, {
+      reader: `loss ${parts.loss.id}`,
+      isRead: !parts.loss.isReferenceFree,
+    });
     const [heldReference] = parts.loss.isReferenceFree
       ? []
       : await withReference(recipe.reference && reference, policy, { longestRow: data.maxLength }, (model) =>
-          referencesOf(model, [held], training.microBatchTokens, signal),
+          referencesOf(model, undefined, [held], training.microBatchTokens, signal),
         );
     await keepRecipe(recipe);
     const { updateEvery, lossWeight } = recipe.metaLearner;

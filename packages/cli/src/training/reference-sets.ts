@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { type RowLogprobs, referenceLogprobs } from '@metaapo/core';
-import { MetaapoError, type TextModel, type TokenizedPreference } from '@metaapo/core/contracts';
+import { MetaapoError, type Objective, type RowForm, type RowsByForm, type TextModel } from '@metaapo/core/contracts';
 import { cacheHome } from '@metaapo/engine';
 import { createProgress } from '../terminal/progress.js';
 
-/** Reference log-probabilities of each set of rows. */
-export async function referencesOf(
+/** Reference log-probabilities of each set of rows, as the objective reads them; by default those of preferences. */
+export async function referencesOf<Form extends RowForm = 'preference'>(
   { model }: TextModel,
-  sets: readonly (readonly TokenizedPreference[])[],
+  objective: Objective<Form> | undefined,
+  sets: readonly (readonly RowsByForm[Form][])[],
   microBatchTokens: number,
   signal: AbortSignal,
 ): Promise<readonly RowLogprobs[][]> {
@@ -18,9 +19,10 @@ export async function referencesOf(
     const results: RowLogprobs[][] = [];
     for (const rows of sets) {
       results.push(
-        await referenceLogprobs({
+        await referenceLogprobs<Form>({
           model,
           rows,
+          objective,
           microBatchTokens,
           cacheDirectory: join(cacheHome(process.env), 'reference-logprobs'),
           progress: (done) => progress.update(before + done, total),

@@ -6,6 +6,8 @@ import {
   type MetaLearner,
   MODEL,
   type ModelSource,
+  OBJECTIVE,
+  type Objective,
   PAIR_RULE,
   type PairRule,
   type PreferenceLoss,
@@ -30,6 +32,7 @@ export interface PartRecipe {
 export interface RunParts {
   readonly model: ModelSource;
   readonly reference: ModelSource;
+  readonly objective: Objective;
   readonly loss: PreferenceLoss;
   readonly metaLearner: MetaLearner;
   readonly selection: SelectionRule;
@@ -54,6 +57,7 @@ export type PartsRecipe = {
 export const RECIPE_SLOTS: { readonly [Key in PartKey]: Slot<unknown> } = {
   model: MODEL,
   reference: MODEL,
+  objective: OBJECTIVE,
   loss: LOSS,
   metaLearner: META_LEARNER,
   selection: SELECTION_RULE,

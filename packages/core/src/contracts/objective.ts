@@ -164,8 +164,6 @@ export interface Objective<Form extends RowForm = RowForm> {
   readonly rowForm: Form;
   /** What it reads of the reference: nothing, sums over responses, or log-probabilities of single tokens. */
   readonly readsReference: false | 'sums' | 'tokens';
-  /** Learning rate where a recipe names none, > 0; default 5e-7. */
-  readonly learningRate?: number | undefined;
   /** Absent where it knows no preference score: only selection rules that read none can be used then. */
   readonly scoring?: PreferenceScoring | undefined;
   /** All that is computed of a row: prompts with their responses. */

@@ -23,7 +23,6 @@ export function sft(): Objective<'demonstration'> {
     trains: 'policy',
     rowForm: 'demonstration',
     readsReference: false,
-    learningRate: 2e-5,
     groupsOf: ({ turns }) => turns.map(groupOfTurn),
     initialState: () => NO_STATE,
     open: openDemonstrations,

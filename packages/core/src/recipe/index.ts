@@ -1,3 +1,4 @@
+export { type ObjectiveRecipe, type ParsedObjective, parseObjectiveRecipe } from './objective-recipe.js';
 export { parseRewardRecipe, parseTrainingRecipe, parseWith } from './parse-recipe.js';
 export { isRunRecipe, parseRunRecipe, type RunRecipe, runRecipe } from './run-recipe.js';
 export { parseSftRecipe, type SftRecipe, sftRecipe } from './sft-recipe.js';

@@ -5,6 +5,7 @@ import {
   checkConflicts,
   commonSections,
   dataSection,
+  namedObjective,
   trainingFields,
   withScheduleDefaults,
 } from './training-recipe.js';
@@ -25,6 +26,7 @@ const demonstrationSection = dataSection.extend({
 /** A recipe of `metaapo sft`: no loss to choose, no reference, no meta-learner. */
 export const sftRecipe = z
   .strictObject({
+    objective: namedObjective('sft'),
     model: commonSections.model,
     ...modelOptions,
     training: fineTuningSection.prefault({}),

@@ -138,21 +138,26 @@ export function checkConflicts(recipe: Conflicting, context: z.core.$RefinementC
   if (evaluateRewards !== undefined) refuse(message, 'evaluateRewards');
 }
 
-/** A recipe of `metaapo train`. */
+/** The objective of a recipe whose options stand at its top. */
+export const namedObjective = <Id extends string>(id: Id) =>
+  z.strictObject({ id: z.literal(id).default(id) }).prefault({});
+
+/** A recipe of `metaapo train` on preferences. */
 export const trainingRecipe = z
-  .strictObject(commonSections)
+  .strictObject({ ...commonSections, objective: namedObjective('preference') })
   .superRefine(checkConflicts)
   .transform((recipe) =>
     recipe.metaLearner === undefined ? recipe : { ...recipe, unselected: recipe.unselected ?? 'keep' },
   )
   .transform(withModelOptions);
 
-/** A checked recipe with every default filled in. */
-export type TrainingRecipe = z.output<typeof trainingRecipe>;
+/** A checked recipe with every default filled in, whatever it calls its objective. */
+export type TrainingRecipe = Omit<z.output<typeof trainingRecipe>, 'objective'>;
 
 /** A recipe of `metaapo train-reward`: no reference, no adapter and no meta-learner. */
 export const rewardRecipe = z
   .strictObject({
+    objective: namedObjective('reward'),
     model: commonSections.model,
     loss: partOr('bradley-terry'),
     training: commonSections.training,
