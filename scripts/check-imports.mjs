@@ -27,7 +27,7 @@ export function checkImports(root, { cyclesOnly = false } = {}) {
 }
 
 /** Builds and outputs; and projects of their own, whose packages are not this workspace's. */
-const IGNORED = ['node_modules', 'dist', 'coverage', 'runs', 'temp', 'plugin-template', 'packed'];
+const IGNORED = ['node_modules', 'dist', 'coverage', 'runs', 'temp', 'plugin-template', 'group-relative', 'packed'];
 
 function sourceFiles(root) {
   const found = [];

@@ -9,8 +9,8 @@ export const ktoEntry = defineLoss({
   id: 'kto',
   summary: 'Judges each response alone, as a gain or a loss against how far the policy has already moved.',
   gradient: 'beta * s(1 - s), s = sigmoid(beta (r - z)): strongest near the reference point z, fading both ways.',
-  use: 'Pairs of doubtful quality, or more rejected than chosen ones worth (weights); `unpairedKto` for single thumbs up and down.',
-  trl: 'KTOTrainer `kto`, for responses without partners: `unpairedKto`',
+  use: 'Pairs of doubtful quality, or more rejected than chosen ones worth (weights); the objective `kto` for single thumbs up and down.',
+  trl: 'KTOTrainer `kto`, for responses without partners: the objective `kto`',
   letters: {
     lambda_D: '`desirableWeight`',
     lambda_U: '`undesirableWeight`',
