@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writePreferences } from '../examples/quickstart/write-preferences.js';
 import { interruptedMetaapo, metaapo, quickstartModel, temporaryDirectory } from './support/metaapo.js';
@@ -155,7 +155,7 @@ describe('bad input', () => {
 
   it('says what is missing of a model, and leaves no run directory', () => {
     expect(train(`model=${join(directory, 'nowhere')}`)).toContain('no such model directory');
-    expect(train(`model=${directory}`)).toContain('config.json');
+    expect(train(`model=${dirname(quickstartModel)}`)).toContain('config.json');
     const fresh = ['--set', `output=${output('fresh')}`];
     expect(refused('train', recipe, '--resume', ...fresh)).toContain('no checkpoint to resume from');
     for (const name of ['refused', 'fresh']) expect(existsSync(output(name)), name).toBe(false);
@@ -180,7 +180,9 @@ describe('bad input', () => {
   });
 
   it('names an output that is in the way', () => {
-    expect(train(`output=${recipe}`)).toContain('a file where a directory should be');
+    expect(train(`output=${recipe}`)).toContain('lies in what is read');
+    writeFileSync(join(directory, 'notes.txt'), 'a file');
+    expect(train(`output=${join(directory, 'notes.txt')}`)).toContain('a file where a directory should be');
     const args = ['score', '--model', quickstartModel, '--data', join(directory, 'test.jsonl')];
     expect(refused(...args, '--output', directory)).toContain('a directory where a file should be');
   });

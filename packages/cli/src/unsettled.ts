@@ -8,7 +8,8 @@ const UNSETTLED = 13;
  */
 export function watchUnsettled(): () => void {
   const say = (code: number): void => {
-    if (code !== UNSETTLED && code !== 0) return;
+    // Who ends the process on purpose, as the help does, has set its exit code.
+    if ((code !== UNSETTLED && code !== 0) || process.exitCode === 0) return;
     process.stderr.write(
       'metaapo: the command waits for something that will never come, and ends. This is a fault of metaapo. What a run ' +
         'has paid for is in its directory: go on with --resume, and report what was running.\n',
