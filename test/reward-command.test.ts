@@ -195,7 +195,7 @@ describe('metaapo generate', () => {
 
   it('goes on after Ctrl-C with what it has kept', async () => {
     const flags = ['--n', '4', '--max-new-tokens', '64', '--cached-tokens', '400'];
-    const whole = metaapo(generate('whole.jsonl', ...flags), env);
+    const whole = metaapo(generate('undisturbed.jsonl', ...flags), env);
     expect(whole.status, whole.stderr).toBe(0);
     const stopped = await interruptedMetaapo(generate('resumed.jsonl', ...flags), /generate \d+\/48/, env);
     expect(stopped.status, stopped.stderr).toBe(130);
@@ -205,7 +205,7 @@ describe('metaapo generate', () => {
     expect(kept.length).toBeGreaterThan(0);
     const resumed = metaapo(generate('resumed.jsonl', ...flags), env);
     expect(resumed.status, resumed.stderr).toBe(0);
-    expect(readFileSync(at('resumed.jsonl'), 'utf8')).toBe(readFileSync(at('whole.jsonl'), 'utf8'));
+    expect(readFileSync(at('resumed.jsonl'), 'utf8')).toBe(readFileSync(at('undisturbed.jsonl'), 'utf8'));
     expect(existsSync(at('resumed.jsonl.partial'))).toBe(false);
   });
 
