@@ -19,7 +19,19 @@ beforeAll(async () => {
 
 const PROMPT = [5, 9, 33, 70];
 const RESPONSE = [12, 41, 8, 90, 2];
-const GROUPS = [{ prompt: Int32Array.from(PROMPT), responses: [Int32Array.from(RESPONSE)] }];
+/** The same for a model of 40 tokens. */
+const SHORT = [
+  [5, 9, 33],
+  [12, 8, 2],
+] as const;
+const groupsOf = ([prompt, response]: Texts) => [
+  { prompt: Int32Array.from(prompt), responses: [Int32Array.from(response)] },
+];
+const GROUPS = groupsOf([PROMPT, RESPONSE]);
+const ADAMW = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
+
+/** Token ids of a prompt and of a response to it. */
+type Texts = readonly [readonly number[], readonly number[]];
 
 /** A model's directory, and an adapter to put on it. */
 interface Saved {
@@ -28,7 +40,7 @@ interface Saved {
 }
 
 /** Logits that predict the response, from Python: the padded forward pass of the whole sequence, a list a model. */
-function logitsInPython(saved: readonly Saved[]): readonly (readonly number[])[] {
+function logitsInPython(saved: readonly Saved[], texts: Texts): readonly (readonly number[])[] {
   const program = `
 import json, sys, torch
 from peft import PeftModel
@@ -42,7 +54,7 @@ for saved in json.loads(sys.argv[2]):
         logits = model(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
     print(json.dumps(logits.flatten().tolist()))
 `;
-  const parameters = ['-c', program, JSON.stringify([PROMPT, RESPONSE]), JSON.stringify(saved)];
+  const parameters = ['-c', program, JSON.stringify(texts), JSON.stringify(saved)];
   const { status, stdout, stderr } = spawnSync(python, parameters, { encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (status !== 0) throw new Error(stderr.slice(-2000));
   const lines = stdout.trim().split('\n').slice(-saved.length);
@@ -54,11 +66,12 @@ async function logitsAfter(
   model: string,
   options: LanguageModelOptions,
   use: (model: LanguageModel) => Promise<void>,
+  groups = GROUPS,
 ): Promise<Float32Array> {
   const loaded = await loadLanguageModel(model, { ...options, executor: 'eager' });
   try {
     await use(loaded);
-    const logits = await loaded.logits(GROUPS);
+    const logits = await loaded.logits(groups);
     const values = (await logits.data()) as Float32Array;
     logits.dispose();
     return values;
@@ -67,8 +80,8 @@ async function logitsAfter(
   }
 }
 
-function expectSame(saved: readonly Saved[], ours: readonly Float32Array[]): void {
-  for (const [index, theirs] of logitsInPython(saved).entries()) {
+function expectSame(saved: readonly Saved[], ours: readonly Float32Array[], texts: Texts = [PROMPT, RESPONSE]): void {
+  for (const [index, theirs] of logitsInPython(saved, texts).entries()) {
     expect(ours[index]).toHaveLength(theirs.length);
     const difference = Math.max(...theirs.map((value, at) => Math.abs(value - ours[index]![at]!)));
     expect(difference, saved[index]!.adapter ?? saved[index]!.model).toBeLessThan(1e-4);
@@ -89,7 +102,7 @@ describe.skipIf(!hasTransformers)('in transformers and PEFT', () => {
   });
 
   it('opens saved adapters on all linear modules of every family, after a step of training, with the same logits', async () => {
-    const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
+    const optimizer = ADAMW;
     const lora = { rank: 2, alpha: 4, targetModules: ALL_LINEAR, useRslora: false, seed: 3 };
     const saved = oneOfEachFamily(fixtures).map((name) => ({
       model: join(fixtures, name),
@@ -107,5 +120,18 @@ describe.skipIf(!hasTransformers)('in transformers and PEFT', () => {
       ours.push(after);
     }
     expectSame(saved, ours);
+  });
+
+  it('opens an adapter again whose modules have ranks and alphas of their own', async () => {
+    const adapters = join(root, 'fixtures', 'adapters');
+    const saved: Saved[] = [];
+    const ours: Float32Array[] = [];
+    for (const name of ['ranks', 'alphas', 'one-layer']) {
+      const one = { model: join(adapters, 'base'), adapter: join(directory, name) };
+      const options = { adapter: join(adapters, name), optimizer: ADAMW };
+      ours.push(await logitsAfter(one.model, options, (model) => model.save(one.adapter), groupsOf(SHORT)));
+      saved.push(one);
+    }
+    expectSame(saved, ours, SHORT);
   });
 });

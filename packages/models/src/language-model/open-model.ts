@@ -3,12 +3,14 @@ import { resolve } from 'node:path';
 import { MetaapoError, type TrainedParameters } from '@metaapo/core/contracts';
 import { normalArray, seedOf, uniformArray } from '@metaapo/core/numerics';
 import { collectGarbage, currentBackend, type Session } from '@metaapo/engine';
-import { type LoraConfig, openAdapter } from '../checkpoint/adapter.js';
+import { ADAPTER_SCORE } from '../checkpoint/adapted-modules.js';
+import { type LoraConfig, type OpenAdapter, openAdapter, scoreHeadRefused } from '../checkpoint/adapter.js';
+import { SCORE_WEIGHT } from '../checkpoint/expected-tensors.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
-import { type Checkpoint, openCheckpoint, readWeights } from '../checkpoint/open-checkpoint.js';
+import { openCheckpoint, readWeights } from '../checkpoint/open-checkpoint.js';
 import { HEAD_WEIGHT } from '../checkpoint/stored-head.js';
 import { attentionPiecesFor, type Precision, type ProgramOptions, type SessionOptions } from '../transformer/index.js';
-import { type DeclaredParameters, declareParameters } from './declare-parameters.js';
+import { type DeclaredParameters, declareParameters, linearModules } from './declare-parameters.js';
 import { modelFiles } from './model-files.js';
 import type { OpeningOptions } from './opening-options.js';
 
@@ -49,10 +51,12 @@ export async function openModel<Opened extends { readonly session: Session; disp
   options: OpeningOptions,
   create: (session: SessionOptions) => Opened,
 ): Promise<Opened & OpenModel> {
-  const adapter = options.adapter === undefined ? undefined : await openAdapter(options.adapter);
+  const adapter =
+    options.adapter === undefined ? undefined : await openAdapter(options.adapter, linearModules(start.config));
   try {
     if (adapter !== undefined && start.lora !== undefined) throw twoAdapters(options.adapter!);
     const { config } = start;
+    if (adapter?.hasScoreHead && config.task === 'causal-lm') throw scoreHeadRefused(options.adapter!);
     const lora = adapter?.config ?? start.lora;
     const precision = options.precision ?? 'float32';
     const declared = declareParameters(config, { lora, precision, isTrained: options.optimizer !== undefined });
@@ -60,7 +64,7 @@ export async function openModel<Opened extends { readonly session: Session; disp
     const { optimizer, executor, profile } = options;
     const opened = create({ ...programs, optimizer, executor, profile });
     try {
-      const weights = await fillParameters(start, declared, opened.session, adapter?.weights);
+      const weights = await fillParameters(start, declared, opened.session, adapter);
       collectGarbage();
       const { directory, newHead: head } = start;
       const own = { directory: resolve(directory), config, lora };
@@ -103,13 +107,14 @@ async function fillParameters(
   start: ModelStart,
   declared: DeclaredParameters,
   session: Session,
-  adapter: Checkpoint | undefined,
+  adapter: OpenAdapter | undefined,
 ): Promise<readonly string[]> {
   const { config, lora, newHead } = start;
   const write = (name: string, values: Float32Array): Promise<void> => session.write(name, values);
-  const weights = [await readBase(start, declared, write)];
+  const isHeadElsewhere = newHead !== undefined || adapter?.hasScoreHead === true;
+  const weights = [await readBase(start, declared, write, isHeadElsewhere)];
   if (newHead !== undefined) await write(SCORE_WEIGHT, firstHead(config.hiddenSize, newHead.seed));
-  if (adapter !== undefined) weights.push(await readWeights(adapter, declared.adapter, write));
+  if (adapter !== undefined) weights.push(await readAdapter(adapter, config, declared, write));
   else if (lora !== undefined) await initialiseAdapter(declared, lora.seed, write);
   return weights;
 }
@@ -117,16 +122,17 @@ async function fillParameters(
 type WriteParameter = (name: string, values: Float32Array) => Promise<void>;
 
 async function readBase(
-  { directory, config, newHead }: ModelStart,
+  { directory, config }: ModelStart,
   { base }: DeclaredParameters,
   write: WriteParameter,
+  isHeadElsewhere: boolean,
 ): Promise<string> {
-  const isHeadNew = newHead !== undefined;
   const weights = await openCheckpoint(directory);
   // A tied head may be stored beside the embeddings, and what has another head reads none.
   const isPassedOver = (name: string): boolean =>
-    name === HEAD_WEIGHT && (config.tieWordEmbeddings || config.task !== 'causal-lm');
-  const stored = new Map([...base].filter(([name]) => !isHeadNew || name !== SCORE_WEIGHT));
+    (name === HEAD_WEIGHT && (config.tieWordEmbeddings || config.task !== 'causal-lm')) ||
+    (name === SCORE_WEIGHT && isHeadElsewhere);
+  const stored = new Map([...base].filter(([name]) => !isHeadElsewhere || name !== SCORE_WEIGHT));
   try {
     return await readWeights(weights, stored, write, isPassedOver);
   } finally {
@@ -134,7 +140,18 @@ async function readBase(
   }
 }
 
-const SCORE_WEIGHT = 'score.weight';
+/** The matrices of an adapter, and the score head where it holds one. */
+function readAdapter(
+  { hasScoreHead, weights }: OpenAdapter,
+  config: LanguageModelConfig,
+  declared: DeclaredParameters,
+  write: WriteParameter,
+): Promise<string> {
+  const head = hasScoreHead ? ([[ADAPTER_SCORE, [1, config.hiddenSize]]] as const) : [];
+  return readWeights(weights, new Map([...declared.adapter, ...head]), (name, values) =>
+    write(name === ADAPTER_SCORE ? SCORE_WEIGHT : name, values),
+  );
+}
 
 function firstHead(hiddenSize: number, seed: number): Float32Array {
   const deviation = 1 / Math.sqrt(hiddenSize + 1);

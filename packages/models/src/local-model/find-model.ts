@@ -73,13 +73,14 @@ export async function findModel(
   const directory = await modelDirectory(model, options);
   const base = await adapterBase(directory);
   if (base === undefined) return { directory, adapter };
+  const { name, revision } = base;
   if (adapter === undefined) {
     const isFromHub = !existsSync(model);
-    return { directory: await baseDirectory(base, directory, isFromHub, options), adapter: directory };
+    return { directory: await baseDirectory(name, directory, isFromHub, { ...options, revision }), adapter: directory };
   }
   throw new MetaapoError('config', 'the model is an adapter itself, so no other one can go on it', {
     where: model,
-    expected: `a whole model, such as its ${base}`,
+    expected: `a whole model, such as its ${name}`,
     got: adapter,
     remedy: 'Merge it first with `metaapo export`',
   });

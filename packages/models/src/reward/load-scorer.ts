@@ -1,4 +1,5 @@
 import { MetaapoError, type TrainableScorer } from '@metaapo/core/contracts';
+import { readAdapterSettings } from '../checkpoint/adapter-settings.js';
 import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../checkpoint/model-config.js';
 import { readTextSource, type TextDescription, type TextSource } from '../language-model/load-text-model.js';
 import { type ModelStart, type OpenModel, openModel } from '../language-model/open-model.js';
@@ -54,13 +55,23 @@ export async function openScorer(
   config: LanguageModelConfig,
   options: ScorerOptions,
 ): Promise<Scorer> {
-  const isHeadNew = config.task === 'causal-lm';
   const { adapter, optimizer, newHead } = options;
-  if (newHead === undefined) requireScoreHead(directory, config);
+  const own = adapter === undefined ? config : await withAdapterHead(config, adapter);
+  const isHeadNew = own.task === 'causal-lm';
+  if (newHead === undefined) requireScoreHead(directory, own);
   if (adapter !== undefined && (optimizer !== undefined || isHeadNew)) throw trainedAdapter(adapter);
-  const start = isHeadNew ? { directory, config: withScoreHead(config), newHead } : { directory, config };
+  const start = isHeadNew ? { directory, config: withScoreHead(own), newHead } : { directory, config: own };
   const model = await openModel(start, options, createScoreComputation);
   return { ...model, save: model.saveMerged };
+}
+
+/** The config of a model with an adapter on it: a reward model's where the adapter holds the score head. */
+export async function withAdapterHead(config: LanguageModelConfig, adapter: string): Promise<LanguageModelConfig> {
+  if (config.task !== 'causal-lm' || !(await readAdapterSettings(adapter)).hasScoreHead) return config;
+  // Python reads the score where the config of the language model says, which need not name a pad token.
+  const { padTokenId } = config;
+  const headed = withScoreHead(config);
+  return { ...headed, padTokenId, raw: { ...headed.raw, pad_token_id: padTokenId ?? null } };
 }
 
 /** @throws MetaapoError with code `checkpoint` when a directory holds a language model. */
@@ -68,7 +79,7 @@ export function requireScoreHead(directory: string, { task }: LanguageModelConfi
   if (task === 'sequence-classification') return;
   throw new MetaapoError('checkpoint', 'the model has no classification head', {
     where: directory,
-    expected: 'an architecture that ends with ForSequenceClassification',
+    expected: 'an architecture that ends with ForSequenceClassification, or an adapter with a score head',
     got: 'a language model',
     remedy: 'Give a reward model',
   });
