@@ -63,12 +63,12 @@ export async function openAdapter(directory: string, linear: readonly string[]):
   }
 }
 
-/** The model that an adapter was made for. */
-export interface AdapterBase {
-  /** Path or hub id, as the adapter says it. */
+/** What a model is called. */
+export interface ModelName {
+  /** Path or hub id. */
   readonly name: string;
   /** Of a hub id; absent for the newest. */
-  readonly revision: string | undefined;
+  readonly revision?: string | undefined;
 }
 
 /**
@@ -76,7 +76,7 @@ export interface AdapterBase {
  * @returns `undefined` for a directory with a model
  * @throws MetaapoError with code `checkpoint` when the adapter names none
  */
-export async function adapterBase(directory: string): Promise<AdapterBase | undefined> {
+export async function adapterBase(directory: string): Promise<ModelName | undefined> {
   const file = join(directory, ADAPTER_SETTINGS);
   const text = await readTextIn(directory, ADAPTER_SETTINGS);
   if (text === undefined || existsSync(join(directory, 'config.json'))) return undefined;
@@ -93,11 +93,12 @@ export async function adapterBase(directory: string): Promise<AdapterBase | unde
 }
 
 /** Writes adapter_config.json as PEFT reads it. */
-export async function writeAdapterConfig(directory: string, config: LoraConfig, baseModel: string): Promise<void> {
+export async function writeAdapterConfig(directory: string, config: LoraConfig, base: ModelName): Promise<void> {
   const json = {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
-    base_model_name_or_path: baseModel,
+    base_model_name_or_path: base.name,
+    revision: base.revision ?? null,
     r: config.rank,
     lora_alpha: config.alpha,
     lora_dropout: 0,

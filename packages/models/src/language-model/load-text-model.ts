@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MetaapoError, type ModelDescription, type TextModel } from '@metaapo/core/contracts';
+import { withAdapterHead } from '../checkpoint/adapter-head.js';
 import { type LanguageModelConfig, readModelConfig } from '../checkpoint/model-config.js';
 import { type LoadedTokenizer, loadTokenizer, readJsonObject } from '../tokenizer/index.js';
 import { type LanguageModel, type LanguageModelOptions, openLanguageModel } from './load-language-model.js';
+import type { OpeningOptions } from './opening-options.js';
 
 /** How to load a model with its tokenizer. */
 export interface TextModelOptions extends Omit<LanguageModelOptions, 'tokenizer'> {
@@ -27,15 +29,16 @@ export async function loadTextModel(
   directory: string,
   { tokenizer, ...options }: TextModelOptions = {},
 ): Promise<LoadedTextModel> {
-  return openTextModel(await readTextSource(directory, tokenizer), options);
+  return openTextModel(await readTextSource({ directory, tokenizer }), options);
 }
 
 /** {@link loadTextModel} of a directory whose other files have been read. */
 export async function openTextModel(
-  { directory, config, description }: TextSource,
+  { directory, config, description, ...saved }: TextSource,
   options: Omit<LanguageModelOptions, 'tokenizer'>,
 ): Promise<LoadedTextModel> {
-  const model = await openLanguageModel(directory, config, { ...options, tokenizer: description.tokenizer });
+  const { tokenizer } = description;
+  const model = await openLanguageModel(directory, config, { ...saved, ...options, tokenizer });
   return { ...description, model, directory: model.directory };
 }
 
@@ -45,21 +48,30 @@ export interface TextDescription extends ModelDescription {
 }
 
 /** A model directory without its weights. */
-export interface TextSource {
+export interface TextSource extends Pick<OpeningOptions, 'name' | 'tokenizerFiles'> {
   readonly directory: string;
   readonly config: LanguageModelConfig;
   readonly description: TextDescription;
 }
 
+/** Where the files of a model are. */
+export interface TextFiles extends Pick<OpeningOptions, 'name'> {
+  readonly directory: string;
+  /** Directory of the tokenizer; default the model's, where it has one. */
+  readonly tokenizer?: string | undefined;
+  /** A PEFT adapter on it, whose head, where it holds one, is the model's. */
+  readonly adapter?: string | undefined;
+}
+
 /**
  * Reads all of a model directory but its weights.
- * @param tokenizerDirectory default the model's, where it has a tokenizer
  * @throws MetaapoError with code `checkpoint` when the tokenizer has ids that the model has no row for
  */
-export async function readTextSource(directory: string, tokenizerDirectory?: string | undefined): Promise<TextSource> {
-  const source = tokenizerDirectory ?? directory;
-  const config = await readModelConfig(directory);
-  const hasTokenizer = tokenizerDirectory !== undefined || existsSync(join(source, 'tokenizer.json'));
+export async function readTextSource(files: TextFiles): Promise<TextSource> {
+  const { directory, tokenizer: source = directory, adapter, name } = files;
+  const stored = await readModelConfig(directory);
+  const config = adapter === undefined ? stored : await withAdapterHead(stored, adapter);
+  const hasTokenizer = source !== directory || existsSync(join(source, 'tokenizer.json'));
   const tokenizer = hasTokenizer ? await loadTokenizer(source) : undefined;
   // Added tokens beyond the rows, a pad token mostly, are refused in the texts that have them.
   if (tokenizer !== undefined && tokenizer.plainVocabularySize > config.vocabularySize) {
@@ -79,7 +91,7 @@ export async function readTextSource(directory: string, tokenizerDirectory?: str
       .update(JSON.stringify([config.raw, tokenizer?.fingerprint]))
       .digest('hex'),
   };
-  return { directory, config, description };
+  return { directory, config, description, name, tokenizerFiles: source };
 }
 
 /** generation_config.json has the last word on what ends a response, then config.json, then the tokenizer. */

@@ -9,7 +9,7 @@ import {
   writeSafetensors,
 } from '@metaapo/core/storage';
 import type { Session } from '@metaapo/engine';
-import { type LoraConfig, writeAdapterConfig } from '../checkpoint/adapter.js';
+import { type LoraConfig, type ModelName, writeAdapterConfig } from '../checkpoint/adapter.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
 import { saveCheckpoint } from '../checkpoint/save-checkpoint.js';
 import { copyTokenizerFiles } from '../tokenizer/index.js';
@@ -20,8 +20,12 @@ import type { OpenModel } from './open-model.js';
 
 /** What is written of a model. */
 export interface WrittenModel {
-  /** Where it was read from: its tokenizer's files, and weights that the session stores in bfloat16. */
+  /** Where its weights were read from, and are read again where the session stores them in bfloat16. */
   readonly directory: string;
+  /** Where its tokenizer's files are. */
+  readonly tokenizer: string;
+  /** What an adapter on it names. */
+  readonly name: ModelName;
   readonly config: LanguageModelConfig;
   readonly lora: LoraConfig | undefined;
   readonly declared: DeclaredParameters;
@@ -34,7 +38,7 @@ const STATE_FILE = 'state.safetensors';
 
 /** Writes a model, and its state for an exact continuation. */
 export function modelFiles(model: WrittenModel): Pick<OpenModel, 'save' | 'saveMerged' | 'saveState' | 'loadState'> {
-  const { directory, lora, declared, session } = model;
+  const { tokenizer, name, lora, declared, session } = model;
   const states = continuedStates(model.programs);
   const saveMerged = (target: string, dtype: Precision = 'float32'): Promise<void> => saveWhole(model, target, dtype);
   return {
@@ -42,7 +46,8 @@ export function modelFiles(model: WrittenModel): Pick<OpenModel, 'save' | 'saveM
     async save(target) {
       if (lora === undefined) return saveMerged(target);
       return replaceDirectory(target, async (fresh) => {
-        await writeAdapterConfig(fresh, lora, directory);
+        await writeAdapterConfig(fresh, lora, name);
+        await copyTokenizerFiles(tokenizer, fresh);
         await writeSafetensors(
           join(fresh, 'adapter_model.safetensors'),
           tensorsOf(declared.adapter, readerOf(session)),
@@ -86,14 +91,14 @@ function requireShape({ file, tensors }: SafetensorsFile, name: string, shape: r
 
 /** Writes a Hugging Face directory, with the adapter's product in the weights. */
 function saveWhole(
-  { directory, config, declared, session }: WrittenModel,
+  { directory, tokenizer, config, declared, session }: WrittenModel,
   target: string,
   dtype: Precision,
 ): Promise<void> {
   return replaceDirectory(target, (fresh) =>
     withExactWeights(directory, declared, readerOf(session), async (read) => {
       await saveCheckpoint(fresh, config, tensorsOf(declared.base, mergedWeights(declared, read), dtype));
-      await copyTokenizerFiles(directory, fresh);
+      await copyTokenizerFiles(tokenizer, fresh, directory);
     }),
   );
 }

@@ -74,7 +74,11 @@ export async function openModel<Opened extends { readonly session: Session; disp
         fingerprint: fingerprintOf({ config, adapter: adapter?.config, head, weights }),
         computedBy: `${currentBackend()} ${precision}`,
         parameterCount: countParameters(declared),
-        ...modelFiles({ ...own, declared, programs, session: opened.session }),
+        ...modelFiles({
+          ...{ ...own, declared, programs, session: opened.session },
+          tokenizer: options.tokenizerFiles ?? directory,
+          name: options.name ?? { name: own.directory },
+        }),
       };
     } catch (error) {
       opened.dispose();

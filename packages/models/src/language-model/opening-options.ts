@@ -1,4 +1,5 @@
 import type { CheckpointPolicy, Executor, Profile } from '@metaapo/engine';
+import type { ModelName } from '../checkpoint/adapter.js';
 import type { AdamWConstants, Precision } from '../transformer/index.js';
 
 /** How any model of a directory is opened, whatever its head gives. */
@@ -11,6 +12,10 @@ export interface OpeningOptions {
   readonly optimizer?: AdamWConstants | undefined;
   /** A PEFT adapter directory to go on from. */
   readonly adapter?: string | undefined;
+  /** Directory whose tokenizer goes with what is saved; default the model's. */
+  readonly tokenizerFiles?: string | undefined;
+  /** What a saved adapter calls the model; default the whole path of its directory. */
+  readonly name?: ModelName | undefined;
   /**
    * Tokens of the longest prompt with one response that will come; default 4096. It decides how finely attention is cut,
    * hence memory, never what can be computed.

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   definePart,
@@ -15,6 +16,7 @@ import {
 } from '@metaapo/core/contracts';
 import { type Backend, chooseExecutor, inspectSystem, selectBackend } from '@metaapo/engine';
 import { z } from 'zod';
+import { adapterBase } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, withScoreHead } from '../checkpoint/model-config.js';
 import { estimateTrainingMemory } from '../language-model/estimate-memory.js';
 import { openLanguageModel, requireLanguageHead } from '../language-model/load-language-model.js';
@@ -26,7 +28,7 @@ import {
 } from '../language-model/load-text-model.js';
 import type { OpeningOptions } from '../language-model/opening-options.js';
 import { openScorer, openTextScorer, requireScoreHead } from '../reward/load-scorer.js';
-import { type FoundModel, findModel, type ModelFilesOptions } from './find-model.js';
+import { type FoundModel, findModel, type ModelFilesOptions, secondAdapter } from './find-model.js';
 import { profileModel } from './profile-model.js';
 
 const lora = z.strictObject({
@@ -45,7 +47,7 @@ const schema = z
   .strictObject({
     path: z.string().min(1).max(4096).describe('Directory of the model, or its hub id.'),
     revision: z.string().min(1).max(500).optional().describe('Branch, tag or commit of a hub id; default main.'),
-    adapter: z.string().min(1).max(4096).optional().describe('A PEFT adapter directory to go on from.'),
+    adapter: z.string().min(1).max(4096).optional().describe('A PEFT adapter to go on from: directory or hub id.'),
     lora: lora.optional().describe('A new low-rank adapter that is trained instead of the model.'),
     backend: z
       .enum(['tensorflow-gpu', 'tensorflow', 'wasm'])
@@ -80,19 +82,27 @@ export type LocalModelContext = Pick<PartContext, 'report' | 'signal'>;
  */
 export function localModel(options: LocalModelOptions, { report, signal }: LocalModelContext): ModelSource {
   const settings = parseOptions('model local', schema, options);
-  const files = (model: string, from: ModelFilesOptions = {}, adapter?: string): Promise<FoundModel> =>
-    findModel(model, { revision: settings.revision, report, signal, ...from }, adapter);
-  const start = (from?: ModelFilesOptions): Promise<FoundModel> =>
-    // A new adapter needs a whole model under it, as another adapter does.
-    files(settings.path, from, settings.lora === undefined ? settings.adapter : 'a new adapter (lora)');
+  const start = async (from?: ModelFilesOptions): Promise<FoundModel> => {
+    const { path, revision, adapter, lora: begun } = settings;
+    const found = await findModel(path, { revision, report, signal, ...from }, adapter);
+    if (begun === undefined || found.adapter === undefined) return found;
+    throw secondAdapter(path, found.name.name, 'a new adapter (lora)');
+  };
   const prepare = once(() => prepareBackend(settings, report));
-  const source = once(async () => readTextSource((await start({ withoutWeights: true })).directory));
+  const source = once(async () => readTextSource(await start({ withoutWeights: true })));
   /** All that is opened with: weights are fetched last. */
   const startWith = async (): Promise<Started> => {
     const text = await source();
     const { directory, adapter } = await start();
     await prepare();
-    return { text: { ...text, directory }, adapter: settings.lora === undefined ? adapter : undefined };
+    return { text: { ...text, directory }, adapter };
+  };
+  /** An adapter on the model itself lies on the very files that it was trained on. */
+  const findSaved = async (saved: string): Promise<FoundModel> => {
+    const base = await adapterBase(saved);
+    const { name, directory } = base === undefined ? {} : await source();
+    if (base === undefined || name?.name !== base.name) return findModel(saved, { report, signal });
+    return { ...(await findModel(directory!, { report, signal }, saved)), name };
   };
   const { executor, precision, checkpoint } = settings;
   const ways = { executor, precision, checkpoint };
@@ -116,9 +126,9 @@ export function localModel(options: LocalModelOptions, { report, signal }: Local
         const { text, adapter } = await startWith();
         return openTextModel(text, { ...ways, ...use, adapter });
       }
-      const { directory, adapter } = await files(from);
+      const found = await findSaved(from);
       await prepare();
-      return openTextModel(await readTextSource(directory), { ...ways, ...use, adapter });
+      return openTextModel(await readTextSource(found), { ...ways, ...use, adapter: found.adapter });
     },
     async openScorer({ optimizer, seed, longestRow }) {
       const newHead = optimizer && { seed: seed ?? 0 };
@@ -133,7 +143,8 @@ export function localModel(options: LocalModelOptions, { report, signal }: Local
     async exportTo(directory, dtype) {
       const { text, adapter } = await startWith();
       const open = text.config.task === 'causal-lm' ? openLanguageModel : openScorer;
-      const model = await open(text.directory, text.config, { adapter, executor: 'eager' });
+      const { tokenizerFiles } = text;
+      const model = await open(text.directory, text.config, { adapter, tokenizerFiles, executor: 'eager' });
       try {
         await model.saveMerged(directory, dtype);
       } finally {
@@ -206,6 +217,12 @@ function memoryOf(
   return { parameters, total, parts };
 }
 
+/** A path that counts from a directory where there is something, else a hub id as it is. */
+function placeOf(adapter: string, baseDirectory: string): string {
+  const path = resolve(baseDirectory, adapter);
+  return existsSync(path) ? path : adapter;
+}
+
 /** {@link localModel} as a part. */
 export const localModelPart: PartDefinition<ModelSource, Settings> = definePart<ModelSource, Settings>({
   slot: MODEL,
@@ -213,5 +230,5 @@ export const localModelPart: PartDefinition<ModelSource, Settings> = definePart<
   summary: 'A model of a Hugging Face directory or hub id, computed on this machine.',
   options: schema,
   create: (options, { baseDirectory, ...context }) =>
-    localModel({ ...options, adapter: options.adapter && resolve(baseDirectory, options.adapter) }, context),
+    localModel({ ...options, adapter: options.adapter && placeOf(options.adapter, baseDirectory) }, context),
 });

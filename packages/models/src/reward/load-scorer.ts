@@ -1,5 +1,5 @@
 import { MetaapoError, type TrainableScorer } from '@metaapo/core/contracts';
-import { readAdapterSettings } from '../checkpoint/adapter-settings.js';
+import { withAdapterHead } from '../checkpoint/adapter-head.js';
 import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../checkpoint/model-config.js';
 import { readTextSource, type TextDescription, type TextSource } from '../language-model/load-text-model.js';
 import { type ModelStart, type OpenModel, openModel } from '../language-model/open-model.js';
@@ -37,15 +37,15 @@ export async function loadScorer(directory: string, options: ScorerOptions = {})
  * @throws MetaapoError as {@link loadScorer} does; `checkpoint` when the tokenizer has ids that the model has no row for
  */
 export async function loadTextScorer(directory: string, options: ScorerOptions = {}): Promise<LoadedTextScorer> {
-  return openTextScorer(await readTextSource(directory), options);
+  return openTextScorer(await readTextSource({ directory }), options);
 }
 
 /** {@link loadTextScorer} of a directory whose other files have been read. */
 export async function openTextScorer(
-  { directory, config, description }: TextSource,
+  { directory, config, description, ...saved }: TextSource,
   options: ScorerOptions,
 ): Promise<LoadedTextScorer> {
-  const model = await openScorer(directory, config, options);
+  const model = await openScorer(directory, config, { ...saved, ...options });
   return { ...description, model, directory: model.directory };
 }
 
@@ -63,15 +63,6 @@ export async function openScorer(
   const start = isHeadNew ? { directory, config: withScoreHead(own), newHead } : { directory, config: own };
   const model = await openModel(start, options, createScoreComputation);
   return { ...model, save: model.saveMerged };
-}
-
-/** The config of a model with an adapter on it: a reward model's where the adapter holds the score head. */
-export async function withAdapterHead(config: LanguageModelConfig, adapter: string): Promise<LanguageModelConfig> {
-  if (config.task !== 'causal-lm' || !(await readAdapterSettings(adapter)).hasScoreHead) return config;
-  // Python reads the score where the config of the language model says, which need not name a pad token.
-  const { padTokenId } = config;
-  const headed = withScoreHead(config);
-  return { ...headed, padTokenId, raw: { ...headed.raw, pad_token_id: padTokenId ?? null } };
 }
 
 /** @throws MetaapoError with code `checkpoint` when a directory holds a language model. */

@@ -26,15 +26,19 @@ const COPIED = [
   'vocab.json',
   'merges.txt',
   'tokenizer.model',
-  'generation_config.json',
 ] as const;
 
-/** Copies the tokenizer's files that are there, and generation_config.json, into a saved model. */
-export async function copyTokenizerFiles(from: string, to: string): Promise<void> {
-  for (const name of COPIED) {
-    const file = await fileIn(from, name);
+/**
+ * Copies the tokenizer's files that are there into what is saved.
+ * @param model directory whose generation_config.json goes with them; absent, none does
+ */
+export async function copyTokenizerFiles(from: string, to: string, model?: string): Promise<void> {
+  const copy = async (directory: string, name: string): Promise<void> => {
+    const file = await fileIn(directory, name);
     if (file !== undefined) await copyFile(file, join(to, name));
-  }
+  };
+  for (const name of COPIED) await copy(from, name);
+  if (model !== undefined) await copy(model, 'generation_config.json');
 }
 
 /**
