@@ -1,9 +1,10 @@
 export { type DataFileOptions, resolveDataFiles } from './files/resolve-data-files.js';
+export { type BadRowListener, type BadRows, listBadRows } from './rows/bad-rows.js';
 export type { DataRow } from './rows/data-row.js';
 export { type DemonstrationReadOptions, parseDemonstration, readDemonstrations } from './rows/read-demonstrations.js';
 export { parsePreference, readPreferences } from './rows/read-preferences.js';
 export { type PromptRow, type ResponseRow, readPrompts, readResponses } from './rows/read-prompts.js';
-export { type ReadOptions, readRows } from './rows/read-rows.js';
+export { type FormOptions, type ReadOptions, readRows } from './rows/read-rows.js';
 export { parseUnpaired, readUnpaired, type UnpairedReadOptions } from './rows/read-unpaired.js';
 export type { DemonstrationReport } from './tokenization/demonstration-report.js';
 export type { DropReason, LengthLimits } from './tokenization/length-limits.js';

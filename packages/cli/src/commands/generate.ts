@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { parseColumnNames } from '../recipe/parse-column-names.js';
 import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
 import { type GenerateFlags, generateCommand } from '../sampling/generate-command.js';
 import { addExamples } from './examples.js';
@@ -20,6 +21,7 @@ export function addGenerate(program: Command): void {
       'variables of the chat template, such as {enable_thinking: false}',
       parseTemplateArguments,
     )
+    .option('--columns <yaml>', 'names of columns in the file, such as {prompt: question}', parseColumnNames)
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--overwrite', 'replace the file where there is one')
     .option('--n <count>', 'responses a prompt', positiveCount, 1)

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type ScoreFlags, scoreCommand } from '../model/score-command.js';
+import { parseColumnNames } from '../recipe/parse-column-names.js';
 import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
 import { addExamples } from './examples.js';
 import { count } from './numbers.js';
@@ -18,6 +19,7 @@ export function addScore(program: Command): void {
       'variables of the chat template, such as {enable_thinking: false}',
       parseTemplateArguments,
     )
+    .option('--columns <yaml>', 'names of columns in the file, such as {prompt: question}', parseColumnNames)
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--overwrite', 'replace the file where there is one')
     .option('--loss <loss>', 'loss whose score is written: an id, or YAML such as {id: simpo, beta: 2.5}')

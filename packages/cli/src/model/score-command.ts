@@ -15,7 +15,7 @@ import { composeAlone, say } from '../recipe/compose-parts.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
-import { reportRows } from '../training/load-preferences.js';
+import { formOf, reportRows } from '../training/load-preferences.js';
 import { requireOutputFile } from '../training/require-output-file.js';
 import { type ModelFlags, modelOfFlags } from './model-of-flags.js';
 
@@ -25,6 +25,7 @@ export interface ScoreFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
   readonly templateArguments?: Readonly<Record<string, unknown>>;
+  readonly columns?: Readonly<Record<string, string>>;
   readonly output: string;
   readonly overwrite?: boolean;
   readonly loss?: string;
@@ -54,7 +55,7 @@ export async function scoreCommand(given: ScoreFlags): Promise<void> {
   try {
     const policy = await openToRead(flags, signal);
     const { rows, report: counted } = await tokenizePreferences(
-      readPreferences(await resolveDataFiles(flags.data, { ...sources, split: flags.split }), flags),
+      readPreferences(await resolveDataFiles(flags.data, { ...sources, split: flags.split }), formOf(flags)),
       policy.tokenizer,
       {
         maxLength: flags.maxLength,

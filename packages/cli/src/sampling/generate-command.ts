@@ -11,6 +11,7 @@ import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
 import { composeAlone, say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
+import { formOf } from '../training/load-preferences.js';
 import { requireOutputFile } from '../training/require-output-file.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 import { createLiveText } from './live-text.js';
@@ -20,6 +21,7 @@ export interface GenerateFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
   readonly templateArguments?: Readonly<Record<string, unknown>>;
+  readonly columns?: Readonly<Record<string, string>>;
   readonly output: string;
   readonly overwrite?: boolean;
   readonly n: number;
@@ -55,7 +57,7 @@ export async function generateCommand(given: GenerateFlags): Promise<void> {
     const rows: PromptRow[] = [];
     for await (const row of readPrompts(
       await resolveDataFiles(flags.data, { ...sources, split: flags.split }),
-      flags,
+      formOf(flags),
     )) {
       rows.push(row);
     }

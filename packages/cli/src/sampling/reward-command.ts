@@ -6,6 +6,7 @@ import { openScorer } from '../model/open-model.js';
 import { composeAlone, say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
+import { formOf } from '../training/load-preferences.js';
 import { requireOutputFile } from '../training/require-output-file.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
@@ -14,6 +15,7 @@ export interface RewardFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
   readonly templateArguments?: Readonly<Record<string, unknown>>;
+  readonly columns?: Readonly<Record<string, string>>;
   readonly output: string;
   readonly overwrite?: boolean;
   readonly batchTokens: number;
@@ -34,7 +36,7 @@ export async function rewardCommand(given: RewardFlags): Promise<void> {
     const sequences: Int32Array[] = [];
     for await (const row of readResponses(
       await resolveDataFiles(flags.data, { ...sources, split: flags.split }),
-      flags,
+      formOf(flags),
     )) {
       sequences.push(sequenceOf(row, loaded));
     }

@@ -7,7 +7,14 @@ import {
   type TokenizedPreference,
   type Tokenizer,
 } from '@metaapo/core/contracts';
-import { readPreferences, type SequenceReport, tokenizePreferences } from '@metaapo/data';
+import {
+  type BadRowListener,
+  type FormOptions,
+  listBadRows,
+  readPreferences,
+  type SequenceReport,
+  tokenizePreferences,
+} from '@metaapo/data';
 import { dataFiles, type Sources } from './data-files.js';
 import { tokenizedRows } from './tokenized-rows.js';
 
@@ -28,20 +35,22 @@ export async function loadPreferences(
   coding: TextCoding,
   sources: Sources,
 ): Promise<LoadedPreferences> {
-  const { templateArguments, maxLength, truncate, longPrompt } = data;
+  const { badRows, maxLength, truncate, longPrompt } = data;
   const load = async (name: string, source: string | string[], split: string | undefined, maxRows?: number) => {
     const files = await dataFiles(source, split, sources);
-    const read = () => readPreferences(files, { templateArguments, signal: sources.signal });
+    const form = { ...formOf(data), signal: sources.signal };
+    const read = (onBadRow?: BadRowListener) => readPreferences(files, { ...form, onBadRow });
     const { vocabularySize } = coding;
     const { rows, report } = await tokenizedRows(name, coding, {
-      kind: ['preferences', templateArguments],
+      kind: ['preferences', formOf(data)],
       files,
+      badRows,
       read,
       options: { vocabularySize, maxRows, maxLength, truncate, longPrompt },
       tokenize: (found, options) => tokenizePreferences(found, coding.tokenizer, options),
     });
     reportRows(name, report, coding, sources);
-    return { rows, texts: () => promptsOf(read(), rows, coding.tokenizer) };
+    return { rows, texts: () => promptsOf(read(listBadRows(badRows).onBadRow), rows, coding.tokenizer) };
   };
   const train = await load('train', data.train, data.trainSplit, data.maxRows);
   const held = data.eval === undefined ? undefined : await load('eval', data.eval, data.evalSplit);
@@ -71,14 +80,30 @@ async function promptsOf(
   return ({ row }) => promptOf(read[row]!, tokenizer);
 }
 
+/** How rows are read, as a recipe or flags say it. */
+export function formOf({
+  templateArguments,
+  columns,
+}: Partial<Pick<TrainingRecipe['data'], 'templateArguments' | 'columns'>>): FormOptions {
+  return { templateArguments, columnNames: columns };
+}
+
+/** What is said of a data set. */
+interface ReportedRows {
+  readonly summary: string;
+  /** Lines about rows that were left out because they are bad. */
+  readonly badRows?: readonly string[] | undefined;
+}
+
 /** Says what became of the rows of a data set, and warns of rows that are longer than the model was made for. */
 export function reportRows(
   name: string,
-  { summary, sequence }: Pick<SequenceReport, 'sequence'> & { readonly summary: string },
+  { summary, sequence, badRows = [] }: Pick<SequenceReport, 'sequence'> & ReportedRows,
   { contextLength }: Pick<TextCoding, 'contextLength'>,
   { report }: Pick<Sources, 'report'>,
 ): void {
   report(`${name}: ${summary}`);
+  for (const line of badRows) report(`${name}: ${line}`);
   if (sequence.max <= contextLength) return;
   report(
     `Warning: rows of up to ${sequence.max} tokens, and the model was made for ${contextLength} (max_position_embeddings): lower maxLength`,

@@ -8,7 +8,7 @@ import {
   tokenizeUnpaired,
 } from '@metaapo/data';
 import { dataFiles, type Sources } from './data-files.js';
-import { loadPreferences, reportRows, type TextCoding } from './load-preferences.js';
+import { formOf, loadPreferences, reportRows, type TextCoding } from './load-preferences.js';
 import { tokenizedRows } from './tokenized-rows.js';
 
 /** Rows of one form as token ids. */
@@ -34,24 +34,28 @@ export const rowWords = (form: RowForm): string => FORMS[form].words;
 const LOADERS: { readonly [Form in RowForm]: Loader<Form> | undefined } = {
   preference: loadPreferences,
   demonstration: ({ data }, coding, sources) => {
-    const { column, templateArguments, turns } = data;
+    const { column, turns, badRows } = data;
+    const form = { ...formOf(data), column, signal: sources.signal };
     return loadSets(data, coding, sources, (name, files, limits) =>
       tokenizedRows(name, coding, {
-        kind: ['demonstrations', column, templateArguments],
+        kind: ['demonstrations', column, formOf(data)],
         files,
-        read: () => readDemonstrations(files, { column, templateArguments, signal: sources.signal }),
+        badRows,
+        read: (onBadRow) => readDemonstrations(files, { ...form, onBadRow }),
         options: { vocabularySize: coding.vocabularySize, ...limits, turns },
         tokenize: (found, options) => tokenizeDemonstrations(found, coding.tokenizer, options),
       }),
     );
   },
   unpaired: ({ data }, coding, sources) => {
-    const { pairs, templateArguments } = data;
+    const { pairs, badRows } = data;
+    const form = { ...formOf(data), pairs, signal: sources.signal };
     return loadSets(data, coding, sources, (name, files, limits) =>
       tokenizedRows(name, coding, {
-        kind: ['unpaired', pairs, templateArguments],
+        kind: ['unpaired', pairs, formOf(data)],
         files,
-        read: () => readUnpaired(files, { pairs, templateArguments, signal: sources.signal }),
+        badRows,
+        read: (onBadRow) => readUnpaired(files, { ...form, onBadRow }),
         options: { vocabularySize: coding.vocabularySize, ...limits },
         tokenize: (found, options) => tokenizeUnpaired(found, coding.tokenizer, options),
       }),

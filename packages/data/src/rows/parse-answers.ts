@@ -1,5 +1,6 @@
 import type { ChatContext, ChatMessage } from '@metaapo/core/contracts';
 import { type DataRow, rowError } from './data-row.js';
+import { startOfAnswers } from './first-difference.js';
 import { emptyError, missingError, typeError } from './row-errors.js';
 import { CHAT_COLUMNS, chatIn, messagesIn, promptTextIn, tokensIn } from './row-values.js';
 import { splitConversations } from './split-conversations.js';
@@ -39,7 +40,26 @@ export function parseAnswers(
   if (kind === 'tokens') {
     return { form: 'tokens', prompt: tokensIn(row, 'prompt'), answers: columns.map((column) => tokensIn(row, column)) };
   }
-  return { form: 'text', prompt: promptTextIn(row), answers: columns.map((column) => row.values[column] as string) };
+  const answers = columns.map((column) => row.values[column] as string);
+  if (columns.length === 1 || kindOf(row.values.prompt) !== 'absent') {
+    return { form: 'text', prompt: promptTextIn(row), answers };
+  }
+  return { form: 'text', ...withoutPrompt(row, columns, answers) };
+}
+
+/** Texts that begin with their prompt. */
+function withoutPrompt(
+  row: DataRow,
+  columns: readonly string[],
+  texts: readonly string[],
+): { readonly prompt: string; readonly answers: readonly string[] } {
+  const start = startOfAnswers(texts[0]!, texts[1]!);
+  const prompt = texts[0]!.slice(0, start);
+  if (prompt.trim() === '') throw missingError(row, 'prompt', '`prompt`, or texts that begin alike');
+  const answers = texts.map((text) => text.slice(start));
+  const blank = answers.findIndex((answer) => answer.trim() === '');
+  if (blank !== -1) throw emptyError(row, columns[blank]!);
+  return { prompt, answers };
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { DemonstrationRow } from '@metaapo/core/contracts';
 import { type DataRow, rowError } from './data-row.js';
 import { parseAnswers } from './parse-answers.js';
-import { type ConversationOptions, type ReadOptions, readRows } from './read-rows.js';
+import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
 import { typeError } from './row-errors.js';
 import { CHAT_COLUMNS } from './row-values.js';
 import { KIND_WORDS, kindOf } from './value-kinds.js';
@@ -10,7 +10,7 @@ import { KIND_WORDS, kindOf } from './value-kinds.js';
 const COLUMNS = ['messages', 'response', 'completion'] as const;
 
 /** Which rows to read, and where their responses are. */
-export interface DemonstrationReadOptions extends Omit<ReadOptions, 'columns'>, ConversationOptions {
+export interface DemonstrationReadOptions extends FormOptions {
   /** Column of the responses, `chosen` for example; default `messages`, `response` or `completion`. */
   readonly column?: string | undefined;
 }
@@ -25,12 +25,12 @@ export interface DemonstrationReadOptions extends Omit<ReadOptions, 'columns'>, 
  * then the user's message before a response alone, and a repetition before a history. Other columns are left alone.
  * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
  */
-export async function* readDemonstrations(
+export function readDemonstrations(
   files: string | readonly string[],
   { column, ...options }: DemonstrationReadOptions = {},
 ): AsyncGenerator<DemonstrationRow> {
   const columns = ['prompt', ...(column === undefined ? COLUMNS : [column]), ...CHAT_COLUMNS];
-  for await (const row of readRows(files, { ...options, columns })) yield parseDemonstration(row, column, options);
+  return parsedRows(files, columns, options, (row) => parseDemonstration(row, column, options));
 }
 
 /**

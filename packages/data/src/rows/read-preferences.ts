@@ -1,7 +1,7 @@
 import type { OnlinePair, PreferenceRow } from '@metaapo/core/contracts';
 import { type DataRow, rowError } from './data-row.js';
 import { parseAnswers } from './parse-answers.js';
-import { type ConversationOptions, type ReadOptions, readRows } from './read-rows.js';
+import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
 import { CHAT_COLUMNS, numberIn, tokensIn } from './row-values.js';
 import { kindOf } from './value-kinds.js';
 
@@ -15,15 +15,16 @@ const COLUMNS = ['prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected
  * - text: `prompt`, `chosen` and `rejected` as strings;
  * - tokens: all three as lists of token ids, and `online_chosen` with `online_rejected` if wanted.
  *
+ * Conversations and texts without a prompt are split where they differ first, as TRL does.
  * `score_chosen` and `score_rejected` are taken along, and for the chat template `tools` and `chat_template_kwargs`; other
  * columns are left alone.
  * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
  */
-export async function* readPreferences(
+export function readPreferences(
   files: string | readonly string[],
-  options: Omit<ReadOptions, 'columns'> & ConversationOptions = {},
+  options: FormOptions = {},
 ): AsyncGenerator<PreferenceRow> {
-  for await (const row of readRows(files, { ...options, columns: COLUMNS })) yield parsePreference(row, options);
+  return parsedRows(files, COLUMNS, options, (row) => parsePreference(row, options));
 }
 
 /**

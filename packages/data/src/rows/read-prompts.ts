@@ -1,7 +1,7 @@
 import type { ChatContext, ChatMessage, RowOrigin } from '@metaapo/core/contracts';
 import type { DataRow } from './data-row.js';
 import { type Answered, checkNoChat, parseAnswers } from './parse-answers.js';
-import { type ConversationOptions, type ReadOptions, readRows } from './read-rows.js';
+import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
 import { CHAT_COLUMNS, chatIn, messagesIn, promptTextIn, tokensIn } from './row-values.js';
 import { kindOf } from './value-kinds.js';
 
@@ -34,27 +34,23 @@ export type ResponseRow = RowOrigin &
  * Prompts of rows `{prompt}`: a message list, text as it is, or token ids.
  * @throws MetaapoError with code `data` at the first bad row, naming file and row
  */
-export async function* readPrompts(
-  files: string | readonly string[],
-  options: Omit<ReadOptions, 'columns'> & ConversationOptions = {},
-): AsyncGenerator<PromptRow> {
-  for await (const row of readRows(files, { ...options, columns: ['prompt', ...CHAT_COLUMNS] })) {
-    yield { file: row.file, row: row.row, ...parsePrompt(row, options) } as PromptRow;
-  }
+export function readPrompts(files: string | readonly string[], options: FormOptions = {}): AsyncGenerator<PromptRow> {
+  const parse = (row: DataRow) => ({ file: row.file, row: row.row, ...parsePrompt(row, options) }) as PromptRow;
+  return parsedRows(files, ['prompt', ...CHAT_COLUMNS], options, parse);
 }
 
 /**
  * Prompts and responses of rows `{prompt, response}` in the forms of {@link readPreferences}.
  * @throws MetaapoError with code `data` at the first bad row, naming file and row
  */
-export async function* readResponses(
+export function readResponses(
   files: string | readonly string[],
-  options: Omit<ReadOptions, 'columns'> & ConversationOptions = {},
+  options: FormOptions = {},
 ): AsyncGenerator<ResponseRow> {
-  for await (const row of readRows(files, { ...options, columns: ['prompt', 'response', ...CHAT_COLUMNS] })) {
+  return parsedRows(files, ['prompt', 'response', ...CHAT_COLUMNS], options, (row) => {
     const { answers, ...rest } = parseAnswers(row, ['response'], options.templateArguments);
-    yield { file: row.file, row: row.row, ...rest, response: answers[0] } as ResponseRow;
-  }
+    return { file: row.file, row: row.row, ...rest, response: answers[0] } as ResponseRow;
+  });
 }
 
 function parsePrompt(row: DataRow, { templateArguments }: ConversationOptions): Omit<Answered, 'answers'> {

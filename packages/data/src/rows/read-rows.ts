@@ -1,11 +1,13 @@
 import { extname } from 'node:path';
 import { type ChatContext, MetaapoError } from '@metaapo/core/contracts';
-import type { DataRow } from './data-row.js';
-import { jsonLinesRows, jsonRows } from './json-rows.js';
+import { type BadRowListener, orBadRow } from './bad-rows.js';
+import { type DataRow, rowError } from './data-row.js';
+import { jsonRows } from './json-rows.js';
 import { parquetRows } from './parquet-rows.js';
+import { withoutPacking } from './text-of-file.js';
 
 /** Endings of data files, the preferred first where a data set has the same split in several forms. */
-export const DATA_FILE_ENDINGS = ['.parquet', '.jsonl', '.json'] as const;
+export const DATA_FILE_ENDINGS = ['.parquet', '.jsonl', '.ndjson', '.json'] as const;
 
 /** How rows of conversations reach the chat template. */
 export interface ConversationOptions {
@@ -17,39 +19,98 @@ export interface ConversationOptions {
 export interface ReadOptions {
   /** Columns to read from parquet files; default all. Rows of JSON files always have all keys. */
   readonly columns?: readonly string[] | undefined;
+  /** Names that columns have in the files, by the names that they get: `{ prompt: 'question' }`. */
+  readonly columnNames?: Readonly<Record<string, string>> | undefined;
+  /** Hears of a row that cannot be used, which is then left out; default: its error ends the reading. */
+  readonly onBadRow?: BadRowListener | undefined;
   /** Ends the reading between two rows. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Which rows to read as what: the columns are those of the form. */
+export type FormOptions = Omit<ReadOptions, 'columns'> & ConversationOptions;
+
 /**
  * Rows of one or several data files in order, as plain objects with their origin. Parquet files (uncompressed, snappy,
- * zstd, gzip, brotli, lz4) are read one row group at a time, JSON lines as a stream, JSON arrays whole.
+ * zstd, gzip, brotli, lz4) are read one row group at a time, JSON lines as a stream, JSON arrays whole; JSON may be
+ * packed (`.gz`, `.zst`) and hold what Python's json writes (`NaN`).
  * @throws MetaapoError with code `data` naming the file, and the row where one is at fault
  */
 export async function* readRows(files: string | readonly string[], options: ReadOptions = {}): AsyncGenerator<DataRow> {
   for (const file of typeof files === 'string' ? [files] : files) {
     for await (const row of rowsOf(file, options)) {
       options.signal?.throwIfAborted();
-      yield row;
+      const named = options.columnNames ? orBadRow(options.onBadRow, () => renamed(row, options.columnNames!)) : row;
+      if (named) yield named;
     }
   }
 }
 
-function rowsOf(file: string, { columns }: ReadOptions): AsyncGenerator<DataRow> {
-  switch (extname(file).toLowerCase()) {
-    case '.parquet':
-      return parquetRows(file, columns);
-    case '.jsonl':
-    case '.ndjson':
-      return jsonLinesRows(file);
-    case '.json':
-      return jsonRows(file);
-    default:
-      throw new MetaapoError('data', 'the kind of this data file is unknown', {
-        where: file,
-        expected: `a name that ends in ${DATA_FILE_ENDINGS.join(', ')}`,
-        got: extname(file) || 'no ending',
-        remedy: 'Rename or convert the file',
-      });
+/**
+ * What each row of data files states.
+ * @param columns all columns that are read
+ * @param parse what a row states; throws MetaapoError with code `data` for a bad one
+ * @throws MetaapoError with code `config` when a column is given a name that nothing reads; `data` at the first bad row
+ */
+export async function* parsedRows<Parsed>(
+  files: string | readonly string[],
+  columns: readonly string[],
+  options: FormOptions,
+  parse: (row: DataRow) => Parsed,
+): AsyncGenerator<Parsed> {
+  checkNames(columns, options.columnNames);
+  for await (const row of readRows(files, { ...options, columns })) {
+    const parsed = orBadRow(options.onBadRow, () => parse(row));
+    if (parsed !== undefined) yield parsed;
   }
+}
+
+function checkNames(columns: readonly string[], names: ReadOptions['columnNames']): void {
+  const unread = Object.keys(names ?? {}).find((name) => !columns.includes(name));
+  if (unread === undefined) return;
+  throw new MetaapoError('config', `nothing reads a column ${unread} here`, {
+    where: 'data.columns',
+    expected: `some of ${columns.join(', ')}`,
+    got: unread,
+    remedy: 'Leave it out: columns are given as {our name: name in the file}',
+  });
+}
+
+function renamed(row: DataRow, names: Readonly<Record<string, string>>): DataRow {
+  const values: Record<string, unknown> = { ...row.values };
+  for (const theirs of Object.values(names)) delete values[theirs];
+  for (const [ours, theirs] of Object.entries(names)) {
+    if (!Object.hasOwn(row.values, theirs)) {
+      throw rowError(row, `the row has no \`${theirs}\`, which is to be its \`${ours}\``, {
+        got: `the columns ${Object.keys(row.values).join(', ') || '(none)'}`,
+        remedy: 'Correct the name in data.columns',
+      });
+    }
+    values[ours] = row.values[theirs];
+  }
+  return { ...row, values };
+}
+
+/** Ending of a data file by its kind, whether it is packed or not; `undefined` for other files. */
+export function dataFileEnding(path: string): (typeof DATA_FILE_ENDINGS)[number] | undefined {
+  const ending = extname(withoutPacking(path)).toLowerCase();
+  const known = DATA_FILE_ENDINGS.find((one) => one === ending);
+  return known === '.parquet' && withoutPacking(path) !== path ? undefined : known;
+}
+
+function rowsOf(file: string, { columns, columnNames = {}, onBadRow }: ReadOptions): AsyncGenerator<DataRow> {
+  const ending = dataFileEnding(file);
+  if (ending === '.parquet') {
+    return parquetRows(
+      file,
+      columns?.map((name) => columnNames[name] ?? name),
+    );
+  }
+  if (ending !== undefined) return jsonRows(file, onBadRow);
+  throw new MetaapoError('data', 'the kind of this data file is unknown', {
+    where: file,
+    expected: `a name that ends in ${DATA_FILE_ENDINGS.join(', ')}, those of JSON also with .gz or .zst behind`,
+    got: extname(file) || 'no ending',
+    remedy: 'Rename or convert the file',
+  });
 }

@@ -1,11 +1,11 @@
 import type { UnpairedRow } from '@metaapo/core/contracts';
 import { type DataRow, describeValue, rowError } from './data-row.js';
 import { parseAnswers } from './parse-answers.js';
-import { type ConversationOptions, type ReadOptions, readRows } from './read-rows.js';
+import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
 import { CHAT_COLUMNS } from './row-values.js';
 
 /** Which rows to read, and how. */
-export interface UnpairedReadOptions extends Omit<ReadOptions, 'columns'>, ConversationOptions {
+export interface UnpairedReadOptions extends FormOptions {
   /** `split`: rows are pairs, of which `chosen` is a desirable and `rejected` an undesirable response; default single responses. */
   readonly pairs?: 'split' | undefined;
 }
@@ -21,10 +21,9 @@ export async function* readUnpaired(
   { pairs, ...options }: UnpairedReadOptions = {},
 ): AsyncGenerator<UnpairedRow> {
   const own = pairs === 'split' ? ['prompt', 'chosen', 'rejected'] : ['prompt', 'completion', 'label'];
-  for await (const row of readRows(files, { ...options, columns: [...own, ...CHAT_COLUMNS] })) {
-    if (pairs === 'split') yield* splitPair(row, options);
-    else yield parseUnpaired(row, options);
-  }
+  const parse = (row: DataRow): readonly UnpairedRow[] =>
+    pairs === 'split' ? splitPair(row, options) : [parseUnpaired(row, options)];
+  for await (const read of parsedRows(files, [...own, ...CHAT_COLUMNS], options, parse)) yield* read;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ChatMessage, messageText } from '@metaapo/core/contracts';
 import { type DataRow, rowError } from './data-row.js';
+import { firstDifference } from './first-difference.js';
 import { emptyError } from './row-errors.js';
 import { messagesIn, promptTextIn } from './row-values.js';
 import { kindOf } from './value-kinds.js';
@@ -12,15 +13,15 @@ interface SplitConversations {
 
 /**
  * The shared history and the answers of conversations in the given columns. With a message list as prompt the columns
- * hold the answers alone, or the prompt again before them; otherwise the last message is the answer and all before it
- * must be the same in every column. A text prompt is the user's message where the columns hold an answer alone; where
- * they hold the history, the history is taken, since data sets repeat one of its messages as the prompt.
+ * hold the answers alone, or the prompt again before them; otherwise two columns are split where they differ first, and
+ * the answer of a single one is its last message. A text prompt is the user's message where the columns hold answers
+ * alone; where they hold the history, the history is taken, since data sets repeat one of its messages as the prompt.
  * @throws MetaapoError with code `data` for different histories, no prompt, an empty answer, or one that is not the assistant's
  */
 export function splitConversations(row: DataRow, columns: readonly string[]): SplitConversations {
   const lists = columns.map((column) => messagesIn(row, column));
   const split =
-    kindOf(row.values.prompt) === 'messages' ? afterPrompt(row, columns, lists) : beforeLast(row, columns, lists);
+    kindOf(row.values.prompt) === 'messages' ? afterPrompt(row, columns, lists) : withoutPrompt(row, columns, lists);
   for (const [index, answer] of split.answers.entries()) checkAnswer(row, columns[index]!, answer);
   return split;
 }
@@ -37,19 +38,17 @@ function afterPrompt(
   return { prompt, answers: lists.map((list) => list.slice(repeats[0] ? prompt.length : 0)) };
 }
 
-function beforeLast(
+function withoutPrompt(
   row: DataRow,
   columns: readonly string[],
   lists: readonly (readonly ChatMessage[])[],
 ): SplitConversations {
-  const histories = lists.map((list) => list.slice(0, -1));
-  const answers = lists.map((list) => list.slice(-1));
-  for (const [index, history] of histories.entries()) {
-    const shared = sharedMessages(histories[0]!, history);
-    if (shared < Math.max(history.length, histories[0]!.length))
-      throw historyError(row, columns[0]!, columns[index]!, shared);
-  }
-  if (histories[0]!.length > 0) return { prompt: histories[0]!, answers };
+  const start = lists.length === 1 ? lists[0]!.length - 1 : firstDifference(lists[0]!, lists[1]!, isDeepStrictEqual);
+  const answers = lists.map((list) => list.slice(start));
+  const isAnswered = answers.every((answer) => answer.at(-1)!.role === 'assistant');
+  const asks = answers.findIndex(([message]) => message!.role === 'user' || message!.role === 'system');
+  if (isAnswered && asks !== -1) throw historyError(row, columns[0]!, columns[1] ?? columns[0]!, start);
+  if (start > 0) return { prompt: lists[0]!.slice(0, start), answers };
   return { prompt: [{ role: 'user', content: promptTextIn(row) }], answers };
 }
 
@@ -72,7 +71,7 @@ function checkAnswer(row: DataRow, column: string, answer: readonly ChatMessage[
 
 function historyError(row: DataRow, first: string, second: string, message: number): Error {
   return rowError(row, `\`${first}\` and \`${second}\` have different histories`, {
-    expected: 'the same messages before the last one',
+    expected: 'the same messages before those of the assistant',
     got: `a difference in message ${message} (counted from 0)`,
     remedy: 'Pair answers to one prompt only, or leave the row out',
   });

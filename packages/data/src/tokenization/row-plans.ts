@@ -1,4 +1,5 @@
 import type { RowOrigin, Tokenizer } from '@metaapo/core/contracts';
+import { type BadRowListener, orBadRow } from '../rows/bad-rows.js';
 import type { AnswerTexts } from './encode-answers.js';
 import type { SplitIds } from './split-at-boundary.js';
 
@@ -23,6 +24,8 @@ const BATCH = 128;
 /** A row with what came of it. */
 export interface Outcome<Row, Result> {
   readonly row: Row;
+  /** 0-based over all files. */
+  readonly number: number;
   readonly result: Result;
 }
 
@@ -30,32 +33,42 @@ export interface Outcome<Row, Result> {
  * Plans of many rows, carried out in batches: while one is encoded, the next is read and rendered. Results come in the order
  * of the rows, and so do errors.
  * @param planOf told the row and its number over all files
+ * @param onBadRow hears of a row that cannot be tokenised, which then has no result; absent: its error is thrown
  */
 export async function* carryOutAll<Row extends RowOrigin, Result>(
   rows: AsyncIterable<Row> | Iterable<Row>,
   tokenizer: Tokenizer | undefined,
   planOf: (row: Row, number: number) => RowPlan<Result>,
+  onBadRow?: BadRowListener,
 ): AsyncGenerator<Outcome<Row, Result>> {
   let ahead: Promise<readonly (() => Outcome<Row, Result>)[]> = Promise.resolve([]);
   let batch: Planned<Row, Result>[] = [];
   let number = 0;
   for await (const row of rows) {
-    batch.push({ row, plan: planned(() => planOf(row, number)) });
+    batch.push({ row, number, plan: planned(() => planOf(row, number)) });
     number += 1;
     if (batch.length < BATCH) continue;
     const finished = ahead;
     ahead = encoded(batch, tokenizer);
     ahead.catch(() => undefined);
     batch = [];
-    for (const outcome of await finished) yield outcome();
+    yield* outcomesOf(await finished, onBadRow);
   }
-  for (const outcome of await ahead) yield outcome();
-  for (const outcome of await encoded(batch, tokenizer)) yield outcome();
+  yield* outcomesOf(await ahead, onBadRow);
+  yield* outcomesOf(await encoded(batch, tokenizer), onBadRow);
+}
+
+function* outcomesOf<Item>(made: readonly (() => Item)[], onBadRow: BadRowListener | undefined): Generator<Item> {
+  for (const make of made) {
+    const outcome = orBadRow(onBadRow, make);
+    if (outcome !== undefined) yield outcome;
+  }
 }
 
 /** A plan, or the error of making it, which is kept until the rows before it have had theirs. */
 interface Planned<Row, Result> {
   readonly row: Row;
+  readonly number: number;
   readonly plan: { readonly made: RowPlan<Result> } | { readonly error: unknown };
 }
 
@@ -73,9 +86,9 @@ async function encoded<Row, Result>(
 ): Promise<readonly (() => Outcome<Row, Result>)[]> {
   const parts = batch.flatMap(({ plan }) => ('made' in plan ? plan.made.parts : []));
   const ids = await encodedParts(parts, tokenizer);
-  return batch.map(({ row, plan }) => () => {
+  return batch.map(({ row, number, plan }) => () => {
     if ('error' in plan) throw plan.error;
-    return { row, result: plan.made.finish(plan.made.parts.map((part) => part.split(ids.get(part)!))) };
+    return { row, number, result: plan.made.finish(plan.made.parts.map((part) => part.split(ids.get(part)!))) };
   });
 }
 

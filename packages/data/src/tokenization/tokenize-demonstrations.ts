@@ -25,7 +25,7 @@ export async function tokenizeDemonstrations(
   const tokenized: TokenizedDemonstration[] = [];
   let [done, responses, beyond] = [0, 0, 0];
   const planOf = (row: DemonstrationRow, number: number) => demonstrationPlan(row, tokenizer, options, number);
-  for await (const { row, result } of carryOutAll(rows, tokenizer, planOf)) {
+  for await (const { row, result } of carryOutAll(rows, tokenizer, planOf, options.onBadRow)) {
     options.progress?.(++done);
     if ('dropped' in result) {
       tally.drop(result.dropped);

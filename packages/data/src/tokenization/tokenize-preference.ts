@@ -1,4 +1,5 @@
 import type { PreferenceRow, TokenizedPreference, Tokenizer } from '@metaapo/core/contracts';
+import type { BadRowListener } from '../rows/bad-rows.js';
 import type { Answered } from '../rows/parse-answers.js';
 import { answerTexts } from './encode-answers.js';
 import { type DropReason, type LengthLimits, limitLength } from './length-limits.js';
@@ -12,6 +13,8 @@ export interface TokenizationOptions extends LengthLimits {
   readonly vocabularySize?: number | undefined;
   /** Most rows that are kept of a data set; reading ends there. Default all. */
   readonly maxRows?: number | undefined;
+  /** Hears of a row that cannot be tokenised, which is then left out; default: its error ends the reading. */
+  readonly onBadRow?: BadRowListener | undefined;
   /** Told the number of rows that are done. */
   readonly progress?: ((rows: number) => void) | undefined;
 }

@@ -26,7 +26,7 @@ export async function tokenizePreferences(
   const tokenized: TokenizedPreference[] = [];
   let done = 0;
   const planOf = (row: PreferenceRow, number: number) => preferencePlan(row, tokenizer, options, number);
-  for await (const { row, result } of carryOutAll(rows, tokenizer, planOf)) {
+  for await (const { row, result } of carryOutAll(rows, tokenizer, planOf, options.onBadRow)) {
     options.progress?.(++done);
     if ('dropped' in result) {
       tally.drop(result.dropped);

@@ -38,15 +38,14 @@ export async function tokenizeUnpaired(
 ): Promise<TokenizedUnpairedRows> {
   const tally = new SequenceTally();
   const kept: Judged[] = [];
-  let numbered = -1;
   let where = '';
   const planOf = (row: UnpairedRow): RowPlan<LimitedIds> => ({
     parts: [answerTexts(row, answersOf(row), tokenizer, options.vocabularySize)],
     finish: ([encoded]) => limitLength(row, encoded!, options),
   });
-  for await (const { row, result: limited } of carryOutAll(rows, tokenizer, planOf)) {
+  const outcomes = carryOutAll(rows, tokenizer, planOf, options.onBadRow);
+  for await (const { row, number: numbered, result: limited } of outcomes) {
     where = row.file;
-    numbered += 1;
     options.progress?.(numbered + 1);
     if ('dropped' in limited) {
       tally.drop(limited.dropped);
