@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readArrays } from '@metaapo/core/storage';
 import { describe, expect, it } from 'vitest';
@@ -38,8 +38,8 @@ function referenceDirectory({ name, training, start }: GoldenSet): string {
   const reference = join(directory, `${name}-reference`);
   if (existsSync(reference)) return reference;
   mkdirSync(reference);
-  symlinkSync(join(start, 'config.json'), join(reference, 'config.json'));
-  symlinkSync(join(training, 'reference.safetensors'), join(reference, 'model.safetensors'));
+  copyFileSync(join(start, 'config.json'), join(reference, 'config.json'));
+  copyFileSync(join(training, 'reference.safetensors'), join(reference, 'model.safetensors'));
   return reference;
 }
 
