@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { beforeAll, expect, it } from 'vitest';
-import { stringify } from 'yaml';
 import { root, temporaryDirectory } from './support/metaapo.js';
 
 const project = temporaryDirectory();
@@ -53,7 +52,7 @@ function metaapo(...args: string[]) {
 }
 
 it('runs a model, an objective and an annotation rule of a package outside of this workspace', () => {
-  writeFileSync(join(project, 'recipe.yaml'), stringify(recipe));
+  writeFileSync(join(project, 'recipe.yaml'), JSON.stringify(recipe));
   const planned = metaapo('run', 'recipe.yaml', '--dry-run');
   expect(planned.status, planned.stderr).toBe(0);
   const run = metaapo('run', 'recipe.yaml');
@@ -68,7 +67,7 @@ it('runs a model, an objective and an annotation rule of a package outside of th
 });
 
 it('refuses what the machine of another model cannot know', () => {
-  writeFileSync(join(project, 'wrong.yaml'), stringify({ ...recipe, precision: 'bfloat16', output: 'wrong' }));
+  writeFileSync(join(project, 'wrong.yaml'), JSON.stringify({ ...recipe, precision: 'bfloat16', output: 'wrong' }));
   const refused = metaapo('run', 'wrong.yaml');
   expect(refused.status).toBe(2);
   expect(refused.stderr).toMatch(/model letter-model.*unknown option precision/);

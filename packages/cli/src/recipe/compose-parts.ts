@@ -1,18 +1,9 @@
 import { type ComposedParts, type Composition, composeRecipe, type PartRecipe, type PartsRecipe } from '@metaapo/core';
 import type { ModelSource } from '@metaapo/core/contracts';
-import { metaLearnerPart } from '../training/meta-training.js';
 import { loadPlugins } from './load-plugins.js';
 
 /** What is read of a recipe to compose it: keys that name parts, and the plugins that they may come from. */
-export type ComposedRecipe = Omit<PartsRecipe, 'metaLearner'> & {
-  readonly metaLearner?: Parameters<typeof metaLearnerPart>[0];
-  readonly plugins: readonly string[];
-};
-
-/** Recipe with what {@link metaLearnerPart} leaves of the meta-learner. */
-type Parts<Recipe extends ComposedRecipe> = Omit<Recipe, 'metaLearner'> & {
-  readonly metaLearner: Recipe extends { readonly metaLearner: object } ? PartRecipe : PartRecipe | undefined;
-};
+export type ComposedRecipe = PartsRecipe & { readonly plugins: readonly string[] };
 
 /** The tracker that every command has. */
 const TERMINAL: PartRecipe = { id: 'terminal' };
@@ -29,12 +20,14 @@ export const say = (line: string): void => void process.stderr.write(`${line}\n`
 export async function composeParts<Recipe extends ComposedRecipe>(
   recipe: Recipe,
   signal?: AbortSignal,
-): Promise<Composition<Parts<Recipe>>> {
-  const metaLearner = metaLearnerPart(recipe.metaLearner);
+): Promise<Composition<Recipe>> {
   const trackers = recipe.trackers && [TERMINAL, ...recipe.trackers.filter(({ id }) => id !== TERMINAL.id)];
-  const parts = { ...recipe, metaLearner, trackers } as Parts<Recipe>;
   const context = { baseDirectory: process.cwd(), report: say, env: process.env, signal };
-  return composeRecipe({ plugins: await loadPlugins(recipe.plugins), recipe: parts, context });
+  return composeRecipe({
+    plugins: await loadPlugins(recipe.plugins),
+    recipe: { ...recipe, trackers } as Recipe,
+    context,
+  });
 }
 
 /** Makes one part of the command line's, which names no plugins. */

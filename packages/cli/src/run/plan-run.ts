@@ -1,21 +1,13 @@
-import {
-  groupOf,
-  isRunRecipe,
-  parseRunRecipe,
-  planBatches,
-  type RunRecipe,
-  type TrainingRecipe,
-  tokensOf,
-} from '@metaapo/core';
+import { groupOf, isRunRecipe, parseRunRecipe, planBatches, type RunRecipe, tokensOf } from '@metaapo/core';
 import type { ModelSource, RowForm, RowsByForm, TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
-import { composeParts, referenceSource } from '../recipe/compose-parts.js';
 import { type RawRecipe, readRecipe } from '../recipe/read-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { loadPreferences } from '../training/load-preferences.js';
 import { loadRows, rowWords } from '../training/load-rows.js';
 import { openObjective } from '../training/open-objective.js';
 import { trainingUse, withOnlineResponses } from '../training/training-use.js';
+import { composeLoop } from './compose-loop.js';
 import { type PlannedData, planData, printOtherModels } from './plan-data.js';
 import { type PlannedIteration, planSelection } from './plan-selection.js';
 import { estimateTime, type PlannedTokens } from './plan-time.js';
@@ -29,28 +21,23 @@ export async function planRun(name: string, flags: RunFlags): Promise<void> {
 }
 
 async function planWholeLoop({ where, value }: RawRecipe): Promise<void> {
-  const recipe = parseRunRecipe(value, where);
-  const composition = await composeParts(recipe);
-  const loss = await composition.make('loss');
+  const { recipe, composition, objective, reference } = await composeLoop(parseRunRecipe(value, where));
   const source = await composition.make('model');
-  const reference = await referenceSource(composition, {
-    reader: `loss ${loss.id}`,
-    isRead: !loss.isReferenceFree,
-  });
+  const isReferred = objective.readsReference !== false;
   const { rows, estimate } = await planPreferences(source, recipe);
   printOtherModels(estimate?.total ?? 0, {
-    'reference, while it is asked': loss.isReferenceFree ? undefined : await weightsOf(reference, recipe),
+    'reference, while it is asked': isReferred ? await weightsOf(reference, recipe) : undefined,
     'reward model': (await composition.inspect('rewardModel')).memory,
   });
-  const iterations = await planSelection(recipe, composition, rows);
+  const iterations = await planSelection(recipe, { composition, objective }, rows);
   printIterations(recipe, rows.length, iterations);
-  const passes = loss.isReferenceFree ? 1 : 2;
+  const passes = isReferred ? 2 : 1;
   print(await estimateTime(source, recipe, { estimate, passes, tokens: plannedTokens(recipe, rows, iterations) }));
   printDefaults(recipe);
 }
 
 /** Bytes of the weights of a model that is only asked. */
-async function weightsOf(source: ModelSource, recipe: TrainingRecipe): Promise<number | undefined> {
+async function weightsOf(source: ModelSource, recipe: RunRecipe): Promise<number | undefined> {
   return (await source.estimateMemory?.({ ...trainingUse(recipe), groups: [] }))?.parts.weights;
 }
 
@@ -72,10 +59,7 @@ export async function planTraining(named: string | RawRecipe, { set }: RunFlags,
   printDefaults(recipe);
 }
 
-function planPreferences(
-  source: ModelSource,
-  recipe: TrainingRecipe & { readonly cachedTokens?: number },
-): Promise<PlannedData<TokenizedPreference>> {
+function planPreferences(source: ModelSource, recipe: RunRecipe): Promise<PlannedData<TokenizedPreference>> {
   return planData(source, recipe, {
     load: async (coding, sources) => (await loadPreferences(recipe, coding, sources)).train,
     groupsOf: (row) => [withOnlineResponses(groupOf(row))],

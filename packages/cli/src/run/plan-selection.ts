@@ -1,13 +1,6 @@
-import {
-  annotationLimit,
-  type Composition,
-  iterationSlices,
-  type PartRecipe,
-  type RunRecipe,
-  selectPrompts,
-} from '@metaapo/core';
+import { annotationLimit, iterationSlices, type RunRecipe, selectPrompts } from '@metaapo/core';
 import type { TokenizedPreference } from '@metaapo/core/contracts';
-import { metaLearnerStart } from '../training/meta-training.js';
+import type { ComposedLoop } from './compose-loop.js';
 
 /** Rows of an iteration, and how many of them may and are expected to be sampled. */
 export interface PlannedIteration {
@@ -22,22 +15,22 @@ export interface PlannedIteration {
  */
 export async function planSelection(
   recipe: RunRecipe,
-  composition: Composition<Record<'metaLearner' | 'selection' | 'pairs', PartRecipe>>,
+  { composition, objective }: Pick<ComposedLoop, 'composition' | 'objective'>,
   rows: readonly TokenizedPreference[],
 ): Promise<readonly PlannedIteration[]> {
-  const metaLearner = await composition.make('metaLearner');
   const rule = await composition.make('selection');
   const pairs = await composition.make('pairs');
   const { seed } = recipe.training;
-  const state = await metaLearnerStart(recipe.metaLearner, metaLearner, seed);
+  const state = objective.initialState(seed);
+  const weights = objective.scoring?.weights;
   let [most, expected] = [0, 0];
   return iterationSlices(rows.length, recipe).map(({ start, end }, iteration) => {
-    const calls = recipe.responsesPerPrompt + (pairs.readsOffline === true ? 1 : 0);
+    const calls = recipe.responsesPerPrompt + (pairs?.readsOffline === true ? 1 : 0);
     const left = (taken: number): number => Math.min(end - start, limitOf(recipe, rows.length, end, calls) - taken);
     const mostHere = left(most);
     const { selected } = selectPrompts({
       rule,
-      weigh: (features) => metaLearner.weights(state, features),
+      weigh: weights && ((features) => weights(state, features)),
       rows: rows.slice(start, end).map(({ row, chosen, rejected }) => ({
         row,
         score: 0,

@@ -2,14 +2,13 @@ import {
   groupOf,
   isRunRecipe,
   parseRunRecipe,
-  preference,
   type ReferenceSource,
   type RunRecipe,
   runIterations,
 } from '@metaapo/core';
 import { type ModelSource, type TextModel, watchedBy } from '@metaapo/core/contracts';
 import { withReference } from '../model/open-model.js';
-import { composeParts, referenceSource, say } from '../recipe/compose-parts.js';
+import { say } from '../recipe/compose-parts.js';
 import { type RawRecipe, readRecipe } from '../recipe/read-recipe.js';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
@@ -18,12 +17,12 @@ import { onInterruption } from '../terminal/interruption.js';
 import { checkpointKey } from '../training/checkpoint-key.js';
 import { claimOutput, keepRecipe } from '../training/claim-output.js';
 import { loadPreferences } from '../training/load-preferences.js';
-import { metaLearnerStart } from '../training/meta-training.js';
 import { referencesOf } from '../training/reference-sets.js';
 import { inputsOf } from '../training/require-apart.js';
 import { runTrainingCommand } from '../training/run-training-command.js';
 import { optimizerOf, scheduleOf } from '../training/training-settings.js';
 import { printPeakMemory, trainingMemory, trainingUse, withOnlineResponses } from '../training/training-use.js';
+import { composeLoop } from './compose-loop.js';
 import { printRunSummary } from './print-run-summary.js';
 
 /** Runs `metaapo run`. A recipe that says nothing of a run is one offline training, as `metaapo train` does it. */
@@ -33,9 +32,8 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
 }
 
 async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promise<void> {
-  const recipe = parseRunRecipe(value, where);
+  const { recipe, composition, objective, reference } = await composeLoop(parseRunRecipe(value, where));
   const { resume = false, allowChanges = false } = flags;
-  const composition = await composeParts(recipe);
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
   const unlock = await claimOutput(recipe.output, { resume, inputs: inputsOf(recipe, where) });
   const { signal, release } = onInterruption();
@@ -48,20 +46,13 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
     const sources = { revision: recipe.revision, report: say, signal };
     const { train, held, texts } = await loadPreferences(recipe, policy, sources);
     const { promptOf, heldPromptOf } = await texts();
-    const reference = await referenceSource(composition, {
-      reader: `loss ${parts.loss.id}`,
-      isRead: !parts.loss.isReferenceFree,
-    });
-    const [heldReference] = parts.loss.isReferenceFree
-      ? []
-      : await withReference(recipe.reference && reference, policy, { longestRow: data.maxLength }, (model) =>
+    const isHeldReferred = objective.rowForm === 'preference' && objective.readsReference !== false;
+    const [heldReference] = isHeldReferred
+      ? await withReference(recipe.reference && reference, policy, { longestRow: data.maxLength }, (model) =>
           referencesOf(model, undefined, [held], training.microBatchTokens, signal),
-        );
+        )
+      : [];
     await keepRecipe(recipe);
-    const { updateEvery, lossWeight } = recipe.metaLearner;
-    const start = await metaLearnerStart(recipe.metaLearner, parts.metaLearner, training.seed);
-    const metaLearner = { learner: parts.metaLearner, updateEvery, lossWeight, start };
-    const objective = preference({ loss: parts.loss, metaLearner, unselected: recipe.unselected });
     const summary = await runIterations({
       ...recipe,
       ...training,

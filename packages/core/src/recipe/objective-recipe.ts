@@ -69,13 +69,17 @@ export function parseObjectiveRecipe(value: unknown, where: string, fallback = '
   return { recipe, objective: recipe.objective };
 }
 
-function idIn(value: unknown): string | undefined {
+/** Id of the objective that a recipe, checked or not, names. */
+export function idIn(value: unknown): string | undefined {
   const id = (value as { objective?: { id?: unknown } } | null | undefined)?.objective?.id;
   return typeof id === 'string' ? id : undefined;
 }
 
-/** The recipe with the options of its objective at its top. */
-function lifted(value: unknown, id: string, where: string): unknown {
+/**
+ * The recipe with the options of its objective at its top.
+ * @throws MetaapoError with code `config` when one is given in both places
+ */
+export function lifted(value: unknown, id: string, where: string): unknown {
   const { objective } = (value ?? {}) as { readonly objective?: Readonly<Record<string, unknown>> };
   if (typeof objective !== 'object' || objective === null) return value;
   const top: Record<string, unknown> = { ...(value as object) };

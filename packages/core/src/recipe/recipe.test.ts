@@ -24,7 +24,7 @@ describe('recipes', () => {
     const constant = { ...training, training: { warmupSteps: 0 } };
     expect(parseTrainingRecipe(constant, 'r').training).not.toHaveProperty('minLrRatio');
     expect(parseTrainingRecipe(constant, 'r').training).not.toHaveProperty('warmupRatio');
-    expect(parseRunRecipe(run, 'recipe.yaml')).toMatchObject({
+    expect(parseRunRecipe(run, 'recipe.yaml').recipe).toMatchObject({
       unselected: 'keep',
       metaLearner: { id: 'mlp', updateEvery: 8 },
       iterations: 3,
@@ -34,7 +34,7 @@ describe('recipes', () => {
     });
     expect(parseRewardRecipe(training, 'recipe.yaml').loss).toEqual({ id: 'bradley-terry' });
     expect(parseTrainingRecipe({ ...training, loss: { beta: 0.2 } }, 'r').loss).toEqual({ id: 'dpo', beta: 0.2 });
-    expect(parseRunRecipe({ ...run, sampler: { topP: 0.9 } }, 'r').sampler).toEqual({ id: 'local', topP: 0.9 });
+    expect(parseRunRecipe({ ...run, sampler: { topP: 0.9 } }, 'r').recipe.sampler).toEqual({ id: 'local', topP: 0.9 });
     expect(parseSftRecipe(training, 'recipe.yaml')).toMatchObject({
       training: { batchSize: 128, learningRate: 2e-5 },
       data: { maxLength: 4096, turns: 'all' },
@@ -63,9 +63,9 @@ describe('recipes', () => {
     expect(() => parseSftRecipe(warmup, 'r')).toThrow('not both');
     expect(() => parseRewardRecipe({ ...training, reference: 'm' }, 'r')).toThrow('reference');
     expect(() => parseRunRecipe({ ...run, evaluateRewards: 8 }, 'r')).toThrow(/evaluateRewards.*without data\.eval/);
-    expect(parseRunRecipe({ ...run, data: { train: 'x', eval: 'y' }, evaluateRewards: 8 }, 'r').evaluateRewards).toBe(
-      8,
-    );
+    expect(
+      parseRunRecipe({ ...run, data: { train: 'x', eval: 'y' }, evaluateRewards: 8 }, 'r').recipe.evaluateRewards,
+    ).toBe(8);
   });
 
   it.each([
@@ -109,9 +109,34 @@ describe('recipes', () => {
 
   it('leave a model of another kind as it is, and refuse what is said twice', () => {
     const remote = { id: 'remote', url: 'http://127.0.0.1' };
-    expect(parseRunRecipe({ ...run, model: remote, revision: 'v1' }, 'r').model).toEqual(remote);
-    expect(parseRunRecipe({ ...run, model: remote, precision: 'bfloat16' }, 'r').model).toHaveProperty('precision');
+    expect(parseRunRecipe({ ...run, model: remote, revision: 'v1' }, 'r').recipe.model).toEqual(remote);
+    expect(parseRunRecipe({ ...run, model: remote, precision: 'bfloat16' }, 'r').recipe.model).toHaveProperty(
+      'precision',
+    );
     const twice = { ...training, model: { id: 'local', path: 'm', precision: 'float32' }, precision: 'bfloat16' };
     expect(() => parseTrainingRecipe(twice, 'r')).toThrow(/precision.*model\.precision says something else/);
+  });
+
+  it('say what a run trains: preferences, or another objective without their settings', () => {
+    expect(parseRunRecipe(run, 'r').objective).toMatchObject({
+      id: 'preference',
+      loss: { id: 'dpo' },
+      metaLearner: { id: 'mlp' },
+      unselected: 'keep',
+    });
+    const inside = parseRunRecipe({ ...run, objective: { id: 'preference', loss: { id: 'simpo' } } }, 'r');
+    expect(inside.objective).toMatchObject({ loss: { id: 'simpo' } });
+    const other = parseRunRecipe({ ...run, objective: { id: 'group-relative', beta: 0.1 } }, 'r');
+    expect(other.objective).toEqual({ id: 'group-relative', beta: 0.1 });
+    expect(other.recipe.selection).toEqual({ id: 'all' });
+    expect(other.recipe).not.toHaveProperty('loss');
+    for (const key of ['loss', 'metaLearner', 'unselected', 'pairs']) {
+      const beside = {
+        ...run,
+        objective: { id: 'group-relative' },
+        [key]: key === 'unselected' ? 'drop' : { id: 'x' },
+      };
+      expect(() => parseRunRecipe(beside, 'r'), key).toThrow(`unknown key ${key}`);
+    }
   });
 });

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { withModelOptions } from './model-section.js';
+import { idIn, lifted, type ParsedObjective } from './objective-recipe.js';
 import { parseWith } from './parse-recipe.js';
-import { checkConflicts, commonSections, metaLearnerSection, part, partOr } from './training-recipe.js';
+import { checkConflicts, commonSections, metaLearnerSection, namedObjective, part, partOr } from './training-recipe.js';
 
 const count = z.int().positive();
 
-const runFields = z.strictObject({
-  ...commonSections,
-  /** What weighs the pairs; a run always has one. */
-  metaLearner: metaLearnerSection.prefault({}),
-  unselected: z.enum(['keep', 'drop']).default('keep'),
+/** What every run has, whatever it trains. */
+const { loss: lossSection, metaLearner: _, unselected: __, ...sections } = commonSections;
+
+const loop = {
   iterations: count.default(3),
   /** Rows of an iteration; default an equal share of all. */
   promptsPerIteration: count.optional(),
@@ -20,7 +20,6 @@ const runFields = z.strictObject({
   rewardModel: part,
   /** Which responses get a reward call. */
   annotation: partOr('all'),
-  pairs: partOr('best-worst'),
   /** Responses cut at the limit: kept without an end-of-sequence token, or left out. */
   truncated: z.enum(['keep', 'drop']).default('keep'),
   /** `previous`: the policy as it was before the last iteration; `fixed`: the first reference for ever. */
@@ -33,12 +32,29 @@ const runFields = z.strictObject({
   evaluateRewards: count.optional(),
   /** Tokens of the KV cache, for the prompts and responses of a batch while generating. */
   cachedTokens: count.default(16_384),
+};
+
+const preferenceFields = z.strictObject({
+  ...sections,
+  ...loop,
+  objective: namedObjective('preference'),
+  loss: lossSection,
+  /** What weighs the pairs; a run of preferences always has one. */
+  metaLearner: metaLearnerSection.prefault({}),
+  unselected: z.enum(['keep', 'drop']).default('keep'),
+  pairs: partOr('best-worst'),
 });
 
-/** A recipe of `metaapo run`: the whole loop. */
-export const runRecipe = runFields.superRefine(checkConflicts).transform(withModelOptions);
+/** A recipe of `metaapo run` that trains preferences: the whole loop of MetaAPO. */
+export const runRecipe = preferenceFields.superRefine(checkConflicts).transform(withModelOptions);
 
-const RUN_KEYS = Object.keys(runFields.shape).filter((key) => !Object.hasOwn(commonSections, key));
+/** One that trains another objective, whose options are in its section: no pairs, and no scores to select by. */
+const otherRunRecipe = z
+  .strictObject({ ...sections, ...loop, objective: part, selection: partOr('all') })
+  .superRefine(checkConflicts)
+  .transform(withModelOptions);
+
+const RUN_KEYS = [...Object.keys(loop), 'pairs'];
 
 /** True for a recipe, checked or not, that speaks of a whole run and not of one training alone. */
 export function isRunRecipe(value: unknown): boolean {
@@ -46,12 +62,27 @@ export function isRunRecipe(value: unknown): boolean {
 }
 
 /** A checked recipe of a whole run with every default filled in. */
-export type RunRecipe = z.output<typeof runRecipe>;
+export type RunRecipe = Omit<z.output<typeof otherRunRecipe>, 'objective'> &
+  Partial<Pick<z.output<typeof runRecipe>, 'pairs'>>;
+
+/** A checked recipe of a whole run, with the objective that it means. */
+export interface ParsedRun {
+  readonly recipe: RunRecipe;
+  readonly objective: ParsedObjective['objective'];
+}
 
 /**
- * A checked run recipe with every default filled in.
+ * A checked run recipe. `objective: { id }` says what is trained, by default preferences; options of that one may stand inside
+ * of it or at the top of the recipe.
  * @throws MetaapoError with code `config` that names the key, and for an unknown one the nearest spelling
  */
-export function parseRunRecipe(value: unknown, where: string): RunRecipe {
-  return parseWith(runRecipe, value, where);
+export function parseRunRecipe(value: unknown, where: string): ParsedRun {
+  const id = idIn(value) ?? 'preference';
+  if (id === 'preference') {
+    const recipe = parseWith(runRecipe, lifted(value, id, where), where);
+    const { loss, metaLearner, unselected } = recipe;
+    return { recipe, objective: { id, loss, metaLearner, unselected } };
+  }
+  const recipe = parseWith(otherRunRecipe, value, where);
+  return { recipe, objective: recipe.objective };
 }

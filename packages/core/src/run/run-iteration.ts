@@ -174,7 +174,7 @@ async function trainOn(
   const { objective, pairs: rule } = options.parts;
   if (objective.rowForm === 'sampled') return trainOnSampled(options, context, { ...slice, objective }, clock);
   const { iteration, rows } = context;
-  const built = buildPairs(rows, slice.given, { ...options, rule, iteration });
+  const built = buildPairs(rows, slice.given, { ...options, rule: rule!, iteration });
   const outcomes = await noteOutcomes(context, slice, built);
   const { kl, reference } = await scoreReference(options, context, { ...slice, built }, clock);
   const training = { objective, rows: built.rows, reference, heldOut: options.evaluation };
@@ -245,7 +245,7 @@ function estimateKl(
 
 /** True where the pair rule has the offline response scored too. */
 function readsOffline({ parts: { objective, pairs } }: RunOptions): boolean {
-  return objective.rowForm === 'preference' && pairs.readsOffline === true;
+  return objective.rowForm === 'preference' && pairs?.readsOffline === true;
 }
 
 /** Most reward calls of a selected row: its responses, and the offline one where the pair rule reads it. */

@@ -87,7 +87,7 @@ describe('rewards in a run', () => {
       score: async (requests) => new Float32Array(requests.length).fill(NaN),
     };
     const parts = { ...coinRun(output, coinPolicy(), coinServer().sampler).parts };
-    const nothing = { ...parts.pairs, pair: () => ({ reason: 'too-few' }) as const };
+    const nothing = { ...parts.pairs!, pair: () => ({ reason: 'too-few' }) as const };
     const summary = await run(output, none, { parts: { ...parts, rewardModel: none, pairs: nothing } });
     expect(summary.rewardBefore).toBeUndefined();
     const again = await run(output, none);

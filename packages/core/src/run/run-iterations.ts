@@ -40,7 +40,7 @@ export interface RunSummary {
  */
 export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const { output, observer } = given;
-  checkScores(given.parts);
+  checkObjective(given.parts);
   await observer.begin?.({ directory: output });
   const served = servePolicy({ ...given, ...given.parts });
   const journal = await openRunJournal(join(output, RUN_FILES.journal), isOfWholeRun);
@@ -94,8 +94,15 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
   return { iterations: summaries, rewardBefore, modelDirectory };
 }
 
-/** @throws MetaapoError with code `config` when prompts are selected by scores that the objective does not know */
-function checkScores({ selection, objective }: RunOptions['parts']): void {
+/** @throws MetaapoError with code `config` when the objective lacks what selects its prompts or makes its pairs */
+function checkObjective({ selection, objective, pairs }: RunOptions['parts']): void {
+  if (objective.rowForm === 'preference' && pairs === undefined) {
+    throw new MetaapoError('config', 'preferences are trained, and no rule makes online pairs', {
+      where: `objective ${objective.id}`,
+      expected: 'a pair rule, such as best-worst',
+      remedy: 'Give the run one in parts.pairs',
+    });
+  }
   if (!selection.readsScores || objective.scoring !== undefined) return;
   throw new MetaapoError('config', 'the objective gives no preference scores to select prompts by', {
     where: `selection rule ${selection.id}, objective ${objective.id}`,

@@ -39,7 +39,7 @@ export interface IterationParts {
   /** Which responses get a reward call. */
   readonly annotation: AnnotationRule;
   /** Makes the online pairs, where preferences are trained. */
-  readonly pairs: PairRule;
+  readonly pairs?: PairRule | undefined;
 }
 
 /** A model that can be opened as a reference: the recipe's, the policy as it started, or a saved one. */
