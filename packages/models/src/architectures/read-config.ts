@@ -46,7 +46,16 @@ const fieldsWith = ({ defaults }: Architecture) => ({
 });
 
 /** Fields that are read elsewhere: names of classes, layers and heads. */
-const NAMES = ['architectures', 'auto_map', 'layer_types', 'model_type', 'value_head_prefix'];
+const NAMES = [
+  'architectures',
+  'auto_map',
+  'layer_types',
+  'model_type',
+  'value_head_prefix',
+  'normalize_reward',
+  'mean',
+  'std',
+];
 
 /** A config.json as its family means it. */
 export interface ReadConfig {

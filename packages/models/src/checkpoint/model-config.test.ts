@@ -277,6 +277,17 @@ describe('a field that changes no log-probability', () => {
     expect(read({ ...llama, ...change }).task).toBe('causal-lm');
   });
 
+  it.each([
+    ['the class of its reward models', { architectures: ['RewardModel'] }, 'score.weight'],
+    ['the class that they had before', { architectures: ['LLMForSequenceRegression'] }, 'score.weight'],
+    ['a head in a class of its own', { architectures: ['Mine'], value_head_prefix: 'value_head' }, 'value_head.weight'],
+    ['what rewards are normalised by', { normalize_reward: false, mean: 1, std: 2 }, 'score.weight'],
+  ])('tells reward models of OpenRLHF by %s', (_, change, tensor) => {
+    const { task, rewardHead } = read({ ...llama, ...change });
+    expect(task).toBe('sequence-classification');
+    expect(rewardHead).toEqual({ owner: 'openrlhf', tensor, normalisation: undefined });
+  });
+
   it('tells classifiers by the ending of the class alone', () => {
     expect(read({ ...llama, architectures: ['FSDPMyLlamaForSequenceClassification'] }).task).toBe(
       'sequence-classification',
@@ -400,6 +411,7 @@ describe('a field that would change numbers', () => {
     ['layer_types', { layer_types: ['linear_attention', ...full.slice(1)] }],
     ['layer_types', { layer_types: ['full_attention'] }],
     ['architectures', { architectures: ['LlamaForTokenClassification'] }],
+    ['architectures', { architectures: ['CriticModel'], value_head_prefix: 'value_head' }],
     ['model_type', { model_type: undefined }],
     ['dtype', { dtype: 'float8_e4m3fn' }],
   ])('is refused: %s', (field, change, named = field) => {
@@ -409,7 +421,9 @@ describe('a field that would change numbers', () => {
   it.each([
     ['two labels', { id2label: { 0: 'a', 1: 'b' } }, /num_labels.*got 2/],
     ['labels that are no object', { id2label: 'one' }, /id2label/],
-    ['a head of another name', { value_head_prefix: 'value_head' }, /value_head_prefix/],
+    ['a head whose name is none', { value_head_prefix: 'a.b' }, /value_head_prefix/],
+    ['a deviation of 0', { normalize_reward: true, std: 0 }, /std/],
+    ['a mean that is no number', { mean: 'x' }, /mean/],
   ])('is refused in a reward model: %s', (_, change, message) => {
     const reward = { ...llama, architectures: ['LlamaForSequenceClassification'] };
     expect(read({ ...reward, id2label: null }).task).toBe('sequence-classification');

@@ -6,6 +6,8 @@ import { isRecord, type RawConfig, type Refuse, refuseIn } from '../architecture
 import { ARCHITECTURES } from '../architectures/index.js';
 import { readConfig } from '../architectures/read-config.js';
 import type { TransformerConfig } from '../transformer/transformer-config.js';
+import { SCORE_WEIGHT } from './expected-tensors.js';
+import { type RewardHead, rewardHead } from './reward-head.js';
 import { wholeFloatsIn } from './whole-floats.js';
 
 /** A model's config.json, both dialects brought to one form. */
@@ -18,6 +20,8 @@ export interface LanguageModelConfig extends TransformerConfig {
   readonly padTokenId: number | undefined;
   /** Element type of the stored weights. */
   readonly dtype: 'float32' | 'bfloat16' | 'float16';
+  /** Of a reward model: where its score is read. */
+  readonly rewardHead?: RewardHead | undefined;
   /** config.json as it is. */
   readonly raw: RawConfig;
   /** Fields of it whose whole numbers are written as floats. */
@@ -56,17 +60,15 @@ export function normalise(raw: RawConfig, file: string, wholeFloats: readonly st
   const refuse = refuseIn(file);
   const { architecture, common, shape, family } = readConfig(raw, file);
   checkCode(raw, architecture, refuse);
-  const task = taskOf(raw, refuse);
-  const isClassifier = task === 'sequence-classification';
-  if (isClassifier) {
-    checkLabels(common.id2label, common.num_labels, refuse);
-    checkHead(raw, refuse);
-  }
+  const head = rewardHead(raw, classOf(raw, refuse), refuse);
+  const isClassifier = head !== undefined;
+  if (head?.owner === 'transformers') checkLabels(common.id2label, common.num_labels, refuse);
   const { tie_word_embeddings: stated = architecture.defaults.tie_word_embeddings } = common;
   const { longestText, ...rest } = family;
   return {
     architecture: architecture.id,
-    task,
+    task: isClassifier ? 'sequence-classification' : 'causal-lm',
+    rewardHead: head,
     ...shape,
     rmsNormEps: common.rms_norm_eps,
     normOffset: 0,
@@ -101,22 +103,24 @@ export function withScoreHead(config: LanguageModelConfig): LanguageModelConfig 
     label2id: { LABEL_0: 0 },
     pad_token_id: padTokenId,
   };
-  return { ...config, task: 'sequence-classification', tieWordEmbeddings: false, padTokenId, raw };
+  const rewardHead = { owner: 'transformers', tensor: SCORE_WEIGHT } as const;
+  return { ...config, task: 'sequence-classification', rewardHead, tieWordEmbeddings: false, padTokenId, raw };
 }
 
 /** What names of classes end with that have another head than a language model's. */
 const OTHER_HEADS = /For(?!CausalLM|SequenceClassification)\w*(Classification|Answering|MaskedLM|Generation|Choice)$/;
 
 /**
- * What the model ends with, by the name of its class; whatever else the name says, `model_type` has said what it computes,
- * as in transformers. Without a name, and with one of no known ending, a language model's head.
+ * The name of the class, whose ending says what the model ends with; whatever else the name says, `model_type` has said
+ * what it computes, as in transformers. Without a name, and with one of no known ending, a language model's head.
  */
-function taskOf({ architectures }: RawConfig, refuse: Refuse): LanguageModelConfig['task'] {
-  const [name = 'ForCausalLM'] = [architectures ?? []].flat();
+function classOf({ architectures }: RawConfig, refuse: Refuse): string | undefined {
+  const [name] = [architectures ?? []].flat();
+  if (name === undefined) return undefined;
   if (typeof name !== 'string' || OTHER_HEADS.test(name)) {
     return refuse('architectures', '...ForCausalLM or ...ForSequenceClassification', name);
   }
-  return name.endsWith('ForSequenceClassification') ? 'sequence-classification' : 'causal-lm';
+  return name;
 }
 
 /** Code of a model's own is never run. What names the family's classes is where transformers has taken them from. */
@@ -125,11 +129,6 @@ function checkCode({ auto_map: map }: RawConfig, { className }: Architecture, re
   const classes = isRecord(map) ? Object.values(map).flat() : [map];
   const own = classes.find((name) => name !== null && !String(name).split('.').at(-1)!.startsWith(className));
   if (own !== undefined) refuse('auto_map', `classes of transformers, ${className}..., and no code of its own`, own);
-}
-
-/** Where a reward model's head is; a language model has none, whatever it says. */
-function checkHead({ value_head_prefix: name }: RawConfig, refuse: Refuse): void {
-  if ((name ?? 'score') !== 'score') refuse('value_head_prefix', 'score', name);
 }
 
 function checkLabels(id2label: RawConfig | null | undefined, stated: number | null | undefined, refuse: Refuse): void {

@@ -10,6 +10,7 @@ import {
 } from '@metaapo/core/storage';
 import type { Session } from '@metaapo/engine';
 import { type LoraConfig, type ModelName, writeAdapterConfig } from '../checkpoint/adapter.js';
+import { SCORE_WEIGHT } from '../checkpoint/expected-tensors.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
 import { saveCheckpoint } from '../checkpoint/save-checkpoint.js';
 import { copyTokenizerFiles } from '../tokenizer/index.js';
@@ -97,7 +98,13 @@ function saveWhole(
 ): Promise<void> {
   return replaceDirectory(target, (fresh) =>
     withExactWeights(directory, declared, readerOf(session), async (read) => {
-      await saveCheckpoint(fresh, config, tensorsOf(declared.base, mergedWeights(declared, read), dtype));
+      const tensors = tensorsOf(declared.base, mergedWeights(declared, read), dtype);
+      const head = config.rewardHead?.tensor ?? SCORE_WEIGHT;
+      await saveCheckpoint(
+        fresh,
+        config,
+        tensors.map((tensor) => (tensor.name === SCORE_WEIGHT ? { ...tensor, name: head } : tensor)),
+      );
       await copyTokenizerFiles(tokenizer, fresh, directory);
     }),
   );

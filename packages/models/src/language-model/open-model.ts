@@ -8,6 +8,7 @@ import { type LoraConfig, type OpenAdapter, openAdapter, scoreHeadRefused } from
 import { SCORE_WEIGHT } from '../checkpoint/expected-tensors.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
 import { openCheckpoint, readWeights } from '../checkpoint/open-checkpoint.js';
+import { NORMALISATION_TENSORS } from '../checkpoint/reward-head.js';
 import { HEAD_WEIGHT } from '../checkpoint/stored-head.js';
 import { attentionPiecesFor, type Precision, type ProgramOptions, type SessionOptions } from '../transformer/index.js';
 import { type DeclaredParameters, declareParameters, linearModules } from './declare-parameters.js';
@@ -135,10 +136,22 @@ async function readBase(
   // A tied head may be stored beside the embeddings, and what has another head reads none.
   const isPassedOver = (name: string): boolean =>
     (name === HEAD_WEIGHT && (config.tieWordEmbeddings || config.task !== 'causal-lm')) ||
-    (name === SCORE_WEIGHT && isHeadElsewhere);
-  const stored = new Map([...base].filter(([name]) => !isHeadElsewhere || name !== SCORE_WEIGHT));
+    (name === SCORE_WEIGHT && isHeadElsewhere) ||
+    (NORMALISATION_TENSORS.includes(name) && config.rewardHead?.owner === 'openrlhf');
+  const headTensor = config.rewardHead?.tensor ?? SCORE_WEIGHT;
+  const stored = new Map(
+    [...base].flatMap(([name, shape]) => {
+      if (name !== SCORE_WEIGHT) return [[name, shape]];
+      return isHeadElsewhere ? [] : [[headTensor, shape]];
+    }),
+  );
   try {
-    return await readWeights(weights, stored, write, isPassedOver);
+    return await readWeights(
+      weights,
+      stored,
+      (name, values) => write(name === headTensor ? SCORE_WEIGHT : name, values),
+      isPassedOver,
+    );
   } finally {
     await weights.close();
   }

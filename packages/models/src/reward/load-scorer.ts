@@ -1,10 +1,12 @@
-import { MetaapoError, type TrainableScorer } from '@metaapo/core/contracts';
+import { MetaapoError, type PromptGroup, type TrainableScorer } from '@metaapo/core/contracts';
 import { withAdapterHead } from '../checkpoint/adapter-head.js';
 import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../checkpoint/model-config.js';
+import { normalisedHead, withStoredNormalisation } from '../checkpoint/reward-head.js';
 import { readTextSource, type TextDescription, type TextSource } from '../language-model/load-text-model.js';
 import { type ModelStart, type OpenModel, openModel } from '../language-model/open-model.js';
 import type { OpeningOptions } from '../language-model/opening-options.js';
 import { createScoreComputation } from '../transformer/index.js';
+import { withoutPadding } from './without-padding.js';
 
 /** How to load a reward model. With an `adapter` it can be asked, not trained. */
 export interface ScorerOptions extends OpeningOptions {
@@ -13,9 +15,11 @@ export interface ScorerOptions extends OpeningOptions {
    * with a deviation of 1 / sqrt(hidden + 1), in the place of its own.
    */
   readonly newHead?: ModelStart['newHead'];
+  /** Whether a reward model of OpenRLHF takes its mean off and divides by its deviation; default what its config says. */
+  readonly normalizeReward?: boolean | undefined;
 }
 
-/** A reward model from a Hugging Face directory: the score at the last token of a response. */
+/** A reward model from a Hugging Face directory: the score at the last token of a response that is no padding. */
 export interface Scorer extends TrainableScorer, OpenModel {}
 
 /** A reward model with its tokenizer. */
@@ -56,13 +60,44 @@ export async function openScorer(
   options: ScorerOptions,
 ): Promise<Scorer> {
   const { adapter, optimizer, newHead } = options;
-  const own = adapter === undefined ? config : await withAdapterHead(config, adapter);
+  const headed = adapter === undefined ? config : await withAdapterHead(config, adapter);
+  const own = await withNormalisation(headed, directory, options.normalizeReward);
+  if (optimizer !== undefined && own.rewardHead?.owner === 'openrlhf') throw trainedElsewhere(directory);
   const isHeadNew = own.task === 'causal-lm';
   if (newHead === undefined) requireScoreHead(directory, own);
   if (adapter !== undefined && (optimizer !== undefined || isHeadNew)) throw trainedAdapter(adapter);
   const start = isHeadNew ? { directory, config: withScoreHead(own), newHead } : { directory, config: own };
   const model = await openModel(start, options, createScoreComputation);
-  return { ...model, save: model.saveMerged };
+  const { padTokenId, rewardHead: head } = model.config;
+  const read = (groups: readonly PromptGroup[]): readonly PromptGroup[] =>
+    head?.owner === 'openrlhf' ? groups : withoutPadding(groups, padTokenId);
+  const { mean, std } = head?.normalisation ?? { mean: 0, std: 1 };
+  return {
+    ...model,
+    score: async (groups) => (await model.score(read(groups))).map((score) => (score - mean) / std),
+    forward: (groups) => model.forward(read(groups)),
+    save: model.saveMerged,
+  };
+}
+
+async function withNormalisation(
+  config: LanguageModelConfig,
+  directory: string,
+  isNormalised: boolean | undefined,
+): Promise<LanguageModelConfig> {
+  const { rewardHead: stated, raw } = config;
+  if (stated === undefined) return config;
+  const rewardHead = await withStoredNormalisation(normalisedHead(stated, raw, isNormalised), directory);
+  return { ...config, rewardHead, raw: { ...raw, ...rewardHead.normalisation } };
+}
+
+function trainedElsewhere(directory: string): MetaapoError {
+  return new MetaapoError('config', 'a reward model of OpenRLHF is scored with, not trained', {
+    where: directory,
+    expected: 'a language model, or a model whose class ends with ForSequenceClassification',
+    got: 'a head that is read at the end token',
+    remedy: 'Train it with OpenRLHF, or begin a new head on a language model',
+  });
 }
 
 /** @throws MetaapoError with code `checkpoint` when a directory holds a language model. */
