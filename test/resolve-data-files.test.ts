@@ -1,5 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { readPreferences, resolveDataFiles } from '@metaapo/data';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { filesOfSplit } from '../packages/data/src/files/data-splits.js';
@@ -23,7 +23,7 @@ function directoryOf(...paths: string[]): string {
 }
 
 describe('splits', () => {
-  const of = (paths: string[], split?: string): string[] => filesOfSplit('set', paths, split);
+  const of = (paths: string[], split?: string): string[] => filesOfSplit('set', paths, { split });
 
   it('are the shards of one name, in order', () => {
     const paths = [
@@ -41,8 +41,10 @@ describe('splits', () => {
     ).toEqual(['default/train/0000.parquet', 'default/train/0001.parquet']);
   });
 
-  it('are not mixed up when one name begins with another or ends in a number', () => {
-    expect(of(['train.parquet', 'train_prefs.parquet', 'train2.parquet'], 'train')).toEqual(['train.parquet']);
+  it('of another name are the files of that name', () => {
+    const paths = ['train.parquet', 'train_prefs.parquet', 'other/held-0.parquet', 'other/held-1.parquet'];
+    expect(of(paths, 'train_prefs')).toEqual(['train_prefs.parquet']);
+    expect(of(['a/x.json', 'b/x.json'], 'a/x')).toEqual(['a/x.json']);
   });
 
   it('need no name when there is one', () => {
@@ -55,12 +57,44 @@ describe('splits', () => {
 
   it('are named when the choice is open or wrong', () => {
     expect(() => of(['train.json', 'test.json'])).toThrow(
-      /not clear which split is meant. Expected one of test, train/,
+      /not clear which split is meant. Expected one of train, test/,
     );
-    expect(() => of(['train.json', 'test.json'], 'valid')).toThrow(/no split valid. Expected one of test, train/);
-    expect(() => of(['a/train.json', 'b/train.json'], 'train')).toThrow(/not clear.*a\/train, b\/train/);
+    expect(() => of(['train.json', 'test.json'], 'valid')).toThrow(/no split valid. Expected one of train, test/);
+    expect(() => of(['a/x.json', 'b/x.json'], 'x')).toThrow(/not clear.*a\/x, b\/x/);
+    expect(() => of(['train.json'], 'train[:10%]')).toThrow(/slices/);
     expect(() => of(['script.py'], 'train')).toThrow(/there is no data file/);
   });
+});
+
+describe('configurations', () => {
+  const files = ['en/train.json', 'nl/train.json', 'nl/test.json'];
+
+  it('are directories where there is no card', () => {
+    expect(filesOfSplit('set', files, { config: 'nl', split: 'train' })).toEqual(['nl/train.json']);
+    expect(() => filesOfSplit('set', files, { config: 'fr' })).toThrow(/no configuration fr. Expected one of en, nl/);
+  });
+
+  it('of a card have to be named where none is the usual one', () => {
+    const card = '---\nconfigs:\n- config_name: a\n  data_dir: en\n- config_name: b\n  data_dir: nl\n---\n';
+    expect(filesOfSplit('set', files, { card, config: 'a' })).toEqual(['en/train.json']);
+    expect(() => filesOfSplit('set', files, { card })).toThrow(/not clear which configuration.*a, b/);
+    expect(() => filesOfSplit('set', files, { card: '---\nconfigs: 7\n---' })).toThrow(/card .*cannot be read/);
+  });
+});
+
+const goldens: {
+  name: string;
+  paths: string[];
+  card: string | null;
+  config: string | null;
+  splits: Record<string, string[]>;
+}[] = JSON.parse(readFileSync(new URL('../packages/data/test/fixtures/splits.json', import.meta.url), 'utf8'));
+
+it.each(goldens)('finds the splits that load_dataset finds: $name, $config', ({ paths, card, config, splits }) => {
+  for (const [split, expected] of Object.entries(splits)) {
+    const choice = { split, card: card ?? undefined, config: config ?? undefined };
+    expect(filesOfSplit('set', paths, choice)).toEqual(expected);
+  }
 });
 
 describe('local sources', () => {
@@ -90,6 +124,35 @@ it('fetches the files of one split of a data set of the hub, and only those', as
   const cacheDirectory = temporaryDirectory();
   const found = await resolveDataFiles('owner/pairs', { split: 'train', endpoint, cacheDirectory });
   expect(found).toEqual([join(cacheDirectory, 'datasets--owner--pairs/snapshots', COMMIT, 'data/train.jsonl')]);
-  expect(seen.filter(({ path }) => path.includes('/resolve/'))).toHaveLength(1);
+  expect(seen.filter(({ path }) => path.includes('/resolve/')).map(({ path }) => path.split('/').at(-1))).toEqual([
+    'README.md',
+    'train.jsonl',
+  ]);
   expect(await collect(readPreferences(found))).toMatchObject([{ prompt: 'p' }]);
+});
+
+it('reads the card of a data set of the hub, the revision behind its name, and a name without an owner', async () => {
+  const card = '---\nconfigs:\n- config_name: default\n  data_files: odd.jsonl\n---\n';
+  const { endpoint } = await hubServer({
+    'datasets/pairs': { files: { 'README.md': card, 'odd.jsonl': '1', 'more.jsonl': '' } },
+    'datasets/pairs@v2': { files: { 'new.jsonl': '2' } },
+  });
+  const read = async (source: string) =>
+    (await resolveDataFiles(source, { endpoint, cacheDirectory: temporaryDirectory() })).map((file) => basename(file));
+  expect(await read('pairs')).toEqual(['odd.jsonl']);
+  expect(await read('pairs@v2')).toEqual(['new.jsonl']);
+  await expect(read('pairs@v3')).rejects.toThrow(/no such revision/);
+});
+
+it('reads what the hub made of a data set that is a script', async () => {
+  const { endpoint } = await hubServer({
+    'datasets/owner/old': { files: { 'README.md': '# Old', 'old.py': 'import os' } },
+    'datasets/owner/old@refs/convert/parquet': {
+      files: { 'en/train/0000.parquet': '', 'nl/train/0000.parquet': '', 'nl/train/0001.parquet': '' },
+    },
+  });
+  const read = (config?: string) =>
+    resolveDataFiles('owner/old', { endpoint, config, split: 'train', cacheDirectory: temporaryDirectory() });
+  expect((await read('nl')).map((file) => basename(file))).toEqual(['0000.parquet', '0001.parquet']);
+  await expect(read()).rejects.toThrow(/not clear which configuration.*en, nl/);
 });

@@ -38,7 +38,7 @@ export interface SeenRequest {
   readonly authorization: string | undefined;
 }
 
-/** A server that speaks the hub's API on loopback, and a store of another origin that it redirects large files to. */
+/** A server that speaks the hub's API on loopback (`name@branch` is another branch of `name`), and a store of another origin that it redirects large files to. */
 export async function hubServer(repositories: Readonly<Record<string, HubRepository>>) {
   const seen: SeenRequest[] = [];
   const see = (host: SeenRequest['host'], { url = '', headers }: IncomingMessage): string => {
@@ -59,12 +59,17 @@ export async function hubServer(repositories: Readonly<Record<string, HubReposit
   });
   const hub = await listening((request, response) => {
     const path = see('hub', request);
-    const [name, action, revision, file] = parsed(path);
+    const [plain, action, revision, file] = parsed(path);
+    const name = Object.keys(repositories).find((key) => isAt(key, plain, revision)) ?? plain;
     const repository = repositories[name];
-    const refusal = refused(repository, revision, request.headers.authorization);
+    const refusal = name === plain ? refused(repository, revision, request.headers.authorization) : undefined;
     if (!repository || refusal) return fail(response, ...(refusal ?? ([404, 'RepoNotFound'] as const)));
     if (action === 'revision')
-      return json(response, { id: name.slice(name.indexOf('/') + 1), sha: COMMIT, siblings: [] });
+      return json(response, {
+        id: name.slice(name.indexOf('/') + 1),
+        sha: name === plain ? COMMIT : gitObjectId(name),
+        siblings: [],
+      });
     if (action === 'tree') return sendTree(repository, request, response);
     if (repository.files[file] === undefined) return fail(response, 404, 'EntryNotFound');
     response.setHeader('X-Repo-Commit', COMMIT).setHeader('ETag', `"${gitObjectId(repository.files[file])}"`);
@@ -85,11 +90,16 @@ async function listening(answer: (request: IncomingMessage, response: ServerResp
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** True for the key `name@branch` of another branch, asked by its name or its commit. */
+function isAt(key: string, name: string, revision: string): boolean {
+  return key.startsWith(`${name}@`) && (key === `${name}@${revision}` || revision === gitObjectId(key));
+}
+
 /** Name with its kind, action, revision and file of a path of the hub. */
 function parsed(path: string): [name: string, action: string, revision: string, file: string] {
-  const api = /^\/api\/(models|datasets)\/([^/]+\/[^/]+)\/(revision|tree)\/(.+)$/.exec(path);
+  const api = /^\/api\/(models|datasets)\/([^/]+(?:\/[^/]+)??)\/(revision|tree)\/(.+)$/.exec(path);
   if (api) return [`${api[1]}/${api[2]}`, api[3]!, api[4]!, ''];
-  const file = /^\/(datasets\/)?([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(path);
+  const file = /^\/(datasets\/)?([^/]+(?:\/[^/]+)??)\/resolve\/([^/]+)\/(.+)$/.exec(path);
   return file ? [`${file[1] ?? 'models/'}${file[2]}`, 'resolve', file[3]!, file[4]!] : ['', '', '', ''];
 }
 

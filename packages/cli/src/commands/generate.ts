@@ -15,7 +15,8 @@ export function addGenerate(program: Command): void {
     .requiredOption('--model <model>', 'directory or hub id')
     .option('--adapter <directory>', 'PEFT adapter')
     .requiredOption('--data <file>', 'rows with a prompt: messages, text or token ids')
-    .option('--split <name>', 'split of a hub data set')
+    .option('--split <name>', 'split of a data set')
+    .option('--data-config <name>', 'configuration of a data set')
     .option(
       '--template-arguments <yaml>',
       'variables of the chat template, such as {enable_thinking: false}',
@@ -37,7 +38,7 @@ export function addGenerate(program: Command): void {
     .option('--stream', 'show responses on the standard output while they are written, one after the other')
     .option('--cached-tokens <count>', 'tokens of the KV cache', positiveCount, 16_384)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
-    .option('--revision <revision>', 'revision of models and data from the hub')
+    .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
     .action((flags: GenerateFlags) => generateCommand(flags));
   addExamples(
     command,

@@ -14,7 +14,8 @@ export function addReward(program: Command): void {
     )
     .requiredOption('--model <model>', 'directory or hub id of a reward model (...ForSequenceClassification)')
     .requiredOption('--data <file>', 'rows with prompt and response: messages, text or token ids')
-    .option('--split <name>', 'split of a hub data set')
+    .option('--split <name>', 'split of a data set')
+    .option('--data-config <name>', 'configuration of a data set')
     .option(
       '--template-arguments <yaml>',
       'variables of the chat template, such as {enable_thinking: false}',
@@ -25,7 +26,7 @@ export function addReward(program: Command): void {
     .option('--overwrite', 'replace the file where there is one')
     .option('--batch-tokens <tokens>', 'tokens computed at a time', positiveCount, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
-    .option('--revision <revision>', 'revision of models and data from the hub')
+    .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
     .action((flags: RewardFlags) => rewardCommand(flags));
   addExamples(
     command,

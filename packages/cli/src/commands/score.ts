@@ -13,7 +13,8 @@ export function addScore(program: Command): void {
     .requiredOption('--model <model>', 'directory or hub id of the policy')
     .option('--reference <model>', 'directory or hub id of the reference')
     .requiredOption('--data <file>', 'preference pairs: a file, a directory or a hub id')
-    .option('--split <name>', 'split of a hub data set')
+    .option('--split <name>', 'split of a data set')
+    .option('--data-config <name>', 'configuration of a data set')
     .option(
       '--template-arguments <yaml>',
       'variables of the chat template, such as {enable_thinking: false}',
@@ -37,7 +38,7 @@ export function addScore(program: Command): void {
     )
     .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
-    .option('--revision <revision>', 'revision of models and data from the hub')
+    .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
     .action((flags: ScoreFlags) => scoreCommand(flags));
   addExamples(
     command,

@@ -16,7 +16,7 @@ export async function profileCommand(name: string, overrides?: readonly string[]
       remedy: 'Look at time/step_s in the metrics of a run',
     });
   }
-  const sources = { revision: recipe.revision, report: say };
+  const sources = { report: say };
   const { train } = await loadRows(objective.rowForm, recipe, await source.describe(), sources);
   const { batchSize, microBatchTokens } = recipe.training;
   const batch = train.slice(0, batchSize).flatMap((row) => objective.groupsOf(row));

@@ -26,6 +26,7 @@ export interface ScoreFlags extends ModelFlags {
   readonly split?: string;
   readonly templateArguments?: Readonly<Record<string, unknown>>;
   readonly columns?: Readonly<Record<string, string>>;
+  readonly dataConfig?: string;
   readonly output: string;
   readonly overwrite?: boolean;
   readonly loss?: string;
@@ -51,11 +52,14 @@ export async function scoreCommand(given: ScoreFlags): Promise<void> {
     });
   }
   const { signal, release } = onInterruption();
-  const sources = { revision: flags.revision, report: say, signal };
+  const sources = { report: say, signal };
   try {
     const policy = await openToRead(flags, signal);
     const { rows, report: counted } = await tokenizePreferences(
-      readPreferences(await resolveDataFiles(flags.data, { ...sources, split: flags.split }), formOf(flags)),
+      readPreferences(
+        await resolveDataFiles(flags.data, { ...sources, split: flags.split, config: flags.dataConfig }),
+        formOf(flags),
+      ),
       policy.tokenizer,
       {
         maxLength: flags.maxLength,

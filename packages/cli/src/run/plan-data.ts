@@ -28,10 +28,10 @@ export interface PlanOptions<Row> {
  */
 export async function planData<Row extends { readonly row: number }>(
   source: ModelSource,
-  recipe: TrainedRecipe & { readonly revision?: string | undefined },
+  recipe: TrainedRecipe,
   { load, groupsOf, trains }: PlanOptions<Row>,
 ): Promise<PlannedData<Row>> {
-  const rows = await load(await source.describe(), { revision: recipe.revision, report: say });
+  const rows = await load(await source.describe(), { report: say });
   const costs = rows.map((row) => ({ row: row.row, groups: groupsOf(row).map(tokensOf) }));
   const longest = costs
     .map(({ row, groups }) => ({ row, tokens: Math.max(...groups) }))

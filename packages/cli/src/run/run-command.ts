@@ -43,7 +43,7 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
     policy = await source.openPolicy(trainingUse(recipe));
     const parts = await composition.makeAll({ policy, signal });
     const { training, data } = recipe;
-    const sources = { revision: recipe.revision, report: say, signal };
+    const sources = { report: say, signal };
     const { train, held, texts } = await loadPreferences(recipe, policy, sources);
     const { promptOf, heldPromptOf } = await texts();
     const isHeldReferred = objective.rowForm === 'preference' && objective.readsReference !== false;

@@ -22,6 +22,7 @@ export interface GenerateFlags extends ModelFlags {
   readonly split?: string;
   readonly templateArguments?: Readonly<Record<string, unknown>>;
   readonly columns?: Readonly<Record<string, string>>;
+  readonly dataConfig?: string;
   readonly output: string;
   readonly overwrite?: boolean;
   readonly n: number;
@@ -49,14 +50,14 @@ export async function generateCommand(given: GenerateFlags): Promise<void> {
   const inputs = [given.model, given.adapter, given.data];
   const flags = { ...given, output: await requireOutputFile(given.output, { overwrite: given.overwrite, inputs }) };
   const { signal, release } = onInterruption();
-  const sources = { revision: flags.revision, report: say, signal };
+  const sources = { report: say, signal };
   const { cachedTokens, output } = flags;
   const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
   const loaded = await model.openReference('start', { cachedTokens });
   try {
     const rows: PromptRow[] = [];
     for await (const row of readPrompts(
-      await resolveDataFiles(flags.data, { ...sources, split: flags.split }),
+      await resolveDataFiles(flags.data, { ...sources, split: flags.split, config: flags.dataConfig }),
       formOf(flags),
     )) {
       rows.push(row);

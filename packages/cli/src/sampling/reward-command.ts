@@ -16,6 +16,7 @@ export interface RewardFlags extends ModelFlags {
   readonly split?: string;
   readonly templateArguments?: Readonly<Record<string, unknown>>;
   readonly columns?: Readonly<Record<string, string>>;
+  readonly dataConfig?: string;
   readonly output: string;
   readonly overwrite?: boolean;
   readonly batchTokens: number;
@@ -29,13 +30,13 @@ export async function rewardCommand(given: RewardFlags): Promise<void> {
   const inputs = [given.model, given.data];
   const flags = { ...given, output: await requireOutputFile(given.output, { overwrite: given.overwrite, inputs }) };
   const { signal, release } = onInterruption();
-  const sources = { revision: flags.revision, report: say, signal };
+  const sources = { report: say, signal };
   const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
   const loaded = await openScorer(model);
   try {
     const sequences: Int32Array[] = [];
     for await (const row of readResponses(
-      await resolveDataFiles(flags.data, { ...sources, split: flags.split }),
+      await resolveDataFiles(flags.data, { ...sources, split: flags.split, config: flags.dataConfig }),
       formOf(flags),
     )) {
       sequences.push(sequenceOf(row, loaded));

@@ -1,8 +1,7 @@
-import { resolveDataFiles } from '@metaapo/data';
+import { type DataFileOptions, resolveDataFiles } from '@metaapo/data';
 
 /** Where data come from, and whom to tell. */
 export interface Sources {
-  readonly revision?: string | undefined;
   readonly report: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -10,10 +9,10 @@ export interface Sources {
 /** Paths of the data files of one source or several, in order; those of the hub are fetched. */
 export async function dataFiles(
   source: string | readonly string[],
-  split: string | undefined,
+  part: Pick<DataFileOptions, 'split' | 'config'>,
   sources: Sources,
 ): Promise<readonly string[]> {
   const files: string[] = [];
-  for (const one of [source].flat()) files.push(...(await resolveDataFiles(one, { ...sources, split })));
+  for (const one of [source].flat()) files.push(...(await resolveDataFiles(one, { ...sources, ...part })));
   return files;
 }

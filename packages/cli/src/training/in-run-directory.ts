@@ -21,7 +21,6 @@ import type { Sources } from './data-files.js';
 /** What is read of a recipe to work in its run directory. */
 interface RunRecipe {
   readonly output: string;
-  readonly revision?: string | undefined;
 }
 
 /** What a training in a claimed run directory works with. */
@@ -67,7 +66,7 @@ export async function inRunDirectory<Opened extends TextModel | TextScorer>(
     const source = await composition.make('model', { signal });
     trained = await open(source);
     const observer = watchedBy(await composition.make('trackers', { signal }));
-    await train({ source, trained, observer, sources: { revision: recipe.revision, report: say, signal }, signal });
+    await train({ source, trained, observer, sources: { report: say, signal }, signal });
     process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
     trained?.model.dispose();

@@ -37,7 +37,7 @@ export async function loadPreferences(
 ): Promise<LoadedPreferences> {
   const { badRows, maxLength, truncate, longPrompt } = data;
   const load = async (name: string, source: string | string[], split: string | undefined, maxRows?: number) => {
-    const files = await dataFiles(source, split, sources);
+    const files = await dataFiles(source, { split, config: data.config }, sources);
     const form = { ...formOf(data), signal: sources.signal };
     const read = (onBadRow?: BadRowListener) => readPreferences(files, { ...form, onBadRow });
     const { vocabularySize } = coding;

@@ -118,7 +118,7 @@ async function loadSets<Row>(
 ): Promise<{ readonly train: readonly Row[]; readonly held: readonly Row[] }> {
   const load = async (name: string, source: string | string[], split?: string, maxRows?: number) => {
     const { maxLength, truncate, longPrompt } = data;
-    const files = await dataFiles(source, split, sources);
+    const files = await dataFiles(source, { split, config: data.config }, sources);
     const { rows, report } = await read(name, files, { maxLength, truncate, longPrompt, maxRows });
     reportRows(name, report, coding, sources);
     return rows;

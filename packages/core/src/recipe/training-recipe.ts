@@ -67,10 +67,12 @@ export const trainingSection = trainingFields.transform(withScheduleDefaults);
 
 /** Which rows, and how long they may be. */
 export const dataSection = z.strictObject({
-  /** A file, several files, a directory, or a data set's hub id. */
+  /** A file, several files, a directory, or a data set's hub id, owner/name or owner/name@revision. */
   train: z.union([z.string(), z.array(z.string()).min(1)]),
   eval: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
-  /** Splits of a hub data set. */
+  /** Configuration of a data set, as its card names it. */
+  config: z.string().optional(),
+  /** Splits of a data set, named as load_dataset names them. */
   trainSplit: z.string().optional(),
   evalSplit: z.string().optional(),
   /** Most tokens of a prompt with one response. */
@@ -114,7 +116,7 @@ export const commonSections = {
   trackers: z.array(part).default([]),
   /** Packages of plugins, or paths of their modules, beside the project's own. */
   plugins: z.array(z.string()).default([]),
-  /** Revision of models and data sets from the hub. */
+  /** Revision of models from the hub; data sets have their own: owner/name@revision. */
   revision: z.string().optional(),
   /** Run directory. */
   output: z.string(),

@@ -1,68 +1,107 @@
 import { posix } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { DATA_FILE_ENDINGS } from '../rows/read-rows.js';
+import { DATA_FILE_ENDINGS, dataFileEnding } from '../rows/read-rows.js';
+import { withoutPacking } from '../rows/text-of-file.js';
+import { cardConfigs, chosenConfig, configError, splitsOfConfig } from './data-card.js';
+import { dataFilesAmong, ofOneFormat, type Splits, splitsByRules } from './split-rules.js';
 
-/** Files that describe a data set and are none of it. */
-const DESCRIPTIONS = ['dataset_infos.json', 'dataset_info.json', 'dataset_dict.json', 'state.json', 'package.json'];
 /** `-00000-of-00003`, with the hash that some writers add; or nothing but a number. */
 const SHARD = /[-_.]\d+-of-\d+(-[0-9a-f]{8,})?$|^(part[-_.]?)?\d+$/;
 
-/**
- * Paths of the data files of one split, sorted. A split is named by its files, without the numbers of their shards
- * (`data/train_prefs-00000-of-00002.parquet` is `data/train_prefs`), or by their directory where they have only numbers;
- * its last part (`train_prefs`) will do where it is unique. Of several formats of a split parquet is taken first.
- * @param where the data set, for errors
- * @param split may be `undefined` when there is one split only
- * @throws MetaapoError with code `data` naming the splits that there are
- */
-export function filesOfSplit(where: string, paths: readonly string[], split: string | undefined): string[] {
-  const splits = splitsOf(paths);
-  const names = [...splits.keys()];
-  const found = split === undefined ? names : names.filter((name) => name === split || name.endsWith(`/${split}`));
-  const [name] = found.includes(split ?? '') ? [split!] : found;
-  if (name !== undefined && (found.length === 1 || name === split)) return preferred(splits.get(name)!);
-  throw splitError(where, names, found, split);
+/** Which files of a data set. */
+export interface SplitChoice {
+  /** Split; may be absent when there is one only. */
+  readonly split?: string | undefined;
+  /** Configuration of the card; without a card, a directory. */
+  readonly config?: string | undefined;
+  /** Text of the data set's README.md. */
+  readonly card?: string | undefined;
 }
 
-function splitsOf(paths: readonly string[]): Map<string, string[]> {
+/**
+ * Paths of the data files of one split. Splits are those of Python's load_dataset: as the card's configuration says, else
+ * by names of shards, directories and files. Any other name means the files of that name, without the numbers of their
+ * shards (`data/train_prefs`), or their directory where they have only numbers; the last part will do where it is unique.
+ * @param where the data set, for errors
+ * @throws MetaapoError with code `data` naming the splits that there are
+ */
+export function filesOfSplit(where: string, paths: readonly string[], choice: SplitChoice): string[] {
+  const { split, config, card = '' } = choice;
+  refuseSlice(where, split);
+  const configs = cardConfigs(where, card);
+  if (configs.length > 0) {
+    const found = chosenConfig(where, configs, config);
+    return chosenSplit(where, splitsOfConfig(found, paths), split, new Map());
+  }
+  const files = dataFilesAmong(paths);
+  const inside = config === undefined ? files : files.filter((path) => path.startsWith(`${config}/`));
+  if (config !== undefined && inside.length === 0 && config !== 'default') {
+    throw configError(where, directoriesOf(files), config);
+  }
+  const chosen = inside.length === 0 ? files : inside;
+  return chosenSplit(where, splitsByRules(chosen), split, splitsByName(chosen));
+}
+
+/** Directories at the top of paths. */
+export const directoriesOf = (files: readonly string[]): string[] => [
+  ...new Set(files.flatMap((path) => (path.includes('/') ? [path.slice(0, path.indexOf('/'))] : []))),
+];
+
+/** @param others splits by other names, none of which is meant without its name */
+function chosenSplit(where: string, splits: Splits, split: string | undefined, others: Splits): string[] {
+  const names = [...splits.keys()];
+  const alike = [...others.keys()].filter((name) => name === split || name.endsWith(`/${split}`));
+  const other = others.has(split ?? '') ? split! : alike.length === 1 ? alike[0]! : '';
+  const found =
+    split === undefined
+      ? names.length === 1
+        ? splits.get(names[0]!)
+        : undefined
+      : (splits.get(split) ?? others.get(other));
+  if (found !== undefined && found.length > 0) return [...ofOneFormat(found)];
+  throw splitError(
+    where,
+    alike.length > 1 ? alike : names,
+    split,
+    alike.length > 1 || (found === undefined && split === undefined),
+  );
+}
+
+/** Slices would leave rows out in silence if they were read as a name. */
+function refuseSlice(where: string, split: string | undefined): void {
+  if (split === undefined || !/[[\]+]/.test(split)) return;
+  throw new MetaapoError('data', 'slices and sums of splits are not read', {
+    where,
+    expected: 'the name of one split',
+    got: split,
+    remedy: 'Name one split, with data.maxRows for its first rows; several sources can be given as a list',
+  });
+}
+
+function splitsByName(paths: readonly string[]): Splits {
   const splits = new Map<string, string[]>();
-  for (const path of [...paths].sort()) {
-    const ending = posix.extname(path).toLowerCase();
-    const isHidden = path.split('/').some((part) => part.startsWith('.'));
-    if (isHidden || !DATA_FILE_ENDINGS.some((known) => known === ending)) continue;
-    if (DESCRIPTIONS.includes(posix.basename(path))) continue;
-    const name = splitName(path.slice(0, -ending.length));
+  for (const path of paths) {
+    const name = nameOf(withoutPacking(path).slice(0, -dataFileEnding(path)!.length));
     splits.set(name, [...(splits.get(name) ?? []), path]);
   }
   return splits;
 }
 
-function splitName(stem: string): string {
+function nameOf(stem: string): string {
   const base = posix.basename(stem).replace(SHARD, '');
   const directory = posix.dirname(stem);
   if (directory === '.') return base || posix.basename(stem);
   return base === '' ? directory : `${directory}/${base}`;
 }
 
-function preferred(paths: readonly string[]): string[] {
-  const ending = DATA_FILE_ENDINGS.find((known) => paths.some((path) => path.toLowerCase().endsWith(known)))!;
-  return paths.filter((path) => path.toLowerCase().endsWith(ending));
-}
-
-function splitError(
-  where: string,
-  names: readonly string[],
-  found: readonly string[],
-  split: string | undefined,
-): MetaapoError {
+function splitError(where: string, names: readonly string[], split: string | undefined, isOpen: boolean): MetaapoError {
   if (names.length === 0) {
     return new MetaapoError('data', 'there is no data file', {
       where,
-      expected: `files that end in ${DATA_FILE_ENDINGS.join(', ')}`,
+      expected: `files that end in ${DATA_FILE_ENDINGS.join(', ')}, those of JSON also with .gz or .zst behind`,
       remedy: 'Convert the data set, or check its name',
     });
   }
-  const summary =
-    split !== undefined && found.length === 0 ? `there is no split ${split}` : 'it is not clear which split is meant';
+  const summary = isOpen ? 'it is not clear which split is meant' : `there is no split ${split}`;
   return new MetaapoError('data', summary, { where, expected: `one of ${names.join(', ')}`, remedy: 'Name the split' });
 }

@@ -1,46 +1,97 @@
-import { readdir, stat } from 'node:fs/promises';
-import { extname, join, relative } from 'node:path';
-import { MetaapoError } from '@metaapo/core/contracts';
-import { fetchSnapshot, type HubOptions, isRepositoryName } from '@metaapo/hub';
-import { DATA_FILE_ENDINGS } from '../rows/read-rows.js';
-import { filesOfSplit } from './data-splits.js';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, extname, join, relative } from 'node:path';
+import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
+import {
+  fetchSnapshot,
+  type HubOptions,
+  parseRepositoryReference,
+  type Repository,
+  type RepositoryReference,
+} from '@metaapo/hub';
+import { dataFileEnding } from '../rows/read-rows.js';
+import { configError } from './data-card.js';
+import { directoriesOf, filesOfSplit } from './data-splits.js';
 
 /** Which part of a data set, and how to reach the hub. */
 export interface DataFileOptions extends HubOptions {
   /** Split of a directory or a data set of the hub; needed when there are several. */
   readonly split?: string | undefined;
+  /** Configuration of the data set's card; of a data set without one, a directory. */
+  readonly config?: string | undefined;
 }
+
+const CARD = 'README.md';
+/** Branch in which the hub keeps what it made of a data set that is a script. */
+const CONVERTED = 'refs/convert/parquet';
 
 /**
  * Paths of the data files of a source: the file itself, the files of a split in a directory, or those of a data set of
- * the hub `owner/name`, fetched where the cache lacks them.
- * @throws MetaapoError with code `data` when there is no such file, data set or split; see `downloadSnapshot` of @metaapo/hub for
- * what the hub may bring
+ * the hub `owner/name` or `owner/name@revision`, fetched where the cache lacks them. Splits are found as Python's
+ * load_dataset finds them; of a data set that is a script, the hub's own conversion is taken.
+ * @throws MetaapoError with code `data` when there is no such file, data set, configuration or split; see
+ * `downloadSnapshot` of @metaapo/hub for what the hub may bring
  */
 export async function resolveDataFiles(source: string, options: DataFileOptions = {}): Promise<string[]> {
-  const { split } = options;
+  const { split, config } = options;
   const found = await stat(source).catch(() => undefined);
   if (found?.isDirectory()) {
-    return filesOfSplit(source, await pathsIn(source), split).map((path) => join(source, path));
+    const card = await readFile(join(source, CARD), 'utf8').catch(() => undefined);
+    return filesOfSplit(source, await pathsIn(source), { split, config, card }).map((path) => join(source, path));
   }
-  if (found && split !== undefined) {
-    throw new MetaapoError('data', 'a single file has no splits', {
+  const wanted = Object.entries({ split, config }).find(([, value]) => value !== undefined);
+  if (found && wanted !== undefined) {
+    throw new MetaapoError('data', `a single file has no ${wanted[0]}s`, {
       where: source,
-      got: `split ${split}`,
-      remedy: 'Leave the split out',
+      got: wanted.join(' '),
+      remedy: `Leave the ${wanted[0]} out`,
     });
   }
   if (found) return [source];
-  if (!mayBeOnHub(source)) {
+  const reference = mayBeFile(source) ? undefined : parseRepositoryReference(source, options.revision);
+  if (reference === undefined) {
     throw new MetaapoError('data', 'there is no such file', {
       where: source,
       expected: 'a data file, a directory of them, or a data set of the hub such as owner/name',
       remedy: 'Check the path',
     });
   }
-  const choose = (paths: readonly string[]): string[] => filesOfSplit(source, paths, split);
-  const snapshot = await fetchSnapshot({ type: 'dataset', name: source }, choose, options);
-  return snapshot.paths.map((path) => join(snapshot.directory, path));
+  return filesOnHub(reference, options);
+}
+
+async function filesOnHub({ name, revision }: RepositoryReference, options: DataFileOptions): Promise<string[]> {
+  const { split, config } = options;
+  const repository: Repository = { type: 'dataset', name };
+  let isScript = false;
+  const choose =
+    (card: string | undefined) =>
+    (paths: readonly string[]): readonly string[] => {
+      isScript = !paths.some(dataFileEnding) && paths.some((path) => path.endsWith('.py'));
+      const own = revision === CONVERTED ? convertedConfig(name, paths, config) : config;
+      return filesOfSplit(name, paths, { split, config: own, card });
+    };
+  const cardOr = (paths: readonly string[]): readonly string[] =>
+    paths.includes(CARD) ? [CARD] : choose(undefined)(paths);
+  try {
+    const first = await fetchSnapshot(repository, cardOr, { ...options, revision });
+    if (first.paths[0] !== CARD) return first.paths.map((path) => join(first.directory, path));
+    const card = await readFile(join(first.directory, CARD), 'utf8');
+    // The same commit, also where the branch moves on meanwhile.
+    const commit = basename(first.directory);
+    const { directory, paths } = await fetchSnapshot(repository, choose(card), { ...options, revision: commit });
+    return paths.map((path) => join(directory, path));
+  } catch (error) {
+    if (!isScript || revision !== undefined || !isMetaapoError(error) || error.code !== 'data') throw error;
+    options.report?.(`${name}: the data set is a script; the hub's conversion to parquet is read (${CONVERTED})`);
+    return filesOnHub({ name, revision: CONVERTED }, options);
+  }
+}
+
+/** A conversion has a directory for each configuration. */
+function convertedConfig(name: string, paths: readonly string[], config: string | undefined): string | undefined {
+  const names = directoriesOf(paths.filter(dataFileEnding));
+  if (config !== undefined || names.length === 1) return config ?? names[0];
+  if (names.includes('default')) return 'default';
+  throw configError(name, names, undefined);
 }
 
 async function pathsIn(directory: string): Promise<string[]> {
@@ -50,8 +101,7 @@ async function pathsIn(directory: string): Promise<string[]> {
     .map((entry) => relative(directory, join(entry.parentPath, entry.name)).replaceAll('\\', '/'));
 }
 
-function mayBeOnHub(source: string): boolean {
-  return (
-    source.includes('/') && isRepositoryName(source) && !DATA_FILE_ENDINGS.some((ending) => ending === extname(source))
-  );
+/** True for what looks like a file that is not there: a data file by its ending, or a bare name with any. */
+function mayBeFile(source: string): boolean {
+  return dataFileEnding(source) !== undefined || (!source.includes('/') && /^\.[a-z]+$/i.test(extname(source)));
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { downloadSnapshot, type HubOptions, isRepositoryName } from '@metaapo/hub';
+import { downloadSnapshot, type HubOptions, parseRepositoryReference } from '@metaapo/hub';
 import { adapterBase, type ModelName } from '../checkpoint/index.js';
 
 /** Files that describe a model, its adapter, its tokenizer and its template: no weights, and no code. */
@@ -22,19 +22,13 @@ export interface ModelFilesOptions extends Pick<HubOptions, 'revision' | 'report
  */
 export async function modelDirectory(model: string, options: ModelFilesOptions = {}): Promise<string> {
   if (existsSync(model)) return model;
-  const named = hubName(model, options.revision);
+  const named = parseRepositoryReference(model, options.revision);
   if (named !== undefined) return hubDirectory(named, options);
   throw new MetaapoError('config', 'there is no such model directory', {
     where: model,
     expected: 'a directory with config.json, or a hub id such as owner/name',
     remedy: 'Check the path',
   });
-}
-
-/** A model of the hub as it was typed; `undefined` for what can be none. */
-function hubName(model: string, revision: string | undefined): ModelName | undefined {
-  const [, name = model, stated = revision] = /^([^@]+)@([^@]+)$/.exec(model) ?? [];
-  return name.includes('/') && isRepositoryName(name) ? { name, revision: stated } : undefined;
 }
 
 function hubDirectory({ name, revision }: ModelName, options: ModelFilesOptions): Promise<string> {
@@ -68,7 +62,9 @@ export async function findModel(
   const isFromHub = !existsSync(model);
   const base = await adapterBase(directory);
   if (base === undefined) {
-    const name = (isFromHub ? hubName(model, options.revision) : undefined) ?? { name: resolve(model) };
+    const name = (isFromHub ? parseRepositoryReference(model, options.revision) : undefined) ?? {
+      name: resolve(model),
+    };
     // The revision is that of the model.
     const on = adapter === undefined ? undefined : await modelDirectory(adapter, { ...options, revision: undefined });
     return { directory, adapter: on, tokenizer: await tokenizerOf(directory, on), name };
@@ -100,7 +96,7 @@ async function findBase(
 ): Promise<Pick<FoundModel, 'directory' | 'name'>> {
   const beside = resolve(adapter, name);
   if (!isFromHub && existsSync(beside)) return { directory: beside, name: { name: beside } };
-  const named = hubName(name, revision);
+  const named = parseRepositoryReference(name, revision);
   if (named !== undefined) return { directory: await hubDirectory(named, options), name: named };
   throw new MetaapoError('checkpoint', 'the model that the adapter names cannot be taken', {
     where: adapter,
