@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { MetaapoError } from '@metaapo/core/contracts';
 import type { HubClient } from './hub-client.js';
-import { connectionError, PassingFailure, placeOf } from './hub-errors.js';
+import { connectionError, largeReplyError, PassingFailure, placeOf } from './hub-errors.js';
 import { claimPartial, releasePartial } from './partial-file.js';
 import type { RepositoryFile } from './repository-tree.js';
 
@@ -69,33 +69,44 @@ async function transfer(client: HubClient, { file, address, partial, progress }:
   if (offset > file.size) offset = await discard(partial);
   progress(offset);
   if (offset === file.size && offset > 0) return;
-  const reply = await client.request(address, offset > 0 ? { range: `bytes=${offset}-` } : {});
+  const headers = offset > 0 ? { range: `bytes=${offset}-` } : undefined;
+  const reply = await client.request(address, { ...(headers && { headers }), mostBytes: file.size });
   if (offset > 0 && !continues(reply, offset)) offset = await discard(partial);
   if (reply.status === 416 || (reply.status === 206 && offset === 0)) {
     await reply.body?.cancel();
     throw incomplete(client, file, 'a reply to another range');
   }
-  await append(client, reply, { partial, offset, progress });
-  const size = await sizeOf(partial);
-  if (size < file.size) throw incomplete(client, file, `${size} bytes`);
+  await append(client, reply, { partial, offset, size: file.size, progress });
+  const written = await sizeOf(partial);
+  if (written < file.size) throw incomplete(client, file, `${written} bytes`);
 }
 
 /** Writes each piece before it is counted, so that a break loses nothing that was counted. */
 async function append(
   { subject }: HubClient,
   { body }: Response,
-  { partial, offset, progress }: { partial: string; offset: number; progress: (bytes: number) => void },
+  {
+    partial,
+    offset,
+    size,
+    progress,
+  }: { partial: string; offset: number; size: number; progress: (bytes: number) => void },
 ): Promise<void> {
   const file = await open(partial, offset > 0 ? 'a' : 'w');
   let received = offset;
   try {
     for await (const chunk of Readable.fromWeb((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>)) {
-      await file.appendFile(chunk as Uint8Array);
-      received += (chunk as Uint8Array).length;
+      const bytes = chunk as Uint8Array;
+      if (received + bytes.length > size) {
+        await file.truncate();
+        throw largeReplyError(subject, size);
+      }
+      await file.appendFile(bytes);
+      received += bytes.length;
       progress(received);
     }
   } catch (error) {
-    if (error instanceof Error && 'syscall' in error) throw error;
+    if (error instanceof PassingFailure || (error instanceof Error && 'syscall' in error)) throw error;
     throw new PassingFailure(connectionError(subject, 'the connection broke during the transfer', error));
   } finally {
     await file.close();

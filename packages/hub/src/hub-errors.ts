@@ -1,4 +1,5 @@
 import { MetaapoError } from '@metaapo/core/contracts';
+import { reasonOf, retryAfterMs } from '@metaapo/core/http';
 import { pageAddress, type Repository } from './repository.js';
 
 /** What a request is about, for its errors. */
@@ -13,7 +14,7 @@ export interface RequestSubject {
 export class PassingFailure extends Error {
   /** The error to end with when it does not pass. */
   readonly final: MetaapoError;
-  /** Wait that the server asks for, in milliseconds. */
+  /** Wait that the server asks for, in milliseconds, at most ten minutes. */
   readonly retryAfterMs: number | undefined;
 
   constructor(final: MetaapoError, retryAfterMs?: number) {
@@ -36,8 +37,7 @@ export function replyError(subject: RequestSubject, reply: Response): MetaapoErr
   const [summary, remedy] = explain(subject, reply.status, code);
   const error = new MetaapoError('network', summary, { where: placeOf(subject), got, remedy });
   if (reply.status !== 429 && reply.status < 500) return error;
-  const seconds = Number(reply.headers.get('retry-after') ?? Number.NaN);
-  return new PassingFailure(error, Number.isFinite(seconds) ? seconds * 1000 : undefined);
+  return new PassingFailure(error, retryAfterMs(reply.headers.get('retry-after')));
 }
 
 function explain(subject: RequestSubject, status: number, code: string | null): [summary: string, remedy: string] {
@@ -71,14 +71,18 @@ export function connectionError(subject: RequestSubject, what: string, cause: un
   });
 }
 
+/** The failure of a reply that brings more than it may: the hub, or what stands before it, is faulty. */
+export function largeReplyError(subject: RequestSubject, mostBytes: number): PassingFailure {
+  return new PassingFailure(
+    new MetaapoError('network', 'the reply is larger than it may be', {
+      where: placeOf(subject),
+      expected: `at most ${mostBytes} bytes`,
+      remedy: 'Check HF_ENDPOINT and the proxy: what answers there is no sound hub',
+    }),
+  );
+}
+
 /** Repository, revision and hub in words. */
 export function placeOf({ repository, revision, endpoint }: RequestSubject): string {
   return `${repository.type} ${repository.name} (revision ${revision}) at ${endpoint}`;
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  if (cause instanceof AggregateError) return reasonOf(cause.errors[0]);
-  return cause instanceof Error ? reasonOf(cause) : error.message;
 }

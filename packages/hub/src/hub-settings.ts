@@ -21,6 +21,8 @@ export interface HubOptions {
   readonly parallel?: number | undefined;
   /** Wait before a failed request is tried again, in milliseconds; it doubles each time; default 500. */
   readonly retryDelayMs?: number | undefined;
+  /** Span in which at least a kilobyte has to arrive, in milliseconds; else the request is tried again. Default 60 000. */
+  readonly stallMs?: number | undefined;
 }
 
 /** Where the hub and its cache are. */

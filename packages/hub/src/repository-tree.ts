@@ -56,11 +56,24 @@ export async function fetchTree(client: HubClient, directory: string, commit: st
   return filesOf(checked.data);
 }
 
+/** Most pages of a listing; the hub puts a thousand files on each. */
+const MOST_PAGES = 1000;
+/** Most bytes of a listing, over all its pages. */
+const MOST_BYTES = 256 * 2 ** 20;
+
 async function listed({ request, subject }: HubClient, commit: string): Promise<Record<string, unknown>> {
   const { listFiles } = await import('@huggingface/hub');
   const { repository: repo, endpoint: hubUrl } = subject;
   const found: Record<string, unknown> = {};
-  const fetcher: typeof fetch = (address) => request(String(address));
+  let [pages, bytes] = [0, 0];
+  const fetcher: typeof fetch = async (address) => {
+    pages += 1;
+    if (pages > MOST_PAGES) throw endlessError(subject);
+    const reply = await request(String(address), { mostBytes: MOST_BYTES - bytes });
+    const text = await reply.text();
+    bytes += text.length;
+    return new Response(text, { headers: reply.headers });
+  };
   try {
     for await (const file of listFiles({ repo, revision: commit, recursive: true, hubUrl, fetch: fetcher })) {
       if (file.type !== 'file') continue;
@@ -77,6 +90,14 @@ async function listed({ request, subject }: HubClient, commit: string): Promise<
     throw new PassingFailure(connectionError(subject, 'the hub’s list of files did not arrive whole', error));
   }
   return found;
+}
+
+function endlessError(subject: HubClient['subject']): MetaapoError {
+  return new MetaapoError('network', 'the hub’s list of files does not end', {
+    where: placeOf(subject),
+    expected: `at most ${MOST_PAGES} pages`,
+    remedy: 'Check HF_ENDPOINT and the proxy: what answers there is no sound hub',
+  });
 }
 
 function filesOf({ files }: Listing): RepositoryFile[] {

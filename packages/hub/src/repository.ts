@@ -53,7 +53,8 @@ export function fileAddress(endpoint: string, repository: Repository, commit: st
   return `${pageAddress(endpoint, repository)}/resolve/${commit}/${encoded}`;
 }
 
-/** True for a relative path that stays below its root. */
+/** True for a relative path that stays below its root, of whole characters. */
 export function isSafePath(path: string): boolean {
+  if (/[\p{Surrogate}\0]/u.test(path)) return false;
   return path.split(/[/\\]/).every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes(':'));
 }

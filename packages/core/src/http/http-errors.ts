@@ -149,7 +149,8 @@ export function shownText(text: string, mask: (text: string) => string): string 
   return mask(text.replace(/\s+/g, ' ').trim()).slice(0, SHOWN);
 }
 
-function reasonOf(error: unknown): string {
+/** Why a request got no reply, in the words of the innermost cause. */
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause } = error;
   if (cause instanceof AggregateError) return reasonOf(cause.errors[0]);

@@ -1,4 +1,5 @@
 export * from './extra-body.js';
-export { statusOf, TransientError } from './http-errors.js';
+export { reasonOf, statusOf, TransientError } from './http-errors.js';
 export * from './json-client.js';
+export { backoffMs, retryAfterMs } from './retry-delay.js';
 export * from './variables.js';
