@@ -1,16 +1,20 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { composeRecipe } from '@metaapo/core';
 import type { RewardRequest } from '@metaapo/core/contracts';
 import { readArrays, writeArrays } from '@metaapo/core/storage';
 import { tokenizePreference } from '@metaapo/data';
 import { selectBackend } from '@metaapo/engine';
-import {
+import modelParts, {
   encodeForReward,
+  type LoadedTokenizer,
   loadLanguageModel,
   loadScorer,
   loadTextModel,
   loadTextScorer,
   loadTokenizer,
+  localModel,
+  type SequenceClassificationOptions,
   scoreSequences,
   sequenceClassification,
 } from '@metaapo/models';
@@ -97,7 +101,12 @@ describe('a sequence that is scored', () => {
 
   it('is cut to the longest length, which is said once and counted', async () => {
     const lines: string[] = [];
-    const reward = await sequenceClassification({ model, maxLength: 8 }, (line) => void lines.push(line));
+    const reward = await sequenceClassification(
+      { model, maxLength: 8 },
+      {
+        report: (line) => void (line.startsWith('reward model') && lines.push(line)),
+      },
+    );
     const long = { ...conversation, response: '1 2 3 4 5 6 7 8 9' };
     await reward.score([long, conversation, { prompt: 'a', response: 'b' }]);
     await reward.score([long]);
@@ -108,6 +117,73 @@ describe('a sequence that is scored', () => {
       ),
       'reward model sequence-classification: 3 conversations were cut to 8 tokens',
     ]);
+  });
+});
+
+describe('where a score is read', () => {
+  const ends = (ids: Int32Array, tokenizer: LoadedTokenizer) => tokenizer.decode(ids, { keepSpecialTokens: true });
+
+  it('is the end of the template, or the end token as OpenRLHF has it', async () => {
+    const tokenizer = await loadTokenizer(model);
+    const text = '<|im_start|>user\nsort 2 1<|im_end|>\n<|im_start|>assistant\n1 2<|im_end|>';
+    expect(ends(encodeForReward(conversation, tokenizer), tokenizer)).toBe(`${text}\n`);
+    expect(ends(encodeForReward(conversation, tokenizer, 'end-of-turn'), tokenizer)).toBe(text);
+    const plain = encodeForReward({ prompt: 'sort', response: ' 1\n\n' }, tokenizer, 'end-of-turn');
+    expect(ends(plain, tokenizer)).toBe('sort 1 <|im_end|>');
+  });
+
+  it('follows from the kind of the model, and from the option before it', async () => {
+    const openrlhf = copyOf('openrlhf', 'config.json', (text) => text.replace(/Qwen2ForSequence\w+/, 'RewardModel'));
+    const scoreOf = async (options: SequenceClassificationOptions): Promise<number> => {
+      const reward = await sequenceClassification(options);
+      const [score] = await reward.score([conversation]);
+      await reward.dispose!();
+      return score!;
+    };
+    const [atTemplate, atEnd] = [await scoreOf({ model }), await scoreOf({ model: openrlhf })];
+    expect(Math.abs(atTemplate - atEnd)).toBeGreaterThan(1e-3);
+    expect(await scoreOf({ model: openrlhf, scoreAt: 'template-end' })).toBeCloseTo(atTemplate, 5);
+    expect(await scoreOf({ model: { id: 'local', path: openrlhf }, scoreAt: 'end-of-turn' })).toBeCloseTo(atEnd, 5);
+  });
+
+  it('is the end token also where a conversation is cut', async () => {
+    const tokenizer = await loadTokenizer(model);
+    const [id, long] = [tokenizer.eosTokenId!, { prompt: 'sort', response: ' 1 2 3 4 5 6 7 8' }];
+    const reward = await sequenceClassification({ model, scoreAt: 'end-of-turn', maxLength: 4 });
+    const scorer = await loadScorer(model);
+    const cut = Int32Array.of(...tokenizer.encode('sort 1 2 3 4 5 6 7 8').subarray(0, 3), id);
+    const [wanted] = await scorer.score([{ prompt: new Int32Array(), responses: [cut] }]);
+    expect((await reward.score([long]))[0]).toBeCloseTo(wanted!, 5);
+    await reward.dispose!();
+    scorer.dispose();
+  });
+});
+
+describe('the model of a sequence classifier', () => {
+  it('may be a part of its own, as that of a recipe', async () => {
+    const made: unknown[] = [];
+    const makePart = async (_: unknown, recipe: object) => {
+      made.push(recipe);
+      return localModel({ path: model, executor: 'eager' }, { report: () => undefined }) as never;
+    };
+    const given = { id: 'served', url: 'x' };
+    const reward = await sequenceClassification({ model: given }, { makePart });
+    await reward.dispose!();
+    await sequenceClassification({ model, precision: 'float32' }, { makePart }).then(({ dispose }) => dispose!());
+    expect(made).toEqual([given, { id: 'local', path: model, precision: 'float32' }]);
+    await expect(sequenceClassification({ model: given, precision: 'float32' }, { makePart })).rejects.toThrow(
+      /precision is an option of a model that is computed here/,
+    );
+    await expect(sequenceClassification({ model: given })).rejects.toThrow(/can be no reward model/);
+  });
+
+  it('is made with the parts of a recipe', async () => {
+    const rewardModel = { id: 'sequence-classification', model: { id: 'local', path: model, executor: 'eager' } };
+    const composition = composeRecipe({ plugins: [modelParts], recipe: { rewardModel } });
+    expect((await composition.inspect('rewardModel')).memory).toBeGreaterThan(1000);
+    const parts = await composition.makeAll();
+    expect(await parts.rewardModel.score([conversation])).toHaveLength(1);
+    await composition.dispose();
   });
 });
 

@@ -5,7 +5,7 @@ export * from './checkpoint/index.js';
 export * from './language-model/index.js';
 export { type FoundModel, findModel, type ModelFilesOptions, modelDirectory } from './local-model/find-model.js';
 export { type LocalModelContext, type LocalModelOptions, localModel } from './local-model/local-model.js';
-export { encodeForReward } from './reward/encode-for-reward.js';
+export { encodeForReward, type ScoredText } from './reward/encode-for-reward.js';
 export {
   type LoadedTextScorer,
   loadScorer,
@@ -16,6 +16,7 @@ export {
 export { scoreSequences } from './reward/score-sequences.js';
 export {
   plugin as default,
+  type SequenceClassificationContext,
   type SequenceClassificationOptions,
   sequenceClassification,
 } from './reward/sequence-classification.js';

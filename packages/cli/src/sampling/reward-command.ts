@@ -1,6 +1,6 @@
 import type { TextScorer } from '@metaapo/core/contracts';
 import { type ResponseRow, readResponses, resolveDataFiles, tokenizeResponse } from '@metaapo/data';
-import { scoreSequences } from '@metaapo/models';
+import { encodeForReward, scoreSequences } from '@metaapo/models';
 import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
 import { openScorer } from '../model/open-model.js';
 import { composeAlone, say } from '../recipe/compose-parts.js';
@@ -53,8 +53,11 @@ export async function rewardCommand(given: RewardFlags): Promise<void> {
   }
 }
 
-/** The ids at whose last token the model scores: those that `metaapo train-reward` trains it with. */
-function sequenceOf(row: ResponseRow, { tokenizer, vocabularySize }: TextScorer): Int32Array {
+/** The ids at whose last token the model scores: those that it was trained with. */
+function sequenceOf(row: ResponseRow, { tokenizer, vocabularySize, scoreAt }: TextScorer): Int32Array {
+  if (row.form !== 'tokens' && tokenizer !== undefined && scoreAt === 'end-of-turn') {
+    return encodeForReward(row, tokenizer, scoreAt);
+  }
   const { prompt, response } = tokenizeResponse(row, tokenizer, vocabularySize);
   return Int32Array.of(...prompt, ...response);
 }

@@ -8,7 +8,15 @@ export interface TextModel extends ModelDescription {
   readonly directory?: string | undefined;
 }
 
+/**
+ * Where a conversation ends that a reward model scores at its last token: with all that the chat template puts there, or
+ * at the end-of-sequence token, with no line break behind it.
+ */
+export type ScoreAt = 'template-end' | 'end-of-turn';
+
 /** A reward model together with the tokenizer that it was made for; both borrowed. */
 export interface TextScorer extends ModelDescription {
   readonly model: TrainableScorer;
+  /** Where it was trained to be read; default `template-end`. */
+  readonly scoreAt?: ScoreAt | undefined;
 }

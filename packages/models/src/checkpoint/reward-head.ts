@@ -69,19 +69,25 @@ function isOfOpenrlhf(raw: RawConfig, className: string | undefined): boolean {
 /** Tensors of one number that may lie beside the weights of OpenRLHF's reward models. */
 export const NORMALISATION_TENSORS: readonly string[] = [MEAN, STD];
 
-/** The head with the mean and the deviation that lie beside the weights, which have the last word. */
-export async function withStoredNormalisation(head: RewardHead, directory: string): Promise<RewardHead> {
-  if (head.normalisation === undefined) return head;
-  const checkpoint = await openCheckpoint(directory);
+/**
+ * A head of OpenRLHF as the weights have it: the mean and the deviation that lie beside them have the last word, and a head
+ * that config.json does not name has one of the two usual names.
+ */
+export async function asStored(head: RewardHead, directory: string): Promise<RewardHead> {
+  const { shapes, read, close } = await openCheckpoint(directory);
   try {
+    const [tensor = head.tensor] = [head.tensor, ...USUAL_HEADS].filter((name) => shapes.has(name));
+    if (head.normalisation === undefined) return { ...head, tensor };
     const stored = async (name: string, stated: number): Promise<number> =>
-      String(checkpoint.shapes.get(name)) === '1' ? (await checkpoint.read(name))[0]! : stated;
+      String(shapes.get(name)) === '1' ? (await read(name))[0]! : stated;
     const { mean, std } = head.normalisation;
-    return { ...head, normalisation: { mean: await stored(MEAN, mean), std: await stored(STD, std) } };
+    return { ...head, tensor, normalisation: { mean: await stored(MEAN, mean), std: await stored(STD, std) } };
   } finally {
-    await checkpoint.close();
+    await close();
   }
 }
+
+const USUAL_HEADS = ['score.weight', 'value_head.weight'];
 
 /** A head that is normalised, or is not, whatever config.json says. */
 export function normalisedHead(

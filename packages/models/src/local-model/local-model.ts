@@ -14,7 +14,7 @@ import {
   type TrainingUse,
   type TrainingWorkload,
 } from '@metaapo/core/contracts';
-import { type Backend, chooseExecutor, inspectSystem, selectBackend } from '@metaapo/engine';
+import { type Backend, chooseExecutor, currentBackend, inspectSystem, selectBackend } from '@metaapo/engine';
 import { z } from 'zod';
 import { adapterBase } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, withScoreHead } from '../checkpoint/model-config.js';
@@ -58,6 +58,12 @@ const schema = z
       .default('auto')
       .describe('How programs run; auto: compiled where the backend can.'),
     precision: z.enum(['float32', 'bfloat16']).default('float32').describe('Element type of matrix products.'),
+    normalizeReward: z
+      .boolean()
+      .optional()
+      .describe(
+        'Whether a reward model of OpenRLHF is normalised by its mean and deviation; default as its config says.',
+      ),
     checkpoint: z
       .enum(['none', 'matmul-outputs', 'block-inputs'])
       .default('matmul-outputs')
@@ -136,7 +142,8 @@ export function localModel(options: LocalModelOptions, { report, signal }: Local
       if (newHead === undefined) requireScoreHead(directory, config);
       else if (settings.lora !== undefined) throw trainedWhole();
       const { text, adapter } = await startWith();
-      return openTextScorer(text, { ...ways, optimizer, longestRow, adapter, newHead });
+      const { normalizeReward } = settings;
+      return openTextScorer(text, { ...ways, optimizer, longestRow, adapter, newHead, normalizeReward });
     },
     estimateMemory: async (workload) => memoryOf((await source()).config, settings, workload),
     measureSpeed: () => measureSpeed(settings),
@@ -189,9 +196,17 @@ function once<Result>(work: () => Promise<Result>): () => Promise<Result> {
   };
 }
 
-/** Selects the backend; says which one and which executor, and why. */
+/** What the last model was opened on: TensorFlow.js computes all of a process' models on one backend. */
+let inUse: Backend | undefined;
+
+/**
+ * Selects the backend; says which one and which executor, and why. A model that names none, such as a reward model beside
+ * a policy, is computed on that of the others.
+ */
 async function prepareBackend({ backend, executor }: Settings, report: (line: string) => void): Promise<Backend> {
+  if (backend === undefined && inUse !== undefined && inUse.id === currentBackend()) return inUse;
   const chosen = await selectBackend(backend === undefined ? {} : { prefer: backend });
+  inUse = chosen;
   report(`Backend: ${chosen.reason}`);
   const { executor: runs, reason } = chooseExecutor(executor);
   report(`Executor: ${runs} (${reason})`);

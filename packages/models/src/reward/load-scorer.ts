@@ -1,7 +1,7 @@
-import { MetaapoError, type PromptGroup, type TrainableScorer } from '@metaapo/core/contracts';
+import { MetaapoError, type PromptGroup, type ScoreAt, type TrainableScorer } from '@metaapo/core/contracts';
 import { withAdapterHead } from '../checkpoint/adapter-head.js';
 import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../checkpoint/model-config.js';
-import { normalisedHead, withStoredNormalisation } from '../checkpoint/reward-head.js';
+import { asStored, normalisedHead } from '../checkpoint/reward-head.js';
 import { readTextSource, type TextDescription, type TextSource } from '../language-model/load-text-model.js';
 import { type ModelStart, type OpenModel, openModel } from '../language-model/open-model.js';
 import type { OpeningOptions } from '../language-model/opening-options.js';
@@ -26,6 +26,7 @@ export interface Scorer extends TrainableScorer, OpenModel {}
 export interface LoadedTextScorer extends TextDescription {
   readonly model: Scorer;
   readonly directory: string;
+  readonly scoreAt: ScoreAt;
 }
 
 /**
@@ -50,7 +51,8 @@ export async function openTextScorer(
   options: ScorerOptions,
 ): Promise<LoadedTextScorer> {
   const model = await openScorer(directory, config, { ...saved, ...options });
-  return { ...description, model, directory: model.directory };
+  const scoreAt = model.config.rewardHead?.owner === 'openrlhf' ? 'end-of-turn' : 'template-end';
+  return { ...description, model, directory: model.directory, scoreAt };
 }
 
 /** {@link loadScorer} where config.json has been read. */
@@ -61,7 +63,7 @@ export async function openScorer(
 ): Promise<Scorer> {
   const { adapter, optimizer, newHead } = options;
   const headed = adapter === undefined ? config : await withAdapterHead(config, adapter);
-  const own = await withNormalisation(headed, directory, options.normalizeReward);
+  const own = await withOwnHead(headed, directory, options.normalizeReward);
   if (optimizer !== undefined && own.rewardHead?.owner === 'openrlhf') throw trainedElsewhere(directory);
   const isHeadNew = own.task === 'causal-lm';
   if (newHead === undefined) requireScoreHead(directory, own);
@@ -80,14 +82,14 @@ export async function openScorer(
   };
 }
 
-async function withNormalisation(
+async function withOwnHead(
   config: LanguageModelConfig,
   directory: string,
   isNormalised: boolean | undefined,
 ): Promise<LanguageModelConfig> {
   const { rewardHead: stated, raw } = config;
-  if (stated === undefined) return config;
-  const rewardHead = await withStoredNormalisation(normalisedHead(stated, raw, isNormalised), directory);
+  if (stated?.owner !== 'openrlhf') return config;
+  const rewardHead = await asStored(normalisedHead(stated, raw, isNormalised), directory);
   return { ...config, rewardHead, raw: { ...raw, ...rewardHead.normalisation } };
 }
 
