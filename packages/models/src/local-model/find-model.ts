@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { downloadSnapshot, type HubOptions, parseRepositoryReference } from '@metaapo/hub';
+import { fetchSnapshot, type HubOptions, matchesPattern, parseRepositoryReference } from '@metaapo/hub';
 import { adapterBase, type ModelName } from '../checkpoint/index.js';
 
 /** Files that describe a model, its adapter, its tokenizer and its template: no weights, and no code. */
@@ -31,10 +31,26 @@ export async function modelDirectory(model: string, options: ModelFilesOptions =
   });
 }
 
-function hubDirectory({ name, revision }: ModelName, options: ModelFilesOptions): Promise<string> {
+async function hubDirectory({ name, revision }: ModelName, options: ModelFilesOptions): Promise<string> {
   const { withoutWeights = false, ...hub } = options;
   const files = withoutWeights ? DESCRIPTIONS : MODEL_FILES;
-  return downloadSnapshot({ ...hub, revision, repo: { type: 'model', name }, files });
+  const choose = (paths: readonly string[]): readonly string[] => {
+    refuseOtherWeights(name, paths);
+    return paths.filter((path) => files.some((pattern) => matchesPattern(path, pattern)));
+  };
+  return (await fetchSnapshot({ type: 'model', name }, choose, { ...hub, revision })).directory;
+}
+
+/** Refuses a repository whose weights are of another kind before anything of it is fetched. */
+function refuseOtherWeights(name: string, paths: readonly string[]): void {
+  const others = paths.filter((path) => /\.(bin|pt|pth|gguf|h5|msgpack)$/.test(path));
+  if (others.length === 0 || paths.some((path) => path.endsWith('.safetensors'))) return;
+  throw new MetaapoError('checkpoint', 'the repository has no weights that can be read', {
+    where: `model ${name}`,
+    expected: 'safetensors files',
+    got: others.slice(0, 3).join(', '),
+    remedy: `Name a revision that has them (${name}@refs/pr/1, say), or save the model with Python: save_pretrained(directory, safe_serialization=True)`,
+  });
 }
 
 /** A model, what lies on it, and what it is called. */
