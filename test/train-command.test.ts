@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readArrays, writeArrays } from '@metaapo/core/storage';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writePreferences } from '../examples/quickstart/write-preferences.js';
 import { interruptedMetaapo, metaapo, quickstartModel, temporaryDirectory } from './support/metaapo.js';
@@ -27,6 +28,14 @@ output: ${output('straight')}
 `;
   writeFileSync(recipe, text);
 });
+
+/** Another weight in the place of the first of a model. */
+async function changeWeights(model: string): Promise<void> {
+  const file = join(model, 'model.safetensors');
+  const arrays = await readArrays(file);
+  Object.values(arrays)[0]!.values[0]! += 0.5;
+  await writeArrays(file, arrays);
+}
 
 describe('metaapo train', () => {
   it('trains, writes a line of metrics a step, and saves a model that scores like the one in memory', () => {
@@ -73,6 +82,24 @@ describe('metaapo train', () => {
     expect([again.status, again.stderr]).toEqual([2, expect.stringContaining('already holds a run')]);
     const other = metaapo(['train', recipe, '--resume', '--set', 'training.learningRate=1e-3'], env);
     expect(other.status).toBe(2);
+  });
+
+  it('goes on with no other reference, held-out rows or start weights than it was started with', async () => {
+    const [model, reference, held] = [output('start'), output('reference'), output('held.jsonl')];
+    for (const copy of [model, reference]) cpSync(quickstartModel, copy, { recursive: true });
+    cpSync(join(directory, 'test.jsonl'), held);
+    const sets = [`model=${model}`, `reference=${reference}`, `data.eval=${held}`, `output=${output('inputs')}`];
+    const args = ['train', recipe, ...sets.flatMap((set) => ['--set', set])];
+    const stopped = await interruptedMetaapo(args, /train 1\/12/, env);
+    expect(stopped.status, stopped.stderr).toBe(130);
+    writeFileSync(held, readFileSync(held, 'utf8').split('\n').slice(1).join('\n'));
+    await changeWeights(reference);
+    const refused = metaapo([...args, '--resume'], env);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain('changed: the weights of the reference; the held-out rows');
+    const allowed = metaapo([...args, '--resume', '--allow-changes'], env);
+    expect(allowed.status, allowed.stderr).toBe(0);
+    expect(allowed.stderr).toContain('changed since the run was started: the held-out rows');
   });
 
   it('trains an adapter, saves it in PEFT form, and scores with it where a model is expected', () => {

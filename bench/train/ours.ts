@@ -57,7 +57,7 @@ const trainer = createTrainer({
   objective,
   rows,
   reference,
-  plan: { totalSteps: steps, stepsPerEpoch: 1, rowsAt: () => everyRow },
+  plan: { totalSteps: steps, stepsPerEpoch: 1, order: 'every row', rowsAt: () => everyRow },
   schedule: { kind: 'constant', peak: 5e-7, warmupSteps: 0, totalSteps: steps, minRatio: 0 },
   optimizer: { ...optimizer, maxGradNorm: 1 },
   microBatchTokens,

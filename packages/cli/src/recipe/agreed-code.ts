@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { cacheHome } from '@metaapo/engine';
 import { z } from 'zod';
@@ -83,6 +83,21 @@ function pluginFile(name: string): string {
   } catch {
     return name;
   }
+}
+
+/** Digest of the module that a plugin's name leads to and, of a package, of what it says of itself: its version above all. */
+export function pluginDigest(name: string): string {
+  const file = pluginFile(name);
+  const isPath = name.startsWith('.') || isAbsolute(name);
+  const files = isPath ? [file] : [file, packageFileOf(file)];
+  return digestOf(JSON.stringify(files.map((path) => module(name, path).digest)));
+}
+
+/** The nearest package.json above a file. */
+function packageFileOf(file: string): string {
+  const directory = dirname(file);
+  const candidate = join(directory, 'package.json');
+  return existsSync(candidate) || directory === dirname(directory) ? candidate : packageFileOf(directory);
 }
 
 function module(name: string, file: string): NamedCode {

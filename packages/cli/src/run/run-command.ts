@@ -46,12 +46,14 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
     const sources = { report: say, signal };
     const { train, held, texts } = await loadPreferences(recipe, policy, sources);
     const { promptOf, heldPromptOf } = await texts();
-    const isHeldReferred = objective.rowForm === 'preference' && objective.readsReference !== false;
-    const [heldReference] = isHeldReferred
-      ? await withReference(recipe.reference && reference, policy, { longestRow: data.maxLength }, (model) =>
-          referencesOf(model, undefined, [held], training.microBatchTokens, signal),
-        )
-      : [];
+    const isReferred = objective.readsReference !== false;
+    const referred = isReferred
+      ? await withReference(recipe.reference && reference, policy, { longestRow: data.maxLength }, async (model) => {
+          const sets = objective.rowForm === 'preference' ? [held] : [];
+          const [heldOut] = await referencesOf(model, undefined, sets, training.microBatchTokens, signal);
+          return { fingerprint: model.model.fingerprint, heldOut };
+        })
+      : undefined;
     await keepRecipe(recipe);
     const summary = await runIterations({
       ...recipe,
@@ -64,12 +66,12 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
       promptOf,
       scheduleOf: (totalSteps) => scheduleOf(training, totalSteps),
       optimizer: optimizerOf(training),
-      evaluation: held.length === 0 ? undefined : { rows: held, reference: heldReference },
+      evaluation: held.length === 0 ? undefined : { rows: held, reference: referred?.heldOut },
       rewardEvaluation:
         recipe.evaluateRewards === undefined
           ? undefined
           : { rows: held.slice(0, recipe.evaluateRewards), promptOf: heldPromptOf },
-      key: checkpointKey(recipe.model, train),
+      key: checkpointKey({ recipe, trained: policy, rows: train, held, reference: referred?.fingerprint }),
       allowChanges,
       observer: watchedBy(parts.trackers),
       signal,

@@ -28,12 +28,14 @@ export async function runTrainingCommand(named: string | RawRecipe, flags: RunFl
     const { source, trained, observer, sources, signal } = opened;
     const { train, held } = await loadRows(objective.rowForm, recipe, trained, sources);
     const rows = objective.trainedRows?.(train) ?? train;
-    const references =
+    const longestRow = recipe.data.maxLength;
+    const referred =
       objective.readsReference && isPolicy(trained)
-        ? await withReference(recipe.reference && reference, trained, { longestRow: recipe.data.maxLength }, (model) =>
-            referencesOf(model, objective, [rows, held], training.microBatchTokens, signal),
-          )
-        : [];
+        ? await withReference(recipe.reference && reference, trained, { longestRow }, async (model) => ({
+            fingerprint: model.model.fingerprint,
+            sets: await referencesOf(model, objective, [rows, held], training.microBatchTokens, signal),
+          }))
+        : undefined;
     const plan = planBatches({ rowCount: rows.length, ...training });
     await keepRecipe(recipe);
     const summary = await runTraining({
@@ -44,12 +46,13 @@ export async function runTrainingCommand(named: string | RawRecipe, flags: RunFl
       model: trained.model,
       objective,
       rows,
-      reference: references[0],
+      reference: referred?.sets[0],
       plan,
       start: initialTrainerState(objective, training.seed),
-      key: checkpointKey(recipe.model, rows),
+      key: checkpointKey({ recipe, trained, rows, held, reference: referred?.fingerprint }),
       resume: flags.resume ?? false,
-      heldOut: held.length === 0 ? undefined : { rows: held, reference: references[1] },
+      allowChanges: flags.allowChanges,
+      heldOut: held.length === 0 ? undefined : { rows: held, reference: referred?.sets[1] },
       observer,
       signal,
     });

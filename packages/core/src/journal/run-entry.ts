@@ -17,6 +17,8 @@ export const runKey = z.object({
   policy: z.string(),
   /** Backend and precision, which decide last bits. */
   computedBy: z.string(),
+  /** What else decides numbers: digests, by what each is called in messages. */
+  inputs: z.record(z.string(), z.string()).optional(),
 });
 
 /** Key of a run. */

@@ -4,6 +4,8 @@ import { seedOf, shuffledIndices } from './random.js';
 export interface BatchPlan {
   readonly totalSteps: number;
   readonly stepsPerEpoch: number;
+  /** In words, all that the order of rows follows from: in plans with equal ones a step stands at the same row. */
+  readonly order: string;
   /** Indices of the rows of step k, counted from 0. The last batch of an epoch may be smaller. */
   rowsAt(step: number): Int32Array;
 }
@@ -33,6 +35,7 @@ export function planBatches({ rowCount, batchSize, epochs, shuffle, seed }: Batc
   };
   return {
     stepsPerEpoch,
+    order: `${rowCount} rows, ${batchSize} a step, ${shuffle ? `shuffled with seed ${seed}` : 'in their order'}`,
     totalSteps: stepsPerEpoch * epochs,
     rowsAt(step) {
       const start = (step % stepsPerEpoch) * batchSize;

@@ -69,6 +69,33 @@ describe('a resumed run', () => {
     await expect(run(output, { policy })).rejects.toThrow(/weights of the start model; the backend or precision/);
   });
 
+  it('with another input that decides numbers is refused by its name, or goes on where that is allowed', async () => {
+    const output = await temporaryDirectory();
+    const keyWith = (reference: string) => ({ recipe: 'coin', data: 'coin', inputs: { 'the reference': reference } });
+    await stopAt(output, 1, { key: keyWith('a') });
+    await expect(run(output, { key: keyWith('b') })).rejects.toThrow(/changed: the reference\. .*--allow-changes/);
+    await expect(run(output, { key: { recipe: 'coin', data: 'coin' } })).rejects.toThrow(/changed: the reference\./);
+    const warnings: string[] = [];
+    const observer = { warning: (text: string) => void warnings.push(text) };
+    await run(output, { key: keyWith('b'), allowChanges: true, observer });
+    expect(warnings).toEqual(['changed since the run was started: the reference']);
+    await run(output, { key: keyWith('b') });
+  });
+
+  it('leaves no rows out in other batches or slices, also where changes are allowed', async () => {
+    const output = await temporaryDirectory();
+    await stopAt(output, 4, { saveEvery: 1 });
+    const allowed = { allowChanges: true };
+    await expect(run(output, { ...allowed, batchSize: 4 })).rejects.toThrow(
+      /rows would be left out or trained twice, since the batches .*Expected 4 rows, 2 a step.*got 4 rows, 4 a step/,
+    );
+    await expect(run(output, { ...allowed, iterations: 6 })).rejects.toThrow(
+      /since the iterations .*Set promptsPerIteration to 4/,
+    );
+    const { iterations } = await run(output, { ...allowed, iterations: 2, promptsPerIteration: 4 });
+    expect(iterations.map(({ rows }) => rows)).toEqual([4, 4]);
+  });
+
   it('begins the iteration under way anew where other data are allowed, also when stopped again', async () => {
     const output = await temporaryDirectory();
     const warnings: string[] = [];

@@ -55,6 +55,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
   for (const [iteration, { start, end }] of iterationSlices(options.rows.length, options).entries()) {
     const known = summaryIn(journal, iteration);
     if (known !== undefined) {
+      if (given.key.data === key.data) requireSameSlice(options, known, end - start);
       summaries.push(known);
       await logSummary(options, summaries);
       continue;
@@ -144,6 +145,20 @@ async function noteRewardModel({ parts, observer }: RunOptions, journal: RunJour
     );
   }
   await journal.append({ kind: 'reward-model', fingerprint });
+}
+
+/**
+ * Later slices begin where those that were trained end.
+ * @throws MetaapoError with code `config` when the same data is divided in another way than before
+ */
+function requireSameSlice({ output }: RunOptions, known: IterationSummary, rows: number): void {
+  if (known.rows === rows) return;
+  throw new MetaapoError('config', 'rows would be left out or trained twice, since the iterations are other ones', {
+    where: output,
+    expected: `${known.rows} rows an iteration, as in those that are done`,
+    got: `${rows} rows`,
+    remedy: `Set promptsPerIteration to ${known.rows} beside another number of iterations, or start another run with --set output=...`,
+  });
 }
 
 /** Logs the metrics of the last of the iterations that are done. */

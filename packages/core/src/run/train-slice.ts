@@ -44,7 +44,7 @@ export async function trainSlice<Form extends 'preference' | 'sampled'>(
     earlierSteps,
     iteration,
   });
-  await saveTrainerCheckpoint(checkpointDirectory, policy, trained.state, key);
+  await saveTrainerCheckpoint(checkpointDirectory, policy, trained.state, { ...key, order: plan.order });
   return trained;
 }
 

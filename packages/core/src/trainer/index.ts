@@ -9,6 +9,12 @@ export * from './response-logprobs.js';
 export * from './run-directory.js';
 export * from './run-training.js';
 export * from './trainer.js';
-export { type CheckpointKey, loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';
+export {
+  type AcceptedChanges,
+  type CheckpointKey,
+  changedInputs,
+  loadTrainerCheckpoint,
+  saveTrainerCheckpoint,
+} from './trainer-checkpoint.js';
 export * from './trainer-state.js';
 export { policyPasses, tokensOf } from './training-passes.js';

@@ -20,6 +20,8 @@ export interface RunDirectoryOptions {
   readonly key: CheckpointKey;
   /** Goes on from the checkpoint in the run directory, instead of beginning where `start` says. */
   readonly resume: boolean;
+  /** True: a resumed training may have other inputs than it was started with; they are warned of. */
+  readonly allowChanges?: boolean | undefined;
   /** Steps between evaluations; absent: before the first and after the last step. */
   readonly evaluateEvery?: number | undefined;
   /** Steps between checkpoints; absent: only when interrupted. */

@@ -5,7 +5,7 @@ import { learningRateAt } from '../numerics/index.js';
 import { type MetricsFile, openMetrics, writeArrays } from '../storage/index.js';
 import { RUN_FILES, type RunDirectoryOptions } from './run-directory.js';
 import { createTrainer, type Trainer, type TrainerOptions } from './trainer.js';
-import { loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';
+import { type CheckpointKey, loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';
 import type { TrainerState } from './trainer-state.js';
 
 /** A whole training into a run directory. */
@@ -27,10 +27,16 @@ export interface TrainingSummary {
  * loss or a gradient is not finite, `data` when there is no row outside of a run of iterations
  */
 export async function runTraining<Form extends RowForm>(options: TrainingRunOptions<Form>): Promise<TrainingSummary> {
-  const { model, output, key, resume, observer } = options;
+  const { model, output, resume, observer } = options;
   if (options.plan.totalSteps === 0 && options.iteration === undefined) throw noRows(output);
   if (options.iteration === undefined) await observer.begin?.({ directory: output });
-  const start = resume ? await loadTrainerCheckpoint(checkpointOf(options), model, key) : options.start;
+  const warn = (text: string): void => observer.warning?.(text);
+  const start = resume
+    ? await loadTrainerCheckpoint(checkpointOf(options), model, keyOf(options), {
+        allowChanges: options.allowChanges,
+        warn,
+      })
+    : options.start;
   const done = (options.earlierSteps ?? 0) + start.step;
   const isFirst = done === 0 && (options.iteration ?? 0) === 0;
   const metricsFile = await openMetrics(join(output, RUN_FILES.metrics), isFirst ? -1 : done);
@@ -141,8 +147,11 @@ async function evaluateUnlessAborted(
 const checkpointOf = ({ output, checkpointDirectory }: RunSettings): string =>
   checkpointDirectory ?? join(output, RUN_FILES.checkpoint);
 
+/** The key of a checkpoint inside of the plan. */
+const keyOf = ({ key, plan: { order } }: RunSettings): CheckpointKey => ({ ...key, order });
+
 function saveProgress(options: RunSettings, trainer: Trainer): Promise<void> {
-  return saveTrainerCheckpoint(checkpointOf(options), options.model, trainer.state, options.key);
+  return saveTrainerCheckpoint(checkpointOf(options), options.model, trainer.state, keyOf(options));
 }
 
 async function stopIfAborted(options: RunSettings, trainer: Trainer): Promise<void> {

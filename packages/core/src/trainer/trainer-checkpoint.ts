@@ -18,6 +18,17 @@ const FORMAT = 3;
 export interface CheckpointKey {
   readonly recipe: string;
   readonly data: string;
+  /** What else decides numbers, such as a reference's weights: digests, by what each is called in messages. */
+  readonly inputs?: Readonly<Record<string, string>> | undefined;
+  /** Order of the rows, see `BatchPlan`: steps are counted in it. */
+  readonly order?: string | undefined;
+}
+
+/** What a resumed training may be given beside a {@link CheckpointKey}. */
+export interface AcceptedChanges {
+  /** Other inputs are warned of and accepted. */
+  readonly allowChanges?: boolean | undefined;
+  readonly warn?: ((text: string) => void) | undefined;
 }
 
 const count = z.int().min(0);
@@ -26,6 +37,8 @@ const schema = z.object({
   format: z.literal(FORMAT),
   recipe: z.string(),
   data: z.string(),
+  inputs: z.record(z.string(), z.string()).optional(),
+  order: z.string().optional(),
   step: count,
   optimizerStep: count,
   numTokens: count,
@@ -68,12 +81,14 @@ function written(value: number): Progress['numbers'][string] {
 
 /**
  * Restores what {@link saveTrainerCheckpoint} wrote: the model in place, the rest returned.
- * @throws MetaapoError with code `checkpoint` when there is none or it is damaged, `config` when it belongs to another run
+ * @throws MetaapoError with code `checkpoint` when there is none or it is damaged, `config` when it belongs to
+ * another run, or an input is another one and that is not accepted
  */
 export async function loadTrainerCheckpoint(
   directory: string,
   model: Pick<TrainedParameters, 'loadState'>,
   key: CheckpointKey,
+  accepted: AcceptedChanges = {},
 ): Promise<TrainerState> {
   await recoverDirectory(directory);
   const progress = await readProgress(directory);
@@ -86,12 +101,47 @@ export async function loadTrainerCheckpoint(
       });
     }
   }
+  checkOrder(directory, progress, key);
+  checkInputs(directory, changedInputs(progress, key), accepted);
   await requireSealed(directory);
   await model.loadState(join(directory, FILES.model));
   const { step, optimizerStep, numTokens } = progress;
   const numbers = Object.fromEntries(Object.entries(progress.numbers).map(([name, value]) => [name, Number(value)]));
   const arrays = progress.hasArrays ? await readArrays(join(directory, FILES.arrays)) : {};
   return { step, optimizerStep, numTokens, objective: { numbers, arrays } };
+}
+
+/** Names of the inputs that are there in one of two keys alone, or differ. */
+export function changedInputs(
+  { inputs: before = {} }: Pick<CheckpointKey, 'inputs'>,
+  { inputs: after = {} }: Pick<CheckpointKey, 'inputs'>,
+): readonly string[] {
+  return Object.keys({ ...before, ...after }).filter((name) => before[name] !== after[name]);
+}
+
+/** Where a training stands is a number of steps: in another order of rows some would be left out, or trained twice. */
+function checkOrder(where: string, { step, order }: Progress, key: CheckpointKey): void {
+  if (step === 0 || order === undefined || key.order === undefined || order === key.order) return;
+  throw new MetaapoError('config', 'rows would be left out or trained twice, since the batches are other ones', {
+    where,
+    expected: order,
+    got: key.order,
+    remedy:
+      'Put batchSize, shuffle and seed back, or start another run with --set output=...; no flag accepts this change',
+  });
+}
+
+function checkInputs(where: string, changed: readonly string[], { allowChanges, warn }: AcceptedChanges): void {
+  if (changed.length === 0) return;
+  if (allowChanges) {
+    for (const name of changed) warn?.(`changed since the run was started: ${name}`);
+    return;
+  }
+  throw new MetaapoError('config', 'this is not what the run was started with', {
+    where,
+    got: `changed: ${changed.join('; ')}`,
+    remedy: 'Put it back, start another run with --set output=..., or accept the change with --allow-changes',
+  });
 }
 
 async function readProgress(directory: string): Promise<Progress> {

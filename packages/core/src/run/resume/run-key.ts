@@ -1,5 +1,6 @@
 import { MetaapoError } from '../../contracts/index.js';
 import type { RunEntry, RunJournal, RunKey } from '../../journal/index.js';
+import { changedInputs } from '../../trainer/index.js';
 
 /** What {@link claimJournal} is told. */
 export interface ClaimOptions {
@@ -12,7 +13,7 @@ export interface ClaimOptions {
   readonly discardProgress: () => Promise<void>;
 }
 
-const WHAT: Readonly<Record<keyof RunKey, string>> = {
+const WHAT: Readonly<Record<Exclude<keyof RunKey, 'inputs'>, string>> = {
   recipe: 'the model, its adapter or its LoRA',
   data: 'the training rows (files, tokenizer or data section)',
   policy: 'the weights of the start model',
@@ -34,11 +35,17 @@ export async function claimJournal(journal: RunJournal, options: ClaimOptions): 
     await journal.append({ kind: 'start', key });
     return key;
   }
-  const changed = (Object.keys(WHAT) as (keyof RunKey)[]).filter((name) => last[name] !== key[name]);
+  const isOtherData = last.data !== key.data;
+  const differing = [
+    ...(Object.keys(WHAT) as (keyof typeof WHAT)[])
+      .filter((name) => last[name] !== key[name])
+      .map((name) => WHAT[name]),
+    ...changedInputs(last, key),
+  ];
+  const changed = [...new Set(differing)];
   if (changed.length === 0) return first;
   if (!allowChanges) throw notTheSame(options, changed);
-  for (const name of changed) warn(`changed since the run was started: ${WHAT[name]}`);
-  const isOtherData = changed.includes('data');
+  for (const name of changed) warn(`changed since the run was started: ${name}`);
   if (isOtherData) await options.discardProgress();
   await journal.append({ kind: 'changed', key, isOtherData });
   return first;
@@ -49,10 +56,10 @@ export function sinceOtherData(entries: readonly RunEntry[]): readonly RunEntry[
   return entries.slice(entries.findLastIndex((entry) => entry.kind === 'changed' && entry.isOtherData) + 1);
 }
 
-function notTheSame({ output }: ClaimOptions, changed: readonly (keyof RunKey)[]): MetaapoError {
+function notTheSame({ output }: ClaimOptions, changed: readonly string[]): MetaapoError {
   return new MetaapoError('config', 'this is not what the run was started with', {
     where: output,
-    got: `changed: ${changed.map((name) => WHAT[name]).join('; ')}`,
+    got: `changed: ${changed.join('; ')}`,
     remedy:
       'Put it back, start another run with --set output=..., or accept the change with --allow-changes; with other rows the iteration under way begins anew',
   });
