@@ -37,7 +37,7 @@ export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unkno
   throw new MetaapoError('config', `${path || 'the recipe'} is not accepted${isConflict ? `: ${issue.message}` : ''}`, {
     where,
     ...(isConflict ? {} : { expected: expectation(issue) }),
-    got: given === undefined ? 'nothing' : JSON.stringify(given),
+    got: given === undefined ? 'nothing' : typeof given === 'number' ? String(given) : JSON.stringify(given),
     remedy: 'Correct the recipe, or the --set that overrides it',
   });
 }

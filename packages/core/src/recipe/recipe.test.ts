@@ -140,3 +140,41 @@ describe('recipes', () => {
     }
   });
 });
+
+describe('numbers of a recipe', () => {
+  const refused: readonly (readonly [string, unknown])[] = [
+    ['iterations', 1e9],
+    ['responsesPerPrompt', 1e6],
+    ['cachedTokens', 1e12],
+    ['promptsPerIteration', 1e15],
+    ['training.batchSize', 1e15],
+    ['training.epochs', 1e9],
+    ['training.microBatchTokens', 1e15],
+    ['training.learningRate', 1e300],
+    ['training.learningRate', Number.POSITIVE_INFINITY],
+    ['training.learningRate', Number.NaN],
+    ['training.warmupSteps', 1e15],
+    ['training.adamEpsilon', 1e-300],
+    ['training.adamBetas.0', 1],
+    ['training.weightDecay', 1e300],
+    ['training.maxGradNorm', 1e300],
+    ['data.maxLength', 1e12],
+    ['data.maxRows', 1e15],
+  ];
+
+  it.each(refused)('have bounds: %s is not %d', (path, value) => {
+    const [section, key, index] = path.split('.');
+    const inner = index === undefined ? value : [value, 0.9];
+    const given = key === undefined ? { [section!]: value } : { [section!]: { train: 'x.jsonl', [key]: inner } };
+    const { train: _, ...settings } = { ...(given[section!] as object) } as { train?: string };
+    const recipe = section === 'training' ? { ...run, training: settings } : { ...run, ...given };
+    expect(() => parseRunRecipe(recipe, 'recipe.yaml')).toThrow(
+      new RegExp(`${path.replaceAll('.', '\\.')} is not accepted.* got .*${value}`.replaceAll('+', '\\+')),
+    );
+  });
+
+  it('have bounds in fine-tuning, too', () => {
+    const recipe = { ...training, training: { learningRate: 1e300 } };
+    expect(() => parseSftRecipe(recipe, 'r')).toThrow(/training\.learningRate is not accepted/);
+  });
+});

@@ -2,19 +2,26 @@ import { z } from 'zod';
 import { withModelOptions } from './model-section.js';
 import { idIn, lifted, type ParsedObjective } from './objective-recipe.js';
 import { parseWith } from './parse-recipe.js';
-import { checkConflicts, commonSections, metaLearnerSection, namedObjective, part, partOr } from './training-recipe.js';
-
-const count = z.int().positive();
+import {
+  checkConflicts,
+  commonSections,
+  count,
+  metaLearnerSection,
+  namedObjective,
+  part,
+  partOr,
+  tokenCount,
+} from './training-recipe.js';
 
 /** What every run has, whatever it trains. */
 const { loss: lossSection, metaLearner: _, unselected: __, ...sections } = commonSections;
 
 const loop = {
-  iterations: count.default(3),
+  iterations: z.int().positive().max(100_000).default(3),
   /** Rows of an iteration; default an equal share of all. */
   promptsPerIteration: count.optional(),
   /** New responses a selected prompt, K. */
-  responsesPerPrompt: z.int().min(2).default(8),
+  responsesPerPrompt: z.int().min(2).max(10_000).default(8),
   selection: partOr('meta'),
   sampler: partOr('local'),
   rewardModel: part,
@@ -31,7 +38,7 @@ const loop = {
   /** Held-out prompts that are sampled and scored before the first and after every iteration; default none. */
   evaluateRewards: count.optional(),
   /** Tokens of the KV cache, for the prompts and responses of a batch while generating. */
-  cachedTokens: count.default(16_384),
+  cachedTokens: tokenCount.default(16_384),
 };
 
 const preferenceFields = z.strictObject({

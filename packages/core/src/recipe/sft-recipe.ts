@@ -5,6 +5,7 @@ import {
   checkConflicts,
   commonSections,
   dataSection,
+  learningRate,
   namedObjective,
   trainingFields,
   withScheduleDefaults,
@@ -12,7 +13,7 @@ import {
 
 /** How a model is trained on demonstrations: with a larger learning rate than on preferences. */
 const fineTuningSection = trainingFields
-  .safeExtend({ learningRate: z.number().positive().default(2e-5) })
+  .safeExtend({ learningRate: learningRate.default(2e-5) })
   .transform(withScheduleDefaults);
 
 /** Which demonstrations, and how long they may be. */

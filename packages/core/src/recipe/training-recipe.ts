@@ -2,9 +2,18 @@ import { z } from 'zod';
 import { SCHEDULES } from '../numerics/index.js';
 import { modelOptions, modelSection, withModelOptions } from './model-section.js';
 
-const positive = z.number().positive();
-const count = z.int().positive();
+/** A number of things: more than any run has, and far from where arithmetic is not exact. */
+export const count = z.int().positive().max(1_000_000_000);
+
+/** Tokens that a sequence or a batch has at most. */
+export const tokenCount = z.int().positive().max(100_000_000);
+
+/** A step width. Larger ones, such as a missed exponent, only diverge. */
+export const learningRate = z.number().positive().max(100);
+
 const share = z.number().min(0).max(1);
+/** Of a running mean: with 1 it would never move, and its correction would divide by zero. */
+const decay = z.number().min(0).lt(1);
 
 /** A part by id, with its own options beside it; the part checks them. */
 export const part = z.looseObject({ id: z.string() });
@@ -18,23 +27,24 @@ export const trainingFields = z
     /** Rows an optimizer step: pairs, or in fine-tuning demonstrations. */
     batchSize: count.default(128),
     /** Tokens of a micro-batch: memory, never results. */
-    microBatchTokens: count.default(8192),
-    epochs: count.default(1),
+    microBatchTokens: tokenCount.default(8192),
+    epochs: z.int().positive().max(1_000_000).default(1),
     shuffle: z.boolean().default(true),
-    learningRate: positive.default(5e-7),
+    learningRate: learningRate.default(5e-7),
     /** Of the learning rate after the warm-up. The built-in recipes name the paper's, cosine_with_min_lr. */
     schedule: z.enum(SCHEDULES).default('constant'),
     /** Lowest learning rate as a share of the peak, default 0.1; for cosine_with_min_lr. */
     minLrRatio: share.optional(),
-    warmupSteps: z.int().min(0).optional(),
+    warmupSteps: z.int().min(0).max(1_000_000_000).optional(),
     /** Share of all steps that warm up, rounded up; default 0.03. Excludes warmupSteps. */
     warmupRatio: share.optional(),
-    adamBetas: z.tuple([share, share]).default([0.9, 0.95]),
-    adamEpsilon: positive.default(1e-8),
+    adamBetas: z.tuple([decay, decay]).default([0.9, 0.95]),
+    /** Not below what float32 tells from zero. */
+    adamEpsilon: z.number().min(1e-30).max(1).default(1e-8),
     /** Decoupled, on matrices only. */
-    weightDecay: z.number().min(0).default(0),
+    weightDecay: z.number().min(0).max(1_000).default(0),
     /** false: gradients are left as they are. */
-    maxGradNorm: z.union([positive, z.literal(false)]).default(1),
+    maxGradNorm: z.union([z.number().positive().max(1e12), z.literal(false)]).default(1),
     seed: z.int().min(0).default(0),
     /** Steps between evaluations; default: before the first and after the last step. */
     evaluateEvery: count.optional(),
@@ -76,7 +86,7 @@ export const dataSection = z.strictObject({
   trainSplit: z.string().optional(),
   evalSplit: z.string().optional(),
   /** Most tokens of a prompt with one response. */
-  maxLength: count.default(4096),
+  maxLength: tokenCount.default(4096),
   /** What happens to longer rows: the response's tail is cut, or the row is left out. Both are counted. */
   truncate: z.enum(['response-tail', 'drop']).default('response-tail'),
   /** A prompt that leaves no room for a response: an error (default with response-tail), or the row is left out and counted. */
