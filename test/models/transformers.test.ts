@@ -1,6 +1,13 @@
 import { spawnSync } from 'node:child_process';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ALL_LINEAR, type LanguageModel, type LanguageModelOptions, loadLanguageModel } from '@metaapo/models';
+import {
+  ALL_LINEAR,
+  type LanguageModel,
+  type LanguageModelOptions,
+  loadLanguageModel,
+  loadScorer,
+} from '@metaapo/models';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareBackend } from '../support/backends.js';
 import { oneOfEachFamily } from '../support/golden-models.js';
@@ -54,12 +61,32 @@ for saved in json.loads(sys.argv[2]):
         logits = model(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
     print(json.dumps(logits.flatten().tolist()))
 `;
-  const parameters = ['-c', program, JSON.stringify(texts), JSON.stringify(saved)];
+  return inPython(program, [JSON.stringify(texts), JSON.stringify(saved)]).slice(-saved.length);
+}
+
+/** The lists of numbers that a program prints, one a line. */
+function inPython(program: string, more: readonly string[]): readonly (readonly number[])[] {
+  const parameters = ['-c', program, ...more];
   const { status, stdout, stderr } = spawnSync(python, parameters, { encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (status !== 0) throw new Error(stderr.slice(-2000));
-  const lines = stdout.trim().split('\n').slice(-saved.length);
+  const lines = stdout.split('\n').filter((line) => line.startsWith('['));
   return lines.map((line) => JSON.parse(line) as number[]);
 }
+
+/** Rewards of sequences, each alone, then all in one batch with padding on the right. */
+const REWARDS = `
+import json, sys, torch
+from transformers import AutoModelForSequenceClassification
+texts = json.loads(sys.argv[1])
+model = AutoModelForSequenceClassification.from_pretrained(sys.argv[2], dtype=torch.float32).eval()
+assert model.config.num_labels == 1
+pad, length = model.config.pad_token_id, max(map(len, texts))
+with torch.no_grad():
+    print(json.dumps([model(torch.tensor([ids])).logits[0, 0].item() for ids in texts]))
+    mask = torch.tensor([[1] * len(ids) + [0] * (length - len(ids)) for ids in texts])
+    padded = torch.tensor([ids + [pad] * (length - len(ids)) for ids in texts])
+    print(json.dumps(model(padded, attention_mask=mask).logits[:, 0].tolist()))
+`;
 
 /** Loads a model, does something to it, and returns its logits. */
 async function logitsAfter(
@@ -133,5 +160,31 @@ describe.skipIf(!hasTransformers)('in transformers and PEFT', () => {
       saved.push(one);
     }
     expectSame(saved, ours, SHORT);
+  });
+
+  it.each([
+    ['with a pad token of its own', 0],
+    ['without one, so that its end token becomes it', undefined],
+  ])('gives the rewards of a head that was trained here, alone and padded: %s', async (name, pad) => {
+    const [start, saved] = [join(directory, `start ${name}`), join(directory, `reward ${name}`)];
+    cpSync(join(root, 'fixtures', 'adapters', 'base'), start, { recursive: true });
+    const config = JSON.parse(readFileSync(join(start, 'config.json'), 'utf8')) as object;
+    writeFileSync(join(start, 'config.json'), JSON.stringify({ ...config, pad_token_id: pad }));
+    const scorer = await loadScorer(start, { newHead: { seed: 1 }, optimizer: ADAMW, executor: 'eager' });
+    const texts = [
+      [5, 9, 11, 2],
+      [7, 30, 22, 8, 4, 2],
+      [3, 2],
+    ].map((ids) => Int32Array.from(ids));
+    const groups = texts.map((ids) => ({ prompt: ids.subarray(0, 1), responses: [ids.subarray(1)] }));
+    await scorer.backward(await scorer.forward(groups), Float32Array.of(1, -1, 0.5));
+    await scorer.apply({ ...ADAMW, step: 1, learningRate: 0.05 });
+    const ours = await scorer.score(groups);
+    await scorer.save(saved);
+    scorer.dispose();
+    const theirs = inPython(REWARDS, [JSON.stringify(texts.map((ids) => [...ids])), saved]);
+    for (const rewards of theirs) {
+      for (const [at, reward] of rewards.entries()) expect(reward).toBeCloseTo(ours[at]!, 4);
+    }
   });
 });
