@@ -19,6 +19,11 @@ it.each(golden)('splits pairs without a prompt as TRL does: $given', ({ given, s
 it.each([
   ['nothing in common', { chosen: 'yes', rejected: 'no' }, /no `prompt`.*begin alike/],
   ['only white space in common', { chosen: '\n\nyes', rejected: '\n\nno' }, /no `prompt`/],
+  [
+    'messages written as JSON',
+    { chosen: '[{"role": "user", "content": "q"}]', rejected: '[{"role": "user", "content": "r"}]' },
+    /`chosen` has the wrong type.*not written as text/,
+  ],
   ['nothing but space after the prompt', { chosen: 'q ', rejected: 'q a' }, /`chosen` is an empty response/],
 ])('refuses texts with %s', (_, values, message) => {
   expect(() => parse(values)).toThrow(message);

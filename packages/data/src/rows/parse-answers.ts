@@ -47,12 +47,26 @@ export function parseAnswers(
   return { form: 'text', ...withoutPrompt(row, columns, answers) };
 }
 
+/** True for JSON of messages: split as a text it would end inside of its syntax. */
+function isConversationInText(text: string): boolean {
+  if (!/^\s*\[\s*\{/.test(text)) return false;
+  try {
+    const value: unknown = JSON.parse(text);
+    return kindOf(value) === 'messages';
+  } catch {
+    return false;
+  }
+}
+
 /** Texts that begin with their prompt. */
 function withoutPrompt(
   row: DataRow,
   columns: readonly string[],
   texts: readonly string[],
 ): { readonly prompt: string; readonly answers: readonly string[] } {
+  const written = texts.findIndex(isConversationInText);
+  if (written !== -1)
+    throw typeError(row, columns[written]!, 'text, or a list of messages that is not written as text');
   const start = startOfAnswers(texts[0]!, texts[1]!);
   const prompt = texts[0]!.slice(0, start);
   if (prompt.trim() === '') throw missingError(row, 'prompt', '`prompt`, or texts that begin alike');
