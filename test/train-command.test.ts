@@ -207,9 +207,7 @@ describe('bad input', () => {
   });
 
   it('names an output that is in the way', () => {
-    expect(train(`output=${recipe}`)).toContain('lies in what is read');
-    writeFileSync(join(directory, 'notes.txt'), 'a file');
-    expect(train(`output=${join(directory, 'notes.txt')}`)).toContain('a file where a directory should be');
+    expect(train(`output=${recipe}`)).toContain('a file where a directory should be');
     const args = ['score', '--model', quickstartModel, '--data', join(directory, 'test.jsonl')];
     expect(refused(...args, '--output', directory)).toContain('a directory where a file should be');
   });
