@@ -7,7 +7,7 @@ import { trainingUse } from '../training/training-use.js';
 
 /** Runs `metaapo profile`: what a training step costs, as the model's source knows it. */
 export async function profileCommand(name: string, overrides?: readonly string[]): Promise<void> {
-  const { recipe, composition, objective } = await openObjective(name, overrides, 'preference');
+  const { recipe, composition, objective } = await openObjective(name, { set: overrides }, 'preference');
   const source = await composition.make('model');
   if (source.profile === undefined) {
     throw new MetaapoError('config', 'it does not say what its steps cost', {

@@ -1,6 +1,7 @@
 import { type ComposedParts, type Composition, composeRecipe, type PartRecipe, type PartsRecipe } from '@metaapo/core';
 import type { ModelSource } from '@metaapo/core/contracts';
 import { loadPlugins } from './load-plugins.js';
+import { startOfDay } from './template-date.js';
 
 /** What is read of a recipe to compose it: keys that name parts, and the plugins that they may come from. */
 export type ComposedRecipe = PartsRecipe & { readonly plugins: readonly string[] };
@@ -14,15 +15,17 @@ export const say = (line: string): void => void process.stderr.write(`${line}\n`
 /**
  * Loads the plugins that a recipe names, once, and checks every part that it names, before a model is opened or a directory
  * made.
+ * @param templateDate day that chat templates write, `2026-01-31`; default today
  * @throws MetaapoError with code `plugin` for a plugin that cannot be loaded or an unknown id, `config` for an option that
  * a part does not take
  */
 export async function composeParts<Recipe extends ComposedRecipe>(
   recipe: Recipe,
-  signal?: AbortSignal,
+  templateDate?: string,
 ): Promise<Composition<Recipe>> {
   const trackers = recipe.trackers && [TERMINAL, ...recipe.trackers.filter(({ id }) => id !== TERMINAL.id)];
-  const context = { baseDirectory: process.cwd(), report: say, env: process.env, signal };
+  const day = templateDate === undefined ? undefined : startOfDay(templateDate);
+  const context = { baseDirectory: process.cwd(), report: say, env: process.env, templateDate: day };
   return composeRecipe({
     plugins: await loadPlugins(recipe.plugins),
     recipe: { ...recipe, trackers } as Recipe,

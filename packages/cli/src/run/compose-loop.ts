@@ -32,7 +32,7 @@ export interface ComposedLoop {
 export async function composeLoop({ recipe, objective: wanted }: ParsedRun): Promise<ComposedLoop> {
   const { model, reference, selection, sampler, rewardModel, annotation, pairs, trackers, plugins } = recipe;
   const named = { model, reference, selection, sampler, rewardModel, annotation, pairs, trackers, plugins };
-  const composition = await composeParts({ ...named, objective: wanted });
+  const composition = await composeParts({ ...named, objective: wanted }, recipe.data.templateDate);
   const objective = await composition.make('objective');
   const { rowForm, trains } = objective;
   if (trains !== 'policy' || (rowForm !== 'preference' && rowForm !== 'sampled')) {

@@ -45,8 +45,8 @@ async function weightsOf(source: ModelSource, recipe: RunRecipe): Promise<number
  * `metaapo train --dry-run`, and that of `sft` and `train-reward`.
  * @param fallback id of the objective where the recipe names none
  */
-export async function planTraining(named: string | RawRecipe, { set }: RunFlags, fallback: string): Promise<void> {
-  const { recipe, composition, objective } = await openObjective(named, set, fallback);
+export async function planTraining(named: string | RawRecipe, flags: RunFlags, fallback: string): Promise<void> {
+  const { recipe, composition, objective } = await openObjective(named, flags, fallback);
   const { rowForm, trains } = objective;
   const { rows } = await planData<RowsByForm[RowForm]>(await composition.make('model'), recipe, {
     load: async (coding, sources) => (await loadRows(rowForm, recipe, coding, sources)).train,

@@ -12,6 +12,7 @@ import { say } from '../recipe/compose-parts.js';
 import { type RawRecipe, readRecipe } from '../recipe/read-recipe.js';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
+import { withTemplateDate } from '../recipe/template-date.js';
 import { writeReport } from '../report/write-report.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { checkpointKey } from '../training/checkpoint-key.js';
@@ -32,8 +33,10 @@ export async function runCommand(name: string, flags: RunFlags): Promise<void> {
 }
 
 async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promise<void> {
-  const { recipe, composition, objective, reference } = await composeLoop(parseRunRecipe(value, where));
   const { resume = false, allowChanges = false } = flags;
+  const parsed = parseRunRecipe(value, where);
+  const dated = await withTemplateDate(parsed.recipe, resume);
+  const { recipe, composition, objective, reference } = await composeLoop({ ...parsed, recipe: dated });
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
   const unlock = await claimOutput(recipe.output, { resume, inputs: inputsOf(recipe, where) });
   const { signal, release } = onInterruption();

@@ -3,6 +3,8 @@ import type { ModelSource, Objective } from '@metaapo/core/contracts';
 import { composeParts, referenceSource } from '../recipe/compose-parts.js';
 import type { RawRecipe } from '../recipe/read-recipe.js';
 import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
+import type { RunFlags } from '../recipe/run-flags.js';
+import { withTemplateDate } from '../recipe/template-date.js';
 
 /** The parts that a training has. */
 export interface TrainingPartsRecipe {
@@ -28,12 +30,16 @@ export interface OpenedObjective {
  */
 export async function openObjective(
   named: string | RawRecipe,
-  overrides: readonly string[] | undefined,
+  { set, resume = false }: Pick<RunFlags, 'set' | 'resume'>,
   fallback: string,
 ): Promise<OpenedObjective> {
-  const { recipe, objective: wanted } = await readTrainingRecipe(named, overrides, fallback);
+  const { recipe: read, objective: wanted } = await readTrainingRecipe(named, set, fallback);
+  const recipe = await withTemplateDate(read, resume);
   const { model, reference, trackers, plugins } = recipe;
-  const composition = await composeParts({ model, reference, trackers, plugins, objective: wanted });
+  const composition = await composeParts(
+    { model, reference, trackers, plugins, objective: wanted },
+    recipe.data.templateDate,
+  );
   const objective = await composition.make('objective');
   const { loss } = objective.options as { readonly loss?: { readonly id: string } };
   const reader = loss === undefined ? `objective ${objective.id}` : `loss ${loss.id}`;

@@ -19,7 +19,7 @@ import { printPeakMemory, trainingMemory, trainingUse } from './training-use.js'
  * @param fallback id of the objective where the recipe names none
  */
 export async function runTrainingCommand(named: string | RawRecipe, flags: RunFlags, fallback: string): Promise<void> {
-  const { recipe, composition, objective, reference } = await openObjective(named, flags.set, fallback);
+  const { recipe, composition, objective, reference } = await openObjective(named, flags, fallback);
   const { training, output } = recipe;
   const open = (source: ModelSource): Promise<TextModel | TextScorer> =>
     objective.trains === 'scorer' ? openScorer(source, recipe) : source.openPolicy(trainingUse(recipe));

@@ -20,6 +20,8 @@ export interface PartContext {
     | undefined;
   /** Environment variables: keys and tokens are read from here, never from options. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The day that chat templates write which ask for the date; absent: today. */
+  readonly templateDate?: Date | undefined;
   /** Aborted when the run is interrupted. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -93,6 +93,8 @@ export const dataSection = z.strictObject({
   longPrompt: z.enum(['error', 'drop']).optional(),
   /** Variables of the chat template, such as enable_thinking: false; a row's own chat_template_kwargs lie over them. */
   templateArguments: z.record(z.string(), z.unknown()).optional(),
+  /** Day that chat templates write which ask for the date, `2026-01-31`; default the day on which the run began. */
+  templateDate: z.iso.date().optional(),
   /** Names of columns in the files, by the names that they have here: `{ prompt: question }`. */
   columns: z.record(z.string(), z.string()).optional(),
   /** A row that cannot be used is an error, or it is left out, counted and listed. */

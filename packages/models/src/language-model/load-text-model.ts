@@ -61,6 +61,8 @@ export interface TextFiles extends Pick<OpeningOptions, 'name'> {
   readonly tokenizer?: string | undefined;
   /** A PEFT adapter on it, whose head, where it holds one, is the model's. */
   readonly adapter?: string | undefined;
+  /** What chat templates write that ask for the date; default today. */
+  readonly templateDate?: Date | undefined;
 }
 
 /**
@@ -68,11 +70,11 @@ export interface TextFiles extends Pick<OpeningOptions, 'name'> {
  * @throws MetaapoError with code `checkpoint` when the tokenizer has ids that the model has no row for
  */
 export async function readTextSource(files: TextFiles): Promise<TextSource> {
-  const { directory, tokenizer: source = directory, adapter, name } = files;
+  const { directory, tokenizer: source = directory, adapter, name, templateDate } = files;
   const stored = await readModelConfig(directory);
   const config = adapter === undefined ? stored : await withAdapterHead(stored, adapter);
   const hasTokenizer = source !== directory || existsSync(join(source, 'tokenizer.json'));
-  const tokenizer = hasTokenizer ? await loadTokenizer(source) : undefined;
+  const tokenizer = hasTokenizer ? await loadTokenizer(source, { templateDate }) : undefined;
   // Added tokens beyond the rows, a pad token mostly, are refused in the texts that have them.
   if (tokenizer !== undefined && tokenizer.plainVocabularySize > config.vocabularySize) {
     throw new MetaapoError('checkpoint', 'the tokenizer has more ids than the model has rows', {

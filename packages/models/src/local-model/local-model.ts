@@ -80,13 +80,14 @@ export type LocalModelOptions = z.input<typeof schema>;
 type Settings = Readonly<z.output<typeof schema>>;
 
 /** What a source of models on this machine asks of its surroundings. */
-export type LocalModelContext = Pick<PartContext, 'report' | 'signal'>;
+export type LocalModelContext = Pick<PartContext, 'report' | 'signal' | 'templateDate'>;
 
 /**
  * A language model of a Hugging Face directory or hub id, computed on this machine by TensorFlow.js.
  * @throws MetaapoError with code `config` for an option that is unknown or out of bounds
  */
-export function localModel(options: LocalModelOptions, { report, signal }: LocalModelContext): ModelSource {
+export function localModel(options: LocalModelOptions, context: LocalModelContext): ModelSource {
+  const { report, signal, templateDate } = context;
   const settings = parseOptions('model local', schema, options);
   const start = async (from?: ModelFilesOptions): Promise<FoundModel> => {
     const { path, revision, adapter, lora: begun } = settings;
@@ -95,7 +96,7 @@ export function localModel(options: LocalModelOptions, { report, signal }: Local
     throw secondAdapter(path, found.name.name, 'a new adapter (lora)');
   };
   const prepare = once(() => prepareBackend(settings, report));
-  const source = once(async () => readTextSource(await start({ withoutWeights: true })));
+  const source = once(async () => readTextSource({ ...(await start({ withoutWeights: true })), templateDate }));
   /** All that is opened with: weights are fetched last. */
   const startWith = async (): Promise<Started> => {
     const text = await source();
@@ -134,7 +135,11 @@ export function localModel(options: LocalModelOptions, { report, signal }: Local
       }
       const found = await findSaved(from);
       await prepare();
-      return openTextModel(await readTextSource(found), { ...ways, ...use, adapter: found.adapter });
+      return openTextModel(await readTextSource({ ...found, templateDate }), {
+        ...ways,
+        ...use,
+        adapter: found.adapter,
+      });
     },
     async openScorer({ optimizer, seed, longestRow }) {
       const newHead = optimizer && { seed: seed ?? 0 };

@@ -57,7 +57,9 @@ export type SequenceClassificationOptions = z.input<typeof schema>;
 type Settings = z.output<typeof schema>;
 
 /** What {@link sequenceClassification} asks of its surroundings. */
-export type SequenceClassificationContext = Partial<Pick<PartContext, 'report' | 'signal' | 'makePart'>>;
+export type SequenceClassificationContext = Partial<
+  Pick<PartContext, 'report' | 'signal' | 'templateDate' | 'makePart'>
+>;
 
 /**
  * Rewards by a sequence classifier: the score at the last token of the whole conversation. Sequences are batched by length.
@@ -103,7 +105,7 @@ export async function sequenceClassification(
 /** The model as a part: precision and what else stands beside it are options of a local one. */
 async function sourceOf(
   { model, precision, executor, normalizeReward }: Settings,
-  { makePart, report = () => undefined, signal }: SequenceClassificationContext,
+  { makePart, report = () => undefined, ...context }: SequenceClassificationContext,
 ): Promise<ModelSource> {
   const beside = Object.entries({ precision, executor, normalizeReward }).filter(([, value]) => value !== undefined);
   const given = typeof model === 'string' ? { id: localModelPart.id, path: model } : model;
@@ -118,7 +120,7 @@ async function sourceOf(
   if (makePart !== undefined) return makePart(MODEL, recipe);
   if (recipe.id !== localModelPart.id) throw noScorer(`a model ${recipe.id} outside of a composed run`);
   const { id: _, ...options } = recipe;
-  return localModel(parseOptions('model local', localModelPart.options, options), { report, signal });
+  return localModel(parseOptions('model local', localModelPart.options, options), { ...context, report });
 }
 
 function noScorer(got: string): MetaapoError {

@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import { localModel } from '../local-model/local-model.js';
 import { loadTokenizer } from './load-tokenizer.js';
 
 const FIXTURES = new URL('../../../../fixtures/tokenizers/', import.meta.url).pathname;
@@ -100,4 +101,13 @@ it('refuses a template that does not end', async () => {
 it('refuses a template that calls itself without an end', async () => {
   const tokenizer = await loadTokenizer(withTemplate('{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'));
   expect(() => tokenizer.renderChat([ask])).toThrow(/calls itself too deeply/);
+});
+
+it('writes the day that the source of its model was told of', async () => {
+  const path = withTemplate('{{ strftime_now("%Y-%m-%d") }}');
+  cpSync(new URL('../../../../fixtures/quickstart/model', import.meta.url).pathname, path, { recursive: true });
+  writeFileSync(join(path, 'chat_template.jinja'), '{{ strftime_now("%Y-%m-%d") }}');
+  const context = { report: () => undefined, templateDate: new Date(2024, 1, 29) };
+  const { tokenizer } = await localModel({ path }, context).describe();
+  expect(tokenizer!.renderChat([ask])).toBe('2024-02-29');
 });
