@@ -118,6 +118,28 @@ describe('metaapo run', () => {
     expect(pairs.pairs! + pairs.tie! + pairs.duplicates! + pairs['too-few']! + pairs['not-better']!).toBe(10);
   });
 
+  it('samples the reference too, goes on after Ctrl-C to the same weights, and plans for both', async () => {
+    const both = { responsesFrom: 'both', selection: { id: 'all' }, 'data.maxRows': 12 };
+    run('both', both);
+    const drawn = journalOf('both').filter(({ kind }) => kind === 'responses');
+    expect(drawn).toHaveLength(24);
+    expect(drawn.filter((entry) => 'source' in entry)).toHaveLength(12);
+    expect(summariesOf('both').map(({ annotations }) => annotations.ofAll)).toEqual([48, 48]);
+    const stopped = await interruptedMetaapo(argumentsFor('both-stopped', both), /Iteration 2/, env);
+    expect(stopped.status, stopped.stderr).toBe(130);
+    const resumed = metaapo([...argumentsFor('both-stopped', both), '--resume'], env);
+    expect(resumed.status, resumed.stderr).toBe(0);
+    expect(weightsOf('both-stopped').equals(weightsOf('both'))).toBe(true);
+    const planned = metaapo([...argumentsFor('both-planned', both), '--dry-run'], env);
+    expect(planned.stdout).toContain('At most 12 prompts are sampled: 96 responses and reward calls');
+  });
+
+  it('refuses to sample the reference from servers, which serve the policy', () => {
+    const sampler = { id: 'openai', baseUrls: ['http://127.0.0.1:9/v1'], model: 'policy', maxNewTokens: 8 };
+    const refused = metaapo(argumentsFor('served', { responsesFrom: 'both', sampler }), env);
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('draws from the policy alone') });
+  });
+
   it('leaves unselected rows out when the recipe says so, also when none are left', () => {
     const { stderr } = run('dropped', { selection: { id: 'none' }, unselected: 'drop', iterations: 1 });
     expect(summariesOf('dropped')).toMatchObject([{ rows: 60, selected: 0, steps: 0 }]);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Generation, GenerationRequest } from '@metaapo/core/contracts';
+import type { Generation, GenerationRequest, TextModel, TrainableModel } from '@metaapo/core/contracts';
 import { uniformOf } from '@metaapo/core/numerics';
 import type { BackendId, Executor } from '@metaapo/engine';
 import { type LanguageModel, loadLanguageModel, loadTextModel } from '@metaapo/models';
@@ -189,6 +189,25 @@ describe('the sampler local', () => {
     },
     { name: 'conformance' },
   );
+
+  it('draws from another model as that one would itself', async () => {
+    if ((await prepareBackend('tensorflow')) !== undefined) await prepareBackend('wasm');
+    const [policy, other] = await Promise.all([1, 2].map(() => loadTextModel(quickstartModel, { cachedTokens: 1024 })));
+    const mute = { ...policy!, model: { ...other!.model, generate: () => Promise.reject(new Error('not asked')) } };
+    const sampler = local({ maxNewTokens: 12 }, mute as unknown as TextModel);
+    const requests = [{ row: 3, prompt: policy!.tokenizer!.encode('sort 3 1 2'), count: 2, seed: 9 }];
+    const drawn = async (answers: ReturnType<typeof sampler.sample>) => {
+      for await (const answer of answers) return answer;
+      throw new Error('no responses');
+    };
+    const expected = await drawn(local({ maxNewTokens: 12 }, other!).sample(requests));
+    expect(await drawn(sampler.sampleFrom!(other!.model, requests))).toEqual(expected);
+    const { generate: _, ...silent } = other!.model;
+    await expect(drawn(sampler.sampleFrom!(silent as TrainableModel, requests))).rejects.toThrow(
+      /sampler local.*the reference cannot generate text/,
+    );
+    for (const { model } of [policy!, other!]) model.dispose();
+  });
 
   it("gives the model's own log-probabilities where asked, and tells texts as they grow", async () => {
     if ((await prepareBackend('tensorflow')) !== undefined) await prepareBackend('wasm');

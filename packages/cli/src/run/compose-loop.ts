@@ -20,7 +20,7 @@ export interface ComposedLoop {
   readonly recipe: RunRecipe;
   readonly composition: Composition<LoopPartsRecipe>;
   readonly objective: IterationParts['objective'];
-  /** Where the reference comes from; what the recipe names is opened only when the objective reads it. */
+  /** Where the reference comes from; what the recipe names is opened only when the objective reads it, or it answers too. */
   readonly reference: ModelSource;
 }
 
@@ -46,7 +46,7 @@ export async function composeLoop({ recipe, objective: wanted }: ParsedRun): Pro
   const { loss } = objective.options as { readonly loss?: { readonly id: string } };
   const source = await referenceSource(composition, {
     reader: loss === undefined ? `objective ${objective.id}` : `loss ${loss.id}`,
-    isRead: objective.readsReference !== false,
+    isRead: objective.readsReference !== false || recipe.responsesFrom === 'both',
   });
   return { recipe, composition, objective: objective as IterationParts['objective'], reference: source };
 }

@@ -9,7 +9,7 @@ import { openObjective } from '../training/open-objective.js';
 import { trainingUse, withOnlineResponses } from '../training/training-use.js';
 import { composeLoop } from './compose-loop.js';
 import { type PlannedData, planData, printOtherModels } from './plan-data.js';
-import { type PlannedIteration, planSelection } from './plan-selection.js';
+import { type PlannedIteration, planSelection, responsesOf } from './plan-selection.js';
 import { estimateTime, type PlannedTokens } from './plan-time.js';
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -24,9 +24,10 @@ async function planWholeLoop({ where, value }: RawRecipe): Promise<void> {
   const { recipe, composition, objective, reference } = await composeLoop(parseRunRecipe(value, where));
   const source = await composition.make('model');
   const isReferred = objective.readsReference !== false;
+  const isOpened = isReferred || recipe.responsesFrom === 'both';
   const { rows, estimate } = await planPreferences(source, recipe);
   printOtherModels(estimate?.total ?? 0, {
-    'reference, while it is asked': isReferred ? await weightsOf(reference, recipe) : undefined,
+    'reference, while it is asked': isOpened ? await weightsOf(reference, recipe) : undefined,
     'reward model': (await composition.inspect('rewardModel')).memory,
   });
   const iterations = await planSelection(recipe, { composition, objective }, rows);
@@ -67,7 +68,8 @@ function planPreferences(source: ModelSource, recipe: RunRecipe): Promise<Planne
 }
 
 function printIterations(recipe: RunRecipe, rows: number, iterations: readonly PlannedIteration[]): void {
-  const { responsesPerPrompt, training } = recipe;
+  const { training } = recipe;
+  const responses = responsesOf(recipe);
   const sum = (name: keyof PlannedIteration): number => iterations.reduce((all, one) => all + one[name], 0);
   for (const [index, { rows: count, expected }] of iterations.entries()) {
     const { totalSteps } = planBatches({ rowCount: count, ...training });
@@ -78,7 +80,7 @@ function printIterations(recipe: RunRecipe, rows: number, iterations: readonly P
   }
   if (sum('rows') < rows)
     print(`${rows - sum('rows')} rows are in no iteration: raise promptsPerIteration or iterations`);
-  const calls = (prompts: number): number => prompts * responsesPerPrompt;
+  const calls = (prompts: number): number => prompts * responses;
   print(
     `At most ${sum('most')} prompts are sampled: ${calls(sum('most'))} responses and reward calls, of ${calls(sum('rows'))} for online DPO`,
   );
@@ -89,7 +91,7 @@ function printIterations(recipe: RunRecipe, rows: number, iterations: readonly P
 
 /** Tokens of a run, if new responses are as long as the data's chosen ones. */
 function plannedTokens(
-  { responsesPerPrompt, sampler }: RunRecipe,
+  recipe: RunRecipe,
   rows: readonly TokenizedPreference[],
   iterations: readonly PlannedIteration[],
 ): PlannedTokens {
@@ -101,13 +103,13 @@ function plannedTokens(
     used.reduce((all, row) => all + read(row), 0) / Math.max(1, used.length);
   const response = Math.min(
     mean(({ chosen }) => chosen.length),
-    Number(sampler.maxNewTokens ?? Number.POSITIVE_INFINITY),
+    Number(recipe.sampler.maxNewTokens ?? Number.POSITIVE_INFINITY),
   );
   const prompt = mean((row) => row.prompt.length);
   const prompts = iterations.reduce((all, { expected }) => all + expected, 0);
   return {
     offline: used.length * mean((row) => tokensOf(groupOf(row))),
-    sampled: prompts * responsesPerPrompt * response,
+    sampled: prompts * responsesOf(recipe) * response,
     sampledPrompts: prompts * prompt,
     online: prompts * (prompt + 2 * response),
   };

@@ -25,7 +25,7 @@ export async function planSelection(
   const weights = objective.scoring?.weights;
   let [most, expected] = [0, 0];
   return iterationSlices(rows.length, recipe).map(({ start, end }, iteration) => {
-    const calls = recipe.responsesPerPrompt + (pairs?.readsOffline === true ? 1 : 0);
+    const calls = responsesOf(recipe) + (pairs?.readsOffline === true ? 1 : 0);
     const left = (taken: number): number => Math.min(end - start, limitOf(recipe, rows.length, end, calls) - taken);
     const mostHere = left(most);
     const { selected } = selectPrompts({
@@ -45,6 +45,11 @@ export async function planSelection(
     expected += selected.length;
     return { rows: end - start, most: mostHere, expected: selected.length };
   });
+}
+
+/** Responses to a selected prompt. */
+export function responsesOf({ responsesPerPrompt, responsesFrom }: RunRecipe): number {
+  return responsesFrom === 'both' ? 2 * responsesPerPrompt : responsesPerPrompt;
 }
 
 function limitOf(recipe: RunRecipe, rows: number, rowsSoFar: number, callsPerRow: number): number {

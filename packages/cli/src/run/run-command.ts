@@ -50,13 +50,14 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
     const { train, held, texts } = await loadPreferences(recipe, policy, sources);
     const { promptOf, heldPromptOf } = await texts();
     const isReferred = objective.readsReference !== false;
-    const referred = isReferred
-      ? await withReference(recipe.reference && reference, policy, { longestRow: data.maxLength }, async (model) => {
-          const sets = objective.rowForm === 'preference' ? [held] : [];
-          const [heldOut] = await referencesOf(model, undefined, sets, training.microBatchTokens, signal);
-          return { fingerprint: model.model.fingerprint, heldOut };
-        })
-      : undefined;
+    const referred =
+      isReferred || recipe.responsesFrom === 'both'
+        ? await withReference(recipe.reference && reference, policy, { longestRow: data.maxLength }, async (model) => {
+            const sets = isReferred && objective.rowForm === 'preference' ? [held] : [];
+            const [heldOut] = await referencesOf(model, undefined, sets, training.microBatchTokens, signal);
+            return { fingerprint: model.model.fingerprint, heldOut };
+          })
+        : undefined;
     await keepRecipe(recipe);
     const summary = await runIterations({
       ...recipe,
@@ -95,9 +96,9 @@ async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promi
 async function openReferenceOf(
   from: ReferenceSource,
   { source, reference }: { readonly source: ModelSource; readonly reference: ModelSource },
-  { data }: RunRecipe,
+  { data, responsesFrom, cachedTokens }: RunRecipe,
 ): Promise<TextModel['model']> {
-  const use = { longestRow: data.maxLength };
+  const use = { longestRow: data.maxLength, ...(responsesFrom === 'both' && { cachedTokens }) };
   if (from === 'first') return (await reference.openReference('start', use)).model;
   return (await source.openReference(from === 'start' ? 'start' : from.directory, use)).model;
 }

@@ -1,3 +1,4 @@
+import type { ResponseSource } from './annotation-rule.js';
 import type { RowFeatures } from './preference-row.js';
 
 /** A response with its reward. */
@@ -7,6 +8,8 @@ export interface ScoredResponse {
   readonly tokens: Int32Array;
   readonly reward: number;
   readonly finishReason: 'stop' | 'length';
+  /** Whose it is; absent outside of a run. */
+  readonly source?: ResponseSource | undefined;
 }
 
 /**

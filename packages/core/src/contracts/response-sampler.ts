@@ -1,4 +1,5 @@
 import type { ChatContext, ChatMessage } from './tokenizer.js';
+import type { TrainableModel } from './trainable-model.js';
 
 /** A prompt that wants new responses. */
 export interface SamplingRequest {
@@ -67,6 +68,16 @@ export interface ResponseSampler {
    * @throws MetaapoError with code `network` when a server stays out of reach
    */
   sample(requests: readonly SamplingRequest[], signal?: AbortSignal): AsyncIterable<SampledResponses>;
+  /**
+   * Responses of another model of the policy's vocabulary and chat template, such as the reference of an iteration, with
+   * the same settings; absent where the sampler draws from the policy alone.
+   * @param model lent until the last response; it has to generate
+   */
+  sampleFrom?(
+    model: TrainableModel,
+    requests: readonly SamplingRequest[],
+    signal?: AbortSignal,
+  ): AsyncIterable<SampledResponses>;
   /** Makes the sampler serve the policy in this directory; absent where it samples from the policy itself. */
   refresh?(modelDirectory: string, signal?: AbortSignal): Promise<void>;
   /**

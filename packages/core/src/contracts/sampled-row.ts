@@ -1,4 +1,4 @@
-/** A response of the policy with its reward. */
+/** A new response with its reward. */
 export interface RewardedResponse {
   /** `[T]` token ids, T >= 1. */
   readonly tokens: Int32Array;
@@ -8,9 +8,11 @@ export interface RewardedResponse {
    * end that was not drawn. Where the sampler gives them.
    */
   readonly logprobs?: Float32Array | undefined;
+  /** `reference` for one that the reference of the iteration wrote; absent: the policy did. */
+  readonly source?: 'reference' | undefined;
 }
 
-/** A prompt with what the policy answered and how it was rewarded: what a run of iterations makes for such objectives. */
+/** A prompt with what was answered and how it was rewarded: what a run of iterations makes for such objectives. */
 export interface SampledRow {
   /** 0-based number of the row in the data set, counted over all of its files before any row was dropped. */
   readonly row: number;

@@ -135,6 +135,8 @@ export const iterationSummary = z.object({
   pairs: pairCounts,
   /** Mean reward of chosen and rejected online responses, and of all responses. */
   rewards: z.object({ chosen: measured.optional(), rejected: measured.optional(), all: measured.optional() }),
+  /** Responses that the reference wrote, and their mean reward; absent where it was not asked. */
+  fromReference: z.object({ responses: count, reward: measured.optional() }).optional(),
   /** Mean reward of new responses to held-out prompts after the iteration. */
   heldOutReward: measured.optional(),
   /** Distance of the policy from the reference when the iteration began; absent without a reference or new responses. */

@@ -69,8 +69,13 @@ export const runEntry = z.discriminatedUnion('kind', [
   }),
   /** Data set numbers of the rows that get new responses, and `[rows of the slice]` weights w where they were scored. */
   entry('selection', { iteration: count, selected: z.array(count), weights: z.array(measured) }),
-  /** The new responses to a row. */
-  entry('responses', { iteration: count, row: count, responses: z.array(journalledResponse) }),
+  /** The new responses of a model to a row: the reference of the iteration, or where it is not named the policy. */
+  entry('responses', {
+    iteration: count,
+    row: count,
+    source: z.literal('reference').optional(),
+    responses: z.array(journalledResponse),
+  }),
   /** What was found about the selected rows, once their pairs were made. */
   entry('outcomes', { iteration: count, rows: z.array(rowOutcome) }),
   /** Rewards by content, NaN where none could be read: of one response, or of all to a prompt where they are relative. */

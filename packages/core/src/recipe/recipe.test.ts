@@ -29,6 +29,7 @@ describe('recipes', () => {
       metaLearner: { id: 'mlp', updateEvery: 8 },
       iterations: 3,
       responsesPerPrompt: 8,
+      responsesFrom: 'policy',
       selection: { id: 'meta' },
       referencePolicy: 'previous',
     });

@@ -22,6 +22,8 @@ const loop = {
   promptsPerIteration: count.optional(),
   /** New responses a selected prompt, K. */
   responsesPerPrompt: z.int().min(2).max(10_000).default(8),
+  /** Whose they are: the policy's, or K of the policy and K of the reference of the iteration. */
+  responsesFrom: z.enum(['policy', 'both']).default('policy'),
   selection: partOr('meta'),
   sampler: partOr('local'),
   rewardModel: part,

@@ -28,7 +28,7 @@ import {
 } from './pairs/build-pairs.js';
 import { klToReference } from './reference/kl-to-reference.js';
 import { isReferenceRead, offlineReference, withOnlineReference, withReference } from './reference/reference-passes.js';
-import type { IterationRecord } from './resume/iteration-record.js';
+import type { DrawSource, IterationRecord } from './resume/iteration-record.js';
 import type { RunOptions } from './run-options.js';
 import { outcomesEntry } from './selection/row-features.js';
 import { scoreSlice } from './selection/score-slice.js';
@@ -132,6 +132,8 @@ function annotateSlice(
   clock: StageClock,
 ): Promise<ReadonlyMap<number, RowRewards>> {
   const { parts, observer } = options;
+  const sources = drawSources(options);
+  const totals = { sample: wanted.length * sources.length, reward: wanted.length };
   return sampleAndAnnotate(wanted, record, {
     ...options,
     ...parts,
@@ -139,11 +141,13 @@ function annotateSlice(
     scorers,
     withOffline: readsOffline(options),
     readsLogprobs: parts.objective.rowForm === 'sampled',
+    sources,
+    lendReference: (use) => withReference(options, iteration, use),
     count: options.responsesPerPrompt,
     journal,
     iteration,
     clock,
-    progress: (stage, done) => observer.stage?.(stage, done, wanted.length),
+    progress: (stage, done) => observer.stage?.(stage, done, totals[stage]),
   });
 }
 
@@ -248,9 +252,14 @@ function readsOffline({ parts: { objective, pairs } }: RunOptions): boolean {
   return objective.rowForm === 'preference' && pairs?.readsOffline === true;
 }
 
+/** The models that answer a selected prompt. */
+function drawSources({ responsesFrom }: RunOptions): readonly DrawSource[] {
+  return responsesFrom === 'both' ? ['policy', 'reference'] : ['policy'];
+}
+
 /** Most reward calls of a selected row: its responses, and the offline one where the pair rule reads it. */
 export function callsPerPrompt(options: RunOptions): number {
-  return options.responsesPerPrompt + (readsOffline(options) ? 1 : 0);
+  return options.responsesPerPrompt * drawSources(options).length + (readsOffline(options) ? 1 : 0);
 }
 
 /** Mean reward of held-out prompts under the policy as it is now; `undefined` where none are wanted, or none is read. */

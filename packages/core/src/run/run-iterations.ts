@@ -41,6 +41,7 @@ export interface RunSummary {
 export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const { output, observer } = given;
   checkObjective(given.parts);
+  checkSources(given);
   await observer.begin?.({ directory: output });
   const served = servePolicy({ ...given, ...given.parts });
   const journal = await openRunJournal(join(output, RUN_FILES.journal), isOfWholeRun);
@@ -109,6 +110,17 @@ function checkObjective({ selection, objective, pairs }: RunOptions['parts']): v
     where: `selection rule ${selection.id}, objective ${objective.id}`,
     expected: 'a selection rule that reads no scores, such as all, random or none',
     remedy: 'Choose such a rule as the selection of the recipe, or the objective preference',
+  });
+}
+
+/** @throws MetaapoError with code `config` when the reference is to answer and the sampler draws from the policy alone */
+function checkSources({ responsesFrom, parts: { sampler } }: RunOptions): void {
+  if (responsesFrom !== 'both' || sampler.sampleFrom !== undefined) return;
+  throw new MetaapoError('config', 'this sampler draws from the policy alone, and the reference is to answer too', {
+    where: `responsesFrom, sampler ${sampler.id}`,
+    expected: 'a sampler that draws from any model of the run, such as local',
+    got: 'responsesFrom: both',
+    remedy: 'Choose the sampler local, or leave responsesFrom out',
   });
 }
 

@@ -51,7 +51,7 @@ export interface RunOptions {
   readonly parts: IterationParts;
   /** The policy: trained in place. */
   readonly policy: TrainableModel;
-  /** Opens a reference for evaluation; the run disposes it. */
+  /** Opens a reference for evaluation, and for generation where it answers too; the run disposes it. */
   readonly openReference: (source: ReferenceSource) => Promise<TrainableModel>;
   /** The first reference is the policy as it starts: in the first iteration it is asked in the reference's place. */
   readonly startsAsReference: boolean;
@@ -64,6 +64,8 @@ export interface RunOptions {
   readonly promptsPerIteration?: number | undefined;
   /** Responses a prompt, K. */
   readonly responsesPerPrompt: number;
+  /** `both`: K of the policy and K of the reference of the iteration; default the policy's alone. */
+  readonly responsesFrom?: 'policy' | 'both' | undefined;
   /** Bound on annotation over the whole run. */
   readonly budget?: AnnotationBudget | undefined;
   /** Responses cut at the limit: kept without an end-of-sequence token, or left out. */

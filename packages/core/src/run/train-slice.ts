@@ -1,5 +1,12 @@
 import { existsSync } from 'node:fs';
-import type { Objective, ObjectiveRows, RowsByForm, SampledRow, TokenizedPreference } from '../contracts/index.js';
+import type {
+  Objective,
+  ObjectiveRows,
+  RewardedResponse,
+  RowsByForm,
+  SampledRow,
+  TokenizedPreference,
+} from '../contracts/index.js';
 import { planBatches } from '../numerics/index.js';
 import { runTraining, saveTrainerCheckpoint, type TrainingSummary } from '../trainer/index.js';
 import { openedPrompt } from './opened-prompt.js';
@@ -55,10 +62,13 @@ export function sampledRows(
 ): readonly SampledRow[] {
   return rows.flatMap((row): SampledRow[] => {
     const given = rewards.get(row.row)?.rewards ?? [];
-    const rewarded = (responses.get(row.row) ?? []).flatMap(({ tokens, logprobs }, index) => {
-      const reward = given[index];
-      return isReadable(reward) ? [{ tokens, reward, ...(logprobs && { logprobs }) }] : [];
-    });
+    const rewarded = (responses.get(row.row) ?? []).flatMap(
+      ({ tokens, logprobs, source }, index): RewardedResponse[] => {
+        const reward = given[index];
+        if (!isReadable(reward)) return [];
+        return [{ tokens, reward, ...(logprobs && { logprobs }), ...(source === 'reference' && { source }) }];
+      },
+    );
     return rewarded.length === 0 ? [] : [{ row: row.row, prompt: openedPrompt(row), responses: rewarded }];
   });
 }

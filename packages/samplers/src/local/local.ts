@@ -2,9 +2,11 @@ import type {
   Generation,
   ResponseSampler,
   SampledResponse,
+  SampledResponses,
   SamplingRequest,
   TextModel,
   Tokenizer,
+  TrainableModel,
 } from '@metaapo/core/contracts';
 import { beforeStop, definePart, MetaapoError, parseOptions, SAMPLER, textBeforeStop } from '@metaapo/core/contracts';
 import { z } from 'zod';
@@ -54,38 +56,47 @@ export type LocalOptions = z.input<typeof schema>;
 export function local(options: LocalOptions, policy: TextModel): ResponseSampler {
   const settings = parseOptions('sampler local', schema, options);
   const { model, tokenizer, eosTokenIds } = policy;
-  if (model.generate === undefined || tokenizer === undefined) {
-    throw new MetaapoError('config', 'the policy cannot generate text', {
-      where: 'sampler local',
-      expected: 'a model opened for generation, with a tokenizer',
-    });
-  }
+  if (model.generate === undefined || tokenizer === undefined) throw cannotGenerate('the policy');
   const { stop, ...choice } = settings;
+  async function* sampleFrom(
+    from: TrainableModel,
+    requests: readonly SamplingRequest[],
+    signal?: AbortSignal,
+  ): AsyncGenerator<SampledResponses> {
+    if (from.generate === undefined) throw cannotGenerate('the reference');
+    const generationRequests = requests.map(({ prompt, count, seed, onText }) => ({
+      ...choice,
+      prompt,
+      count,
+      seed,
+      stopTokenIds: eosTokenIds,
+      stopTexts: stop,
+      onToken: onText && textTeller(onText, tokenizer!, stop),
+    }));
+    for await (const { request, generations } of from.generate(generationRequests, signal)) {
+      const { row, logprobs } = requests[request]!;
+      yield {
+        row,
+        responses: generations.map((generation) => {
+          const response = toResponse(generation, policy, tokenizer!, stop);
+          return logprobs === true ? withLogprobs(response, generation) : response;
+        }),
+      };
+    }
+  }
   return {
     id: 'local',
     options: settings,
-    async *sample(requests: readonly SamplingRequest[], signal?: AbortSignal) {
-      const generationRequests = requests.map(({ prompt, count, seed, onText }) => ({
-        ...choice,
-        prompt,
-        count,
-        seed,
-        stopTokenIds: eosTokenIds,
-        stopTexts: stop,
-        onToken: onText && textTeller(onText, tokenizer, stop),
-      }));
-      for await (const { request, generations } of model.generate!(generationRequests, signal)) {
-        const { row, logprobs } = requests[request]!;
-        yield {
-          row,
-          responses: generations.map((generation) => {
-            const response = toResponse(generation, policy, tokenizer, stop);
-            return logprobs === true ? withLogprobs(response, generation) : response;
-          }),
-        };
-      }
-    },
+    sample: (requests, signal) => sampleFrom(model, requests, signal),
+    sampleFrom,
   };
+}
+
+function cannotGenerate(what: string): MetaapoError {
+  return new MetaapoError('config', `${what} cannot generate text`, {
+    where: 'sampler local',
+    expected: 'a model opened for generation, with a tokenizer',
+  });
 }
 
 function toResponse(

@@ -4,11 +4,11 @@ import {
   type AnnotationRule,
   MetaapoError,
   type RewardModel,
-  type SampledResponse,
   type TokenizedPreference,
 } from '../../contracts/index.js';
 import type { RunJournal } from '../../journal/index.js';
 import { uniformOf } from '../../numerics/index.js';
+import type { DrawnResponse } from '../resume/iteration-record.js';
 import { type Annotate, type GroupRewards, payOnce } from './pay-once.js';
 import { candidatesOf, placeRewards, type RowRewards, type ScoringOptions } from './row-rewards.js';
 
@@ -37,7 +37,7 @@ export interface RoundsOptions extends ScoringOptions {
 /** A row with its responses. */
 export interface SampledRowResponses {
   readonly row: TokenizedPreference;
-  readonly responses: readonly SampledResponse[];
+  readonly responses: readonly DrawnResponse[];
 }
 
 /** A row while its rewards are asked for. */

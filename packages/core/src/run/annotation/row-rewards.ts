@@ -1,15 +1,15 @@
 import {
   type AnnotationCandidate,
   MetaapoError,
-  type ResponseSource,
   type SampledResponse,
   type TokenizedPreference,
 } from '../../contracts/index.js';
+import type { DrawnResponse } from '../resume/iteration-record.js';
 import type { RunPrompt } from '../run-options.js';
 
 /** The rewards of a row. */
 export interface RowRewards {
-  /** `[K]` rewards of the responses: NaN where one could not be read, `undefined` where none was wanted. */
+  /** `[responses]` rewards of the responses: NaN where one could not be read, `undefined` where none was wanted. */
   readonly rewards: readonly (number | undefined)[];
   /** Reward of the offline chosen response, where the pair rule reads it. */
   readonly offline?: number | undefined;
@@ -53,19 +53,14 @@ export function offlineTextOf(row: TokenizedPreference, promptOf: ScoringOptions
 /** What of a row may be scored: its usable responses, and behind them the offline one. */
 export function candidatesOf(
   row: TokenizedPreference,
-  responses: readonly SampledResponse[],
+  responses: readonly DrawnResponse[],
   { promptOf, truncated, withOffline }: ScoringOptions,
 ): readonly AnnotationCandidate[] {
   const usable = responses.filter((response) => isUsable(response, truncated));
-  const candidate = (response: SampledResponse, source: ResponseSource): AnnotationCandidate => ({
-    ...response,
-    source,
-    otherRewards: {},
-  });
-  const sampled = usable.map((response) => candidate(response, 'policy'));
+  const sampled = usable.map((response) => ({ ...response, otherRewards: {} }));
   if (!withOffline || usable.length === 0) return sampled;
   const offline = { text: offlineTextOf(row, promptOf), tokens: row.chosen, finishReason: 'stop' as const };
-  return [...sampled, candidate(offline, 'offline')];
+  return [...sampled, { ...offline, source: 'offline', otherRewards: {} }];
 }
 
 /** Rewards of {@link candidatesOf}'s candidates, put at the places of the row's responses. */

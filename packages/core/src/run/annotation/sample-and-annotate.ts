@@ -1,9 +1,22 @@
-import type { ResponseSampler, SampledResponse, SamplingRequest, TokenizedPreference } from '../../contracts/index.js';
-import { MetaapoError } from '../../contracts/index.js';
+import {
+  MetaapoError,
+  type ResponseSampler,
+  type SampledResponse,
+  type SampledResponses,
+  type SamplingRequest,
+  type TokenizedPreference,
+  type TrainableModel,
+} from '../../contracts/index.js';
 import type { RunJournal } from '../../journal/index.js';
 import { seedOf } from '../../numerics/index.js';
 import { openedPrompt } from '../opened-prompt.js';
-import { type IterationRecord, responsesEntry } from '../resume/iteration-record.js';
+import {
+  type DrawSource,
+  type IterationRecord,
+  isDrawn,
+  noteResponses,
+  responsesEntry,
+} from '../resume/iteration-record.js';
 import type { StageClock } from '../summary/stage-clock.js';
 import { annotateConcurrently } from './annotate-concurrently.js';
 import { annotateRows, type RoundsOptions } from './annotate-rows.js';
@@ -12,13 +25,17 @@ import type { RowRewards } from './row-rewards.js';
 /** What sampling and annotation work with. */
 export interface AnnotationOptions extends RoundsOptions {
   readonly sampler: ResponseSampler;
-  /** Responses a prompt, K. */
+  /** The models that answer, one after another. */
+  readonly sources: readonly DrawSource[];
+  /** Lends the reference of the iteration, where it answers too. */
+  readonly lendReference: (use: (model: TrainableModel) => Promise<void>) => Promise<void>;
+  /** Responses of each to a prompt, K. */
   readonly count: number;
   readonly journal: RunJournal;
   /** Whether log-probabilities of responses are read, beside what the rule says. */
   readonly readsLogprobs: boolean;
   readonly clock: StageClock;
-  /** Told how many rows have responses, and how many have rewards. */
+  /** Told how many rows have responses, once a model that answers, and how many have rewards. */
   readonly progress: (stage: 'sample' | 'reward', rows: number) => void;
 }
 
@@ -41,34 +58,69 @@ export async function sampleAndAnnotate(
     progress('reward', rewards.size);
   };
   await annotateConcurrently<TokenizedPreference>(annotate, signal, async (add, either) => {
-    add(rows.filter(({ row }) => record.responses.has(row)));
-    await clock.time('sample', () => sampleMissing(rows, record, { ...options, signal: either }, add));
+    const sampling = { rows, record, options: { ...options, signal: either }, add };
+    add(rows.filter(({ row }) => isComplete(row, sampling)));
+    await clock.time('sample', () => sampleMissing(sampling));
   });
   return rewards;
 }
 
-async function sampleMissing(
-  rows: readonly TokenizedPreference[],
-  record: IterationRecord,
-  options: AnnotationOptions,
-  add: (rows: readonly TokenizedPreference[]) => void,
+/** What is sampled, and where it goes. */
+interface Sampling {
+  readonly rows: readonly TokenizedPreference[];
+  readonly record: IterationRecord;
+  readonly options: AnnotationOptions;
+  /** Told of rows that have all of their responses. */
+  readonly add: (rows: readonly TokenizedPreference[]) => void;
+}
+
+function isComplete(row: number, { record, options }: Pick<Sampling, 'record' | 'options'>): boolean {
+  return options.sources.every((source) => isDrawn(record, row, source));
+}
+
+async function sampleMissing(sampling: Sampling): Promise<void> {
+  const { rows, record, options } = sampling;
+  const { sources, sampler, lendReference, progress, signal } = options;
+  const missingOf = (source: DrawSource) => rows.filter(({ row }) => !isDrawn(record, row, source));
+  let done = sources.reduce((sum, source) => sum + rows.length - missingOf(source).length, 0);
+  progress('sample', done);
+  const onRow = (): void => progress('sample', ++done);
+  for (const source of sources) {
+    const missing = missingOf(source);
+    if (missing.length === 0) continue;
+    const requests = missing.map((row) => requestOf(row, source, options));
+    if (source === 'policy') await take(sampler.sample(requests, signal), source, sampling, onRow);
+    else {
+      // A run whose sampler has no sampleFrom is refused before it begins.
+      await lendReference((model) => take(sampler.sampleFrom!(model, requests, signal), source, sampling, onRow));
+    }
+  }
+}
+
+/** Journals and notes what a model answers. */
+async function take(
+  answers: AsyncIterable<SampledResponses>,
+  source: DrawSource,
+  sampling: Sampling,
+  onRow: () => void,
 ): Promise<void> {
-  const { sampler, journal, iteration, count, progress, signal } = options;
-  const missing = new Map(rows.filter(({ row }) => !record.responses.has(row)).map((row) => [row.row, row]));
-  progress('sample', record.responses.size);
-  if (missing.size === 0) return;
-  const requests = [...missing.values()].map((row) => requestOf(row, options));
-  for await (const { row, responses } of sampler.sample(requests, signal)) {
-    checkResponses(row, responses, count);
-    await journal.append(responsesEntry(iteration, row, responses));
-    record.responses.set(row, responses);
-    progress('sample', record.responses.size);
-    add([missing.get(row)!]);
+  const { rows, record, add } = sampling;
+  const { journal, iteration, count, signal } = sampling.options;
+  const byNumber = new Map(rows.map((row) => [row.row, row]));
+  for await (const given of answers) {
+    checkResponses(given.row, given.responses, count);
+    await journal.append(responsesEntry(iteration, given, source));
+    noteResponses(record, given.row, source, given.responses);
+    onRow();
+    if (isComplete(given.row, sampling)) add([byNumber.get(given.row)!]);
     signal?.throwIfAborted();
   }
 }
 
-function requestOf(row: TokenizedPreference, options: AnnotationOptions): SamplingRequest {
+/** What the seeds of a model's draws are named. */
+const SEED_NAMES = { policy: 'sample', reference: 'sample-reference' } as const satisfies Record<DrawSource, string>;
+
+function requestOf(row: TokenizedPreference, source: DrawSource, options: AnnotationOptions): SamplingRequest {
   const { promptOf, count, seed, iteration, rule, readsLogprobs } = options;
   const { messages, chat, text } = promptOf(row);
   return {
@@ -78,7 +130,7 @@ function requestOf(row: TokenizedPreference, options: AnnotationOptions): Sampli
     chat,
     text,
     count,
-    seed: seedOf(['sample', seed, iteration, row.row]),
+    seed: seedOf([SEED_NAMES[source], seed, iteration, row.row]),
     ...((readsLogprobs || rule.readsLogprobs === true) && { logprobs: true }),
   };
 }

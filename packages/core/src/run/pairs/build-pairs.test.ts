@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PairRule, SampledResponse, ScoredResponse, TokenizedPreference } from '../../contracts/index.js';
 import { candidatesOf, placeRewards, type ScoringOptions } from '../annotation/row-rewards.js';
+import type { DrawnResponse } from '../resume/iteration-record.js';
 import { buildPairs, type PairOptions } from './build-pairs.js';
 
 const row = (number: number): TokenizedPreference => ({
@@ -9,10 +10,11 @@ const row = (number: number): TokenizedPreference => ({
   chosen: Int32Array.of(1, 2),
   rejected: Int32Array.of(3),
 });
-const said = (text: string, finishReason: SampledResponse['finishReason'] = 'stop'): SampledResponse => ({
+const said = (text: string, finishReason: SampledResponse['finishReason'] = 'stop'): DrawnResponse => ({
   text,
   tokens: Int32Array.from(text, (letter) => letter.charCodeAt(0)),
   finishReason,
+  source: 'policy',
 });
 
 /** Takes the first over the last; reasons by the texts. */
@@ -32,7 +34,7 @@ const OPTIONS: PairOptions = { rule, promptOf, seed: 1, iteration: 0 };
 
 /** Pairs of rows with these responses and rewards of what is scored of them, the offline response last. */
 function pairsOf(
-  given: readonly (readonly [responses: readonly SampledResponse[], rewards: readonly number[]])[],
+  given: readonly (readonly [responses: readonly DrawnResponse[], rewards: readonly number[]])[],
   more: Partial<PairOptions & Pick<ScoringOptions, 'truncated'>> = {},
 ) {
   const options = { ...OPTIONS, ...more };
@@ -124,7 +126,7 @@ describe('pairs', () => {
     );
     expect(counts).toMatchObject({ 'not-better': 2, unreadable: 1, pairs: 0 });
     expect(seen).toEqual([
-      { text: 'offline', tokens: Int32Array.of(1, 2), reward: 5, finishReason: 'stop' },
+      { text: 'offline', tokens: Int32Array.of(1, 2), reward: 5, finishReason: 'stop', source: 'offline' },
       undefined,
     ]);
   });

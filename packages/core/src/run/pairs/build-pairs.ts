@@ -5,7 +5,6 @@ import {
   type PairRule,
   pairsOf,
   type ResponsePair,
-  type SampledResponse,
   type ScoredResponse,
   type TokenizedPreference,
 } from '../../contracts/index.js';
@@ -13,6 +12,7 @@ import type { OnlinePairText, PairCounts } from '../../journal/index.js';
 import { uniformOf } from '../../numerics/index.js';
 import { hasText, offlineTextOf, type RowRewards, type ScoringOptions } from '../annotation/row-rewards.js';
 import { openedResponse } from '../opened-prompt.js';
+import type { DrawnResponse } from '../resume/iteration-record.js';
 import { featuresOf } from '../selection/row-features.js';
 
 /** What became of responses. */
@@ -35,7 +35,7 @@ export interface BuiltPairs extends ResponseCounts {
 
 /** What the rows of a slice were given, by data set number. */
 export interface AnnotatedResponses {
-  readonly responses: ReadonlyMap<number, readonly SampledResponse[]>;
+  readonly responses: ReadonlyMap<number, readonly DrawnResponse[]>;
   readonly rewards: ReadonlyMap<number, RowRewards>;
 }
 
@@ -89,7 +89,7 @@ function onlinePair(row: TokenizedPreference, { chosen, rejected }: ResponsePair
 
 function outcomeOf(
   row: TokenizedPreference,
-  sampled: readonly SampledResponse[],
+  sampled: readonly DrawnResponse[],
   { rewards, offline }: RowRewards,
   { rule, promptOf, seed, iteration }: PairOptions,
 ): PairOutcome {
@@ -108,7 +108,7 @@ export function isReadable(reward: number | undefined): reward is number {
 }
 
 function offlineResponse(row: TokenizedPreference, text: string, reward: number): ScoredResponse {
-  return { text, tokens: row.chosen, reward, finishReason: 'stop' };
+  return { text, tokens: row.chosen, reward, finishReason: 'stop', source: 'offline' };
 }
 
 const textOf = ({ text, reward }: ScoredResponse): OnlinePairText['chosen'] => ({ text, reward });

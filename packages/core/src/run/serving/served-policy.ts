@@ -42,6 +42,9 @@ export function servePolicy({ sampler, policy, microBatchTokens, observer }: Ser
         await bringUp(requests, signal);
         yield* sampler.sample(requests, signal);
       },
+      ...(sampler.sampleFrom && {
+        sampleFrom: (model, requests, signal) => sampler.sampleFrom!(model, requests, signal),
+      }),
     },
     moveTo(modelDirectory) {
       directory = resolve(modelDirectory);

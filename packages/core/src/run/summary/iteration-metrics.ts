@@ -11,6 +11,10 @@ const METRICS = {
   'selection/rows': ['rows that got new responses', ({ selected }) => selected],
   'selection/share': ['the same as a share of the rows of the iteration, 0 to 1', (one) => one.selected / one.rows],
   'responses/count': ['new responses', ({ pairs }) => pairs.responses],
+  'responses/reference': [
+    'those of them that the reference wrote; left out where it was not asked',
+    ({ fromReference }) => fromReference?.responses,
+  ],
   'responses/scored': ['responses that were scored', ({ annotations }) => annotations.done],
   'responses/saved': ['responses that online DPO would have scored besides', savedCalls],
   'responses/scored_otherwise': [
@@ -36,6 +40,10 @@ const METRICS = {
     ({ pairs }) => pairs['not-better'],
   ],
   'annotation/all': ['mean reward of all new responses', ({ rewards }) => rewards.all],
+  'annotation/reference': [
+    'mean reward of the new responses that the reference wrote',
+    ({ fromReference }) => fromReference?.reward,
+  ],
   'annotation/chosen': ['mean reward of chosen online responses', ({ rewards }) => rewards.chosen],
   'annotation/rejected': ['mean reward of rejected online responses', ({ rewards }) => rewards.rejected],
   'annotation/held_out': [

@@ -2,7 +2,7 @@ import type { MetaFeatures, Objective, ObjectiveState } from '../../contracts/in
 import type { ByStage, IterationSummary, KlEstimate } from '../../journal/index.js';
 import { logSigmoid } from '../../numerics/index.js';
 import type { RowRewards } from '../annotation/row-rewards.js';
-import { isReadable } from '../pairs/build-pairs.js';
+import { type AnnotatedResponses, isReadable } from '../pairs/build-pairs.js';
 import { rowSamples, type SampleInput } from './row-samples.js';
 
 /** Scores at which the meta-learner's curve is drawn. */
@@ -51,7 +51,6 @@ export function summarize(input: SummaryInput): IterationSummary {
   const { iteration, rows, selected, steps, built, callsPerPrompt, seconds, tokens } = input;
   const annotated = [...input.given.rewards.values()];
   const readable = annotated.flatMap(({ rewards }) => rewards.filter(isReadable));
-  const mean = readable.length === 0 ? undefined : readable.reduce((sum, value) => sum + value, 0) / readable.length;
   return {
     iteration,
     rows: rows.length,
@@ -66,7 +65,8 @@ export function summarize(input: SummaryInput): IterationSummary {
       }),
     },
     pairs: built.counts,
-    rewards: { chosen: built.chosenReward, rejected: built.rejectedReward, all: mean },
+    rewards: { chosen: built.chosenReward, rejected: built.rejectedReward, all: meanOf(readable) },
+    ...referenceResponses(input.given),
     heldOutReward: input.heldOutReward,
     kl: input.kl,
     weightHistogram: histogramOf(input.weights),
@@ -75,6 +75,19 @@ export function summarize(input: SummaryInput): IterationSummary {
     seconds,
     tokens,
   };
+}
+
+function meanOf(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** What the reference answered; empty where it was not asked. */
+function referenceResponses({ responses, rewards }: AnnotatedResponses): Pick<IterationSummary, 'fromReference'> {
+  const given = [...rewards].flatMap(([row, own]) =>
+    responses.get(row)!.flatMap(({ source }, index) => (source === 'reference' ? [own.rewards[index]] : [])),
+  );
+  if (given.length === 0) return {};
+  return { fromReference: { responses: given.length, reward: meanOf(given.filter(isReadable)) } };
 }
 
 function sumOf(rows: readonly RowRewards[], read: (row: RowRewards) => number): number {
