@@ -79,6 +79,6 @@ export function checkLosses(perPair: Float32Array, rows: readonly number[], wher
     where,
     expected: 'finite losses',
     got: `rows ${bad.slice(0, 8).join(', ')}`,
-    remedy: 'Lower the learning rate, or look at these rows; the last checkpoint is unharmed',
+    remedy: 'Lower the learning rate, or look at these rows',
   });
 }

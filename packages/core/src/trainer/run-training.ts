@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { MetaapoError, type Metrics, type RowForm, type StepReport } from '../contracts/index.js';
+import { isMetaapoError, MetaapoError, type Metrics, type RowForm, type StepReport } from '../contracts/index.js';
 import { openRunJournal, type RunEntry, type RunJournal } from '../journal/index.js';
 import { learningRateAt } from '../numerics/index.js';
 import { type MetricsFile, openMetrics, writeArrays } from '../storage/index.js';
 import { RUN_FILES, type RunDirectoryOptions } from './run-directory.js';
-import { createTrainer, type Trainer, type TrainerOptions } from './trainer.js';
+import { createTrainer, requireFiniteLoss, type Trainer, type TrainerOptions } from './trainer.js';
 import { type CheckpointKey, loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';
 import type { TrainerState } from './trainer-state.js';
 
@@ -44,16 +45,41 @@ export async function runTraining<Form extends RowForm>(options: TrainingRunOpti
   const trainer = createTrainer({ ...options, start });
   if (done === 0) for (const warning of warningsOf(options, trainer)) observer.warning?.(warning);
   const before = done === 0 ? await evaluateAndLog(options, trainer, metricsFile, {}) : undefined;
-  const after = await trainToEnd(options, trainer, metricsFile, journal);
   const modelDirectory = options.modelDirectory ?? join(output, RUN_FILES.model);
-  await model.save(modelDirectory);
-  const files = options.objective.filesOf?.(trainer.state.objective) ?? {};
-  for (const [name, arrays] of Object.entries(files)) await writeArrays(join(output, `${name}.safetensors`), arrays);
+  const after = await orDiverged(options, trainer, async () => {
+    const last = await trainToEnd(options, trainer, metricsFile, journal);
+    await model.save(modelDirectory);
+    const files = options.objective.filesOf?.(trainer.state.objective) ?? {};
+    for (const [name, arrays] of Object.entries(files)) await writeArrays(join(output, `${name}.safetensors`), arrays);
+    return last;
+  });
   return { steps: trainer.state.step, before, after, modelDirectory, state: trainer.state };
 }
 
 /** The same without what depends on the form of the rows. */
 type RunSettings = RunDirectoryOptions & Pick<TrainerOptions, 'model' | 'plan' | 'schedule'>;
+
+/** Does the work. Where a number is not finite, the error says after which step, and what is left to go on from. */
+async function orDiverged<Result>(
+  options: RunSettings,
+  trainer: Trainer,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!isMetaapoError(cause) || cause.code !== 'numerics') throw cause;
+    const { step } = trainer.state;
+    const checkpoint = checkpointOf(options);
+    throw new MetaapoError('numerics', `the training diverged after step ${step}: ${cause.message}`, {
+      where: options.output,
+      remedy: existsSync(checkpoint)
+        ? `The last good checkpoint is ${checkpoint}: --resume goes on from it, --allow-changes with another learning rate`
+        : 'There is no checkpoint of it yet: training.saveEvery saves some',
+      cause,
+    });
+  }
+}
 
 /** What the user should know before the first step. */
 function warningsOf({ plan, schedule }: RunSettings, { objective }: Trainer): readonly string[] {
@@ -137,7 +163,9 @@ async function evaluateUnlessAborted(
 ): Promise<Metrics | undefined> {
   const progress = (done: number, total: number): void => observer.evaluation?.(done, total);
   try {
-    return await objective.evaluate?.(state.objective, { progress, signal });
+    const evaluated = await objective.evaluate?.(state.objective, { progress, signal });
+    requireFiniteLoss('eval_loss', evaluated?.eval_loss, `the evaluation after step ${state.step}`);
+    return evaluated;
   } catch (error) {
     if (signal?.aborted) return undefined;
     throw error;

@@ -72,9 +72,11 @@ export function createTrainer<Form extends RowForm>(options: TrainerOptions<Form
       const started = performance.now();
       const where = `step ${state.step + 1}`;
       if (state.step >= plan.totalSteps) throw noStepLeft(plan, where);
-      const batch = await accumulate(model, () =>
-        objective.accumulate(plan.rowsAt(state.step), state.objective, where),
-      );
+      const batch = await accumulate(model, async () => {
+        const outcome = await objective.accumulate(plan.rowsAt(state.step), state.objective, where);
+        requireFiniteLoss('loss', outcome.metrics.loss, where, outcome.rows);
+        return outcome;
+      });
       const learningRate = learningRateAt(schedule, state.step);
       const optimizerStep = state.optimizerStep + 1;
       const { gradientNorm } = await model.apply({ ...optimizer, learningRate, step: optimizerStep });
@@ -136,11 +138,31 @@ function noStepLeft({ totalSteps }: BatchPlan, where: string): MetaapoError {
   });
 }
 
+/**
+ * Looks at a loss, whatever computed it.
+ * @param rows that it is of, for the message
+ * @throws MetaapoError with code `numerics` when there is one, and it is not finite
+ */
+export function requireFiniteLoss(
+  name: string,
+  loss: number | undefined,
+  where: string,
+  rows: readonly number[] = [],
+): void {
+  if (loss === undefined || Number.isFinite(loss)) return;
+  throw new MetaapoError('numerics', `${name} is not finite`, {
+    where,
+    expected: 'a finite loss',
+    got: `${loss}${rows.length === 0 ? '' : ` in the batch of rows ${rows.slice(0, 16).join(', ')}`}`,
+    remedy: 'Lower the learning rate, or look at these rows',
+  });
+}
+
 function notFinite(gradientNorm: number, rows: readonly number[], where: string): MetaapoError {
   return new MetaapoError('numerics', 'the gradient is not finite', {
     where,
     expected: 'a finite gradient norm',
     got: `${gradientNorm} in the batch of rows ${rows.slice(0, 16).join(', ')}`,
-    remedy: 'Lower the learning rate, or look at these rows; parameters and checkpoints are unharmed',
+    remedy: 'Lower the learning rate, or look at these rows; this step changed nothing',
   });
 }
