@@ -32,8 +32,8 @@ This page is written by \`pnpm run docs\` from what the code declares.
 
 ${chooser(entries.map(({ id }) => id))}
 
-For responses without partners (thumbs up and down) the factory \`unpairedKto\` computes KTO as its paper has it, from
-log-probabilities that you bring: it needs responses of other prompts, which a run over pairs does not have.
+Responses without partners (thumbs up and down) are trained by the objective \`kto\`, which is KTO as its paper has it: it
+compares with responses of other prompts, which a run over pairs does not have.
 
 ## All of them
 

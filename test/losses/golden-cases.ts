@@ -142,29 +142,6 @@ async function valuesOf(loss: PreferenceLoss, arrays: PairArrays): Promise<Value
   return { perPair, gradients: await pairGradients(loss, arrays, new Float32Array(count).fill(1 / count)) };
 }
 
-/** Chosen responses as the labelled ones, every second desirable; rejected ones as the mismatched. */
-function unpairedValues(arrays: PairArrays, { options }: GoldenCase): Values {
-  const { policyChosen, policyRejected, referenceChosen, referenceRejected } = arrays;
-  const perResponse = (policy: tf.Tensor): tf.Tensor1D =>
-    losses.unpairedKto(
-      {
-        policy: policy as tf.Tensor1D,
-        reference: tf.tensor1d(referenceChosen!),
-        isDesirable: tf.tensor1d(policyChosen.map((_, at) => (at + 1) % 2)),
-        mismatchedPolicy: tf.tensor1d(policyRejected),
-        mismatchedReference: tf.tensor1d(referenceRejected!),
-      },
-      ktoOptions(options),
-    ).perResponse;
-  return tf.tidy(() => {
-    const policy = tf.tensor1d(policyChosen);
-    const chosen = tf.grad((values: tf.Tensor) => tf.mean(perResponse(values)))(policy);
-    const rejected = new Float32Array(policy.size);
-    const perPair = perResponse(policy).dataSync<'float32'>();
-    return { perPair, gradients: { chosen: chosen.dataSync<'float32'>(), rejected } };
-  });
-}
-
 function describeSet(title: string, file: string, prepare: () => Promise<string | undefined>): void {
   describe(title, () => {
     const goldens = JSON.parse(readFileSync(file, 'utf8')) as Goldens;
@@ -174,8 +151,7 @@ function describeSet(title: string, file: string, prepare: () => Promise<string 
         if (missing !== undefined) return context.skip(missing);
         const arrays = arraysOf(goldens, golden);
         const before = tf.memory().numTensors;
-        const { perPair, gradients } =
-          golden.loss === 'unpaired_kto' ? unpairedValues(arrays, golden) : await valuesOf(lossOf(golden), arrays);
+        const { perPair, gradients } = await valuesOf(lossOf(golden), arrays);
         expect(tf.memory().numTensors).toBe(before);
         // TRL states the odds ratio term with the sign that its trainer turns round.
         const sign = golden.loss === 'orpo_odds_ratio_term' ? -1 : 1;

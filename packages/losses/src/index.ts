@@ -24,6 +24,5 @@ export { type RobustDpoOptions, robustDpo } from './robust-dpo.js';
 export { type RpoOptions, rpo } from './rpo.js';
 export { type SimpoOptions, simpo } from './simpo.js';
 export { type SppoOptions, sppo } from './sppo.js';
-export { type UnpairedLogprobs, type UnpairedLosses, unpairedKto } from './unpaired-kto.js';
 export { type WeightedLoss, type WeightedSumOptions, weightedSum } from './weighted-sum.js';
 export { type WpoOptions, wpo } from './wpo.js';

@@ -52,7 +52,8 @@ export const ktoEntry = defineLoss({
  * The half makes the mean over pairs the mean over their 2B responses. 1/2 when all log-ratios are zero and both
  * weights 1. `score` is r_c - r_j.
  * Differs from the paper: its divergence is estimated on responses of other prompts; a pair has none, so the batch mean
- * over the opposite responses stands in. With such responses at hand use `unpairedKto`, which is the paper's loss.
+ * over the opposite responses stands in. The objective `kto`
+ * of `@metaapo/core` trains on responses without partners, and is the paper's.
  *
  * Ethayarajh et al. 2024, arXiv 2402.01306.
  * @throws MetaapoError with code `config` for an option that is unknown or out of bounds.

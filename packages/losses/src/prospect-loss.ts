@@ -4,14 +4,14 @@ import { z } from 'zod';
 import { betaOption, weight } from './shared-options.js';
 import { detached } from './stable-ops.js';
 
-/** Options of KTO, on pairs and without partners, as their schema. */
+/** Options of KTO on pairs, as their schema. */
 export const ktoSchema = z.strictObject({
   beta: betaOption({ default: 0.1, usual: [0.01, 0.5], defaultFrom: 'paper' }),
   desirableWeight: sideWeight('Larger pulls chosen responses up harder.'),
   undesirableWeight: sideWeight('Larger pushes rejected responses down harder.'),
 });
 
-/** Options of KTO, on pairs and without partners. */
+/** Options of KTO on pairs. */
 export type KtoOptions = z.input<typeof ktoSchema>;
 
 function sideWeight(description: string) {
