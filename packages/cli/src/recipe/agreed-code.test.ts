@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, expect, it, vi } from 'vitest';
-import { rememberCode, requireAgreement } from './agreed-code.js';
+import { afterAll, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { pluginDigest, rememberCode, requireAgreement } from './agreed-code.js';
 
 const root = mkdtempSync(join(tmpdir(), 'metaapo-agreed-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -44,4 +44,26 @@ it('asks again when the code is another, or the run is a copy elsewhere', () => 
 
 it('has nothing to ask of a recipe without code', () => {
   expect(() => requireAgreement(run, { loss: { id: 'dpo' }, plugins: [], data: { path: 'x' } }, false)).not.toThrow();
+});
+
+it('gives plugins another digest when their module, or the version of their package, is another one', () => {
+  const home = mkdtempSync(join(tmpdir(), 'metaapo-digest-'));
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  const file = join(home, 'plugin.mjs');
+  writeFileSync(file, 'export default 1;');
+  const before = pluginDigest(file);
+  expect(pluginDigest(file)).toBe(before);
+  writeFileSync(file, 'export default 2;');
+  expect(pluginDigest(file)).not.toBe(before);
+  const working = vi.spyOn(process, 'cwd').mockReturnValue(home);
+  onTestFinished(() => working.mockRestore());
+  const directory = join(home, 'node_modules', 'a-plugin');
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'index.js'), '');
+  const digestAt = (version: string): string => {
+    writeFileSync(join(directory, 'package.json'), JSON.stringify({ name: 'a-plugin', version, main: 'index.js' }));
+    return pluginDigest('a-plugin');
+  };
+  expect(digestAt('1.0.0')).not.toBe(digestAt('1.0.1'));
+  expect(digestAt('1.0.0')).toBe(digestAt('1.0.0'));
 });
