@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isMetaapoError } from '@metaapo/core/contracts';
+import { type Owner, ownerName, thisOwner } from '@metaapo/core/storage';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { numbers, PRIMITIVE_CASES, programOf, sizeOf } from '../../../test/primitive-cases.js';
@@ -329,8 +330,10 @@ describe('the compiled executor', () => {
 
   native('removes what killed processes of this machine left behind, and nothing of others', async () => {
     // No process has this id: it is beyond the largest that Linux gives.
-    const killed = mkdtempSync(join(tmpdir(), `metaapo-compiled-${2 ** 22 + 1}-${hostname()}-`));
-    const elsewhere = mkdtempSync(join(tmpdir(), `metaapo-compiled-${2 ** 22 + 1}-elsewhere-`));
+    const gone = { ...thisOwner(), pid: 2 ** 22 + 1 };
+    const made = (owner: Owner): string => mkdtempSync(join(tmpdir(), `metaapo-compiled-${ownerName(owner)}-`));
+    const killed = made(gone);
+    const elsewhere = made({ ...gone, boot: 'another machine', host: 'elsewhere' });
     openCompiledSession({ nothing: program((graph) => ({ one: ops.scalar(graph, 1) })) }).dispose();
     expect([existsSync(killed), existsSync(elsewhere)]).toEqual([false, true]);
     rmSync(elsewhere, { recursive: true });
