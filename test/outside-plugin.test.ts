@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { beforeAll, expect, it } from 'vitest';
-import { root, temporaryDirectory } from './support/metaapo.js';
+import { quickstartModel, root, temporaryDirectory } from './support/metaapo.js';
 
 const project = temporaryDirectory();
 
@@ -13,23 +13,29 @@ beforeAll(() => {
   mkdirSync(join(modules, '@metaapo'), { recursive: true });
   symlinkSync(join(root, 'packages', 'core'), join(modules, '@metaapo', 'core'));
   symlinkSync(join(root, 'packages', 'core', 'node_modules', 'zod'), join(modules, 'zod'));
-  const plugin = join(modules, 'outside-parts');
+  installPlugin(modules, 'outside-parts', join(root, 'test', 'outside', 'plugin.ts'));
+  installPlugin(modules, 'group-relative', join(root, 'examples', 'group-relative', 'src', 'plugin.ts'));
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'somebody', private: true, type: 'module' }));
+  const prompts = ['ab', 'ba', 'cd', 'de', 'ef', 'fg', 'gh', 'ha'];
+  const rows = prompts.map((prompt) => JSON.stringify({ prompt, chosen: 'ab', rejected: 'cdef' }));
+  writeFileSync(join(project, 'pairs.jsonl'), `${rows.join('\n')}\n`);
+});
+
+/** Builds a package as its author would, and puts it beside ours. */
+function installPlugin(modules: string, name: string, source: string): void {
+  const plugin = join(modules, name);
   mkdirSync(plugin);
-  const manifest = { name: 'outside-parts', version: '1.0.0', type: 'module', exports: './index.js' };
+  const manifest = { name, version: '1.0.0', type: 'module', exports: './index.js' };
   writeFileSync(join(plugin, 'package.json'), JSON.stringify(manifest));
   buildSync({
-    entryPoints: [join(root, 'test', 'outside', 'plugin.ts')],
+    entryPoints: [source],
     outfile: join(plugin, 'index.js'),
     bundle: true,
     platform: 'node',
     format: 'esm',
     external: ['@metaapo/core/contracts', 'zod'],
   });
-  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'somebody', private: true, type: 'module' }));
-  const prompts = ['ab', 'ba', 'cd', 'de', 'ef', 'fg', 'gh', 'ha'];
-  const rows = prompts.map((prompt) => JSON.stringify({ prompt, chosen: 'ab', rejected: 'cdef' }));
-  writeFileSync(join(project, 'pairs.jsonl'), `${rows.join('\n')}\n`);
-});
+}
 
 const recipe = {
   model: { id: 'letter-model', seed: 3 },
@@ -48,7 +54,11 @@ const recipe = {
 
 function metaapo(...args: string[]) {
   const command = join(root, 'packages', 'cli', 'bin', 'metaapo.js');
-  return spawnSync(process.execPath, [command, ...args], { cwd: project, encoding: 'utf8', env: process.env });
+  return spawnSync(process.execPath, [command, ...args], {
+    cwd: project,
+    encoding: 'utf8',
+    env: { ...process.env, METAAPO_BACKEND: 'wasm' },
+  });
 }
 
 it('runs a model, an objective and an annotation rule of a package outside of this workspace', () => {
@@ -72,4 +82,22 @@ it('refuses what the machine of another model cannot know', () => {
   expect(refused.status).toBe(2);
   expect(refused.stderr).toMatch(/model letter-model.*unknown option precision/);
   expect(existsSync(join(project, 'wrong'))).toBe(false);
+});
+
+it('trains a language model of this machine by an objective of single tokens on the rows of the loop', () => {
+  const { objective: _, model: __, ...rest } = recipe;
+  const own = {
+    ...rest,
+    model: quickstartModel,
+    objective: { id: 'group-relative', beta: 0.05 },
+    annotation: { id: 'all' },
+    plugins: ['group-relative'],
+    training: { batchSize: 4, learningRate: 1e-3, warmupSteps: 0 },
+    output: 'own',
+  };
+  writeFileSync(join(project, 'own.yaml'), JSON.stringify(own));
+  const run = metaapo('run', 'own.yaml');
+  expect(run.status, run.stderr).toBe(0);
+  expect(existsSync(join(project, 'own', 'model', 'model.safetensors'))).toBe(true);
+  expect(run.stdout).toMatch(/[1-9]\d* reward calls instead of 32/);
 });

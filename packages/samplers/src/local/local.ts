@@ -1,5 +1,6 @@
 import type {
   Generation,
+  PartContext,
   ResponseSampler,
   SampledResponse,
   SampledResponses,
@@ -8,7 +9,16 @@ import type {
   Tokenizer,
   TrainableModel,
 } from '@metaapo/core/contracts';
-import { beforeStop, definePart, MetaapoError, parseOptions, SAMPLER, textBeforeStop } from '@metaapo/core/contracts';
+import {
+  beforeStop,
+  deepFrozen,
+  definePart,
+  MetaapoError,
+  MODEL,
+  parseOptions,
+  SAMPLER,
+  textBeforeStop,
+} from '@metaapo/core/contracts';
 import { z } from 'zod';
 
 const schema = z.strictObject({
@@ -42,6 +52,16 @@ const schema = z.strictObject({
     .readonly()
     .optional()
     .describe('Texts that end a response; they are left out of it.'),
+});
+
+/** With what a recipe may say besides: who writes. */
+const partSchema = schema.extend({
+  model: z
+    .union([z.string().min(1).max(4096), z.looseObject({ id: z.string().min(1).max(100) })])
+    .optional()
+    .describe(
+      'A model that writes in the place of the policy, with the same tokenizer: a path, a hub id, or a model part with its options; absent: the policy.',
+    ),
 });
 
 /** Options of {@link local}. */
@@ -133,14 +153,48 @@ function textTeller(
   };
 }
 
+type PartOptions = z.output<typeof partSchema>;
+type WithModel = PartOptions & { readonly model: NonNullable<PartOptions['model']> };
+
+/** Tokens of the KV cache of another model than the policy. */
+const CACHED_TOKENS = 16_384;
+
+/** Samples from another model than the policy, which the sampler owns. */
+async function ofAnother(
+  { model, ...options }: WithModel,
+  policy: TextModel,
+  { makePart }: PartContext,
+): Promise<ResponseSampler> {
+  const recipe = typeof model === 'string' ? { id: 'local', path: model } : model;
+  const source = await makePart!(MODEL, recipe);
+  const { tokenizer } = await source.describe();
+  if (tokenizer?.fingerprint !== policy.tokenizer?.fingerprint) {
+    throw new MetaapoError('config', 'the model that is to write has another tokenizer than the policy', {
+      where: 'sampler local model',
+      expected: 'a model whose ids and template are those of the policy, which is trained on what it writes',
+      got: typeof model === 'string' ? model : model.id,
+      remedy: 'Choose another model, or serve it and use the sampler openai',
+    });
+  }
+  const opened = await source.openReference('start', { cachedTokens: CACHED_TOKENS });
+  return {
+    ...local(options, opened),
+    options: deepFrozen({ ...options, model }),
+    dispose: () => opened.model.dispose(),
+  };
+}
+
 /** {@link local} as a part. */
 export const localPart = definePart({
   slot: SAMPLER,
   id: 'local',
   summary: 'Samples from the policy itself, on this machine.',
-  options: schema,
-  create: (options, { policy }) => {
-    if (policy !== undefined) return local(options, policy);
-    throw new MetaapoError('config', 'there is no policy to sample from', { where: 'sampler local' });
+  options: partSchema,
+  create: async ({ model, ...options }, context) => {
+    const { policy } = context;
+    if (policy === undefined) {
+      throw new MetaapoError('config', 'there is no policy to sample from', { where: 'sampler local' });
+    }
+    return model === undefined ? local(options, policy) : ofAnother({ ...options, model }, policy, context);
   },
 });
