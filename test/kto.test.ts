@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,8 +56,8 @@ const rows: readonly TokenizedUnpaired[] = data.map(({ prompt, completion, label
 }));
 
 const referenceDirectory = mkdtempSync(join(tmpdir(), 'metaapo-kto-'));
-symlinkSync(join(start, 'config.json'), join(referenceDirectory, 'config.json'));
-symlinkSync(join(training, 'reference.safetensors'), join(referenceDirectory, 'model.safetensors'));
+copyFileSync(join(start, 'config.json'), join(referenceDirectory, 'config.json'));
+copyFileSync(join(training, 'reference.safetensors'), join(referenceDirectory, 'model.safetensors'));
 afterAll(() => rmSync(referenceDirectory, { recursive: true }));
 
 let reference: readonly Float32Array[];

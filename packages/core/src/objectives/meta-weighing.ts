@@ -27,7 +27,7 @@ export function updateMeta(
     return { state: stateOf({ ...memory, metaBuffer }), metrics: {} };
   }
   const buffer: MetaBuffer = { ...metaBuffer, iteration };
-  const update = learner.update(memory.metaLearner!, buffer);
+  const update = learner.update(memory.metaLearner, buffer);
   return {
     state: stateOf({ ...memory, metaLearner: update.state, metaBuffer: emptyBuffer() }),
     metrics: { 'meta/loss': update.loss },

@@ -4,7 +4,8 @@ import { type BufferedRows, emptyBuffer } from './meta-buffer.js';
 
 /** What preference learning remembers from step to step. */
 export interface PreferenceMemory {
-  readonly metaLearner?: MetaLearnerState | undefined;
+  /** Of a meta-learner that keeps arrays; empty otherwise. */
+  readonly metaLearner: MetaLearnerState;
   readonly metaBuffer: BufferedRows;
   /** What the loss remembers, where it remembers anything. */
   readonly lossState?: LossState | undefined;
@@ -16,7 +17,7 @@ export interface PreferenceMemory {
 export function stateOf({ metaLearner, metaBuffer, lossState, chosenStart }: PreferenceMemory): ObjectiveState {
   return {
     numbers: { ...prefixed('loss', lossState ?? {}), ...prefixed('chosen-start', { ...chosenStart }) },
-    arrays: { ...prefixed('meta-learner', metaLearner ?? {}), ...prefixed('buffer', bufferArrays(metaBuffer)) },
+    arrays: { ...prefixed('meta-learner', metaLearner), ...prefixed('buffer', bufferArrays(metaBuffer)) },
   };
 }
 
@@ -25,7 +26,7 @@ export function memoryOf({ numbers, arrays }: ObjectiveState): PreferenceMemory 
   const lossState = below('loss', numbers);
   const { steps, mean } = below('chosen-start', numbers) ?? {};
   return {
-    metaLearner: below('meta-learner', arrays),
+    metaLearner: below('meta-learner', arrays) ?? {},
     metaBuffer: bufferFrom(below('buffer', arrays) ?? {}),
     lossState,
     chosenStart: steps === undefined ? undefined : { steps, mean: mean! },

@@ -1,6 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, it } from 'vitest';
-import type { PairLogprobs, PreferenceLoss, TokenizedPreference, TrainableModel } from '../contracts/index.js';
+import type {
+  MetaLearner,
+  PairLogprobs,
+  PreferenceLoss,
+  TokenizedPreference,
+  TrainableModel,
+} from '../contracts/index.js';
 import { policyPasses } from '../trainer/index.js';
 import { preference, reward } from './preference.js';
 
@@ -70,4 +76,20 @@ it('gives the loss the number of tokens of every response', async () => {
   expect(seen[0]).toEqual([3, 4, 5, 2]);
   // ((-3 + 1) / 3 + (-4 + 1) / 4) / 2
   expect(metrics['logps/chosen_change']).toBeCloseTo(-17 / 24, 6);
+});
+
+it('weighs by a meta-learner that keeps no arrays', () => {
+  const learner: MetaLearner = {
+    id: 'half',
+    options: {},
+    initialState: () => ({}),
+    weights: (state, { logSigmoidScore }) =>
+      logSigmoidScore.map(() => (Object.keys(state).length === 0 ? 0.5 : Number.NaN)),
+    update: (state) => ({ state, loss: 0 }),
+  };
+  const objective = preference({ loss: recordingLoss().loss, metaLearner: { learner, updateEvery: 2 } });
+  const state = objective.initialState(0);
+  const weights = objective.scoring!.weights!(state, { logSigmoidScore: Float32Array.of(-1, -2) });
+  expect([...weights]).toEqual([0.5, 0.5]);
+  expect(objective.filesOf!(state)).toEqual({});
 });

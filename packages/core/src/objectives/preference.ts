@@ -64,7 +64,7 @@ export function preference(options: PreferenceOptions): Objective<'preference'> 
     scoring: {
       readsEntropy: learner?.readsEntropy === true,
       scores: (rows, policy) => pairScores(loss, { ...rows, policy }),
-      ...(learner && { weights: (state, features) => learner.weights(memoryOf(state).metaLearner!, features) }),
+      ...(learner && { weights: (state, features) => learner.weights(memoryOf(state).metaLearner, features) }),
     },
     trainedRows(rows, slice) {
       if (loss.readsMargins === true) checkMargins(loss, rows);
@@ -75,13 +75,13 @@ export function preference(options: PreferenceOptions): Objective<'preference'> 
     },
     filesOf(state) {
       const { metaLearner: arrays } = memoryOf(state);
-      return arrays === undefined ? {} : { 'meta-learner': arrays };
+      return Object.keys(arrays).length === 0 ? {} : { 'meta-learner': arrays };
     },
     initialState: (seed) =>
       stateOf({
         metaBuffer: emptyBuffer(),
         lossState: loss.initialState,
-        metaLearner: learner && { ...learner.initialState(seed), ...start },
+        metaLearner: { ...learner?.initialState(seed), ...start },
       }),
   };
 }
@@ -102,7 +102,7 @@ export function reward({ loss }: Pick<PreferenceOptions, 'loss'>): Objective<'pr
       if (loss.readsMargins === true) checkMargins(loss, rows);
       return rows;
     },
-    initialState: () => stateOf({ metaBuffer: emptyBuffer(), lossState: loss.initialState }),
+    initialState: () => stateOf({ metaLearner: {}, metaBuffer: emptyBuffer(), lossState: loss.initialState }),
   };
 }
 
@@ -146,7 +146,7 @@ function openPairs({ loss, metaLearner }: PreferenceOptions, input: Input): Trai
     async accumulate(indices, state, where) {
       const batch = selectRows(input, indices);
       const memory = memoryOf(state);
-      const weighing = metaLearner && { ...metaLearner, iteration, state: memory.metaLearner! };
+      const weighing = metaLearner && { ...metaLearner, iteration, state: memory.metaLearner };
       const stated = withLossState(loss, memory.lossState);
       const pieces = await accumulateBatch(stated, batch, input, weighing, where);
       return {
