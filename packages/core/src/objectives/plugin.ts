@@ -17,30 +17,14 @@ import {
 import { readArrays } from '../storage/index.js';
 import { kto, ktoOptions } from './kto.js';
 import type { MetaWeighing } from './meta-weighing.js';
+import { metaLearnerSection, partOr } from './part-sections.js';
 import { preference, reward } from './preference.js';
 import { sft } from './sft.js';
-
-const partOr = (id: string) => z.looseObject({ id: z.string().min(1).max(100).default(id) }).prefault({});
 
 const preferenceSection = z
   .strictObject({
     loss: partOr('dpo').describe('The loss over pairs and its options.'),
-    metaLearner: z
-      .looseObject({
-        id: z.string().min(1).max(100).default('mlp'),
-        updateEvery: z
-          .int()
-          .min(1)
-          .max(1_000_000)
-          .default(8)
-          .describe('Optimizer steps between two updates of the meta-learner, T_meta.'),
-        lossWeight: z
-          .number()
-          .min(0)
-          .max(1)
-          .optional()
-          .describe('Weight of offline pairs in the loss in place of w; w still selects and is still trained.'),
-      })
+    metaLearner: metaLearnerSection
       .optional()
       .describe('What weighs offline against online pairs, with its options; without it online pairs are not trained.'),
     unselected: z

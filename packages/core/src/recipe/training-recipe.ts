@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SCHEDULES } from '../numerics/index.js';
+import { metaLearnerSection, partOr } from '../objectives/part-sections.js';
 import { modelOptions, modelSection, withModelOptions } from './model-section.js';
 
 /** A number of things: more than any run has, and far from where arithmetic is not exact. */
@@ -17,9 +18,6 @@ const decay = z.number().min(0).lt(1);
 
 /** A part by id, with its own options beside it; the part checks them. */
 export const part = z.looseObject({ id: z.string() });
-
-/** The same, of a slot that has a usual part: its options may be given alone. */
-export const partOr = (id: string) => z.looseObject({ id: z.string().default(id) }).prefault({});
 
 /** AdamW, schedule, batches: how a model is trained, before defaults that depend on other settings are filled in. */
 export const trainingFields = z
@@ -101,15 +99,6 @@ export const dataSection = z.strictObject({
   badRows: z.enum(['error', 'drop']).default('error'),
   /** First rows only, for trials. */
   maxRows: count.optional(),
-});
-
-/** The meta-learner: its presence makes the training meta-weighted. Other keys are the part's own. */
-export const metaLearnerSection = z.looseObject({
-  id: z.string().default('mlp'),
-  /** Optimizer steps between two of its updates, T_meta. */
-  updateEvery: count.default(8),
-  /** Weight of offline pairs in the loss, in place of the meta-learner's; it still selects and is still trained. */
-  lossWeight: share.optional(),
 });
 
 /** Keys that every recipe has. */
