@@ -1,11 +1,10 @@
-import { type PartRecipe, type ScoredRow, selectPrompts } from '@metaapo/core';
+import { type ScoredRow, selectPrompts } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import { readRows } from '@metaapo/data';
 import { z } from 'zod';
 import { composeAlone } from '../recipe/compose-parts.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
-import { metaLearnerPart, metaLearnerStart } from '../training/meta-training.js';
 import { requireOutputFile } from '../training/require-output-file.js';
 
 /** Flags of `metaapo select`. */
@@ -33,17 +32,17 @@ const line = z.looseObject({
 export async function selectCommand(given: SelectFlags): Promise<void> {
   const { overwrite, scores } = given;
   const flags = { ...given, output: await requireOutputFile(given.output, { overwrite, inputs: [scores] }) };
-  const section = parsePartFlag('--meta-learner', flags.metaLearner) as PartRecipe & { updateEvery: number };
-  const { metaLearner, selection } = await composeAlone({
-    metaLearner: metaLearnerPart(section)!,
+  const { objective, selection } = await composeAlone({
+    objective: { id: 'preference', metaLearner: parsePartFlag('--meta-learner', flags.metaLearner) },
     selection: parsePartFlag('--selection', flags.selection),
   });
   const rows = await readScores(flags.scores);
-  if (metaLearner.readsEntropy === true) requireEntropies(rows, flags.scores);
-  const state = await metaLearnerStart(section, metaLearner, flags.seed);
+  const { readsEntropy, weights: weigh } = objective.scoring!;
+  if (readsEntropy) requireEntropies(rows, flags.scores);
+  const state = objective.initialState(flags.seed);
   const { weights, selected } = selectPrompts({
     rule: selection,
-    weigh: (features) => metaLearner.weights(state, features),
+    weigh: (features) => weigh!(state, features),
     rows,
     seed: flags.seed,
     iteration: flags.iteration,
