@@ -25,8 +25,17 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/fuzz/**'],
+          exclude: ['test/fuzz/**', 'test/service/**'],
           testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'service',
+          include: ['test/service/**/*.test.ts'],
+          testTimeout: 900_000,
           hookTimeout: 300_000,
         },
       },

@@ -61,6 +61,15 @@ describe('an adapter of PEFT', () => {
     },
   );
 
+  it('whose settings name no modules has those of its tensors', async () => {
+    const saved = join(directory, 'without-names');
+    const nameless = withSettings('all-linear', { target_modules: null });
+    expectNear(await logprobsWith(nameless, saved), golden['all-linear']!);
+    expectNear(await logprobsWith(saved), golden['all-linear']!);
+    const { target_modules: names } = JSON.parse(readFileSync(join(saved, 'adapter_config.json'), 'utf8'));
+    expect(names).toContain('model.layers.1.mlp.down_proj');
+  });
+
   it('with a score head is a reward model, which merges into one of its own', async () => {
     expect(await scoreOf(base, join(fixtures, 'score'))).toBeCloseTo(golden.score![0]!, 4);
     expect(await scoreOf(join(directory, 'merged'))).toBeCloseTo(golden.score![0]!, 4);
