@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import type { KnownWheel, KnownWheels } from '../src/backends/provision/known-wheels.js';
 import { tensorflowFiles, writeWheel } from './fake-wheel.js';
 
 /** Stand-in of a native package: it opens its binding and libraries, and multiplies when they are good. */
@@ -31,6 +33,10 @@ export interface FakeMachine {
   calls(): string[];
   /** A project with the same package, unprovisioned. */
   addProject(name: string, packageName?: string): { project: string; packageDirectory: string };
+  /** Every wheel that is on the machine now, as one that is known. */
+  knownWheels(): KnownWheels;
+  /** What pip was asked for last, a line a package. */
+  requirements(): string[];
   /** Every file of the package and its content. */
   snapshot(): Record<string, string>;
   /** Directories of unfinished work, in the package and in the cache. */
@@ -41,14 +47,17 @@ export interface FakeMachine {
 /** A pip that copies wheels by name from a folder, and a compiler that writes a good binding. */
 export const PIP = `
 while [ $# -gt 0 ]; do
-  case "$1" in --version) exit 0 ;; --dest) dest="$2" ;; esac
-  name="\${1%%[<=>]*}"
-  [ "$name" != "$1" ] && for file in "$WHEELS"/*.whl; do
+  case "$1" in --version) exit 0 ;; --dest) dest="$2" ;; --requirement) wanted="$2" ;; esac
+  shift
+done
+while read -r requirement checksums; do
+  name="\${requirement%%[<=>]*}"
+  for file in "$WHEELS"/*.whl; do
     stem="\${file##*/}"; stem="\${stem%%-*}"
     [ "$stem" = "$(echo "$name" | /usr/bin/tr - _)" ] && /bin/cp "$file" "$dest/"
   done
-  shift
-done
+done < "$wanted"
+/bin/cp "$wanted" "$WHEELS/requirements.txt"
 exit 0`;
 export const COMPILER = `while [ $# -gt 0 ]; do [ "$1" = -o ] && out="$2"; shift; done; printf '\\177ELF good' > "$out"`;
 
@@ -82,6 +91,9 @@ export function fakeMachine(): FakeMachine {
     removeProgram: (name) => rmSync(join(bin, name)),
     calls: () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []),
     addProject,
+    knownWheels: () =>
+      Object.fromEntries(filesOf(root).flatMap((file) => (file.endsWith('.whl') ? [knownWheel(file)] : []))),
+    requirements: () => readFileSync(join(wheels, 'requirements.txt'), 'utf8').trim().split('\n'),
     snapshot: () =>
       Object.fromEntries(filesOf(first.packageDirectory).map((file) => [file, readFileSync(file, 'latin1')])),
     leftovers: () =>
@@ -90,6 +102,12 @@ export function fakeMachine(): FakeMachine {
         : [],
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
+}
+
+function knownWheel(file: string): readonly [string, KnownWheel] {
+  const [name, version = ''] = basename(file).split('-');
+  const digest = createHash('sha256').update(readFileSync(file)).digest('hex');
+  return [name!.replaceAll('_', '-'), { version, sha256: [digest] }];
 }
 
 /** Writes a file and the directories above it. */

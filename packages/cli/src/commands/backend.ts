@@ -7,6 +7,7 @@ interface InstallFlags {
   wheel?: string;
   fromPython?: string;
   binding?: string;
+  allowUnknownWheel?: boolean;
   force?: boolean;
 }
 
@@ -20,6 +21,7 @@ export function addBackend(program: Command): void {
     .option('--wheel <file>', 'take libtensorflow from this wheel of tensorflow-cpu (or tensorflow, with --gpu)')
     .option('--from-python <path>', 'take libtensorflow from a Python environment that has TensorFlow')
     .option('--binding <file>', 'copy this prebuilt tfjs_binding.node instead of compiling one')
+    .option('--allow-unknown-wheel', 'take wheels whose checksums are not among those that this version knows')
     .option('--force', 'install again even when it works already')
     .action(async (flags: InstallFlags) => {
       const report = (line: string): void => void process.stderr.write(`${line}\n`);

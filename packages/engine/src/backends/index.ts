@@ -4,6 +4,7 @@ export type { GpuInformation } from './gpu-information.js';
 export { type BackendInspection, type InspectOptions, inspectSystem, type SystemInspection } from './inspect-system.js';
 export type { BackendMeasurement } from './measure-in-child.js';
 export { type InstallOptions, type InstallResult, installBackend } from './provision/install-backend.js';
+export type { KnownWheel, KnownWheels } from './provision/known-wheels.js';
 export type { LibrarySource } from './provision/library-cache.js';
 export { cacheHome } from './provision/locations.js';
 export { type BackendChoice, currentBackend, selectBackend } from './select-backend.js';

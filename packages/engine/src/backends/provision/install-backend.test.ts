@@ -14,7 +14,12 @@ if (!canInstall)
 describe.skipIf(!canInstall)('installBackend', () => {
   let machine: FakeMachine;
   const install = (options: InstallOptions = {}): Promise<InstallResult> =>
-    installBackend({ env: machine.env, searchFrom: [machine.project], ...options });
+    installBackend({
+      env: machine.env,
+      searchFrom: [machine.project],
+      knownWheels: machine.knownWheels(),
+      ...options,
+    });
   beforeEach(() => {
     machine = fakeMachine();
   });
@@ -109,8 +114,8 @@ describe.skipIf(!canInstall)('installBackend', () => {
       write(join(beside, 'note.txt'), '');
       const wheel = writeWheel(join(beside, 'tensorflow.whl'), tensorflowFiles({ name: 'tensorflow' }));
       writeWheel(join(beside, 'nvidia_cublas_cu12-12.9.0-py3-none-manylinux_2_27_x86_64.whl'), nvidiaFiles('cublas'));
-      const atPip = join(machine.env.WHEELS!, 'nvidia_cudnn_cu12-9.9.0-py3-none-manylinux_2_27_x86_64.whl');
-      writeWheel(atPip, nvidiaFiles('cudnn'));
+      const cudnn = join(machine.env.WHEELS!, 'nvidia_cudnn_cu12-9.9.0-py3-none-manylinux_2_27_x86_64.whl');
+      writeWheel(cudnn, nvidiaFiles('cudnn'));
       const result = await install({ gpu: true, wheel, searchFrom: [gpu.project] });
       expect(result).toMatchObject({ id: 'tensorflow-gpu', status: 'installed', usesGpu: false });
       expect(result.summary).toContain('on the CPU, since TensorFlow found no usable GPU');
@@ -128,7 +133,51 @@ describe.skipIf(!canInstall)('installBackend', () => {
     });
   });
 
-  it('refuses two sources at once', async () => {
+  it('refuses two sources at once, and a flag for wheels where there are none', async () => {
     await expect(install({ wheel: 'a', fromPython: 'b' })).rejects.toThrow(/one of --wheel and --from-python/);
+    await expect(install({ allowUnknownWheel: true, fromPython: 'b' })).rejects.toThrow(/no wheel is read/);
+  });
+
+  describe('with wheels that are not known', () => {
+    const atPip = (): string =>
+      join(machine.env.WHEELS!, 'tensorflow_cpu-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl');
+
+    it('asks pip for exact versions with their checksums, and for nothing else', async () => {
+      const known = machine.knownWheels();
+      await install();
+      expect(machine.requirements()).toEqual([
+        `tensorflow-cpu==2.21.0 --hash=sha256:${known['tensorflow-cpu']!.sha256[0]}`,
+      ]);
+    });
+
+    it('refuses what an index gives in the place of a known one', async () => {
+      const knownWheels = machine.knownWheels();
+      writeWheel(atPip(), { ...tensorflowFiles(), 'tensorflow/libtensorflow_cc.so.2': '\x7fELF another 2.21.0' });
+      await expect(install({ knownWheels })).rejects.toThrow(/none of the wheels .* sha256 .*--allow-unknown-wheel/);
+    });
+
+    it('refuses a given one, and a CUDA wheel beside it', async () => {
+      const gpu = machine.addProject('gpu', '@tensorflow/tfjs-node-gpu');
+      const beside = join(machine.root, 'beside');
+      write(join(beside, 'note.txt'), '');
+      const wheel = writeWheel(join(beside, 'tensorflow.whl'), tensorflowFiles({ name: 'tensorflow' }));
+      const options = { gpu: true, wheel, searchFrom: [gpu.project] };
+      await expect(install({ ...options, knownWheels: undefined })).rejects.toThrow(
+        /tensorflow\.whl.*none of the wheels/,
+      );
+      const knownWheels = machine.knownWheels();
+      for (const part of ['cublas', 'cudnn']) {
+        writeWheel(join(beside, `nvidia_${part}_cu12-12.9.0-py3-none-manylinux_2_27_x86_64.whl`), nvidiaFiles(part));
+      }
+      await expect(install({ ...options, knownWheels })).rejects.toThrow(/nvidia_cublas.*none of the wheels/);
+    });
+
+    it('takes them when it is told to, and says which', async () => {
+      const lines: string[] = [];
+      const report = (line: string): void => void lines.push(line);
+      await install({ allowUnknownWheel: true, knownWheels: undefined, report });
+      expect(lines.join('\n')).toMatch(/tensorflow_cpu-2\.21\.0\S+ \(sha256 [0-9a-f]{64}\) is none of the wheels/);
+      expect(machine.requirements()).toEqual(['tensorflow-cpu==2.21.0']);
+    });
   });
 });

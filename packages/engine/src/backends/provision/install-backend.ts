@@ -13,6 +13,7 @@ import {
 import { faultOfFiles } from '../probe-native.js';
 import { placeBinding } from './binding.js';
 import { explainFailure, failure } from './explain-failure.js';
+import type { KnownWheels } from './known-wheels.js';
 import { ensureLibtensorflow, type LibrarySource } from './library-cache.js';
 import { cacheHome, LIBTENSORFLOW_VERSION, type LibtensorflowBuild } from './locations.js';
 import { currentPlatform, requirePlatform } from './platform.js';
@@ -26,6 +27,8 @@ export interface InstallOptions extends LibrarySource {
   readonly binding?: string | undefined;
   /** Installs again, cache included, even when what is there works. */
   readonly force?: boolean | undefined;
+  /** Wheels that are taken without `allowUnknownWheel`; default: those that this version knows by their checksums. */
+  readonly knownWheels?: KnownWheels | undefined;
   /** Directories from which the package is resolved; default: the working directory, then this package. */
   readonly searchFrom?: readonly string[] | undefined;
   /** PATH, METAAPO_HOME, CXX and what pip reads; default: the process'. */
@@ -69,12 +72,21 @@ export async function installBackend(options: InstallOptions = {}): Promise<Inst
   }
 }
 
-function requirePackage(id: NativeBackendId, { wheel, fromPython, searchFrom }: InstallOptions): NativePackage {
+function requirePackage(id: NativeBackendId, options: InstallOptions): NativePackage {
+  const { wheel, fromPython, searchFrom, allowUnknownWheel = false } = options;
   if (wheel !== undefined && fromPython !== undefined) {
     throw new MetaapoError('config', 'Two sources of libtensorflow are given', {
       where: 'backend install',
       expected: 'one of --wheel and --from-python',
       got: 'both',
+    });
+  }
+  if (allowUnknownWheel && fromPython !== undefined) {
+    throw new MetaapoError('config', 'A flag has no effect', {
+      where: 'backend install',
+      expected: 'no --allow-unknown-wheel beside --from-python',
+      got: 'both, where no wheel is read: an environment is taken as it is',
+      remedy: 'Leave --allow-unknown-wheel out',
     });
   }
   const found = findNativePackage(id, searchFrom ?? defaultSearchPath());
@@ -107,7 +119,15 @@ async function install(found: NativePackage, glibcMinor: number, options: Instal
   const shared = { home: cacheHome(env), glibcMinor, force: options.force ?? false, context: { env, signal }, report };
   const stage = await createStage(found.directory);
   try {
-    const libraries = await ensureLibtensorflow({ ...shared, build, wheel, fromPython });
+    const { allowUnknownWheel, knownWheels } = options;
+    const libraries = await ensureLibtensorflow({
+      ...shared,
+      build,
+      wheel,
+      fromPython,
+      allowUnknownWheel,
+      knownWheels,
+    });
     await linkOrCopyTree(libraries, join(stage, 'deps'));
     await writeFile(
       join(stage, 'deps', RECEIPT),

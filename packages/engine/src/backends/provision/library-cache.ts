@@ -1,6 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { failure } from './explain-failure.js';
+import { type KnownWheels, pinnedRequirements, requireKnownWheel } from './known-wheels.js';
 import { checkTensorflow, extractLibtensorflow, extractNvidia, hasLibtensorflow } from './libtensorflow.js';
 import { LIBTENSORFLOW_VERSION, type LibtensorflowBuild, libtensorflowDirectory } from './locations.js';
 import type { PackageTree } from './package-tree.js';
@@ -16,6 +17,8 @@ export interface LibrarySource {
   readonly wheel?: string | undefined;
   /** A python executable, or a site-packages directory. */
   readonly fromPython?: string | undefined;
+  /** Takes wheels whose checksum is not in the table of this version, and says which. */
+  readonly allowUnknownWheel?: boolean | undefined;
 }
 
 /** What an installation of libtensorflow into the cache needs to know. */
@@ -25,6 +28,8 @@ export interface LibraryRequest extends LibrarySource {
   readonly glibcMinor: number;
   /** Makes the cache's entry anew; a given wheel or environment does so too. */
   readonly force: boolean;
+  /** Wheels that are taken without being asked; default: the table of this version. */
+  readonly knownWheels?: KnownWheels | undefined;
   readonly context: CommandContext;
   report(line: string): void;
 }
@@ -59,11 +64,17 @@ export async function ensureLibtensorflow(request: LibraryRequest): Promise<stri
 async function openSource(request: LibraryRequest, stage: string): Promise<PackageTree> {
   const { wheel, fromPython, build, context, report } = request;
   if (fromPython !== undefined) return openSitePackages(fromPython, context);
-  if (wheel !== undefined) return openWheel(resolve(wheel), context.signal);
+  if (wheel !== undefined) return openKnownWheel(resolve(wheel), request);
   const name = build === 'cuda' ? 'tensorflow' : 'tensorflow-cpu';
   report(`Downloading ${name} ${LIBTENSORFLOW_VERSION} (${build === 'cuda' ? '600' : '270'} MB) with pip`);
   const [file] = await download([`${name}==${LIBTENSORFLOW_VERSION}`], join(stage, 'wheel'), request);
-  return openWheel(file!, context.signal);
+  return openKnownWheel(file!, request);
+}
+
+async function openKnownWheel(file: string, request: LibraryRequest): Promise<PackageTree> {
+  const { allowUnknownWheel: allowUnknown = false, knownWheels: known, context, report } = request;
+  await requireKnownWheel(file, { allowUnknown, known, report }, context.signal);
+  return openWheel(file, context.signal);
 }
 
 async function fill(tree: PackageTree, target: string, stage: string, request: LibraryRequest): Promise<void> {
@@ -78,7 +89,7 @@ async function fill(tree: PackageTree, target: string, stage: string, request: L
     return;
   }
   for (const wheel of await nvidiaWheels(cudaRequirements, stage, request)) {
-    const part = await openWheel(wheel, request.context.signal);
+    const part = await openKnownWheel(wheel, request);
     try {
       await extractNvidia(part, target);
     } finally {
@@ -112,9 +123,11 @@ async function nvidiaWheels(
 
 /** Requirement `nvidia-cublas-cu12<13.0` and file `nvidia_cublas_cu12-12.9.1.4-py3-none-....whl`. */
 function isWheelOf(file: string, requirement: string): boolean {
-  const name = /^[\w.-]+/.exec(requirement)![0].replace(/[-.]+/g, '_');
+  const name = packageOf(requirement).replace(/[-.]+/g, '_');
   return basename(file).startsWith(`${name}-`) && file.endsWith('.whl');
 }
+
+const packageOf = (requirement: string): string => /^[\w.-]+/.exec(requirement)![0];
 
 async function download(
   requirements: readonly string[],
@@ -122,7 +135,9 @@ async function download(
   request: LibraryRequest,
 ): Promise<string[]> {
   await mkdir(directory);
-  await downloadWheels(requirements, directory, request.glibcMinor, request.context);
+  const haveChecksums = request.allowUnknownWheel !== true;
+  const lines = haveChecksums ? pinnedRequirements(requirements.map(packageOf), request.knownWheels) : requirements;
+  await downloadWheels({ lines, haveChecksums }, directory, request.glibcMinor, request.context);
   const files = (await readdir(directory)).filter((name) => name.endsWith('.whl')).map((name) => join(directory, name));
   if (files.length === requirements.length) return files;
   const remedy = 'See what `python3 -m pip config list` says about the index';

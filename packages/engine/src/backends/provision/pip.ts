@@ -1,7 +1,15 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { failure } from './explain-failure.js';
 import { type CommandContext, complaintOf, runCommand } from './run-command.js';
 
 const OFFLINE = 'or fetch the wheel on another machine and give it with --wheel FILE';
+
+/** Requirements as pip reads them from a file; with checksums it takes nothing else. */
+export interface Requirements {
+  readonly lines: readonly string[];
+  readonly haveChecksums: boolean;
+}
 
 /**
  * Downloads wheels through the user's own pip, so with the user's index, proxy and certificates; pip checks them.
@@ -10,12 +18,14 @@ const OFFLINE = 'or fetch the wheel on another machine and give it with --wheel 
  * @throws MetaapoError with code `backend` without python or pip, or when pip fails
  */
 export async function downloadWheels(
-  requirements: readonly string[],
+  { lines, haveChecksums }: Requirements,
   directory: string,
   glibcMinor: number,
   context: CommandContext,
 ): Promise<void> {
   const python = await findPython(context);
+  const file = join(directory, 'requirements.txt');
+  await writeFile(file, `${lines.join('\n')}\n`);
   const platforms = Array.from({ length: glibcMinor - 4 }, (_, index) => `manylinux_2_${glibcMinor - index}_x86_64`);
   const result = await runCommand(
     python,
@@ -23,18 +33,30 @@ export async function downloadWheels(
       ...['-m', 'pip', '--disable-pip-version-check', '--no-input', 'download', '--quiet', '--no-deps'],
       ...['--only-binary=:all:', '--implementation', 'cp', '--python-version', '3.12'],
       ...[...platforms, 'manylinux2014_x86_64'].flatMap((platform) => ['--platform', platform]),
-      ...['--dest', directory, ...requirements],
+      ...['--dest', directory, '--requirement', file, ...(haveChecksums ? ['--require-hashes'] : [])],
     ],
     // pip unpacks what it downloads in TMPDIR, and a small /tmp is common.
     { ...context, env: { ...context.env, TMPDIR: directory } },
   );
   if (result.end === 0) return;
-  const what = requirements.length === 1 ? requirements[0]! : `${requirements.length} wheels`;
+  const [first] = lines[0]!.split(' ');
+  const what = lines.length === 1 ? first! : `${lines.length} wheels`;
   if (/No module named pip/.test(result.stderr)) {
     const remedy = `Install pip (Debian and Ubuntu: \`apt install python3-pip\`), ${OFFLINE}`;
     throw failure(`pip is needed to download ${what}`, python, 'a Python without pip', remedy);
   }
-  const remedy = `See that \`${python} -m pip download --no-deps ${requirements[0]}\` works (index, proxy, certificates), ${OFFLINE}`;
+  if (/DO NOT MATCH THE HASHES/.test(result.stderr)) {
+    const got = /Got\s+([0-9a-f]{64})/.exec(result.stderr)?.[1] ?? 'another checksum';
+    const remedy =
+      'Ask who keeps the index that `pip config list` names where these wheels are from; --allow-unknown-wheel takes them';
+    throw failure(
+      `What the index gives for ${what} is not what this version of metaapo knows`,
+      `${python} -m pip`,
+      got,
+      remedy,
+    );
+  }
+  const remedy = `See that \`${python} -m pip download --no-deps ${first}\` works (index, proxy, certificates), ${OFFLINE}`;
   throw failure(`pip could not download ${what}`, `${python} -m pip`, complaintOf(result), remedy);
 }
 
