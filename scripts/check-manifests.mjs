@@ -1,5 +1,5 @@
-// Checks what npm shows of the packages: repository, homepage, bugs and keywords of each manifest, links of its README,
-// ranges of peers, and that the next release is a minor version of 0.x for all of them. --write mends the manifests.
+// Checks what npm shows of the packages: repository, homepage, bugs, keywords and provenance of each manifest, links of its
+// README, ranges of peers, and that the next release is a minor version of 0.x for all of them. --write mends the manifests.
 // Prints one line a finding; exit code 1 when there is one.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -29,6 +29,7 @@ function mended(name, manifest) {
     homepage: `${address}/tree/main/packages/${name}#readme`,
     bugs: { url: `${address}/issues` },
     repository: { ...repository, directory: `packages/${name}` },
+    ...(manifest.private !== true && { publishConfig: { access: 'public', provenance: true } }),
     ...(peers.length > 0 && {
       peerDependencies: Object.fromEntries(
         peers.map(([peer, range]) => [peer, peer.startsWith('@metaapo/') ? PEER : range]),
