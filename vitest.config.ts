@@ -4,7 +4,7 @@ const source = (path: string): string => new URL(`./packages/${path}`, import.me
 
 /** Tests read the sources of the workspace packages, so no build has to come first. */
 const alias = [
-  { find: /^@metaapo\/core\/(contracts|http|numerics|storage)$/, replacement: source('core/src/$1/index.ts') },
+  { find: /^@metaapo\/core\/(contracts|http|numerics|recipe|storage)$/, replacement: source('core/src/$1/index.ts') },
   { find: /^@metaapo\/([a-z-]+)$/, replacement: source('$1/src/index.ts') },
 ];
 

@@ -7,6 +7,7 @@ export default defineConfig({
     'src/numerics/index.ts',
     'src/http/index.ts',
     'src/storage/index.ts',
+    'src/recipe/index.ts',
   ],
   format: 'esm',
   target: 'node20',

@@ -12,8 +12,9 @@ import {
 } from '@metaapo/core/storage';
 import { readRows } from '@metaapo/data';
 import fc from 'fast-check';
-import { builtInRecipe, readRecipe } from '../../packages/cli/src/recipe/read-recipe.js';
-import { readTrainingRecipe } from '../../packages/cli/src/recipe/read-training-recipe.js';
+import { checkedTraining } from '../../packages/cli/src/recipe/checked-recipe.js';
+import { readRecipe } from '../../packages/cli/src/recipe/read-recipe.js';
+import { builtInRecipe } from '../../packages/cli/src/recipe/recipe-text.js';
 import { adapterBase, readModelConfig } from '../../packages/models/src/checkpoint/index.js';
 import { loadTokenizer } from '../../packages/models/src/tokenizer/index.js';
 import { mutatedBytes, mutatedJson, mutatedText } from './odd-inputs.js';
@@ -97,7 +98,9 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
     await openJournal(file);
   }),
   target('metrics', mutatedText(metrics), (text) => readMetrics(fileOf('metrics.jsonl', text))),
-  target('recipe', mutatedText(builtInRecipe('dpo')), (text) => readTrainingRecipe(fileOf('recipe.yaml', text), [])),
+  target('recipe', mutatedText(builtInRecipe('dpo')), (text) =>
+    checkedTraining({ name: fileOf('recipe.yaml', text), objective: 'preference' }),
+  ),
   target('set', mutatedText('training.adamBetas=[0.9, {a: &b [1], c: *b}]'), (text) => readRecipe('dpo', [text])),
   target(
     'parquet',

@@ -1,4 +1,3 @@
-import { installBackend } from '@metaapo/engine';
 import type { Command } from 'commander';
 import { onInterruption } from '../terminal/interruption.js';
 
@@ -24,6 +23,7 @@ export function addBackend(program: Command): void {
     .option('--allow-unknown-wheel', 'take wheels whose checksums are not among those that this version knows')
     .option('--force', 'install again even when it works already')
     .action(async (flags: InstallFlags) => {
+      const { installBackend } = await import('@metaapo/engine');
       const report = (line: string): void => void process.stderr.write(`${line}\n`);
       const { signal, release } = onInterruption('Stopping; what was there before stays. Ctrl-C again ends at once.');
       try {

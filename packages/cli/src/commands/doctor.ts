@@ -1,4 +1,4 @@
-import { type BackendInspection, inspectSystem, type SystemInspection } from '@metaapo/engine';
+import type { BackendInspection, SystemInspection } from '@metaapo/engine';
 import type { Command } from 'commander';
 
 /** `metaapo doctor`: what this machine can do, and what to do next. */
@@ -9,6 +9,7 @@ export function addDoctor(program: Command): void {
     .option('--json', 'print the findings as JSON')
     .option('--quick', 'measure no speeds')
     .action(async (options: { json?: boolean; quick?: boolean }) => {
+      const { inspectSystem } = await import('@metaapo/engine');
       const found = await inspectSystem(options.quick ? { budgetMs: 0 } : {});
       process.stdout.write(options.json ? `${JSON.stringify(found, null, 2)}\n` : describe(found));
     });

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
-import { type ExportFlags, exportCommand } from '../model/export-command.js';
+import type { ExportFlags } from '../model/export-command.js';
+import { requireInputs } from '../training/judged-files.js';
 import { addExamples } from './examples.js';
 
 /** `metaapo export`: a model as others take it. */
@@ -15,7 +16,10 @@ export function addExport(program: Command): void {
     )
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of the model from the hub')
-    .action((flags: ExportFlags) => exportCommand(flags));
+    .action(async (flags: ExportFlags) => {
+      requireInputs(flags);
+      await (await import('../model/export-command.js')).exportCommand(flags);
+    });
   addExamples(
     command,
     'export --model runs/demo/model --output models/merged',

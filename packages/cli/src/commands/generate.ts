@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { parseColumnNames } from '../recipe/parse-column-names.js';
 import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
-import { type GenerateFlags, generateCommand } from '../sampling/generate-command.js';
+import type { GenerateFlags } from '../sampling/generate-command.js';
+import { withJudgedFiles } from '../training/judged-files.js';
 import { addExamples } from './examples.js';
 import { count, nonNegative, positive, positiveCount, positiveShare, share, texts } from './numbers.js';
 
@@ -39,7 +40,10 @@ export function addGenerate(program: Command): void {
     .option('--cached-tokens <count>', 'tokens of the KV cache', positiveCount, 16_384)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
-    .action((flags: GenerateFlags) => generateCommand(flags));
+    .action(async (given: GenerateFlags) => {
+      const flags = await withJudgedFiles(given);
+      await (await import('../sampling/generate-command.js')).generateCommand(flags);
+    });
   addExamples(
     command,
     'generate --model models/policy --data prompts.jsonl --n 4 --output responses.jsonl',

@@ -3,7 +3,7 @@ import { MetaapoError } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import type { Command } from 'commander';
 import { BUILT_IN_NAMES } from '../recipe/built-in-recipes.js';
-import { builtInRecipe } from '../recipe/read-recipe.js';
+import { builtInRecipe } from '../recipe/recipe-text.js';
 
 /** `metaapo init`: writes a built-in recipe to a file, to be edited. */
 export function addInit(program: Command): void {

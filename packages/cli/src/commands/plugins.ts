@@ -1,7 +1,5 @@
-import { registerPlugins } from '@metaapo/core';
 import { slotName } from '@metaapo/core/contracts';
 import type { Command } from 'commander';
-import { loadPlugins } from '../recipe/load-plugins.js';
 import { collect } from './collect.js';
 import { addNewPlugin } from './new-plugin.js';
 
@@ -13,6 +11,10 @@ export function addPlugins(program: Command): void {
     .option('--plugin <package>', 'list the parts of this package or module too', collect)
     .option('--json', 'print JSON')
     .action(async ({ plugin, json }: { plugin?: string[]; json?: boolean }) => {
+      const [{ registerPlugins }, { loadPlugins }] = await Promise.all([
+        import('@metaapo/core'),
+        import('../recipe/load-plugins.js'),
+      ]);
       const { parts } = registerPlugins(await loadPlugins(plugin ?? []));
       const rows = parts.map(({ plugin: from, part }) => ({
         slot: slotName(part.slot),

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { profileCommand } from '../model/profile-command.js';
+import { checkedTraining } from '../recipe/checked-recipe.js';
 import { collect } from './collect.js';
 
 /** `metaapo profile`: where the time of a training step goes. */
@@ -9,5 +9,8 @@ export function addProfile(program: Command): void {
     .description('show what one micro-batch of a training recipe costs, primitive by primitive')
     .argument('<recipe>', 'YAML file, or the built-in dpo')
     .option('--set <key=value>', 'override a key of the recipe', collect)
-    .action((recipe: string, { set }: { set?: string[] }) => profileCommand(recipe, set));
+    .action(async (name: string, { set }: { set?: string[] }) => {
+      const checked = await checkedTraining({ name, set, objective: 'preference' });
+      await (await import('../model/profile-command.js')).profileCommand(checked);
+    });
 }

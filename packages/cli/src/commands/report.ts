@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type ReportFlags, writeReport } from '../report/write-report.js';
+import type { ReportFlags } from '../report/write-report.js';
 import { addExamples } from './examples.js';
 
 /** `metaapo report`: a page about one run, or several side by side. */
@@ -11,6 +11,7 @@ export function addReport(program: Command): void {
     .option('--output <file>', 'HTML file (default: report.html in the run, or here for several)')
     .option('--overwrite', 'replace the file where there is one')
     .action(async (runs: string[], flags: ReportFlags) => {
+      const { writeReport } = await import('../report/write-report.js');
       process.stdout.write(`${await writeReport(runs, flags)}\n`);
     });
   addExamples(command, 'report runs/demo', 'report runs/first runs/second --output compared.html');

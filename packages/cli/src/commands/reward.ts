@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { parseColumnNames } from '../recipe/parse-column-names.js';
 import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
-import { type RewardFlags, rewardCommand } from '../sampling/reward-command.js';
+import type { RewardFlags } from '../sampling/reward-command.js';
+import { withJudgedFiles } from '../training/judged-files.js';
 import { addExamples } from './examples.js';
 import { positiveCount } from './numbers.js';
 
@@ -27,7 +28,10 @@ export function addReward(program: Command): void {
     .option('--batch-tokens <tokens>', 'tokens computed at a time', positiveCount, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
-    .action((flags: RewardFlags) => rewardCommand(flags));
+    .action(async (given: RewardFlags) => {
+      const flags = await withJudgedFiles(given);
+      await (await import('../sampling/reward-command.js')).rewardCommand(flags);
+    });
   addExamples(
     command,
     'reward --model models/reward --data responses.jsonl --output rewards.jsonl',

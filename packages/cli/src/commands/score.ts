@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
-import { type ScoreFlags, scoreCommand } from '../model/score-command.js';
+import type { ScoreFlags } from '../model/score-command.js';
 import { parseColumnNames } from '../recipe/parse-column-names.js';
 import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
+import { withJudgedFiles } from '../training/judged-files.js';
 import { addExamples } from './examples.js';
 import { count } from './numbers.js';
 
@@ -39,7 +40,10 @@ export function addScore(program: Command): void {
     .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
-    .action((flags: ScoreFlags) => scoreCommand(flags));
+    .action(async (given: ScoreFlags) => {
+      const flags = await withJudgedFiles(given);
+      await (await import('../model/score-command.js')).scoreCommand(flags);
+    });
   addExamples(
     command,
     'score --model models/policy --reference models/start --data test.jsonl --output scores.jsonl',

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { type SelectFlags, selectCommand } from '../run/select-command.js';
+import type { SelectFlags } from '../run/select-command.js';
+import { withJudgedFiles } from '../training/judged-files.js';
 import { addExamples } from './examples.js';
 import { count } from './numbers.js';
 
@@ -20,7 +21,10 @@ export function addSelect(program: Command): void {
     .option('--limit <rows>', 'most rows that may be selected', count)
     .option('--seed <seed>', 'seed of the draws', count, 0)
     .option('--iteration <number>', 'iteration of the draws, from 0', count, 0)
-    .action((flags: SelectFlags) => selectCommand(flags));
+    .action(async (given: SelectFlags) => {
+      const flags = await withJudgedFiles(given);
+      await (await import('../run/select-command.js')).selectCommand(flags);
+    });
   addExamples(
     command,
     'select --scores scores.jsonl --output selected.jsonl',

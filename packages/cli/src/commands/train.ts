@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
+import { checkedTraining } from '../recipe/checked-recipe.js';
 import { recipeOfCommand } from '../recipe/recipe-of-command.js';
 import { addRunFlags, type GivenFlags } from '../recipe/run-flags.js';
-import { planTraining } from '../run/plan-run.js';
-import { runTrainingCommand } from '../training/run-training-command.js';
 import { addExamples } from './examples.js';
 
 /** A name of the command that trains: all train the objective of the recipe, each has its own where a recipe names none. */
@@ -51,11 +50,11 @@ export function addTrainings(program: Command): void {
   for (const { name, description, recipe: words, examples, objective } of NAMES) {
     const command = program.command(name).description(description).argument('[recipe]', words);
     addExamples(command, ...examples);
-    addRunFlags(command).action((named: string | undefined, given: GivenFlags) => {
+    addRunFlags(command).action(async (named: string | undefined, given: GivenFlags) => {
       const { recipe, flags } = recipeOfCommand(named, given);
-      return flags.dryRun === true
-        ? planTraining(recipe, flags, objective)
-        : runTrainingCommand(recipe, flags, objective);
+      const checked = await checkedTraining({ name: recipe, set: flags.set, objective });
+      if (flags.dryRun === true) await (await import('../run/plan-run.js')).planTraining(checked, flags);
+      else await (await import('../training/run-training-command.js')).runTrainingCommand(checked, flags);
     });
   }
 }

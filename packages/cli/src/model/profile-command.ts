@@ -1,13 +1,14 @@
 import { tokensOf } from '@metaapo/core';
 import { MetaapoError, type PromptGroup } from '@metaapo/core/contracts';
+import type { CheckedTraining } from '../recipe/checked-recipe.js';
 import { say } from '../recipe/compose-parts.js';
 import { loadRows } from '../training/load-rows.js';
 import { openObjective } from '../training/open-objective.js';
 import { trainingUse } from '../training/training-use.js';
 
 /** Runs `metaapo profile`: what a training step costs, as the model's source knows it. */
-export async function profileCommand(name: string, overrides?: readonly string[]): Promise<void> {
-  const { recipe, composition, objective } = await openObjective(name, { set: overrides }, 'preference');
+export async function profileCommand(checked: CheckedTraining): Promise<void> {
+  const { recipe, composition, objective } = await openObjective(checked, {});
   const source = await composition.make('model');
   if (source.profile === undefined) {
     throw new MetaapoError('config', 'it does not say what its steps cost', {

@@ -16,7 +16,6 @@ import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { formOf, reportRows } from '../training/load-preferences.js';
-import { requireOutputFile } from '../training/require-output-file.js';
 import { type ModelFlags, modelOfFlags } from './model-of-flags.js';
 
 /** Flags of `metaapo score`. */
@@ -37,10 +36,7 @@ export interface ScoreFlags extends ModelFlags {
 }
 
 /** Runs `metaapo score`. The output appears when it is complete. */
-export async function scoreCommand(given: ScoreFlags): Promise<void> {
-  const { overwrite, model, reference, data } = given;
-  const inputs = [model, reference, data];
-  const flags = { ...given, output: await requireOutputFile(given.output, { overwrite, inputs }) };
+export async function scoreCommand(flags: ScoreFlags): Promise<void> {
   const isReferenceGiven = flags.reference !== undefined;
   const wanted = flags.loss === undefined ? defaultLoss(isReferenceGiven) : parsePartFlag('--loss', flags.loss);
   const { loss } = await composeAlone({ loss: wanted });

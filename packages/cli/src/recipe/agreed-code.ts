@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { cacheHome } from '@metaapo/engine';
+import { cacheHome } from '@metaapo/core/storage';
 import { z } from 'zod';
 
 /** What a recipe has run: a plugin, a function of a module, or a command. */

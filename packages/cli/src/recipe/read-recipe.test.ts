@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parsePartFlag } from './parse-part-flag.js';
-import { builtInRecipe, readRecipe } from './read-recipe.js';
-import { readTrainingRecipe } from './read-training-recipe.js';
+import { readRecipe } from './read-recipe.js';
+import { builtInRecipe } from './recipe-text.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'metaapo-recipe-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -21,7 +21,6 @@ describe('a recipe with overrides', () => {
       loss: { beta: 0.2 },
       training: { adamBetas: [0.9, 0.99] },
     });
-    expect((await readTrainingRecipe(file, ['loss.beta=0.2'])).objective.loss).toEqual({ id: 'dpo', beta: 0.2 });
   });
 
   it.each([
@@ -87,11 +86,19 @@ it('takes away what is not there without a word, and knows no recipe by the name
   await expect(readRecipe('/dev/zero')).rejects.toThrow('something else where a file should be');
 });
 
-it('says which command a recipe of a whole run is for', async () => {
-  await expect(readTrainingRecipe('metaapo', undefined)).rejects.toThrow(/metaapo run metaapo/);
-  expect((await readTrainingRecipe('dpo', undefined)).objective).toMatchObject({ loss: { id: 'dpo' } });
-});
-
 it.each(['{id: dpo', '[1, 2]', '{beta: 1}', '7', 'null'])('refuses %s as a part', (text) => {
   expect(() => parsePartFlag('--loss', text)).toThrow(/^--loss: .*got/);
+});
+
+it('takes the splits and the held-out rows of a built-in recipe away with its data set, and nothing else', async () => {
+  const { value, leftOut } = await readRecipe('dpo', ['data.train=mine.jsonl', 'data.evalSplit=test']);
+  expect(leftOut).toEqual(['trainSplit', 'eval', 'evalSplit']);
+  expect(value).toMatchObject({ data: { train: 'mine.jsonl', evalSplit: 'test', maxLength: 4096 } });
+  expect(value).not.toHaveProperty('data.eval');
+  expect((await readRecipe('dpo', ['data.maxRows=3'])).leftOut).toEqual([]);
+  writeFileSync(file, 'data: { train: a, trainSplit: b, eval: c }\n');
+  expect(await readRecipe(file, ['data.train=mine.jsonl'])).toMatchObject({
+    value: { data: { train: 'mine.jsonl', trainSplit: 'b', eval: 'c' } },
+    leftOut: [],
+  });
 });

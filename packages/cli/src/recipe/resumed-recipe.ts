@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RUN_FILES } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { RUN_FILES } from '@metaapo/core/storage';
 import { parseYaml } from './parse-yaml-value.js';
 
 /** Keys that change where, when or how fast something happens, and no number. */

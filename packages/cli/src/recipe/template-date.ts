@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RUN_FILES } from '@metaapo/core';
+import { RUN_FILES } from '@metaapo/core/storage';
 import { parseYaml } from './parse-yaml-value.js';
 
 /** What is read of a recipe to know its day. */

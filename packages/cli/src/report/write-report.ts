@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RUN_FILES } from '@metaapo/core';
-import { writeAtomically } from '@metaapo/core/storage';
+import { RUN_FILES, writeAtomically } from '@metaapo/core/storage';
 import { requireOutputFile } from '../training/require-output-file.js';
 import { readRun } from './read-run.js';
 import { reportPage } from './report-page.js';

@@ -1,7 +1,7 @@
-import { groupOf, isRunRecipe, parseRunRecipe, planBatches, type RunRecipe, tokensOf } from '@metaapo/core';
+import { groupOf, planBatches, type RunRecipe, tokensOf } from '@metaapo/core';
 import type { ModelSource, RowForm, RowsByForm, TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
-import { type RawRecipe, readRecipe } from '../recipe/read-recipe.js';
+import { type CheckedRun, type CheckedTraining, isCheckedRun } from '../recipe/checked-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { loadPreferences } from '../training/load-preferences.js';
 import { loadRows, rowWords } from '../training/load-rows.js';
@@ -15,13 +15,12 @@ import { estimateTime, type PlannedTokens } from './plan-time.js';
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** `metaapo run --dry-run`: what a run would do, without weights. */
-export async function planRun(name: string, flags: RunFlags): Promise<void> {
-  const raw = await readRecipe(name, flags.set);
-  return isRunRecipe(raw.value) ? planWholeLoop(raw) : planTraining(raw, flags, 'preference');
+export function planRun(checked: CheckedRun | CheckedTraining, flags: RunFlags): Promise<void> {
+  return isCheckedRun(checked) ? planWholeLoop(checked) : planTraining(checked, flags);
 }
 
-async function planWholeLoop({ where, value }: RawRecipe): Promise<void> {
-  const { recipe, composition, objective, reference } = await composeLoop(parseRunRecipe(value, where));
+async function planWholeLoop(checked: CheckedRun): Promise<void> {
+  const { recipe, composition, objective, reference } = await composeLoop(checked);
   const source = await composition.make('model');
   const isReferred = objective.readsReference !== false;
   const isOpened = isReferred || recipe.responsesFrom === 'both';
@@ -42,12 +41,9 @@ async function weightsOf(source: ModelSource, recipe: RunRecipe): Promise<number
   return (await source.estimateMemory?.({ ...trainingUse(recipe), groups: [] }))?.parts.weights;
 }
 
-/**
- * `metaapo train --dry-run`, and that of `sft` and `train-reward`.
- * @param fallback id of the objective where the recipe names none
- */
-export async function planTraining(named: string | RawRecipe, flags: RunFlags, fallback: string): Promise<void> {
-  const { recipe, composition, objective } = await openObjective(named, flags, fallback);
+/** `metaapo train --dry-run`, and that of `sft` and `train-reward`. */
+export async function planTraining(checked: CheckedTraining, flags: RunFlags): Promise<void> {
+  const { recipe, composition, objective } = await openObjective(checked, flags);
   const { rowForm, trains } = objective;
   const { rows } = await planData<RowsByForm[RowForm]>(await composition.make('model'), recipe, {
     load: async (coding, sources) => (await loadRows(rowForm, recipe, coding, sources)).train,

@@ -1,15 +1,8 @@
-import {
-  groupOf,
-  isRunRecipe,
-  parseRunRecipe,
-  type ReferenceSource,
-  type RunRecipe,
-  runIterations,
-} from '@metaapo/core';
+import { groupOf, type ReferenceSource, type RunRecipe, runIterations } from '@metaapo/core';
 import { type ModelSource, type TextModel, watchedBy } from '@metaapo/core/contracts';
 import { withReference } from '../model/open-model.js';
+import { type CheckedRun, type CheckedTraining, isCheckedRun } from '../recipe/checked-recipe.js';
 import { say } from '../recipe/compose-parts.js';
-import { type RawRecipe, readRecipe } from '../recipe/read-recipe.js';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { withTemplateDate } from '../recipe/template-date.js';
@@ -27,14 +20,12 @@ import { composeLoop } from './compose-loop.js';
 import { printRunSummary } from './print-run-summary.js';
 
 /** Runs `metaapo run`. A recipe that says nothing of a run is one offline training, as `metaapo train` does it. */
-export async function runCommand(name: string, flags: RunFlags): Promise<void> {
-  const raw = await readRecipe(name, flags.set);
-  return isRunRecipe(raw.value) ? runWholeLoop(raw, flags) : runTrainingCommand(raw, flags, 'preference');
+export function runCommand(checked: CheckedRun | CheckedTraining, flags: RunFlags): Promise<void> {
+  return isCheckedRun(checked) ? runWholeLoop(checked, flags) : runTrainingCommand(checked, flags);
 }
 
-async function runWholeLoop({ where, value }: RawRecipe, flags: RunFlags): Promise<void> {
+async function runWholeLoop({ where, ...parsed }: CheckedRun, flags: RunFlags): Promise<void> {
   const { resume = false, allowChanges = false } = flags;
-  const parsed = parseRunRecipe(value, where);
   const dated = await withTemplateDate(parsed.recipe, resume);
   const { recipe, composition, objective, reference } = await composeLoop({ ...parsed, recipe: dated });
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);

@@ -5,7 +5,6 @@ import { readRows } from '@metaapo/data';
 import { z } from 'zod';
 import { composeAlone } from '../recipe/compose-parts.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
-import { requireOutputFile } from '../training/require-output-file.js';
 
 /** Flags of `metaapo select`. */
 export interface SelectFlags {
@@ -29,9 +28,7 @@ const line = z.looseObject({
 });
 
 /** Runs `metaapo select`. The output appears when it is complete; its lines are in input order. */
-export async function selectCommand(given: SelectFlags): Promise<void> {
-  const { overwrite, scores } = given;
-  const flags = { ...given, output: await requireOutputFile(given.output, { overwrite, inputs: [scores] }) };
+export async function selectCommand(flags: SelectFlags): Promise<void> {
   const { objective, selection } = await composeAlone({
     objective: { id: 'preference', metaLearner: parsePartFlag('--meta-learner', flags.metaLearner) },
     selection: parsePartFlag('--selection', flags.selection),

@@ -12,7 +12,6 @@ import { composeAlone, say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { formOf } from '../training/load-preferences.js';
-import { requireOutputFile } from '../training/require-output-file.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 import { createLiveText } from './live-text.js';
 
@@ -46,9 +45,7 @@ type Line = Readonly<Record<'response' | 'finish_reason', string>> & {
 };
 
 /** Runs `metaapo generate`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
-export async function generateCommand(given: GenerateFlags): Promise<void> {
-  const inputs = [given.model, given.adapter, given.data];
-  const flags = { ...given, output: await requireOutputFile(given.output, { overwrite: given.overwrite, inputs }) };
+export async function generateCommand(flags: GenerateFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const sources = { report: say, signal };
   const { cachedTokens, output } = flags;

@@ -7,7 +7,6 @@ import { composeAlone, say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { formOf } from '../training/load-preferences.js';
-import { requireOutputFile } from '../training/require-output-file.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 
 /** Flags of `metaapo reward`. */
@@ -26,9 +25,7 @@ export interface RewardFlags extends ModelFlags {
 const ROWS_AT_A_TIME = 512;
 
 /** Runs `metaapo reward`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
-export async function rewardCommand(given: RewardFlags): Promise<void> {
-  const inputs = [given.model, given.data];
-  const flags = { ...given, output: await requireOutputFile(given.output, { overwrite: given.overwrite, inputs }) };
+export async function rewardCommand(flags: RewardFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const sources = { report: say, signal };
   const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { RUN_FILES } from '@metaapo/core';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { lockDirectory, writeAtomically } from '@metaapo/core/storage';
+import { lockDirectory, RUN_FILES, writeAtomically } from '@metaapo/core/storage';
 import { stringify } from 'yaml';
 import { rememberCode } from '../recipe/agreed-code.js';
 import { requireApart } from './require-apart.js';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Composition, type PartRecipe, RUN_FILES } from '@metaapo/core';
+import type { Composition, PartRecipe } from '@metaapo/core';
 import {
   MetaapoError,
   type ModelSource,
@@ -9,7 +9,7 @@ import {
   type TextScorer,
   watchedBy,
 } from '@metaapo/core/contracts';
-import { recoverDirectory } from '@metaapo/core/storage';
+import { RUN_FILES, recoverDirectory } from '@metaapo/core/storage';
 import { say } from '../recipe/compose-parts.js';
 import { checkResumedRecipe } from '../recipe/resumed-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';

@@ -1,8 +1,7 @@
 import type { Composition, ObjectiveRecipe, PartRecipe } from '@metaapo/core';
 import type { ModelSource, Objective } from '@metaapo/core/contracts';
+import type { CheckedTraining } from '../recipe/checked-recipe.js';
 import { composeParts, referenceSource } from '../recipe/compose-parts.js';
-import type { RawRecipe } from '../recipe/read-recipe.js';
-import { readTrainingRecipe } from '../recipe/read-training-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { withTemplateDate } from '../recipe/template-date.js';
 
@@ -24,16 +23,13 @@ export interface OpenedObjective {
 }
 
 /**
- * Reads a recipe and makes its objective, before a model is opened or a directory made.
- * @param fallback id of the objective where the recipe names none
- * @throws MetaapoError with code `config` or `plugin` for a recipe, a part or an option that cannot be used
+ * Makes the objective of a recipe, before a model is opened or a directory made.
+ * @throws MetaapoError with code `config` or `plugin` for a part or an option that cannot be used
  */
 export async function openObjective(
-  named: string | RawRecipe,
-  { set, resume = false }: Pick<RunFlags, 'set' | 'resume'>,
-  fallback: string,
+  { recipe: read, objective: wanted }: CheckedTraining,
+  { resume = false }: Pick<RunFlags, 'resume'>,
 ): Promise<OpenedObjective> {
-  const { recipe: read, objective: wanted } = await readTrainingRecipe(named, set, fallback);
   const recipe = await withTemplateDate(read, resume);
   const { model, reference, trackers, plugins } = recipe;
   const composition = await composeParts(

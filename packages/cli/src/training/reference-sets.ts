@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type RowLogprobs, referenceLogprobs } from '@metaapo/core';
 import { MetaapoError, type Objective, type RowForm, type RowsByForm, type TextModel } from '@metaapo/core/contracts';
-import { cacheHome } from '@metaapo/engine';
+import { cacheHome } from '@metaapo/core/storage';
 import { createProgress } from '../terminal/progress.js';
 
 /** Reference log-probabilities of each set of rows, as the objective reads them; by default those of preferences. */

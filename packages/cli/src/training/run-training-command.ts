@@ -1,7 +1,7 @@
 import { initialTrainerState, planBatches, runTraining } from '@metaapo/core';
 import type { ModelSource, TextModel, TextScorer } from '@metaapo/core/contracts';
 import { openScorer, withReference } from '../model/open-model.js';
-import type { RawRecipe } from '../recipe/read-recipe.js';
+import type { CheckedTraining } from '../recipe/checked-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
 import { checkpointKey } from './checkpoint-key.js';
 import { keepRecipe } from './claim-output.js';
@@ -14,16 +14,13 @@ import { inputsOf } from './require-apart.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
 import { printPeakMemory, trainingMemory, trainingUse } from './training-use.js';
 
-/**
- * Runs `metaapo train`, `metaapo sft` or `metaapo train-reward`: one training of an objective on a data set.
- * @param fallback id of the objective where the recipe names none
- */
-export async function runTrainingCommand(named: string | RawRecipe, flags: RunFlags, fallback: string): Promise<void> {
-  const { recipe, composition, objective, reference } = await openObjective(named, flags, fallback);
+/** Runs `metaapo train`, `metaapo sft` or `metaapo train-reward`: one training of an objective on a data set. */
+export async function runTrainingCommand(checked: CheckedTraining, flags: RunFlags): Promise<void> {
+  const { recipe, composition, objective, reference } = await openObjective(checked, flags);
   const { training, output } = recipe;
   const open = (source: ModelSource): Promise<TextModel | TextScorer> =>
     objective.trains === 'scorer' ? openScorer(source, recipe) : source.openPolicy(trainingUse(recipe));
-  const inputs = inputsOf(recipe, typeof named === 'string' ? named : named.where);
+  const inputs = inputsOf(recipe, checked.where);
   await inRunDirectory(recipe, composition, { flags, inputs, open }, async (opened) => {
     const { source, trained, observer, sources, signal } = opened;
     const { train, held } = await loadRows(objective.rowForm, recipe, trained, sources);

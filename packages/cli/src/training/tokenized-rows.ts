@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { cacheHome } from '@metaapo/core/storage';
 import {
   type BadRowListener,
   cachedTokenization,
@@ -6,7 +7,6 @@ import {
   type SequenceReport,
   type TokenizationOptions,
 } from '@metaapo/data';
-import { cacheHome } from '@metaapo/engine';
 import { createProgress } from '../terminal/progress.js';
 import type { TextCoding } from './load-preferences.js';
 

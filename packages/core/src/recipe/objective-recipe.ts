@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { MetaapoError } from '../contracts/index.js';
+import { part } from '../objectives/part-sections.js';
 import { modelOptions, withModelOptions } from './model-section.js';
 import { parseWith } from './parse-recipe.js';
 import { sftRecipe } from './sft-recipe.js';
-import { checkConflicts, commonSections, dataSection, part, rewardRecipe, trainingRecipe } from './training-recipe.js';
+import { checkConflicts, commonSections, dataSection, rewardRecipe, trainingRecipe } from './training-recipe.js';
 
 /** A recipe of an objective that has no recipe of its own: its options are in its section. */
 const otherRecipe = z
@@ -71,7 +72,8 @@ export function parseObjectiveRecipe(value: unknown, where: string, fallback = '
 
 /** Id of the objective that a recipe, checked or not, names. */
 export function idIn(value: unknown): string | undefined {
-  const id = (value as { objective?: { id?: unknown } } | null | undefined)?.objective?.id;
+  const objective = (value as { objective?: unknown } | null | undefined)?.objective;
+  const id = typeof objective === 'string' ? objective : (objective as { id?: unknown } | null | undefined)?.id;
   return typeof id === 'string' ? id : undefined;
 }
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { metaLearnerSection, partOr } from '../objectives/part-sections.js';
+import { metaLearnerSection, part, partOr } from '../objectives/part-sections.js';
 import { withModelOptions } from './model-section.js';
 import { idIn, lifted, type ParsedObjective } from './objective-recipe.js';
 import { parseWith } from './parse-recipe.js';
-import { checkConflicts, commonSections, count, namedObjective, part, tokenCount } from './training-recipe.js';
+import { checkConflicts, commonSections, count, namedObjective, tokenCount } from './training-recipe.js';
 
 /** What every run has, whatever it trains. */
 const { loss: lossSection, metaLearner: _, unselected: __, ...sections } = commonSections;

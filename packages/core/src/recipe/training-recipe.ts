@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SCHEDULES } from '../numerics/index.js';
-import { metaLearnerSection, partOr } from '../objectives/part-sections.js';
+import { metaLearnerSection, orId, part, partOr } from '../objectives/part-sections.js';
 import { modelOptions, modelSection, withModelOptions } from './model-section.js';
 
 /** A number of things: more than any run has, and far from where arithmetic is not exact. */
@@ -15,9 +15,6 @@ export const learningRate = z.number().positive().max(100);
 const share = z.number().min(0).max(1);
 /** Of a running mean: with 1 it would never move, and its correction would divide by zero. */
 const decay = z.number().min(0).lt(1);
-
-/** A part by id, with its own options beside it; the part checks them. */
-export const part = z.looseObject({ id: z.string() });
 
 /** AdamW, schedule, batches: how a model is trained, before defaults that depend on other settings are filled in. */
 export const trainingFields = z
@@ -147,7 +144,7 @@ export function checkConflicts(recipe: Conflicting, context: z.core.$RefinementC
 
 /** The objective of a recipe whose options stand at its top. */
 export const namedObjective = <Id extends string>(id: Id) =>
-  z.strictObject({ id: z.literal(id).default(id) }).prefault({});
+  orId(z.strictObject({ id: z.literal(id).default(id) })).prefault({});
 
 /** A recipe of `metaapo train` on preferences. */
 export const trainingRecipe = z

@@ -10,7 +10,8 @@ import {
   type RunJournal,
   readRunJournal,
 } from '../journal/index.js';
-import { initialTrainerState, loadTrainerCheckpoint, RUN_FILES, type TrainerState } from '../trainer/index.js';
+import { RUN_FILES } from '../storage/index.js';
+import { initialTrainerState, loadTrainerCheckpoint, type TrainerState } from '../trainer/index.js';
 import { scorersOf } from './annotation/annotate-rows.js';
 import { annotationLimit } from './annotation/annotation-limit.js';
 import type { Annotate } from './annotation/pay-once.js';

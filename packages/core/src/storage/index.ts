@@ -1,4 +1,5 @@
 export * from './arrays-file.js';
+export * from './cache-home.js';
 export * from './file-in-directory.js';
 export * from './float-formats.js';
 export * from './heartbeat.js';
@@ -8,6 +9,7 @@ export * from './make-directory.js';
 export * from './metrics-file.js';
 export * from './owner.js';
 export * from './replace-directory.js';
+export * from './run-files.js';
 export * from './safetensors.js';
 export * from './safetensors-header.js';
 export * from './sealed-directory.js';

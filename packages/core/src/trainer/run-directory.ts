@@ -2,17 +2,6 @@ import type { RunEvents } from '../contracts/index.js';
 import type { RunJournal } from '../journal/index.js';
 import type { CheckpointKey } from './trainer-checkpoint.js';
 
-/** File and directory names inside a run directory. */
-export const RUN_FILES = {
-  metrics: 'metrics.jsonl',
-  journal: 'journal.jsonl',
-  recipe: 'recipe.yaml',
-  model: 'model',
-  metaLearner: 'meta-learner.safetensors',
-  checkpoint: 'checkpoint',
-  report: 'report.html',
-} as const;
-
 /** Where a training writes, how often, and how it goes on. */
 export interface RunDirectoryOptions {
   /** Run directory: metrics.jsonl, journal.jsonl, checkpoint/, model/. */

@@ -6,5 +6,4 @@ export type { BackendMeasurement } from './measure-in-child.js';
 export { type InstallOptions, type InstallResult, installBackend } from './provision/install-backend.js';
 export type { KnownWheel, KnownWheels } from './provision/known-wheels.js';
 export type { LibrarySource } from './provision/library-cache.js';
-export { cacheHome } from './provision/locations.js';
 export { type BackendChoice, currentBackend, selectBackend } from './select-backend.js';

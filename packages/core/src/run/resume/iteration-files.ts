@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type CheckpointKey, RUN_FILES } from '../../trainer/index.js';
+import { RUN_FILES } from '../../storage/index.js';
+import type { CheckpointKey } from '../../trainer/index.js';
 
 /** Directory of an iteration inside a run directory. */
 function directoryOf(output: string, iteration: number): string {

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import type { Metrics, RunEvents } from '../../contracts/index.js';
 import type { IterationSummary } from '../../journal/index.js';
-import { openMetrics, readMetrics } from '../../storage/index.js';
-import { RUN_FILES } from '../../trainer/index.js';
+import { openMetrics, RUN_FILES, readMetrics } from '../../storage/index.js';
 
 type Metric = readonly [meaning: string, read: (summary: IterationSummary) => number | undefined];
 

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { cacheHome } from '@metaapo/core/storage';
 import type { NativeBackendId } from '../backend.js';
 import { type BackendMeasurement, measureInChild } from '../measure-in-child.js';
 import {
@@ -15,7 +16,7 @@ import { placeBinding } from './binding.js';
 import { explainFailure, failure } from './explain-failure.js';
 import type { KnownWheels } from './known-wheels.js';
 import { ensureLibtensorflow, type LibrarySource } from './library-cache.js';
-import { cacheHome, LIBTENSORFLOW_VERSION, type LibtensorflowBuild } from './locations.js';
+import { LIBTENSORFLOW_VERSION, type LibtensorflowBuild } from './locations.js';
 import { currentPlatform, requirePlatform } from './platform.js';
 import { createStage, discard, linkOrCopy, linkOrCopyTree, putInPlace } from './stage.js';
 

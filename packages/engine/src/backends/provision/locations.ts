@@ -1,17 +1,10 @@
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 
 /** The version of libtensorflow that is downloaded; any other patch of 2.21 is taken when it is given. */
 export const LIBTENSORFLOW_VERSION = '2.21.0';
 
 /** `cpu`, or the build that can use an NVIDIA GPU. */
 export type LibtensorflowBuild = 'cpu' | 'cuda';
-
-/** Directory shared by all projects of a user: METAAPO_HOME, else metaapo in the user's cache directory. */
-export function cacheHome(env: NodeJS.ProcessEnv): string {
-  if (env.METAAPO_HOME) return resolve(env.METAAPO_HOME);
-  return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'metaapo');
-}
 
 /** Directory of a build of libtensorflow in the cache: `lib`, `include`, `licenses`, and `nvidia` for CUDA. */
 export function libtensorflowDirectory(home: string, build: LibtensorflowBuild): string {

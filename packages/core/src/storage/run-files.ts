@@ -1,0 +1,10 @@
+/** File and directory names inside a run directory. */
+export const RUN_FILES = {
+  metrics: 'metrics.jsonl',
+  journal: 'journal.jsonl',
+  recipe: 'recipe.yaml',
+  model: 'model',
+  metaLearner: 'meta-learner.safetensors',
+  checkpoint: 'checkpoint',
+  report: 'report.html',
+} as const;
