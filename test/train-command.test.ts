@@ -1,4 +1,5 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readArrays, writeArrays } from '@metaapo/core/storage';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -204,6 +205,22 @@ describe('bad input', () => {
     const planned = metaapo(['run', recipe, '--dry-run'], env);
     expect(planned.status, planned.stderr).toBe(0);
     expect(planned.stdout).toMatch(/Training: 96 pairs, 12 steps.*schedule: constant.*warmupRatio: 0\.03/s);
+  });
+
+  it('says in a dry run that a model does not fit, and where it would', () => {
+    const large = output('large');
+    cpSync(quickstartModel, large, { recursive: true, filter: (file) => !file.endsWith('.safetensors') });
+    const config = JSON.parse(readFileSync(join(quickstartModel, 'config.json'), 'utf8'));
+    const sizes = { hidden_size: 8192, intermediate_size: 65_536, num_attention_heads: 64, num_key_value_heads: 8 };
+    // A layer takes more than 6 GiB.
+    const layers = Math.ceil(totalmem() / 2 ** 32);
+    writeFileSync(join(large, 'config.json'), JSON.stringify({ ...config, ...sizes, num_hidden_layers: layers }));
+    const planned = metaapo(['train', recipe, '--dry-run', '--set', `model=${large}`], env);
+    expect(planned.status, planned.stderr).toBe(0);
+    expect(planned.stdout).toMatch(
+      /does not fit into the .*weights alone take .* model: { id: tinker, url: \S+ base: /,
+    );
+    expect(metaapo(['train', recipe, '--dry-run'], env).stdout).not.toContain('does not fit');
   });
 
   it('names an output that is in the way', () => {

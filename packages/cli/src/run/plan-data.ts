@@ -3,7 +3,8 @@ import type { MemoryEstimate, ModelSource, PromptGroup } from '@metaapo/core/con
 import { say } from '../recipe/compose-parts.js';
 import type { Sources } from '../training/data-files.js';
 import type { TextCoding } from '../training/load-preferences.js';
-import { gib, type TrainedRecipe, trainingMemory } from '../training/training-use.js';
+import { type TrainedRecipe, trainingMemory } from '../training/training-use.js';
+import { printMemory } from './plan-memory.js';
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -43,25 +44,4 @@ export async function planData<Row extends { readonly row: number }>(
   const estimate = await trainingMemory(source, recipe, rows.flatMap(groupsOf), trains);
   printMemory(source, estimate);
   return { rows, estimate };
-}
-
-/** Prints what models beside the policy take, by name and in bytes, and the sum. */
-export function printOtherModels(policy: number, models: Readonly<Record<string, number | undefined>>): void {
-  const known = Object.entries(models).filter((entry): entry is [string, number] => entry[1] !== undefined);
-  if (known.length === 0) return;
-  const all = known.reduce((sum, [, bytes]) => sum + bytes, policy);
-  const parts = known.map(([name, bytes]) => `${name} ${gib(bytes)}`);
-  print(`With the weights of other models: ${gib(all)} (${parts.join(', ')})`);
-}
-
-function printMemory({ id }: ModelSource, estimate: MemoryEstimate | undefined): void {
-  if (estimate === undefined) {
-    print(`Memory: not estimated; model ${id} does not say what it needs`);
-    return;
-  }
-  const { parameters, total, parts } = estimate;
-  const millions = (count: number): string => `${(count / 1e6).toFixed(1)}M`;
-  print(`Parameters: ${millions(parameters.all)}, ${millions(parameters.trained)} of them trained`);
-  const list = Object.entries(parts).map(([name, bytes]) => `${name} ${gib(bytes)}`);
-  print(`Memory, estimated: ${gib(total)} (${list.join(', ')})`);
 }

@@ -8,7 +8,8 @@ import { loadRows, rowWords } from '../training/load-rows.js';
 import { openObjective } from '../training/open-objective.js';
 import { trainingUse, withOnlineResponses } from '../training/training-use.js';
 import { composeLoop } from './compose-loop.js';
-import { type PlannedData, planData, printOtherModels } from './plan-data.js';
+import { type PlannedData, planData } from './plan-data.js';
+import { printFit } from './plan-memory.js';
 import { type PlannedIteration, planSelection, responsesOf } from './plan-selection.js';
 import { estimateTime, type PlannedTokens } from './plan-time.js';
 
@@ -25,7 +26,7 @@ async function planWholeLoop(checked: CheckedRun): Promise<void> {
   const isReferred = objective.readsReference !== false;
   const isOpened = isReferred || recipe.responsesFrom === 'both';
   const { rows, estimate } = await planPreferences(source, recipe);
-  printOtherModels(estimate?.total ?? 0, {
+  printFit(source, estimate, {
     'reference, while it is asked': isOpened ? await weightsOf(reference, recipe) : undefined,
     'reward model': (await composition.inspect('rewardModel')).memory,
   });
@@ -45,11 +46,13 @@ async function weightsOf(source: ModelSource, recipe: RunRecipe): Promise<number
 export async function planTraining(checked: CheckedTraining, flags: RunFlags): Promise<void> {
   const { recipe, composition, objective } = await openObjective(checked, flags);
   const { rowForm, trains } = objective;
-  const { rows } = await planData<RowsByForm[RowForm]>(await composition.make('model'), recipe, {
+  const source = await composition.make('model');
+  const { rows, estimate } = await planData<RowsByForm[RowForm]>(source, recipe, {
     load: async (coding, sources) => (await loadRows(rowForm, recipe, coding, sources)).train,
     groupsOf: (row) => objective.groupsOf(row),
     trains,
   });
+  printFit(source, estimate);
   const { length } = objective.trainedRows?.(rows) ?? rows;
   const { totalSteps } = planBatches({ rowCount: length, ...recipe.training });
   print(`Training: ${length} ${rowWords(rowForm)}, ${totalSteps} steps of ${recipe.training.batchSize}`);

@@ -49,6 +49,8 @@ export interface MemoryEstimate {
   readonly total: number;
   /** Bytes by name, such as weights, moments, activations. */
   readonly parts: Readonly<Record<string, number>>;
+  /** Bytes that there are where it would be computed, if nothing else took any; absent where that is not known. */
+  readonly available?: number | undefined;
 }
 
 /** How fast large matrix products are. */

@@ -1,3 +1,4 @@
+export { availableMemory } from './available-memory.js';
 export { BACKEND_IDS, type Backend, type BackendId, type NativeBackendId } from './backend.js';
 export type { CpuFeature, CpuInformation } from './cpu-information.js';
 export type { GpuInformation } from './gpu-information.js';

@@ -1,5 +1,6 @@
-import { freemem, totalmem } from 'node:os';
+import { freemem } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
+import { machineMemory } from './available-memory.js';
 import { type BackendId, isBackendId, isNative } from './backend.js';
 import { type CpuInformation, readCpu } from './cpu-information.js';
 import { type GpuInformation, listGpus } from './gpu-information.js';
@@ -65,7 +66,7 @@ export async function inspectSystem(options: InspectOptions = {}): Promise<Syste
   return {
     ...seen,
     platform: `${process.platform} ${process.arch}`,
-    memory: inspectMemory(),
+    memory: { free: freemem(), ...machineMemory() },
     tfjs: tf.version.tfjs,
     nextSteps: nextSteps(seen, isGpuHere, env.METAAPO_BACKEND),
   };
@@ -113,11 +114,4 @@ function chosenFrom(
 function inspectNode(): SystemInspection['node'] {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   return { version: process.version, isSupported: major > 20 || (major === 20 && minor >= 19) };
-}
-
-function inspectMemory(): SystemInspection['memory'] {
-  const total = totalmem();
-  const limit = process.constrainedMemory();
-  // Without a limit the system gives 0, or a number beyond all memory.
-  return { free: freemem(), total, ...(limit > 0 && limit < total && { limit }) };
 }

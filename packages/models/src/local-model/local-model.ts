@@ -14,7 +14,14 @@ import {
   type TrainingUse,
   type TrainingWorkload,
 } from '@metaapo/core/contracts';
-import { type Backend, chooseExecutor, currentBackend, inspectSystem, selectBackend } from '@metaapo/engine';
+import {
+  availableMemory,
+  type Backend,
+  chooseExecutor,
+  currentBackend,
+  inspectSystem,
+  selectBackend,
+} from '@metaapo/engine';
 import { z } from 'zod';
 import { adapterBase } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, withScoreHead } from '../checkpoint/model-config.js';
@@ -150,7 +157,10 @@ export function localModel(options: LocalModelOptions, context: LocalModelContex
       const { normalizeReward } = settings;
       return openTextScorer(text, { ...ways, optimizer, longestRow, adapter, newHead, normalizeReward });
     },
-    estimateMemory: async (workload) => memoryOf((await source()).config, settings, workload),
+    estimateMemory: async (workload) => ({
+      ...memoryOf((await source()).config, settings, workload),
+      available: await availableMemory(settings.backend),
+    }),
     measureSpeed: () => measureSpeed(settings),
     async exportTo(directory, dtype) {
       const { text, adapter } = await startWith();
