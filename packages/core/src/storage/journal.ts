@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { open, truncate } from 'node:fs/promises';
 import { MetaapoError } from '../contracts/index.js';
+import { requireHeld } from './held-directories.js';
 import { type LineFault, readLine, writeLine } from './journal-lines.js';
 import { linesOf } from './lines-of.js';
 import { syncName } from './synced.js';
@@ -125,6 +126,7 @@ function damaged(file: string, line: number, got: LineFault): MetaapoError {
 
 async function appendDurably(file: string, bytes: Uint8Array): Promise<void> {
   const isNew = !existsSync(file);
+  requireHeld(file);
   const handle = await open(file, 'a');
   try {
     await handle.writeFile(bytes);

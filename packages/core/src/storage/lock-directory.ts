@@ -3,6 +3,7 @@ import { link, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
 import { type HeartbeatTimes, hasStopped, startHeartbeat } from './heartbeat.js';
+import { holdDirectory } from './held-directories.js';
 import { makeDirectory } from './make-directory.js';
 import { parseOwner, type Standing, standingOf, thisOwner } from './owner.js';
 
@@ -18,7 +19,8 @@ export interface LockOptions extends HeartbeatTimes {
 
 /**
  * Claims a directory for this process. A lock whose process has ended is taken over; of a process that cannot be seen
- * from here (another container, another machine) the heartbeat tells, which may take half a minute.
+ * from here (another container, another machine) the heartbeat tells, which may take half a minute. Until it is given
+ * back, whatever is written into it looks first whether it is still this process's.
  * @returns a function that gives the directory back; one that was made here and is still empty goes away again
  * @throws MetaapoError with code `config` when another process holds it
  */
@@ -30,8 +32,11 @@ export async function lockDirectory(directory: string, options: LockOptions = {}
     const holder = await readIfThere(file);
     if (holder !== undefined) await takeAway(file, holder, options);
   }
-  const endHeartbeat = startHeartbeat(file, own, options.onLost ?? (() => undefined), options);
+  const { onLost = () => undefined } = options;
+  const endHeartbeat = startHeartbeat(file, own, onLost, options);
+  const forget = holdDirectory(directory, { file, content: own, onLost });
   return async () => {
+    forget();
     await endHeartbeat();
     if ((await readIfThere(file)) === own) await rm(file, { force: true });
     if (made !== undefined) await removeEmpty(directory, made);

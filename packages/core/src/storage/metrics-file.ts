@@ -1,6 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { MetaapoError, type Metrics } from '../contracts/index.js';
+import { requireHeld } from './held-directories.js';
 import { linesOf } from './lines-of.js';
 import { writeAtomically } from './write-atomically.js';
 
@@ -52,6 +53,9 @@ export async function openMetrics(file: string, step: number): Promise<MetricsFi
   const kept = (await readMetrics(file)).filter((one) => one.step <= step);
   await writeAtomically(file, kept.map((one) => `${JSON.stringify(one)}\n`).join(''));
   return {
-    append: (at, metrics) => appendFile(file, `${JSON.stringify({ step: at, ...metrics })}\n`, { flush: true }),
+    append: async (at, metrics) => {
+      requireHeld(file);
+      await appendFile(file, `${JSON.stringify({ step: at, ...metrics })}\n`, { flush: true });
+    },
   };
 }

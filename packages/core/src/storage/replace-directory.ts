@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { requireHeld } from './held-directories.js';
 import { makeDirectory } from './make-directory.js';
 import { type Owner, parseOwner, standingOf, thisOwner } from './owner.js';
 import { syncName, syncPath, syncTree } from './synced.js';
@@ -33,6 +34,7 @@ export async function replaceDirectory(target: string, fill: (directory: string)
     await mkdir(fresh);
     await fill(fresh);
     await syncTree(side);
+    requireHeld(target);
     await rename(target, old).catch(ignoreMissing);
     await rename(fresh, target);
     await syncName(target);

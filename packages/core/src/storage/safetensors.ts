@@ -3,6 +3,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { MetaapoError } from '../contracts/index.js';
 import { bfloat16FromFloat32, float32FromBfloat16, float32FromFloat16 } from './float-formats.js';
+import { requireHeld } from './held-directories.js';
 import {
   bytesOfShape,
   corrupt,
@@ -183,6 +184,7 @@ export async function writeSafetensors(
     await writeAll(handle, header, 0);
     await handle.sync();
     await handle.close();
+    requireHeld(file);
     await rename(temporary, file);
     await syncName(file);
     return createHash('sha256').update(header.subarray(8)).digest('hex');

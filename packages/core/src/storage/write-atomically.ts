@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { requireHeld } from './held-directories.js';
 import { makeDirectory } from './make-directory.js';
 import { syncName } from './synced.js';
 
@@ -16,6 +17,7 @@ export async function writeAtomically(file: string, content: string | Uint8Array
     } finally {
       await handle.close();
     }
+    requireHeld(file);
     await rename(temporary, file);
     await syncName(file);
   } catch (error) {
