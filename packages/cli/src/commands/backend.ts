@@ -25,7 +25,9 @@ export function addBackend(program: Command): void {
     .action(async (flags: InstallFlags) => {
       const { installBackend } = await import('@metaapo/engine');
       const report = (line: string): void => void process.stderr.write(`${line}\n`);
-      const { signal, release } = onInterruption('Stopping; what was there before stays. Ctrl-C again ends at once.');
+      const notice = 'Stopping; what was there before stays. Ctrl-C again ends at once.';
+      const { signal, begin, release } = onInterruption(notice);
+      begin();
       try {
         const result = await installBackend({ ...flags, report, signal });
         process.stdout.write(`${result.summary}\n`);

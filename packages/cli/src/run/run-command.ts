@@ -30,7 +30,7 @@ async function runWholeLoop({ where, ...parsed }: CheckedRun, flags: RunFlags): 
   const { recipe, composition, objective, reference } = await composeLoop({ ...parsed, recipe: dated });
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
   const unlock = await claimOutput(recipe.output, { resume, inputs: inputsOf(recipe, where) });
-  const { signal, release } = onInterruption();
+  const { signal, begin, release } = onInterruption();
   let policy: TextModel | undefined;
   try {
     const source = await composition.make('model', { signal });
@@ -50,6 +50,7 @@ async function runWholeLoop({ where, ...parsed }: CheckedRun, flags: RunFlags): 
           })
         : undefined;
     await keepRecipe(recipe);
+    begin();
     const summary = await runIterations({
       ...recipe,
       ...training,

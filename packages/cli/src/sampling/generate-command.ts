@@ -46,7 +46,7 @@ type Line = Readonly<Record<'response' | 'finish_reason', string>> & {
 
 /** Runs `metaapo generate`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
 export async function generateCommand(flags: GenerateFlags): Promise<void> {
-  const { signal, release } = onInterruption();
+  const { signal, begin, release } = onInterruption();
   const sources = { report: say, signal };
   const { cachedTokens, output } = flags;
   const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
@@ -62,6 +62,7 @@ export async function generateCommand(flags: GenerateFlags): Promise<void> {
     const requests = rows.map((row, index) => requestOf(row, index, loaded, flags));
     const kept = await openKeptResults<readonly Line[]>(output);
     const keys = requests.map((request) => keyOf(request, loaded, flags));
+    begin();
     await orKept(output, signal, () => generateMissing(requests, keys, kept, loaded, flags, signal));
     const lines = keys.flatMap((key, row) =>
       kept.known.get(key)!.map((line, sample) => JSON.stringify({ row, sample, ...line })),

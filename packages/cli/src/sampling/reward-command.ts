@@ -26,7 +26,7 @@ const ROWS_AT_A_TIME = 512;
 
 /** Runs `metaapo reward`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
 export async function rewardCommand(flags: RewardFlags): Promise<void> {
-  const { signal, release } = onInterruption();
+  const { signal, begin, release } = onInterruption();
   const sources = { report: say, signal };
   const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
   const loaded = await openScorer(model);
@@ -40,6 +40,7 @@ export async function rewardCommand(flags: RewardFlags): Promise<void> {
     }
     const kept = await openKeptResults<number>(flags.output);
     const keys = sequences.map((ids) => resultKey(loaded.model.fingerprint, [...ids]));
+    begin();
     await orKept(flags.output, signal, () => scoreMissing(sequences, keys, kept, loaded, flags, signal));
     const lines = keys.map((key, row) => JSON.stringify({ row, reward: kept.known.get(key)! }));
     await kept.finish(`${lines.join('\n')}\n`);

@@ -32,6 +32,8 @@ export interface OpenedTraining<Opened> {
   readonly observer: RunEvents;
   readonly sources: Sources;
   readonly signal: AbortSignal;
+  /** To be called when there is something to save, see {@link onInterruption}. */
+  readonly begin: () => void;
 }
 
 /** Parts that every training has. */
@@ -60,13 +62,13 @@ export async function inRunDirectory<Opened extends TextModel | TextScorer>(
   if (resume) await checkResumedRecipe(recipe.output, recipe, allowChanges, say);
   if (resume) await requireCheckpoint(recipe.output);
   const unlock = await claimOutput(recipe.output, { resume, inputs });
-  const { signal, release } = onInterruption();
+  const { signal, begin, release } = onInterruption();
   let trained: Opened | undefined;
   try {
     const source = await composition.make('model', { signal });
     trained = await open(source);
     const observer = watchedBy(await composition.make('trackers', { signal }));
-    await train({ source, trained, observer, sources: { report: say, signal }, signal });
+    await train({ source, trained, observer, sources: { report: say, signal }, signal, begin });
     process.stdout.write(`Report: ${await writeReport([recipe.output])}\n`);
   } finally {
     trained?.model.dispose();

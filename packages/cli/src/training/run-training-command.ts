@@ -22,7 +22,7 @@ export async function runTrainingCommand(checked: CheckedTraining, flags: RunFla
     objective.trains === 'scorer' ? openScorer(source, recipe) : source.openPolicy(trainingUse(recipe));
   const inputs = inputsOf(recipe, checked.where);
   await inRunDirectory(recipe, composition, { flags, inputs, open }, async (opened) => {
-    const { source, trained, observer, sources, signal } = opened;
+    const { source, trained, observer, sources, signal, begin } = opened;
     const { train, held } = await loadRows(objective.rowForm, recipe, trained, sources);
     const rows = objective.trainedRows?.(train) ?? train;
     const longestRow = recipe.data.maxLength;
@@ -35,6 +35,7 @@ export async function runTrainingCommand(checked: CheckedTraining, flags: RunFla
         : undefined;
     const plan = planBatches({ rowCount: rows.length, ...training });
     await keepRecipe(recipe);
+    begin();
     const summary = await runTraining({
       ...training,
       schedule: scheduleOf(training, plan.totalSteps),
