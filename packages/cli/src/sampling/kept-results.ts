@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { openJournal, writeAtomically } from '@metaapo/core/storage';
+import { openJournal, removeJournal, writeAtomically } from '@metaapo/core/storage';
 
 /** Results of rows that are kept beside an output file until that is complete. */
 export interface KeptResults<Result> {
@@ -32,7 +31,7 @@ export async function openKeptResults<Result>(output: string): Promise<KeptResul
     },
     async finish(text) {
       await writeAtomically(output, text);
-      await rm(fileOf(output), { force: true });
+      await removeJournal(fileOf(output));
     },
   };
 }

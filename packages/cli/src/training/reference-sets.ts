@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type RowLogprobs, referenceLogprobs } from '@metaapo/core';
 import { MetaapoError, type Objective, type RowForm, type RowsByForm, type TextModel } from '@metaapo/core/contracts';
 import { cacheHome } from '@metaapo/core/storage';
+import { say } from '../recipe/compose-parts.js';
 import { createProgress } from '../terminal/progress.js';
 
 /** Reference log-probabilities of each set of rows, as the objective reads them; by default those of preferences. */
@@ -25,6 +26,7 @@ export async function referencesOf<Form extends RowForm = 'preference'>(
           objective,
           microBatchTokens,
           cacheDirectory: join(cacheHome(process.env), 'reference-logprobs'),
+          warn: say,
           progress: (done) => progress.update(before + done, total),
           signal,
         }),

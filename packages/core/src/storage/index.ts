@@ -4,6 +4,7 @@ export * from './file-in-directory.js';
 export * from './float-formats.js';
 export * from './heartbeat.js';
 export * from './journal.js';
+export { removeJournal } from './journal-end.js';
 export * from './lock-directory.js';
 export * from './make-directory.js';
 export * from './metrics-file.js';

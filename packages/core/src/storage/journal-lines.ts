@@ -5,6 +5,7 @@ import type { JournalEntry } from './journal.js';
 export interface JournalLine {
   readonly entry: JournalEntry;
   readonly isNumbered: boolean;
+  readonly check: string;
 }
 
 /** Why a line does not hold. */
@@ -18,10 +19,11 @@ const digest = (text: string): string => createHash('sha256').update(text).diges
 /** The checksum of a line: of itself, and of itself with its number. */
 const checkOf = (content: string, number: number): string => digest(content) + digest(`${number} ${content}`);
 
-/** The line of an event; the first of a journal has the number 1. */
-export function writeLine(entry: JournalEntry, number: number): string {
+/** The line of an event, with its end, and the checksum in it; the first of a journal has the number 1. */
+export function writeLine(entry: JournalEntry, number: number): { readonly text: string; readonly check: string } {
   const content = JSON.stringify(entry);
-  return `${content.slice(0, -1)},"check":"${checkOf(content, number)}"}\n`;
+  const check = checkOf(content, number);
+  return { text: `${content.slice(0, -1)},"check":"${check}"}\n`, check };
 }
 
 /**
@@ -39,7 +41,7 @@ export function readLine(line: string, number: number, isAfterNumbered: boolean)
   const isNext = isNumbered ? check === checkOf(content, number) : !isAfterNumbered;
   if (!isNext) return 'it does not follow the line before it';
   const entry = parsed(content);
-  return entry === undefined ? 'no line of a journal' : { entry, isNumbered };
+  return entry === undefined ? 'no line of a journal' : { entry, isNumbered, check };
 }
 
 function parsed(content: string): JournalEntry | undefined {

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { open, truncate } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
 import { requireHeld } from './held-directories.js';
+import { endFile, type JournalEnd, noteEnd, readEnd } from './journal-end.js';
 import { type LineFault, readLine, writeLine } from './journal-lines.js';
 import { linesOf } from './lines-of.js';
 import { syncName } from './synced.js';
@@ -22,16 +24,16 @@ export interface Journal {
 
 /**
  * Opens a journal, or begins one. What a crash left of a last line is cut off; nothing else that is in the file is ever
- * changed.
+ * changed. Beside it, `FILE.end` says which line was the last that is on the disk.
  * @param isWanted entries that are kept in memory; default all
- * @throws MetaapoError with code `data` when a line before the last one does not fit its checksum, or lines were taken
- * out, doubled or moved
+ * @throws MetaapoError with code `data` when a line before the last one does not fit its checksum, lines were taken out,
+ * doubled or moved, or are missing at the end
  */
 export async function openJournal(
   file: string,
   isWanted: (entry: JournalEntry) => boolean = () => true,
 ): Promise<Journal> {
-  const { entries, ...found } = await scan(file, isWanted);
+  const { entries, ...found } = await scan(file, isWanted, await readEnd(file));
   let { goodBytes, lines, isCut } = found;
   let last: Promise<void> = Promise.resolve();
   const repair = async (): Promise<void> => {
@@ -40,10 +42,13 @@ export async function openJournal(
   };
   const add = async (added: readonly JournalEntry[]): Promise<void> => {
     await repair();
-    const bytes = Buffer.from(added.map((entry, index) => writeLine(entry, lines + index + 1)).join(''));
+    const written = added.map((entry, index) => writeLine(entry, lines + index + 1));
+    const bytes = Buffer.from(written.map(({ text }) => text).join(''));
     isCut = true;
     await appendDurably(file, bytes);
     [goodBytes, lines, isCut] = [goodBytes + bytes.length, lines + added.length, false];
+    const check = written.at(-1)?.check;
+    if (check !== undefined) await noteEnd(file, { lines, check });
   };
   await repair();
   return {
@@ -78,11 +83,15 @@ interface Scan {
   readonly isCut: boolean;
 }
 
-async function scan(file: string, isWanted: (entry: JournalEntry) => boolean): Promise<Scan> {
+async function scan(
+  file: string,
+  isWanted: (entry: JournalEntry) => boolean,
+  end: JournalEnd | undefined = undefined,
+): Promise<Scan> {
   const entries: JournalEntry[] = [];
   let [number, goodBytes, isNumbered] = [0, 0, false];
   let fault: LineFault | undefined;
-  for await (const { text, end, isWhole } of linesOf(file)) {
+  for await (const { text, end: at, isWhole } of linesOf(file)) {
     // Only the last line may be one that a crash cut.
     if (fault !== undefined) throw damaged(file, number, fault);
     number += 1;
@@ -93,11 +102,14 @@ async function scan(file: string, isWanted: (entry: JournalEntry) => boolean): P
       fault = line;
       continue;
     }
-    [goodBytes, isNumbered] = [end, line.isNumbered];
+    if (number === end?.lines && line.check !== end.check) throw cutShort(file, end, 'another line in its place');
+    [goodBytes, isNumbered] = [at, line.isNumbered];
     if (isWanted(line.entry)) entries.push(line.entry);
   }
   if (fault !== undefined && goodBytes === 0 && !(await isBegun(file))) throw damaged(file, 1, fault);
-  return { entries, goodBytes, lines: fault === undefined ? number : number - 1, isCut: fault !== undefined };
+  const lines = fault === undefined ? number : number - 1;
+  if (end !== undefined && lines < end.lines) throw cutShort(file, end, `${lines} whole lines`);
+  return { entries, goodBytes, lines, isCut: fault !== undefined };
 }
 
 /** True for what a crash leaves of a first line; a file of anything else is not ours to cut. */
@@ -119,8 +131,16 @@ function damaged(file: string, line: number, got: LineFault): MetaapoError {
     where: `${file}, line ${line}`,
     expected: 'the lines as they were written, in their order',
     got,
-    remedy:
-      'Restore the file from a copy; without one, cut it off before this line: what the lines after it paid for (responses, rewards) is then paid for again',
+    remedy: `Restore the file from a copy; without one, cut it off before this line and delete ${endFile(basename(file))}: what the lines after it paid for (responses, rewards) is then paid for again`,
+  });
+}
+
+function cutShort(file: string, { lines }: JournalEnd, got: string): MetaapoError {
+  return new MetaapoError('data', 'lines are missing at the end of the journal', {
+    where: file,
+    expected: `the line ${lines} that was the last one when it was written`,
+    got,
+    remedy: `Restore the file from a copy; without one, delete ${endFile(basename(file))}: what the missing lines paid for (responses, rewards) is then paid for again`,
   });
 }
 

@@ -2,6 +2,7 @@
 export const RUN_FILES = {
   metrics: 'metrics.jsonl',
   journal: 'journal.jsonl',
+  journalEnd: 'journal.jsonl.end',
   recipe: 'recipe.yaml',
   model: 'model',
   metaLearner: 'meta-learner.safetensors',

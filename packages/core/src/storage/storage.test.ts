@@ -27,6 +27,7 @@ import {
   readJournal,
   readMetrics,
   recoverDirectory,
+  removeJournal,
   replaceDirectory,
   requireSealed,
   sealDirectory,
@@ -226,6 +227,52 @@ describe('a journal', () => {
     }
   });
 
+  it('notices lines that are missing at the end, until that is accepted', async () => {
+    const path = file('short.jsonl');
+    const journal = await openJournal(path);
+    await journal.append({ kind: 'reward', value: 1 }, { kind: 'reward', value: 2 });
+    await journal.append({ kind: 'reward', value: 3 });
+    const whole = readFileSync(path, 'utf8');
+    const lines = whole.trimEnd().split('\n');
+    const other = lines[2]!.replace('"value":3', '"value":9');
+    const cuts = [
+      '',
+      `${lines[0]}\n`,
+      lines.slice(0, 2).join('\n'),
+      whole.slice(0, -5),
+      `${lines[0]}\n${lines[1]}\n${other}\n`,
+    ];
+    for (const cut of cuts) {
+      writeFileSync(path, cut);
+      await expect(openJournal(path)).rejects.toThrow(/missing at the end.*short\.jsonl\.end.*paid for again/);
+      expect(readFileSync(path, 'utf8')).toBe(cut);
+    }
+    rmSync(path);
+    await expect(openJournal(path)).rejects.toThrow(/missing at the end/);
+    writeFileSync(path, `${lines[0]}\n`);
+    rmSync(`${path}.end`);
+    await (await openJournal(path)).append({ kind: 'reward', value: 4 });
+    expect(await readJournal(path)).toHaveLength(2);
+  });
+
+  it('knows no end of a journal whose note of it was cut, and goes on after a crash before the note', async () => {
+    const path = file('noted.jsonl');
+    await (await openJournal(path)).append({ kind: 'a' });
+    const before = readFileSync(`${path}.end`);
+    await (await openJournal(path)).append({ kind: 'b' });
+    writeFileSync(`${path}.end`, before);
+    expect((await openJournal(path)).entries).toHaveLength(2);
+    for (const left of ['', '{"lines":', 'x'.repeat(64)]) {
+      writeFileSync(`${path}.end`, left);
+      expect((await openJournal(path)).entries).toHaveLength(2);
+    }
+    await (await openJournal(path)).append({ kind: 'c' });
+    writeFileSync(path, '');
+    await expect(openJournal(path)).rejects.toThrow(/missing at the end/);
+    await removeJournal(path);
+    expect((await openJournal(path)).entries).toEqual([]);
+  });
+
   it('goes on with a journal of an older version, whose lines have a checksum of themselves alone', async () => {
     const path = file('older.jsonl');
     const old = [1, 2].map((value) => {
@@ -243,6 +290,7 @@ describe('a journal', () => {
 
   it('is begun anew after a crash in its first line, and never in a file that is something else', async () => {
     for (const left of ['{"ki', '{"kind":"start","ke', '\0\0']) {
+      await removeJournal(file('begun.jsonl'));
       writeFileSync(file('begun.jsonl'), left);
       await (await openJournal(file('begun.jsonl'))).append({ kind: 'a' });
       expect(await readJournal(file('begun.jsonl'))).toHaveLength(1);

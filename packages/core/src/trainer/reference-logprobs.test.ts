@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -17,6 +17,7 @@ const rows = Array.from({ length: 1200 }, (_, row) => ({
 
 /** A pass with the number of rows that it computed. */
 async function pass(options: { readonly bias?: number; readonly stopAfter?: number; readonly cached?: boolean } = {}) {
+  const warnings: string[] = [];
   const controller = new AbortController();
   const model = coinPolicy(options.bias);
   let computed = 0;
@@ -30,9 +31,10 @@ async function pass(options: { readonly bias?: number; readonly stopAfter?: numb
     rows,
     microBatchTokens: 256,
     ...(options.cached !== false && { cacheDirectory }),
+    warn: (line) => warnings.push(line),
     signal: controller.signal,
   }).catch((error: Error) => error);
-  return { logprobs, computed };
+  return { logprobs, computed, warnings };
 }
 
 it('goes on after an interruption where the last chunk ended, and computes nothing twice', async () => {
@@ -45,4 +47,21 @@ it('goes on after an interruption where the last chunk ended, and computes nothi
   const again = await pass();
   expect([again.computed, again.logprobs]).toEqual([0, straight.logprobs]);
   expect((await pass({ bias: 1 })).computed).toBe(rows.length);
+});
+
+it('says that an entry of the cache is not as it was written, and computes its rows anew', async () => {
+  const before = await pass();
+  expect(before.warnings).toEqual([]);
+  const [file] = readdirSync(cacheDirectory).map((name) => join(cacheDirectory, name)) as [string];
+  const whole = readFileSync(file);
+  const changed = Buffer.from(whole);
+  changed[changed.length - 2]! ^= 0x40;
+  for (const content of [changed, whole.subarray(0, -4), Buffer.from('something else')]) {
+    writeFileSync(file, content);
+    const { computed, logprobs, warnings } = await pass();
+    expect(warnings).toEqual([expect.stringContaining(`${file} is not as it was written`)]);
+    expect(computed).toBeGreaterThan(0);
+    expect(logprobs).toEqual(before.logprobs);
+    expect((await pass()).warnings).toEqual([]);
+  }
 });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -23,6 +24,8 @@ export interface ReferenceOptions<Form extends RowForm = 'preference'> {
   readonly microBatchTokens: number;
   /** Directory of the cache; absent, nothing is kept. */
   readonly cacheDirectory?: string | undefined;
+  /** Hears of an entry of the cache that is not as it was written, and is computed anew. */
+  readonly warn?: ((line: string) => void) | undefined;
   readonly progress?: RowProgress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -96,19 +99,21 @@ function keyOf({ model, rows, readsTokens }: Chunk): string {
   return hash.digest('hex');
 }
 
-/** A cache entry that is missing, damaged or of another length counts as absent. */
-async function readCache(file: string, { rows, readsTokens }: Chunk): Promise<RowLogprobs[] | undefined> {
+/** An entry of the cache that is damaged or of another length counts as absent, and is told of. */
+async function readCache(file: string, { rows, readsTokens, warn }: Chunk): Promise<RowLogprobs[] | undefined> {
+  if (!existsSync(file)) return undefined;
+  const lengths = rows.map((groups) =>
+    groups.reduce((sum, { responses }) => sum + (readsTokens ? tokens(responses) : responses.length), 0),
+  );
+  const wanted = lengths.reduce((sum, length) => sum + length, 0);
   try {
     const values = (await readArrays(file)).logprobs?.values;
-    const lengths = rows.map((groups) =>
-      groups.reduce((sum, { responses }) => sum + (readsTokens ? tokens(responses) : responses.length), 0),
-    );
-    const wanted = lengths.reduce((sum, length) => sum + length, 0);
-    return values?.length === wanted ? splitBy(values, lengths) : undefined;
+    if (values?.length === wanted) return splitBy(values, lengths);
   } catch (error) {
-    if (isMetaapoError(error)) return undefined;
-    throw error;
+    if (!isMetaapoError(error)) throw error;
   }
+  warn?.(`${file} is not as it was written: the reference's log-probabilities in it are computed anew`);
+  return undefined;
 }
 
 const tokens = (responses: readonly Int32Array[]): number => responses.reduce((sum, { length }) => sum + length, 0);

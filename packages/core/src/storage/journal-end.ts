@@ -1,0 +1,51 @@
+import { open, readFile, rm } from 'node:fs/promises';
+import { z } from 'zod';
+
+/** The last line of a journal that is on the disk. */
+export interface JournalEnd {
+  /** Its number, which is that of the journal's lines. */
+  readonly lines: number;
+  readonly check: string;
+}
+
+const schema = z.object({ lines: z.int().min(1), check: z.string().regex(/^[0-9a-f]{8,16}$/) });
+
+/** Bytes of the file, always: it is written over in place, by one call. */
+const SIZE = 64;
+
+/** The file beside a journal that says where it ends. */
+export const endFile = (journal: string): string => `${journal}.end`;
+
+/** What was noted of a journal; `undefined` where nothing was, or a crash left half of it. */
+export async function readEnd(journal: string): Promise<JournalEnd | undefined> {
+  try {
+    return schema.parse(JSON.parse(await readFile(endFile(journal), 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Notes where a journal ends, once its lines are on the disk: so what is noted is never more than what is there. */
+export async function noteEnd(journal: string, end: JournalEnd): Promise<void> {
+  const handle = await openOver(endFile(journal));
+  try {
+    await handle.write(`${JSON.stringify(end).padEnd(SIZE - 1)}\n`, 0);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Removes a journal with what was noted of its end. */
+export async function removeJournal(journal: string): Promise<void> {
+  await rm(endFile(journal), { force: true });
+  await rm(journal, { force: true });
+}
+
+async function openOver(file: string): ReturnType<typeof open> {
+  try {
+    return await open(file, 'r+');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return open(file, 'w');
+  }
+}
