@@ -41,7 +41,9 @@ function ownError(reply: Fields): Fields | undefined {
 const CODES = ['code', 'status', 'status_code', 'statusCode', 'http_code'];
 
 function codeIn(fields: Fields): number | undefined {
-  const codes = CODES.filter((name) => Object.hasOwn(fields, name)).map((name) => Number(fields[name]));
+  const stated = CODES.filter((name) => Object.hasOwn(fields, name)).map((name) => fields[name]);
+  // Servers write it as a number or as a text; of anything else there may be no number at all.
+  const codes = stated.filter((code) => ['number', 'string'].includes(typeof code)).map(Number);
   return codes.find((code) => Number.isInteger(code) && code >= 400 && code <= 599);
 }
 

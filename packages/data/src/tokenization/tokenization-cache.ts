@@ -79,16 +79,27 @@ async function readPacked<Result>(file: string): Promise<Result | undefined> {
   }
   const now = new Date();
   await utimes(file, now, now).catch(() => undefined);
+  try {
+    return unpacked(bytes) as Result;
+  } catch {
+    // Of another form than this version writes.
+    return undefined;
+  }
+}
+
+function unpacked(bytes: Buffer): unknown {
   const start = CHECKSUM + 4;
   const end = start + bytes.readUInt32LE(CHECKSUM);
   const ids = new Int32Array(bytes.buffer.slice(bytes.byteOffset + end, bytes.byteOffset + bytes.length));
   let at = 0;
-  return JSON.parse(bytes.toString('utf8', start, end), (_, value: unknown) => {
-    const length = (value as { readonly $ids?: number } | null)?.$ids;
-    if (typeof length !== 'number') return value;
+  const value: unknown = JSON.parse(bytes.toString('utf8', start, end), (_, inner: unknown) => {
+    const length = (inner as { readonly $ids?: unknown } | null)?.$ids;
+    if (typeof length !== 'number') return inner;
     at += length;
+    if (at > ids.length) throw new RangeError('more ids than there are');
     return ids.subarray(at - length, at);
-  }) as Result;
+  });
+  return value;
 }
 
 async function removeUnread(directory: string): Promise<void> {

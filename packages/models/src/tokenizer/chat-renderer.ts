@@ -3,7 +3,7 @@ import { withinTime } from '@metaapo/core/storage';
 import type { TokenizerOptions } from './load-tokenizer.js';
 import type { NamedTokens } from './special-tokens.js';
 import { type ChatTemplate, compileChatTemplate } from './template/chat-template.js';
-import { TemplateRefusal, TemplateUnsupported } from './template/template-errors.js';
+import { TemplateRefusal, TemplateSyntaxError, TemplateUnsupported } from './template/template-errors.js';
 import type { TokenizerFiles } from './tokenizer-files.js';
 
 /** What renders conversations. */
@@ -49,17 +49,21 @@ function compiledTemplate(text: string, date: Date, directory: string): ChatTemp
   try {
     return compileChatTemplate(text, () => date);
   } catch (cause) {
-    const isUnsupported = cause instanceof TemplateUnsupported;
-    const summary = isUnsupported ? 'the chat template cannot be rendered exactly' : 'the chat template cannot be read';
-    throw new MetaapoError('checkpoint', summary, {
-      where: directory,
-      got: (cause as Error).message,
-      cause,
-      remedy: isUnsupported
-        ? 'Write that part of chat_template.jinja in another way, or give the data as text or token ids'
-        : 'Correct chat_template.jinja, or download it again',
-    });
+    throw wrongTemplate(cause as Error, directory);
   }
+}
+
+function wrongTemplate(cause: Error, directory: string): MetaapoError {
+  const isUnsupported = cause instanceof TemplateUnsupported;
+  const summary = isUnsupported ? 'the chat template cannot be rendered exactly' : 'the chat template cannot be read';
+  return new MetaapoError('checkpoint', summary, {
+    where: directory,
+    got: cause.message,
+    cause,
+    remedy: isUnsupported
+      ? 'Write that part of chat_template.jinja in another way, or give the data as text or token ids'
+      : 'Correct chat_template.jinja, or download it again',
+  });
 }
 
 function noTemplate(directory: string): MetaapoError {
@@ -112,13 +116,9 @@ function rendered(
     return withinTime(() => template.render(seen), { where: directory, what: 'the chat template', limitMs: 5_000 });
   } catch (cause) {
     if (cause instanceof TemplateRefusal) throw refused(cause, messages, directory);
-    if (!(cause instanceof TemplateUnsupported)) throw cause;
-    throw new MetaapoError('checkpoint', 'the chat template cannot be rendered exactly', {
-      where: directory,
-      got: cause.message,
-      cause,
-      remedy: 'Write that part of chat_template.jinja in another way, or give the data as text or token ids',
-    });
+    // The name of a filter or a test may be known only now.
+    const isWrong = cause instanceof TemplateUnsupported || cause instanceof TemplateSyntaxError;
+    throw isWrong ? wrongTemplate(cause, directory) : cause;
   }
 }
 

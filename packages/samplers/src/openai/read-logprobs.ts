@@ -27,6 +27,11 @@ export function valuesOf(entries: readonly LogprobEntry[]): Float32Array | undef
 
 /** `[T]` token ids that come with the entries (llama.cpp; vLLM with `return_tokens_as_token_ids`). */
 export function idsOf(entries: readonly LogprobEntry[], { vocabularySize }: Tokenizer): Int32Array | undefined {
-  const ids = entries.map(({ id, token }) => id ?? /^token_id:(\d+)$/.exec(String(token))?.[1]).map(Number);
+  const ids = entries.map(({ id, token }) => (typeof id === 'number' ? id : idIn(token)));
   return ids.every((id) => Number.isInteger(id) && id >= 0 && id < vocabularySize) ? Int32Array.from(ids) : undefined;
+}
+
+/** The id in `token_id:5`; NaN where there is none. */
+function idIn(token: unknown): number {
+  return Number(typeof token === 'string' ? /^token_id:(\d+)$/.exec(token)?.[1] : undefined);
 }
