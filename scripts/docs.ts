@@ -10,11 +10,12 @@ import models from '@metaapo/models';
 import rewards from '@metaapo/rewards';
 import rules from '@metaapo/rules';
 import samplers from '@metaapo/samplers';
+import tinker from '@metaapo/tinker';
 import trackers from '@metaapo/trackers';
 import { lossPages } from './docs/loss-pages.js';
 import { withTables } from './docs/readme-blocks.js';
 
-const PLUGINS: readonly Plugin[] = [core, losses, metaLearners, models, rewards, rules, samplers, trackers];
+const PLUGINS: readonly Plugin[] = [core, losses, metaLearners, models, rewards, rules, samplers, tinker, trackers];
 
 const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 

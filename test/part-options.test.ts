@@ -25,12 +25,13 @@ import models from '@metaapo/models';
 import rewards from '@metaapo/rewards';
 import rules from '@metaapo/rules';
 import samplers from '@metaapo/samplers';
+import tinker from '@metaapo/tinker';
 import trackers from '@metaapo/trackers';
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-const plugins = [core, losses, metaLearners, models, rewards, rules, samplers, trackers];
+const plugins = [core, losses, metaLearners, models, rewards, rules, samplers, tinker, trackers];
 const parts = plugins
   .flatMap((plugin) => plugin.parts)
   .map((part: AnyPart) => [partName(part.slot, part.id), part] as const);

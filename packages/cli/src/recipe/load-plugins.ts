@@ -9,6 +9,7 @@ import models from '@metaapo/models';
 import rewards from '@metaapo/rewards';
 import rules from '@metaapo/rules';
 import samplers from '@metaapo/samplers';
+import tinker from '@metaapo/tinker';
 import trackers from '@metaapo/trackers';
 import { terminalPlugin } from '../terminal/terminal-tracker.js';
 
@@ -22,6 +23,7 @@ export const OWN_PLUGINS: readonly Plugin[] = [
   samplers,
   rewards,
   models,
+  tinker,
   trackers,
 ];
 

@@ -2,6 +2,7 @@ import { type TrainingRecipe, tokensOf } from '@metaapo/core';
 import type { MemoryEstimate, ModelSource, PromptGroup, TrainingUse } from '@metaapo/core/contracts';
 import { packByTokens } from '@metaapo/core/numerics';
 import { peakMemory } from '@metaapo/engine';
+import { optimizerOf } from './training-settings.js';
 
 /** What is read of a recipe to open the model that is trained. */
 export interface TrainedRecipe {
@@ -12,9 +13,8 @@ export interface TrainedRecipe {
 
 /** What the model of a recipe is opened for. */
 export function trainingUse({ training, data, cachedTokens }: TrainedRecipe): TrainingUse {
-  const [beta1, beta2] = training.adamBetas;
   return {
-    optimizer: { beta1, beta2, epsilon: training.adamEpsilon, weightDecay: training.weightDecay },
+    optimizer: optimizerOf(training),
     seed: training.seed,
     longestRow: data.maxLength,
     cachedTokens,

@@ -21,8 +21,8 @@ export type SavedModel = string;
 
 /** What a policy is opened for. */
 export interface TrainingUse {
-  /** What AdamW keeps its moments for. */
-  readonly optimizer: Pick<OptimizerStep, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'>;
+  /** What AdamW keeps its moments for, and the norm to which gradients will be clipped. */
+  readonly optimizer: Pick<OptimizerStep, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'maxGradNorm'>;
   /** Of whatever is drawn when the model is opened, such as a new adapter. */
   readonly seed: number;
   /** Tokens of the longest group of a prompt with one response. */

@@ -1,5 +1,7 @@
+export * from './address.js';
+export { maskSecrets, readApiKey } from './api-key.js';
 export * from './extra-body.js';
-export { reasonOf, statusOf, TransientError } from './http-errors.js';
+export { reasonOf, shownText, statusOf, TransientError } from './http-errors.js';
 export * from './json-client.js';
 export { backoffMs, retryAfterMs } from './retry-delay.js';
 export * from './variables.js';

@@ -1,0 +1,2 @@
+export { plugin as default } from './plugin.js';
+export { type TinkerContext, type TinkerOptions, tinker } from './tinker.js';
