@@ -33,7 +33,8 @@ export interface SmallRequest {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-interface Model {
+/** A model that the service holds. */
+export interface Model {
   state: TinyState;
   gradient: Float64Array;
   /** Sequences since the last update. */
