@@ -1,6 +1,6 @@
 // Disturbs runs, resumes them to their end, and compares: `pnpm chaos [--kills 200] [--stops 5] [--waits 5]
 // [--executors compiled,eager] [--seed 1]`.
-// Kills: kill -9 at random moments, up to four times a run. Stops: a run sleeps (SIGSTOP) until another process, of another
+// Kills: kill -9 at random moments, up to eight times a run. Stops: a run sleeps (SIGSTOP) until another process, of another
 // table of process ids, has taken its directory; woken, it has to end without having written. Waits: a run is killed while
 // another process waits for its directory, which then has to take it over.
 // However a run was disturbed, it must end with the same weights, byte for byte, journal no response and no reward twice,
@@ -26,7 +26,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
   },
 });
-const MOST_KILLS_OF_A_RUN = 4;
+const MOST_KILLS_OF_A_RUN = 8;
 setUp();
 
 const directory = mkdtempSync(join(tmpdir(), 'metaapo-chaos-'));
