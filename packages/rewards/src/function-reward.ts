@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RewardModel, RewardRequest } from '@metaapo/core/contracts';
 import { definePart, MetaapoError, REWARD_MODEL } from '@metaapo/core/contracts';
+import { moduleDigest } from '@metaapo/core/storage';
 import { z } from 'zod';
 
 /** Scores responses; an array, or a promise of one, in the order of the requests. */
@@ -55,10 +54,7 @@ export const functionRewardPart = definePart({
     try {
       const { default: score } = (await import(pathToFileURL(file).href)) as { default?: unknown };
       if (typeof score !== 'function') throw new Error('its default export is no function');
-      const digest = createHash('sha256')
-        .update(await readFile(file))
-        .digest('hex');
-      return functionReward(score as RewardFunction, `function ${digest}`);
+      return functionReward(score as RewardFunction, `function ${moduleDigest(file)}`);
     } catch (cause) {
       throw new MetaapoError('plugin', `the reward function cannot be used: ${(cause as Error).message}`, {
         where: file,

@@ -42,6 +42,15 @@ it('asks again when the code is another, or the run is a copy elsewhere', () => 
   expect(() => requireAgreement(run, recipe, false)).toThrow(/not agreed/);
 });
 
+it('asks again when a module is another one that the code imports', () => {
+  writeFileSync(plugin, "import './imported.mjs';");
+  writeFileSync(join(root, 'imported.mjs'), '');
+  rememberCode(run, recipe);
+  expect(() => requireAgreement(run, recipe, false)).not.toThrow();
+  writeFileSync(join(root, 'imported.mjs'), 'globalThis.wasRun = true;');
+  expect(() => requireAgreement(run, recipe, false)).toThrow(/plugin .*not agreed|not agreed.*plugin/s);
+});
+
 it('has nothing to ask of a recipe without code', () => {
   expect(() => requireAgreement(run, { loss: { id: 'dpo' }, plugins: [], data: { path: 'x' } }, false)).not.toThrow();
 });

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { cacheHome } from '@metaapo/core/storage';
+import { cacheHome, manifestAbove, moduleDigest } from '@metaapo/core/storage';
 import { z } from 'zod';
 
 /** What a recipe has run: a plugin, a function of a module, or a command. */
 interface NamedCode {
   readonly name: string;
-  /** Of the module's text, or of the command. */
+  /** Of the module with what it imports, or of the command. */
   readonly digest: string;
 }
 
@@ -66,12 +66,14 @@ function codeOf(recipe: unknown): readonly NamedCode[] {
   if (typeof recipe !== 'object' || recipe === null) return [];
   const found: NamedCode[] = [];
   const { id, path, refreshCommand, plugins } = recipe as Readonly<Record<string, unknown>>;
-  if (id === 'function' && typeof path === 'string') found.push(module(`function ${path}`, resolve(path)));
+  if (id === 'function' && typeof path === 'string') {
+    found.push({ name: `function ${path}`, digest: moduleDigest(resolve(path)) });
+  }
   if (typeof refreshCommand === 'string') {
     found.push({ name: `command ${refreshCommand}`, digest: digestOf(refreshCommand) });
   }
   for (const name of Array.isArray(plugins) ? plugins : []) {
-    if (typeof name === 'string') found.push(module(`plugin ${name}`, pluginFile(name)));
+    if (typeof name === 'string') found.push({ name: `plugin ${name}`, digest: pluginDigest(name) });
   }
   return [...found, ...Object.values(recipe).flatMap(codeOf)];
 }
@@ -85,27 +87,14 @@ function pluginFile(name: string): string {
   }
 }
 
-/** Digest of the module that a plugin's name leads to and, of a package, of what it says of itself: its version above all. */
+/**
+ * Digest of a plugin's code, see {@link moduleDigest}, and of a package of what it says of itself: its version above all.
+ */
 export function pluginDigest(name: string): string {
   const file = pluginFile(name);
   const isPath = name.startsWith('.') || isAbsolute(name);
-  const files = isPath ? [file] : [file, packageFileOf(file)];
-  return digestOf(JSON.stringify(files.map((path) => module(name, path).digest)));
-}
-
-/** The nearest package.json above a file. */
-function packageFileOf(file: string): string {
-  const directory = dirname(file);
-  const candidate = join(directory, 'package.json');
-  return existsSync(candidate) || directory === dirname(directory) ? candidate : packageFileOf(directory);
-}
-
-function module(name: string, file: string): NamedCode {
-  try {
-    return { name, digest: digestOf(readFileSync(file)) };
-  } catch {
-    return { name, digest: digestOf('missing') };
-  }
+  const manifest = isPath ? undefined : manifestAbove(file);
+  return digestOf(`${moduleDigest(file)} ${manifest === undefined ? '' : readFileSync(manifest, 'utf8')}`);
 }
 
 const digestOf = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');

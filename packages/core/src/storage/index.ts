@@ -8,6 +8,7 @@ export { removeJournal } from './journal-end.js';
 export * from './lock-directory.js';
 export * from './make-directory.js';
 export * from './metrics-file.js';
+export * from './module-digest.js';
 export * from './owner.js';
 export * from './replace-directory.js';
 export * from './run-files.js';
