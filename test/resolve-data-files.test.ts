@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { readPreferences, resolveDataFiles } from '@metaapo/data';
+import { fileURLToPath } from 'node:url';
+import { type DataFile, readPreferences, readRows, resolveDataFiles } from '@metaapo/data';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { filesOfSplit } from '../packages/data/src/files/data-splits.js';
 import { collect } from '../packages/data/test/collect.js';
@@ -12,6 +13,8 @@ beforeEach(() => {
   vi.stubEnv('HF_HOME', temporaryDirectory());
   return () => vi.unstubAllEnvs();
 });
+
+const nameOf = (file: DataFile): string => basename(typeof file === 'string' ? file : file.file);
 
 function directoryOf(...paths: string[]): string {
   const directory = temporaryDirectory();
@@ -61,7 +64,6 @@ describe('splits', () => {
     );
     expect(() => of(['train.json', 'test.json'], 'valid')).toThrow(/no split valid. Expected one of train, test/);
     expect(() => of(['a/x.json', 'b/x.json'], 'x')).toThrow(/not clear.*a\/x, b\/x/);
-    expect(() => of(['train.json'], 'train[:10%]')).toThrow(/slices/);
     expect(() => of(['script.py'], 'train')).toThrow(/there is no data file/);
   });
 });
@@ -97,11 +99,58 @@ it.each(goldens)('finds the splits that load_dataset finds: $name, $config', ({ 
   }
 });
 
+/** What a file of slices.json holds. */
+function linesOf(start: number, count: number): string {
+  return Array.from({ length: count }, (_, row) => `${JSON.stringify({ id: start + row })}\n`).join('');
+}
+
+const slices: { files: Record<string, number>; split: string; ids: number[] | null }[] = JSON.parse(
+  readFileSync(new URL('../packages/data/test/fixtures/slices.json', import.meta.url), 'utf8'),
+);
+
+it.each(slices)('takes the rows of $split that load_dataset takes', async ({ files, split, ids }) => {
+  const directory = temporaryDirectory();
+  let start = 0;
+  for (const [name, count] of Object.entries(files)) {
+    writeFileSync(join(directory, name), linesOf(start, count));
+    start += count;
+  }
+  const read = async () => collect(readRows(await resolveDataFiles(directory, { split })));
+  if (ids === null || ids.length === 0) await expect(read()).rejects.toThrow(/the slice of the split has no row/);
+  else expect((await read()).map(({ values }) => values.id)).toEqual(ids);
+});
+
+describe('slices', () => {
+  it('are taken of a single file, whose split is train', async () => {
+    const file = temporaryFile('pairs.jsonl', linesOf(0, 10));
+    const ids = async (split: string) =>
+      (await collect(readRows(await resolveDataFiles(file, { split })))).map(({ values }) => values.id);
+    expect(await ids('train[2:4]')).toEqual([2, 3]);
+    expect(await ids('train')).toHaveLength(10);
+    await expect(ids('test[2:4]')).rejects.toThrow(/a single file has no splits/);
+  });
+
+  it('of parquet files begin and end inside of row groups', async () => {
+    const file = fileURLToPath(new URL('../packages/data/test/fixtures/tokens.parquet', import.meta.url));
+    const all = await collect(readRows(file));
+    const [first] = await resolveDataFiles(file, { split: 'train[1:2]' });
+    expect(await collect(readRows([first!]))).toEqual(all.slice(1, 2));
+  });
+
+  it('that are none are refused', async () => {
+    const file = temporaryFile('pairs.jsonl', linesOf(0, 10));
+    for (const split of ['train[:10%', 'train[3]', 'train(up)', 'train[:2](up)', 'train+', 'train[a:]'])
+      await expect(resolveDataFiles(file, { split })).rejects.toThrow(/the split cannot be read/);
+    const wanted = { split: 'train[:50%](pct1_dropremainder)' };
+    await expect(resolveDataFiles(file, wanted)).rejects.toThrow(/100 rows at least/);
+  });
+});
+
 describe('local sources', () => {
   it('are a file as it is', async () => {
     const file = temporaryFile('pairs.jsonl', '');
     expect(await resolveDataFiles(file)).toEqual([file]);
-    await expect(resolveDataFiles(file, { split: 'train' })).rejects.toThrow(/a single file has no splits/);
+    await expect(resolveDataFiles(file, { split: 'test' })).rejects.toThrow(/a single file has no splits/);
   });
 
   it('are a split of a directory', async () => {
@@ -138,7 +187,7 @@ it('reads the card of a data set of the hub, the revision behind its name, and a
     'datasets/pairs@v2': { files: { 'new.jsonl': '2' } },
   });
   const read = async (source: string) =>
-    (await resolveDataFiles(source, { endpoint, cacheDirectory: temporaryDirectory() })).map((file) => basename(file));
+    (await resolveDataFiles(source, { endpoint, cacheDirectory: temporaryDirectory() })).map(nameOf);
   expect(await read('pairs')).toEqual(['odd.jsonl']);
   expect(await read('pairs@v2')).toEqual(['new.jsonl']);
   await expect(read('pairs@v3')).rejects.toThrow(/no such revision/);
@@ -153,6 +202,6 @@ it('reads what the hub made of a data set that is a script', async () => {
   });
   const read = (config?: string) =>
     resolveDataFiles('owner/old', { endpoint, config, split: 'train', cacheDirectory: temporaryDirectory() });
-  expect((await read('nl')).map((file) => basename(file))).toEqual(['0000.parquet', '0001.parquet']);
+  expect((await read('nl')).map(nameOf)).toEqual(['0000.parquet', '0001.parquet']);
   await expect(read()).rejects.toThrow(/not clear which configuration.*en, nl/);
 });

@@ -10,8 +10,8 @@ export function temporaryDirectory(): string {
   return directory;
 }
 
-/** A file with the given text in a new temporary directory. */
-export function temporaryFile(name: string, content: string): string {
+/** A file with the given content in a new temporary directory. */
+export function temporaryFile(name: string, content: string | Uint8Array): string {
   const file = join(temporaryDirectory(), name);
   writeFileSync(file, content);
   return file;

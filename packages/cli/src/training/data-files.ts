@@ -1,4 +1,4 @@
-import { type DataFileOptions, resolveDataFiles } from '@metaapo/data';
+import { type DataFile, type DataFileOptions, resolveDataFiles } from '@metaapo/data';
 
 /** Where data come from, and whom to tell. */
 export interface Sources {
@@ -11,8 +11,8 @@ export async function dataFiles(
   source: string | readonly string[],
   part: Pick<DataFileOptions, 'split' | 'config'>,
   sources: Sources,
-): Promise<readonly string[]> {
-  const files: string[] = [];
+): Promise<readonly DataFile[]> {
+  const files: DataFile[] = [];
   for (const one of [source].flat()) files.push(...(await resolveDataFiles(one, { ...sources, ...part })));
   return files;
 }

@@ -1,6 +1,7 @@
 import type { ObjectiveRecipe } from '@metaapo/core';
 import { MetaapoError, type RowForm, type RowsByForm } from '@metaapo/core/contracts';
 import {
+  type DataFile,
   readDemonstrations,
   readUnpaired,
   type SequenceReport,
@@ -106,7 +107,7 @@ type Limits = Pick<ObjectiveRecipe['data'], 'maxLength' | 'truncate' | 'longProm
 /** A data set as token ids, by its name in messages. */
 type ReadSet<Row> = (
   name: string,
-  files: readonly string[],
+  files: readonly DataFile[],
   limits: Limits,
 ) => Promise<{ readonly rows: readonly Row[]; readonly report: SequenceReport & { readonly summary: string } }>;
 

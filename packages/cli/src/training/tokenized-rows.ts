@@ -3,6 +3,7 @@ import { cacheHome } from '@metaapo/core/storage';
 import {
   type BadRowListener,
   cachedTokenization,
+  type DataFile,
   listBadRows,
   type SequenceReport,
   type TokenizationOptions,
@@ -19,7 +20,7 @@ interface Tokenized {
 export interface RowsToTokenize<Row, Options extends TokenizationOptions, Result extends Tokenized> {
   /** Which kind of rows, and everything else that reading them follows from. */
   readonly kind: readonly unknown[];
-  readonly files: readonly string[];
+  readonly files: readonly DataFile[];
   readonly badRows: 'error' | 'drop';
   readonly read: (onBadRow: BadRowListener | undefined) => AsyncIterable<Row>;
   readonly options: Options;

@@ -1,12 +1,15 @@
 import { posix } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { DATA_FILE_ENDINGS, dataFileEnding } from '../rows/read-rows.js';
+import { DATA_FILES, dataFileEnding } from '../rows/read-rows.js';
 import { withoutPacking } from '../rows/text-of-file.js';
 import { cardConfigs, chosenConfig, configError, splitsOfConfig } from './data-card.js';
 import { dataFilesAmong, ofOneFormat, type Splits, splitsByRules } from './split-rules.js';
 
 /** `-00000-of-00003`, with the hash that some writers add; or nothing but a number. */
 const SHARD = /[-_.]\d+-of-\d+(-[0-9a-f]{8,})?$|^(part[-_.]?)?\d+$/;
+
+/** What load_dataset calls all splits together. */
+const ALL = 'all';
 
 /** Which files of a data set. */
 export interface SplitChoice {
@@ -27,7 +30,6 @@ export interface SplitChoice {
  */
 export function filesOfSplit(where: string, paths: readonly string[], choice: SplitChoice): string[] {
   const { split, config, card = '' } = choice;
-  refuseSlice(where, split);
   const configs = cardConfigs(where, card);
   if (configs.length > 0) {
     const found = chosenConfig(where, configs, config);
@@ -57,7 +59,7 @@ function chosenSplit(where: string, splits: Splits, split: string | undefined, o
       ? names.length === 1
         ? splits.get(names[0]!)
         : undefined
-      : (splits.get(split) ?? others.get(other));
+      : (splits.get(split) ?? others.get(other) ?? (split === ALL ? [...splits.values()].flat() : undefined));
   if (found !== undefined && found.length > 0) return [...ofOneFormat(found)];
   throw splitError(
     where,
@@ -65,17 +67,6 @@ function chosenSplit(where: string, splits: Splits, split: string | undefined, o
     split,
     alike.length > 1 || (found === undefined && split === undefined),
   );
-}
-
-/** Slices would leave rows out in silence if they were read as a name. */
-function refuseSlice(where: string, split: string | undefined): void {
-  if (split === undefined || !/[[\]+]/.test(split)) return;
-  throw new MetaapoError('data', 'slices and sums of splits are not read', {
-    where,
-    expected: 'the name of one split',
-    got: split,
-    remedy: 'Name one split, with data.maxRows for its first rows; several sources can be given as a list',
-  });
 }
 
 function splitsByName(paths: readonly string[]): Splits {
@@ -98,7 +89,7 @@ function splitError(where: string, names: readonly string[], split: string | und
   if (names.length === 0) {
     return new MetaapoError('data', 'there is no data file', {
       where,
-      expected: `files that end in ${DATA_FILE_ENDINGS.join(', ')}, those of JSON also with .gz or .zst behind`,
+      expected: DATA_FILES,
       remedy: 'Convert the data set, or check its name',
     });
   }

@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, extname, join, relative } from 'node:path';
+import { basename, dirname, extname, join, relative } from 'node:path';
 import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
 import {
   fetchSnapshot,
@@ -8,13 +8,18 @@ import {
   type Repository,
   type RepositoryReference,
 } from '@metaapo/hub';
-import { dataFileEnding } from '../rows/read-rows.js';
+import type { DataFile } from '../rows/data-file.js';
+import { countRows, dataFileEnding } from '../rows/read-rows.js';
 import { configError } from './data-card.js';
-import { directoriesOf, filesOfSplit } from './data-splits.js';
+import { directoriesOf, filesOfSplit, type SplitChoice } from './data-splits.js';
+import { type SplitPart, slicedFiles, splitParts } from './split-slices.js';
 
 /** Which part of a data set, and how to reach the hub. */
 export interface DataFileOptions extends HubOptions {
-  /** Split of a directory or a data set of the hub; needed when there are several. */
+  /**
+   * Split of a directory or a data set of the hub, needed when there are several; also rows of it, `train[:10%]`, and
+   * several, `train+test[:50]`. A single file is the split `train`.
+   */
   readonly split?: string | undefined;
   /** Configuration of the data set's card; of a data set without one, a directory. */
   readonly config?: string | undefined;
@@ -27,26 +32,18 @@ const CONVERTED = 'refs/convert/parquet';
 /**
  * Paths of the data files of a source: the file itself, the files of a split in a directory, or those of a data set of
  * the hub `owner/name` or `owner/name@revision`, fetched where the cache lacks them. Splits are found as Python's
- * load_dataset finds them; of a data set that is a script, the hub's own conversion is taken.
+ * load_dataset finds them; of a data set that is a script, the hub's own conversion is taken. Where a split is
+ * sliced, rows are counted: files are read once for that, of parquet their ends alone.
  * @throws MetaapoError with code `data` when there is no such file, data set, configuration or split; see
  * `downloadSnapshot` of @metaapo/hub for what the hub may bring
  */
-export async function resolveDataFiles(source: string, options: DataFileOptions = {}): Promise<string[]> {
-  const { split, config } = options;
+export async function resolveDataFiles(source: string, options: DataFileOptions = {}): Promise<DataFile[]> {
   const found = await stat(source).catch(() => undefined);
   if (found?.isDirectory()) {
     const card = await readFile(join(source, CARD), 'utf8').catch(() => undefined);
-    return filesOfSplit(source, await pathsIn(source), { split, config, card }).map((path) => join(source, path));
+    return openedParts(source, source, chosenParts(source, await pathsIn(source), { ...options, card }));
   }
-  const wanted = Object.entries({ split, config }).find(([, value]) => value !== undefined);
-  if (found && wanted !== undefined) {
-    throw new MetaapoError('data', `a single file has no ${wanted[0]}s`, {
-      where: source,
-      got: wanted.join(' '),
-      remedy: `Leave the ${wanted[0]} out`,
-    });
-  }
-  if (found) return [source];
+  if (found) return singleFile(source, options);
   const reference = mayBeFile(source) ? undefined : parseRepositoryReference(source, options.revision);
   if (reference === undefined) {
     throw new MetaapoError('data', 'there is no such file', {
@@ -58,27 +55,63 @@ export async function resolveDataFiles(source: string, options: DataFileOptions 
   return filesOnHub(reference, options);
 }
 
-async function filesOnHub({ name, revision }: RepositoryReference, options: DataFileOptions): Promise<string[]> {
+/** A part of what a split means, with the paths of its files. */
+interface ChosenPart extends SplitPart {
+  readonly paths: readonly string[];
+}
+
+function chosenParts(where: string, paths: readonly string[], { split, config, card }: SplitChoice): ChosenPart[] {
+  return splitParts(where, split).map((part) => ({
+    ...part,
+    paths: filesOfSplit(where, paths, { split: part.name, config, card }),
+  }));
+}
+
+async function openedParts(where: string, directory: string, parts: readonly ChosenPart[]): Promise<DataFile[]> {
+  const files: DataFile[] = [];
+  for (const { paths, slice } of parts) {
+    const own = paths.map((path) => join(directory, path));
+    files.push(...(slice === undefined ? own : await slicedFiles(where, own, slice, countRows)));
+  }
+  return files;
+}
+
+/** A single file is a split of its own, `train` as load_dataset calls it. */
+function singleFile(source: string, { split, config }: DataFileOptions): Promise<DataFile[]> {
+  const parts = splitParts(source, split).map((part) => ({ ...part, paths: [basename(source)] }));
+  const hasOther = parts.some(({ name }) => name !== undefined && name !== 'train');
+  const wanted = config !== undefined ? ['config', config] : hasOther ? ['split', split] : undefined;
+  if (wanted === undefined) return openedParts(source, dirname(source), parts);
+  throw new MetaapoError('data', `a single file has no ${wanted[0]}s`, {
+    where: source,
+    got: wanted.join(' '),
+    remedy: `Leave the ${wanted[0]} out`,
+  });
+}
+
+async function filesOnHub({ name, revision }: RepositoryReference, options: DataFileOptions): Promise<DataFile[]> {
   const { split, config } = options;
   const repository: Repository = { type: 'dataset', name };
   let isScript = false;
+  let parts: readonly ChosenPart[] = [];
   const choose =
     (card: string | undefined) =>
     (paths: readonly string[]): readonly string[] => {
       isScript = !paths.some(dataFileEnding) && paths.some((path) => path.endsWith('.py'));
       const own = revision === CONVERTED ? convertedConfig(name, paths, config) : config;
-      return filesOfSplit(name, paths, { split, config: own, card });
+      parts = chosenParts(name, paths, { split, config: own, card });
+      return [...new Set(parts.flatMap((part) => part.paths))];
     };
   const cardOr = (paths: readonly string[]): readonly string[] =>
     paths.includes(CARD) ? [CARD] : choose(undefined)(paths);
   try {
     const first = await fetchSnapshot(repository, cardOr, { ...options, revision });
-    if (first.paths[0] !== CARD) return first.paths.map((path) => join(first.directory, path));
+    if (first.paths[0] !== CARD) return openedParts(name, first.directory, parts);
     const card = await readFile(join(first.directory, CARD), 'utf8');
     // The same commit, also where the branch moves on meanwhile.
     const commit = basename(first.directory);
-    const { directory, paths } = await fetchSnapshot(repository, choose(card), { ...options, revision: commit });
-    return paths.map((path) => join(directory, path));
+    const { directory } = await fetchSnapshot(repository, choose(card), { ...options, revision: commit });
+    return openedParts(name, directory, parts);
   } catch (error) {
     if (!isScript || revision !== undefined || !isMetaapoError(error) || error.code !== 'data') throw error;
     options.report?.(`${name}: the data set is a script; the hub's conversion to parquet is read (${CONVERTED})`);

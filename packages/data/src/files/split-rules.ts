@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { dataFileEnding } from '../rows/read-rows.js';
+import { DATA_FILE_ENDINGS, dataFileEnding } from '../rows/read-rows.js';
 
 /** Paths of the files of each split, in the order in which splits are listed. */
 export type Splits = ReadonlyMap<string, readonly string[]>;
@@ -83,12 +83,14 @@ function inFileName(keyword: string): readonly ((path: string) => boolean)[] {
   return [first, later].map((name) => (path) => name.test(posix.basename(path)));
 }
 
-/** The files of one format: the most frequent one, parquet where it is a draw. */
+/** The files of one format: that of the most frequent ending, in a draw parquet, then JSON. */
 export function ofOneFormat(paths: readonly string[]): readonly string[] {
-  const isParquet = (path: string): boolean => dataFileEnding(path) === '.parquet';
   const counts = new Map<string, number>();
   for (const path of paths) counts.set(dataFileEnding(path)!, (counts.get(dataFileEnding(path)!) ?? 0) + 1);
   const most = Math.max(...counts.values());
-  const wantsParquet = counts.get('.parquet') === most;
-  return paths.filter((path) => isParquet(path) === wantsParquet);
+  const chosen = DATA_FILE_ENDINGS.find((ending) => counts.get(ending) === most)!;
+  return paths.filter((path) => formatOf(dataFileEnding(path)!) === formatOf(chosen));
 }
+
+/** Files of JSON are of one format whatever their ending. */
+const formatOf = (ending: string): string => (ending.includes('json') ? 'json' : ending);

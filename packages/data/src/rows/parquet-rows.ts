@@ -1,15 +1,19 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
+import type { DataFileRows } from './data-file.js';
 import type { DataRow } from './data-row.js';
 import { checkParquetSizes } from './parquet-sizes.js';
 
 /**
- * Rows of a parquet file, one row group in memory at a time.
+ * Rows of a parquet file, one row group in memory at a time; groups without a wanted row are not read.
  * @param columns columns to read, where the file has them; default all
  * @throws MetaapoError with code `data` when the file is not parquet, cut short, corrupt or too large to be unpacked
  */
-export async function* parquetRows(path: string, columns?: readonly string[]): AsyncGenerator<DataRow> {
+export async function* parquetRows(
+  { file: path, from, to }: DataFileRows,
+  columns?: readonly string[],
+): AsyncGenerator<DataRow> {
   const { file, metadata, selected } = await guarded(path, async () => {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
@@ -18,15 +22,25 @@ export async function* parquetRows(path: string, columns?: readonly string[]): A
     await checkParquetSizes(file, metadata, selected);
     return { file, metadata, selected };
   });
-  let rowStart = 0;
+  let groupStart = 0;
   for (const group of metadata.row_groups) {
-    const rowEnd = rowStart + Number(group.num_rows);
+    const groupEnd = groupStart + Number(group.num_rows);
+    const [rowStart, rowEnd] = [Math.max(groupStart, from), Math.min(groupEnd, to)];
+    groupStart = groupEnd;
+    if (rowStart >= rowEnd) continue;
     const options = { file, metadata, compressors, columns: selected, rowStart, rowEnd };
     const rows =
       selected.length === 0 ? emptyRows(rowEnd - rowStart) : await guarded(path, () => parquetReadObjects(options));
     for (const [index, values] of rows.entries()) yield { file: path, row: rowStart + index, values };
-    rowStart = rowEnd;
   }
+}
+
+/**
+ * Number of rows of a parquet file, by what its end says.
+ * @throws MetaapoError with code `data` when the file is not parquet
+ */
+export function parquetRowCount(path: string): Promise<number> {
+  return guarded(path, async () => Number((await parquetMetadataAsync(await asyncBufferFromFile(path))).num_rows));
 }
 
 /** Rows without any of the wanted columns still exist: their reader says what they lack. */

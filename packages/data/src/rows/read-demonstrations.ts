@@ -1,4 +1,5 @@
 import type { DemonstrationRow } from '@metaapo/core/contracts';
+import type { DataFile } from './data-file.js';
 import { type DataRow, rowError } from './data-row.js';
 import { parseAnswers } from './parse-answers.js';
 import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
@@ -26,7 +27,7 @@ export interface DemonstrationReadOptions extends FormOptions {
  * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
  */
 export function readDemonstrations(
-  files: string | readonly string[],
+  files: string | readonly DataFile[],
   { column, ...options }: DemonstrationReadOptions = {},
 ): AsyncGenerator<DemonstrationRow> {
   const columns = ['prompt', ...(column === undefined ? COLUMNS : [column]), ...CHAT_COLUMNS];

@@ -67,7 +67,7 @@ describe('files', () => {
   it.each([
     ['a.json', '{\n"prompt": "p"}', /not an array.*keys prompt/],
     ['a.json', '[1]', /row 0 .*not an object.*number 1/],
-    ['a.csv', 'x', /kind of this data file is unknown.*\.csv/],
+    ['a.txt', 'x', /kind of this data file is unknown.*got \.txt/],
     ['a.parquet', 'not parquet at all', /parquet file cannot be read/],
   ])('refuses %s with %s', async (name, content, message) => {
     await expect(read(temporaryFile(name, content))).rejects.toThrow(message);

@@ -1,4 +1,5 @@
 import type { OnlinePair, PreferenceRow } from '@metaapo/core/contracts';
+import type { DataFile } from './data-file.js';
 import { type DataRow, rowError } from './data-row.js';
 import { parseAnswers } from './parse-answers.js';
 import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
@@ -21,7 +22,7 @@ const COLUMNS = ['prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected
  * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
  */
 export function readPreferences(
-  files: string | readonly string[],
+  files: string | readonly DataFile[],
   options: FormOptions = {},
 ): AsyncGenerator<PreferenceRow> {
   return parsedRows(files, COLUMNS, options, (row) => parsePreference(row, options));

@@ -1,4 +1,5 @@
 import type { ChatContext, ChatMessage, RowOrigin } from '@metaapo/core/contracts';
+import type { DataFile } from './data-file.js';
 import type { DataRow } from './data-row.js';
 import { type Answered, checkNoChat, parseAnswers } from './parse-answers.js';
 import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
@@ -34,7 +35,7 @@ export type ResponseRow = RowOrigin &
  * Prompts of rows `{prompt}`: a message list, text as it is, or token ids.
  * @throws MetaapoError with code `data` at the first bad row, naming file and row
  */
-export function readPrompts(files: string | readonly string[], options: FormOptions = {}): AsyncGenerator<PromptRow> {
+export function readPrompts(files: string | readonly DataFile[], options: FormOptions = {}): AsyncGenerator<PromptRow> {
   const parse = (row: DataRow) => ({ file: row.file, row: row.row, ...parsePrompt(row, options) }) as PromptRow;
   return parsedRows(files, ['prompt', ...CHAT_COLUMNS], options, parse);
 }
@@ -44,7 +45,7 @@ export function readPrompts(files: string | readonly string[], options: FormOpti
  * @throws MetaapoError with code `data` at the first bad row, naming file and row
  */
 export function readResponses(
-  files: string | readonly string[],
+  files: string | readonly DataFile[],
   options: FormOptions = {},
 ): AsyncGenerator<ResponseRow> {
   return parsedRows(files, ['prompt', 'response', ...CHAT_COLUMNS], options, (row) => {

@@ -1,13 +1,18 @@
 import { extname } from 'node:path';
 import { type ChatContext, MetaapoError } from '@metaapo/core/contracts';
 import { type BadRowListener, orBadRow } from './bad-rows.js';
+import { csvRows } from './csv-rows.js';
+import { type DataFile, type DataFileRows, rowsOfFile } from './data-file.js';
 import { type DataRow, rowError } from './data-row.js';
 import { jsonRows } from './json-rows.js';
-import { parquetRows } from './parquet-rows.js';
+import { parquetRowCount, parquetRows } from './parquet-rows.js';
 import { withoutPacking } from './text-of-file.js';
 
 /** Endings of data files, the preferred first where a data set has the same split in several forms. */
-export const DATA_FILE_ENDINGS = ['.parquet', '.jsonl', '.ndjson', '.json'] as const;
+export const DATA_FILE_ENDINGS = ['.parquet', '.jsonl', '.ndjson', '.json', '.csv', '.tsv'] as const;
+
+/** Endings in words, for messages. */
+export const DATA_FILES = `names that end in ${DATA_FILE_ENDINGS.join(', ')}, all but parquet also with .gz or .zst behind`;
 
 /** How rows of conversations reach the chat template. */
 export interface ConversationOptions {
@@ -17,7 +22,7 @@ export interface ConversationOptions {
 
 /** Which rows to read, and how. */
 export interface ReadOptions {
-  /** Columns to read from parquet files; default all. Rows of JSON files always have all keys. */
+  /** Columns to read from parquet files; default all. Rows of other files always have all of theirs. */
   readonly columns?: readonly string[] | undefined;
   /** Names that columns have in the files, by the names that they get: `{ prompt: 'question' }`. */
   readonly columnNames?: Readonly<Record<string, string>> | undefined;
@@ -32,13 +37,16 @@ export type FormOptions = Omit<ReadOptions, 'columns'> & ConversationOptions;
 
 /**
  * Rows of one or several data files in order, as plain objects with their origin. Parquet files (uncompressed, snappy,
- * zstd, gzip, brotli, lz4) are read one row group at a time, JSON lines as a stream, JSON arrays whole; JSON may be
- * packed (`.gz`, `.zst`) and hold what Python's json writes (`NaN`).
+ * zstd, gzip, brotli, lz4) are read one row group at a time, JSON lines, CSV and TSV as a stream, JSON arrays whole. All but
+ * parquet may be packed (`.gz`, `.zst`), and JSON may hold what Python's json writes (`NaN`).
  * @throws MetaapoError with code `data` naming the file, and the row where one is at fault
  */
-export async function* readRows(files: string | readonly string[], options: ReadOptions = {}): AsyncGenerator<DataRow> {
+export async function* readRows(
+  files: string | readonly DataFile[],
+  options: ReadOptions = {},
+): AsyncGenerator<DataRow> {
   for (const file of typeof files === 'string' ? [files] : files) {
-    for await (const row of rowsOf(file, options)) {
+    for await (const row of rowsOf(rowsOfFile(file), options)) {
       options.signal?.throwIfAborted();
       const named = options.columnNames ? orBadRow(options.onBadRow, () => renamed(row, options.columnNames!)) : row;
       if (named) yield named;
@@ -53,7 +61,7 @@ export async function* readRows(files: string | readonly string[], options: Read
  * @throws MetaapoError with code `config` when a column is given a name that nothing reads; `data` at the first bad row
  */
 export async function* parsedRows<Parsed>(
-  files: string | readonly string[],
+  files: string | readonly DataFile[],
   columns: readonly string[],
   options: FormOptions,
   parse: (row: DataRow) => Parsed,
@@ -98,18 +106,37 @@ export function dataFileEnding(path: string): (typeof DATA_FILE_ENDINGS)[number]
   return known === '.parquet' && withoutPacking(path) !== path ? undefined : known;
 }
 
-function rowsOf(file: string, { columns, columnNames = {}, onBadRow }: ReadOptions): AsyncGenerator<DataRow> {
-  const ending = dataFileEnding(file);
-  if (ending === '.parquet') {
-    return parquetRows(
-      file,
-      columns?.map((name) => columnNames[name] ?? name),
-    );
+/** Number of rows of a data file, bad ones too. */
+export async function countRows(file: string): Promise<number> {
+  if (dataFileEnding(file) === '.parquet') return parquetRowCount(file);
+  let count = 0;
+  const onBadRow = (): void => {
+    count += 1;
+  };
+  for await (const _ of rowsOf(rowsOfFile(file), { onBadRow })) count += 1;
+  return count;
+}
+
+/** Rows of one file, read no further than needed. */
+async function* rowsOf(rows: DataFileRows, options: ReadOptions): AsyncGenerator<DataRow> {
+  if (dataFileEnding(rows.file) === '.parquet') {
+    const { columns, columnNames = {} } = options;
+    const stored = columns?.map((name) => columnNames[name] ?? name);
+    return yield* parquetRows(rows, stored);
   }
+  for await (const row of streamedRows(rows.file, options)) {
+    if (row.row >= rows.to) return;
+    if (row.row >= rows.from) yield row;
+  }
+}
+
+function streamedRows(file: string, { columnNames, onBadRow }: ReadOptions): AsyncGenerator<DataRow> {
+  const ending = dataFileEnding(file);
+  if (ending === '.csv' || ending === '.tsv') return csvRows(file, columnNames);
   if (ending !== undefined) return jsonRows(file, onBadRow);
   throw new MetaapoError('data', 'the kind of this data file is unknown', {
     where: file,
-    expected: `a name that ends in ${DATA_FILE_ENDINGS.join(', ')}, those of JSON also with .gz or .zst behind`,
+    expected: DATA_FILES,
     got: extname(file) || 'no ending',
     remedy: 'Rename or convert the file',
   });

@@ -1,4 +1,5 @@
 import type { UnpairedRow } from '@metaapo/core/contracts';
+import type { DataFile } from './data-file.js';
 import { type DataRow, describeValue, rowError } from './data-row.js';
 import { parseAnswers } from './parse-answers.js';
 import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
@@ -17,7 +18,7 @@ export interface UnpairedReadOptions extends FormOptions {
  * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
  */
 export async function* readUnpaired(
-  files: string | readonly string[],
+  files: string | readonly DataFile[],
   { pairs, ...options }: UnpairedReadOptions = {},
 ): AsyncGenerator<UnpairedRow> {
   const own = pairs === 'split' ? ['prompt', 'chosen', 'rejected'] : ['prompt', 'completion', 'label'];

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { writeAtomically } from '@metaapo/core/storage';
+import { type DataFile, rowsOfFile } from '../rows/data-file.js';
 
 /** What tokenised rows follow from. */
 export interface TokenizationKey {
@@ -12,7 +13,7 @@ export interface TokenizationKey {
   /** Fingerprint of the tokenizer; `undefined` for token ids alone. */
   readonly tokenizer: string | undefined;
   /** The data files in order: their contents count, and their names, which reports show. */
-  readonly files: readonly string[];
+  readonly files: readonly DataFile[];
 }
 
 /** Raised when the same rows become other ids. */
@@ -31,7 +32,7 @@ export async function cachedTokenization<Result>(
   key: TokenizationKey,
   compute: () => Promise<Result>,
 ): Promise<Result> {
-  const digests = await Promise.all(key.files.map(digestOf));
+  const digests = await Promise.all(key.files.map((file) => digestOf(rowsOfFile(file).file)));
   const name = createHash('sha256')
     .update(JSON.stringify([RULES, key, digests]))
     .digest('hex');
