@@ -168,7 +168,7 @@ it('gives up a file that the hub keeps cutting short', async () => {
   const error = await failure(download());
   expect(error).toMatchObject({
     code: 'network',
-    message: expect.stringMatching(/connection broke during the transfer.*goes on where it stopped/),
+    message: expect.stringMatching(/broke the connection.*goes on where it stopped/),
   });
 });
 

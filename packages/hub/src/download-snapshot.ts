@@ -7,7 +7,7 @@ import { cachedCommit, cachedPaths, isCommit, linkBlob, rememberCommit } from '.
 import { eachLimited } from './each-limited.js';
 import { fetchBlob } from './fetch-blob.js';
 import { createHubClient, type HubClient } from './hub-client.js';
-import { connectionError, PassingFailure, placeOf } from './hub-errors.js';
+import { placeOf } from './hub-errors.js';
 import { type HubOptions, type HubSettings, hubSettings } from './hub-settings.js';
 import { matchesPattern } from './path-pattern.js';
 import { checkRepository, fileAddress, type Repository, repositoryDirectory, revisionAddress } from './repository.js';
@@ -131,11 +131,8 @@ async function fetchFiles(work: Work, commit: string, files: readonly Repository
 
 async function currentCommit({ client, settings, repository }: Work, revision: string): Promise<string> {
   const ask = async (): Promise<string> => {
-    const reply = await client.request(revisionAddress(settings.endpoint, repository, revision));
-    const answer: unknown = await reply.json().catch((cause) => {
-      throw new PassingFailure(connectionError(client.subject, 'the hub’s answer did not arrive whole', cause));
-    });
-    const { data } = z.object({ sha: z.string().refine(isCommit) }).safeParse(answer);
+    const { value } = await client.askJson(revisionAddress(settings.endpoint, repository, revision));
+    const { data } = z.object({ sha: z.string().refine(isCommit) }).safeParse(value);
     if (data) return data.sha;
     throw new MetaapoError('network', 'this server does not answer as the hub does', {
       where: placeOf(client.subject),

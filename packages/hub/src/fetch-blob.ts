@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
-import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { type StreamedReply, TransientError } from '@metaapo/core/http';
 import type { HubClient } from './hub-client.js';
-import { connectionError, largeReplyError, PassingFailure, placeOf } from './hub-errors.js';
+import { connectionError, largeReplyError, placeOf } from './hub-errors.js';
 import { claimPartial, releasePartial } from './partial-file.js';
 import type { RepositoryFile } from './repository-tree.js';
 
@@ -69,14 +68,13 @@ async function transfer(client: HubClient, { file, address, partial, progress }:
   if (offset > file.size) offset = await discard(partial);
   progress(offset);
   if (offset === file.size && offset > 0) return;
-  const headers = offset > 0 ? { range: `bytes=${offset}-` } : undefined;
-  const reply = await client.request(address, { ...(headers && { headers }), mostBytes: file.size });
-  if (offset > 0 && !continues(reply, offset)) offset = await discard(partial);
-  if (reply.status === 416 || (reply.status === 206 && offset === 0)) {
-    await reply.body?.cancel();
-    throw incomplete(client, file, 'a reply to another range');
-  }
-  await append(client, reply, { partial, offset, size: file.size, progress });
+  await client.ask(address, offset > 0 ? { range: `bytes=${offset}-` } : {}, async (reply) => {
+    if (offset > 0 && !continues(reply, offset)) offset = await discard(partial);
+    if (reply.status === 416 || (reply.status === 206 && offset === 0)) {
+      throw incomplete(client, file, 'a reply to another range');
+    }
+    await append(client, reply, { partial, offset, size: file.size, progress });
+  });
   const written = await sizeOf(partial);
   if (written < file.size) throw incomplete(client, file, `${written} bytes`);
 }
@@ -84,7 +82,7 @@ async function transfer(client: HubClient, { file, address, partial, progress }:
 /** Writes each piece before it is counted, so that a break loses nothing that was counted. */
 async function append(
   { subject }: HubClient,
-  { body }: Response,
+  { pieces }: StreamedReply,
   {
     partial,
     offset,
@@ -95,8 +93,7 @@ async function append(
   const file = await open(partial, offset > 0 ? 'a' : 'w');
   let received = offset;
   try {
-    for await (const chunk of Readable.fromWeb((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>)) {
-      const bytes = chunk as Uint8Array;
+    for await (const bytes of pieces) {
       if (received + bytes.length > size) {
         await file.truncate();
         throw largeReplyError(subject, size);
@@ -105,15 +102,12 @@ async function append(
       received += bytes.length;
       progress(received);
     }
-  } catch (error) {
-    if (error instanceof PassingFailure || (error instanceof Error && 'syscall' in error)) throw error;
-    throw new PassingFailure(connectionError(subject, 'the connection broke during the transfer', error));
   } finally {
     await file.close();
   }
 }
 
-function continues(reply: Response, offset: number): boolean {
+function continues(reply: StreamedReply, offset: number): boolean {
   return reply.status === 206 && (reply.headers.get('content-range') ?? '').startsWith(`bytes ${offset}-`);
 }
 
@@ -153,7 +147,7 @@ async function sizeOf(path: string): Promise<number> {
   );
 }
 
-function incomplete({ subject }: HubClient, file: RepositoryFile, got: string): PassingFailure {
+function incomplete({ subject }: HubClient, file: RepositoryFile, got: string): TransientError {
   const cause = new Error(`${got} of the ${file.size} bytes of ${file.path}`);
-  return new PassingFailure(connectionError(subject, 'the transfer ended early', cause));
+  return new TransientError(connectionError(subject, 'the transfer ended early', cause));
 }

@@ -86,6 +86,25 @@ it('ends a list of files that has no end', async () => {
   expect(asked).toBe(1 + 1000);
 }, 30_000);
 
+it('ends a list of files that comes back to a page', async () => {
+  const tree: Answer = ({ url = '', headers }, response) => {
+    response.setHeader('Link', `<http://${headers.host}${url}>; rel="next"`).end('[]');
+  };
+  const { error, asked } = await failureOf({ tree });
+  expect(error).toMatchObject({ code: 'network', message: expect.stringContaining('does not end') });
+  expect(asked).toBe(1 + 1);
+});
+
+it.each([
+  ['no list', says({ a: 1 })],
+  ['a file without a name', says([{ ...FILE, path: undefined }])],
+  ['a file of many bytes less than none', says([{ ...FILE, size: -5 }])],
+  ['a next page without an address', (_, response) => response.setHeader('Link', '<http://[>; rel="next"').end('[]')],
+] satisfies [string, Answer][])('refuses a list of files that is none: %s', async (_, tree) => {
+  const { error } = await failureOf({ tree });
+  expect(error).toMatchObject({ code: 'network', message: expect.stringContaining('makes no sense') });
+});
+
 it.each([
   ['says nothing', () => undefined],
   [

@@ -1,39 +1,39 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
-import { backoffMs } from '@metaapo/core/http';
-import { boundedReply, LEAST_BYTES, type ReplyBounds } from './bounded-reply.js';
-import {
-  connectionError,
-  largeReplyError,
-  PassingFailure,
-  placeOf,
-  type RequestSubject,
-  replyError,
-} from './hub-errors.js';
+import { bytesOf, type StreamedReply, TransientError, untilDone, withReply } from '@metaapo/core/http';
+import { connectionError, largeReplyError, placeOf, type RequestSubject, replyError } from './hub-errors.js';
 import type { HubOptions, HubSettings } from './hub-settings.js';
 import type { Repository } from './repository.js';
 
 /** Most failures in a row without progress before a request is given up. */
 const MOST_FAILURES = 5;
-
+const REDIRECTS = 10;
 /** Most bytes of a reply that is no file. */
 const JSON_BYTES = 64 * 2 ** 20;
-
-/** What is sent with a request, and how much may come back. */
-export interface Asking {
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Most bytes of the reply's body; default 64 MiB. */
-  readonly mostBytes?: number;
-}
-
 /** A wait that is so long is said. */
 const SAID_MS = 5000;
+
+/** A reply that is no file. */
+export interface HubAnswer {
+  /** The JSON in it. */
+  readonly value: unknown;
+  readonly headers: Headers;
+  readonly bytes: number;
+}
 
 /** Requests to the hub about one repository. */
 export interface HubClient {
   readonly subject: RequestSubject;
-  /** A successful reply, whose body fails when it is too large or stalls. The token goes to the hub alone, never to a host that it redirects to. */
-  readonly request: (address: string, asking?: Asking) => Promise<Response>;
+  /**
+   * What is made of a successful reply, or of one that says that a range is wrong. The token goes to the hub alone, never to a
+   * host that it redirects to.
+   */
+  readonly ask: <Result>(
+    address: string,
+    headers: Readonly<Record<string, string>>,
+    use: (reply: StreamedReply) => Promise<Result>,
+  ) => Promise<Result>;
+  /** The JSON of a reply of at most so many bytes, by default 64 MiB. */
+  readonly askJson: (address: string, mostBytes?: number) => Promise<HubAnswer>;
   /** Repeats an attempt while its failures may pass. `progress` grows while an attempt gets on. */
   readonly persist: <T>(attempt: () => Promise<T>, progress?: () => number) => Promise<T>;
   readonly signal: AbortSignal | undefined;
@@ -48,73 +48,50 @@ export function createHubClient(
   { signal, report, retryDelayMs = 500, stallMs = 60_000 }: HubOptions,
 ): HubClient {
   const subject = { repository, revision, endpoint, hasToken: token !== undefined };
-  const hub = originOf(endpoint);
-  const authorization = token === undefined ? undefined : { authorization: `Bearer ${token}` };
-  const reach = async (address: string, headers: Readonly<Record<string, string>>): Promise<Response> => {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new Error(`no answer in ${stallMs / 1000} s`)), stallMs);
-    const trusted = originOf(address) === hub ? authorization : undefined;
-    const sent = { 'user-agent': 'metaapo', 'accept-encoding': 'identity', ...headers, ...trusted };
-    const stop = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
-    return fetch(address, { headers: sent, signal: stop }).finally(() => clearTimeout(timer));
-  };
-  const ask = async (address: string, { headers = {}, mostBytes = JSON_BYTES }: Asking = {}): Promise<Response> => {
-    const reply = await reach(address, headers).catch((cause) => {
-      if (isMetaapoError(cause)) throw cause;
-      throw new PassingFailure(connectionError(subject, 'the hub cannot be reached', cause));
+  const hub = new URL(endpoint).origin;
+  const broken = (cause: unknown): Error =>
+    new TransientError(connectionError(subject, 'the hub cannot be reached, or broke the connection', cause));
+  const stalled = (): Error => broken(new Error(`less than 1 kB in ${stallMs / 1000} s`));
+  const ask: HubClient['ask'] = (address, headers, use) => {
+    const request = {
+      address,
+      method: 'GET',
+      headers: { 'user-agent': 'metaapo', 'accept-encoding': 'identity', ...headers },
+      authorization: token !== undefined && new URL(address).origin === hub ? `Bearer ${token}` : undefined,
+      redirects: REDIRECTS,
+      stallMs,
+      signal,
+      faults: { late: stalled, stalled, broken },
+    } as const;
+    return withReply(request, (reply) => {
+      if (reply.ok || reply.status === 416) return use(reply);
+      throw replyError(subject, reply);
     });
-    if (reply.ok || reply.status === 416) return boundedReply(reply, boundsOf(mostBytes));
-    await reply.body?.cancel();
-    throw replyError(subject, reply);
   };
-  const boundsOf = (mostBytes: number): ReplyBounds => ({
-    mostBytes,
-    stallMs,
-    tooLarge: () => largeReplyError(subject, mostBytes),
-    stalled: () => new Error(`less than 1 kB in ${stallMs / 1000} s`),
-  });
-  return {
-    subject,
-    signal,
-    report,
-    request: ask,
-    persist: (attempt, progress) => persist(subject, attempt, progress, { signal, report, retryDelayMs }),
+  const askJson: HubClient['askJson'] = (address, mostBytes = JSON_BYTES) =>
+    ask(address, {}, async (reply) => {
+      const { bytes, isCut } = await bytesOf(reply, mostBytes);
+      if (isCut) throw largeReplyError(subject, mostBytes);
+      return { value: parsed(subject, bytes), headers: reply.headers, bytes: bytes.length };
+    });
+  const onWait = (restMs: number): void => {
+    if (restMs >= SAID_MS) report?.(`${repository.name}: the next attempt is in ${Math.round(restMs / 1000)} s`);
   };
-}
-
-function originOf(address: string): string {
-  if (URL.canParse(address)) return new URL(address).origin;
-  throw new MetaapoError('config', 'this is no address of a hub', {
-    where: 'HF_ENDPOINT',
-    expected: 'an address such as https://huggingface.co',
-    got: address,
-    remedy: 'Correct it, or unset it',
-  });
-}
-
-async function persist<T>(
-  subject: RequestSubject,
-  attempt: () => Promise<T>,
-  progress: () => number = () => 0,
-  { signal, report, retryDelayMs = 500 }: HubOptions,
-): Promise<T> {
-  let failures = 0;
-  for (;;) {
-    const before = progress();
-    try {
-      return await attempt();
-    } catch (error) {
+  const persist: HubClient['persist'] = (attempt, progress) =>
+    untilDone(attempt, { mostFailures: MOST_FAILURES, retryDelayMs, progress, onWait, signal }).catch((error) => {
       if (signal?.aborted) throw interrupted(subject, signal.reason);
-      if (!(error instanceof PassingFailure)) throw isMetaapoError(error) ? error : storageError(subject, error);
-      failures = progress() >= before + LEAST_BYTES ? 1 : failures + 1;
-      if (failures >= MOST_FAILURES) throw error.final;
-      const restMs = error.retryAfterMs ?? backoffMs(failures, retryDelayMs);
-      if (restMs >= SAID_MS)
-        report?.(`${subject.repository.name}: the next attempt is in ${Math.round(restMs / 1000)} s`);
-      await wait(restMs, undefined, signal ? { signal } : {}).catch((reason) =>
-        Promise.reject(interrupted(subject, reason)),
-      );
-    }
+      throw !isMetaapoError(error) && error instanceof Error && 'syscall' in error
+        ? storageError(subject, error)
+        : error;
+    });
+  return { subject, ask, askJson, persist, signal, report };
+}
+
+function parsed(subject: RequestSubject, bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch (cause) {
+    throw new TransientError(connectionError(subject, 'the hub’s answer did not arrive whole', cause));
   }
 }
 
@@ -126,10 +103,10 @@ function interrupted(subject: RequestSubject, cause: unknown): MetaapoError {
   });
 }
 
-function storageError(subject: RequestSubject, cause: unknown): MetaapoError {
+function storageError(subject: RequestSubject, cause: Error): MetaapoError {
   return new MetaapoError('config', 'the cache cannot be written', {
     where: placeOf(subject),
-    got: cause instanceof Error ? cause.message : String(cause),
+    got: cause.message,
     remedy: 'Make room, or set HF_HOME to a directory that can be written',
     cause,
   });

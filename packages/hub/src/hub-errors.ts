@@ -1,5 +1,5 @@
 import { MetaapoError } from '@metaapo/core/contracts';
-import { reasonOf, retryAfterMs } from '@metaapo/core/http';
+import { reasonOf, retryAfterMs, type StreamedReply, TransientError } from '@metaapo/core/http';
 import { pageAddress, type Repository } from './repository.js';
 
 /** What a request is about, for its errors. */
@@ -10,34 +10,20 @@ export interface RequestSubject {
   readonly hasToken: boolean;
 }
 
-/** A failure that may pass: the request is tried again. */
-export class PassingFailure extends Error {
-  /** The error to end with when it does not pass. */
-  readonly final: MetaapoError;
-  /** Wait that the server asks for, in milliseconds, at most ten minutes. */
-  readonly retryAfterMs: number | undefined;
-
-  constructor(final: MetaapoError, retryAfterMs?: number) {
-    super(final.message, { cause: final });
-    this.final = final;
-    this.retryAfterMs = retryAfterMs;
-  }
-}
-
 const SET_TOKEN = 'set HF_TOKEN to a token with read access to it';
 
 /** The error of a reply that is not a success. */
-export function replyError(subject: RequestSubject, reply: Response): MetaapoError | PassingFailure {
-  if (reply.redirected && new URL(reply.url).origin !== new URL(subject.endpoint).origin) {
-    const cause = new Error(`status ${reply.status} of ${new URL(reply.url).host}`);
-    return new PassingFailure(connectionError(subject, 'the store that the hub points to refuses the file', cause));
+export function replyError(subject: RequestSubject, reply: StreamedReply): MetaapoError | TransientError {
+  if (reply.origin !== new URL(subject.endpoint).origin) {
+    const cause = new Error(`status ${reply.status} of ${new URL(reply.origin).host}`);
+    return new TransientError(connectionError(subject, 'the store that the hub points to refuses the file', cause));
   }
   const code = reply.headers.get('x-error-code');
   const got = `status ${reply.status}${code === null ? '' : ` (${code})`}`;
   const [summary, remedy] = explain(subject, reply.status, code);
   const error = new MetaapoError('network', summary, { where: placeOf(subject), got, remedy });
   if (reply.status !== 429 && reply.status < 500) return error;
-  return new PassingFailure(error, retryAfterMs(reply.headers.get('retry-after')));
+  return new TransientError(error, retryAfterMs(reply.headers.get('retry-after')));
 }
 
 function explain(subject: RequestSubject, status: number, code: string | null): [summary: string, remedy: string] {
@@ -72,8 +58,8 @@ export function connectionError(subject: RequestSubject, what: string, cause: un
 }
 
 /** The failure of a reply that brings more than it may: the hub, or what stands before it, is faulty. */
-export function largeReplyError(subject: RequestSubject, mostBytes: number): PassingFailure {
-  return new PassingFailure(
+export function largeReplyError(subject: RequestSubject, mostBytes: number): TransientError {
+  return new TransientError(
     new MetaapoError('network', 'the reply is larger than it may be', {
       where: placeOf(subject),
       expected: `at most ${mostBytes} bytes`,

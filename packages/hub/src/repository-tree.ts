@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import type { HubClient } from './hub-client.js';
-import { connectionError, PassingFailure, placeOf } from './hub-errors.js';
+import { placeOf } from './hub-errors.js';
 import { replaceFile } from './replace-file.js';
-import { isSafePath } from './repository.js';
+import { isSafePath, treeAddress } from './repository.js';
 
 /** A file of a repository at a commit. */
 export interface RepositoryFile {
@@ -45,11 +45,8 @@ export async function fetchTree(client: HubClient, directory: string, commit: st
   const found = await client.persist(() => listed(client, commit));
   const checked = listing.safeParse({ format_version: 1, files: found });
   if (!checked.success || !Object.keys(found).every(isSafePath)) {
-    throw new MetaapoError('network', 'the hub’s list of files makes no sense', {
-      where: placeOf(client.subject),
-      got: checked.error ? z.prettifyError(checked.error) : 'a path outside the repository',
-      remedy: 'Check HF_ENDPOINT',
-    });
+    const got = checked.error ? z.prettifyError(checked.error) : 'a path outside the repository';
+    throw senselessError(client.subject, got);
   }
   const text = JSON.stringify(checked.data, null, 1);
   await client.persist(() => replaceFile(treeFile(directory, commit), text));
@@ -61,41 +58,64 @@ const MOST_PAGES = 1000;
 /** Most bytes of a listing, over all its pages. */
 const MOST_BYTES = 256 * 2 ** 20;
 
-async function listed({ request, subject }: HubClient, commit: string): Promise<Record<string, unknown>> {
-  const { listFiles } = await import('@huggingface/hub');
-  const { repository: repo, endpoint: hubUrl } = subject;
-  const found: Record<string, unknown> = {};
-  let [pages, bytes] = [0, 0];
-  const fetcher: typeof fetch = async (address) => {
-    pages += 1;
-    if (pages > MOST_PAGES) throw endlessError(subject);
-    const reply = await request(String(address), { mostBytes: MOST_BYTES - bytes });
-    const text = await reply.text();
-    bytes += text.length;
-    return new Response(text, { headers: reply.headers });
-  };
-  try {
-    for await (const file of listFiles({ repo, revision: commit, recursive: true, hubUrl, fetch: fetcher })) {
-      if (file.type !== 'file') continue;
-      const large = file.lfs && { lfs_sha256: file.lfs.oid, lfs_size: file.lfs.size };
-      found[file.path] = {
-        size: file.size,
-        blob_id: file.oid,
-        ...large,
-        ...(file.xetHash && { xet_hash: file.xetHash }),
-      };
-    }
-  } catch (error) {
-    if (error instanceof PassingFailure || error instanceof MetaapoError) throw error;
-    throw new PassingFailure(connectionError(subject, 'the hub’s list of files did not arrive whole', error));
+/** A page of a listing, whose directories are passed over. */
+const page = z.array(
+  z.union([
+    z.object({
+      type: z.literal('file'),
+      path: z.string(),
+      size: z.number(),
+      oid: z.string(),
+      lfs: z.object({ oid: z.string(), size: z.number() }).nullish(),
+      xetHash: z.string().nullish(),
+    }),
+    z.object({ type: z.enum(['directory', 'unknown']) }),
+  ]),
+);
+
+async function listed(client: HubClient, commit: string): Promise<Record<string, unknown>> {
+  const { subject } = client;
+  const found: [path: string, entry: unknown][] = [];
+  const seen = new Set<string>();
+  let bytes = 0;
+  let address: string | undefined = treeAddress(subject.endpoint, subject.repository, commit);
+  while (address !== undefined) {
+    if (seen.size >= MOST_PAGES || seen.has(address)) throw endlessError(subject);
+    seen.add(address);
+    const answer = await client.askJson(address, MOST_BYTES - bytes);
+    bytes += answer.bytes;
+    const { data, error } = page.safeParse(answer.value);
+    if (data === undefined) throw senselessError(subject, z.prettifyError(error));
+    for (const file of data) if (file.type === 'file') found.push([file.path, entryOf(file)]);
+    address = nextPage(subject, answer.headers.get('link'), address);
   }
-  return found;
+  return Object.fromEntries(found);
+}
+
+type ListedFile = Extract<z.output<typeof page>[number], { type: 'file' }>;
+
+function entryOf({ size, oid, lfs, xetHash }: ListedFile): unknown {
+  const large = lfs && { lfs_sha256: lfs.oid, lfs_size: lfs.size };
+  return { size, blob_id: oid, ...large, ...(xetHash && { xet_hash: xetHash }) };
+}
+
+/** The address in `<...>; rel="next"` of a Link header; `undefined` where there is none. */
+function nextPage(subject: HubClient['subject'], link: string | null, address: string): string | undefined {
+  const target = /<([^>]*)>\s*;\s*rel="?next"?/i.exec(link ?? '')?.[1];
+  if (target === undefined) return undefined;
+  if (URL.canParse(target, address)) return new URL(target, address).href;
+  throw senselessError(subject, 'a next page without an address');
+}
+
+function senselessError(subject: HubClient['subject'], got: string): MetaapoError {
+  const fault = { where: placeOf(subject), got, remedy: 'Check HF_ENDPOINT' };
+  return new MetaapoError('network', 'the hub’s list of files makes no sense', fault);
 }
 
 function endlessError(subject: HubClient['subject']): MetaapoError {
   return new MetaapoError('network', 'the hub’s list of files does not end', {
     where: placeOf(subject),
-    expected: `at most ${MOST_PAGES} pages`,
+    expected: `at most ${MOST_PAGES} pages, each once`,
     remedy: 'Check HF_ENDPOINT and the proxy: what answers there is no sound hub',
   });
 }

@@ -47,14 +47,21 @@ export function revisionAddress(endpoint: string, { type, name }: Repository, re
   return `${endpoint}/api/${type}s/${name}/revision/${encodeURIComponent(revision)}`;
 }
 
+/** Address that answers with the files of a commit, in pages. */
+export function treeAddress(endpoint: string, { type, name }: Repository, commit: string): string {
+  return `${endpoint}/api/${type}s/${name}/tree/${commit}?recursive=true`;
+}
+
 /** Address of a file's content. */
 export function fileAddress(endpoint: string, repository: Repository, commit: string, path: string): string {
   const encoded = path.split('/').map(encodeURIComponent).join('/');
   return `${pageAddress(endpoint, repository)}/resolve/${commit}/${encoded}`;
 }
 
+const NO_PARTS = ['', '.', '..', '__proto__'];
+
 /** True for a relative path that stays below its root, of whole characters. */
 export function isSafePath(path: string): boolean {
   if (/[\p{Surrogate}\0]/u.test(path)) return false;
-  return path.split(/[/\\]/).every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes(':'));
+  return path.split(/[/\\]/).every((part) => !NO_PARTS.includes(part) && !part.includes(':'));
 }

@@ -1,4 +1,3 @@
-import { isMetaapoError } from '../contracts/index.js';
 import {
   connectionError,
   largeReplyError,
@@ -8,8 +7,8 @@ import {
   toldReplyError,
   unreadableError,
 } from './http-errors.js';
-import { onAbort } from './on-abort.js';
 import { toldError } from './told-error.js';
+import { bytesOf, type StreamedReply, withReply } from './with-reply.js';
 
 /** One attempt at a request. */
 export interface Attempt {
@@ -55,50 +54,27 @@ function parsed({ subject, parse }: Attempt, status: number, text: string): read
   }
 }
 
-async function transfer(
+function transfer(
   { subject, method, headers, body, timeoutMs, maxReplyBytes }: Attempt,
   signal: AbortSignal | undefined,
-): Promise<{ readonly reply: Response; readonly text: string | undefined }> {
-  const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), timeoutMs);
-  const forget = onAbort(signal, () => stop.abort(signal?.reason));
-  try {
-    signal?.throwIfAborted();
-    const init = { method, headers, body: body ?? null, redirect: 'manual', signal: stop.signal } as const;
-    const reply = await fetch(subject.address, init);
-    const bytes = await bytesOf(reply, reply.ok ? maxReplyBytes : ERROR_BYTES);
-    if (bytes.isCut && reply.ok) throw largeReplyError(subject, maxReplyBytes);
-    return { reply, text: decoded(bytes.pieces, reply.ok) };
-  } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    if (isMetaapoError(cause)) throw cause;
-    throw stop.signal.aborted ? timeoutError(subject, timeoutMs) : connectionError(subject, cause);
-  } finally {
-    clearTimeout(timer);
-    forget();
-  }
-}
-
-/** Bytes of a body, read piece by piece: what is compressed is never larger here than it may be. */
-async function bytesOf(
-  { body }: Response,
-  most: number,
-): Promise<{ readonly pieces: readonly Uint8Array[]; readonly isCut: boolean }> {
-  const pieces: Uint8Array[] = [];
-  let left = most;
-  if (body === null) return { pieces, isCut: false };
-  for await (const piece of body as unknown as AsyncIterable<Uint8Array>) {
-    if (piece.length > left) return { pieces: [...pieces, piece.subarray(0, left)], isCut: true };
-    left -= piece.length;
-    pieces.push(piece);
-  }
-  return { pieces, isCut: false };
+): Promise<{ readonly reply: StreamedReply; readonly text: string | undefined }> {
+  const faults = {
+    late: () => timeoutError(subject, timeoutMs),
+    stalled: () => timeoutError(subject, timeoutMs),
+    broken: (cause: unknown) => connectionError(subject, cause),
+  };
+  const { address } = subject;
+  return withReply({ address, method, headers, body, timeoutMs, signal, faults }, async (reply) => {
+    const { bytes, isCut } = await bytesOf(reply, reply.ok ? maxReplyBytes : ERROR_BYTES);
+    if (isCut && reply.ok) throw largeReplyError(subject, maxReplyBytes);
+    return { reply, text: decoded(bytes, reply.ok) };
+  });
 }
 
 /** The text of bytes; `undefined` where it has to be exact and they are no UTF-8. */
-function decoded(pieces: readonly Uint8Array[], isExact: boolean): string | undefined {
+function decoded(bytes: Uint8Array, isExact: boolean): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: isExact }).decode(Buffer.concat(pieces));
+    return new TextDecoder('utf-8', { fatal: isExact }).decode(bytes);
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@ import { MetaapoError } from '../contracts/index.js';
 import { shownAddress } from './address.js';
 import { retryAfterMs } from './retry-delay.js';
 import type { ToldError } from './told-error.js';
+import type { StreamedReply } from './with-reply.js';
 
 /** Most characters of a reply that a message shows. */
 const SHOWN = 200;
@@ -52,7 +53,11 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** The error of a reply whose status is no success. */
-export function statusError(subject: RequestSubject, reply: Response, text: string): MetaapoError | TransientError {
+export function statusError(
+  subject: RequestSubject,
+  reply: Pick<StreamedReply, 'status' | 'headers'>,
+  text: string,
+): MetaapoError | TransientError {
   const { status } = reply;
   const target = reply.headers.get('location');
   const shown = target === null ? shownText(text, subject.mask) : `a redirection to ${subject.mask(target)}`;
@@ -62,7 +67,7 @@ export function statusError(subject: RequestSubject, reply: Response, text: stri
 /** The error of a reply with status 200 whose body tells of one. */
 export function toldReplyError(
   subject: RequestSubject,
-  reply: Response,
+  reply: Pick<StreamedReply, 'status' | 'headers'>,
   { status, told }: ToldError,
 ): MetaapoError | TransientError {
   const shown = shownText(typeof told === 'string' ? told : JSON.stringify(told), subject.mask);
@@ -71,7 +76,7 @@ export function toldReplyError(
 
 function errorOfStatus(
   subject: RequestSubject,
-  reply: Response,
+  reply: Pick<StreamedReply, 'status' | 'headers'>,
   status: number,
   got: string,
 ): MetaapoError | TransientError {

@@ -46,8 +46,13 @@ export function compileChatTemplate(template: string, now: () => Date): ChatTemp
       for (const [name, value] of Object.entries(variables))
         if (value !== undefined) given.set(name, templateValue(value));
       const output = new Output(budget);
-      run(given.inner(), output);
-      return output.text();
+      try {
+        run(given.inner(), output);
+        return output.text();
+      } catch (cause) {
+        // What is nested or repeated without measure, as Python's RecursionError and MemoryError say it.
+        throw cause instanceof RangeError ? new TemplateRefusal(`it goes too far: ${cause.message}`) : cause;
+      }
     },
   };
 }

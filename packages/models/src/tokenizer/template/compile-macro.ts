@@ -32,19 +32,21 @@ export function compileMacro(
     new Callable((given) => {
       outer.budget.step();
       const scope = outer.inner();
-      bindExtras(
-        name,
-        compiled.map((parameter) => parameter.name),
-        given,
-        names,
-        scope,
-      );
-      for (const [index, parameter] of compiled.entries()) {
-        const value = index < given.positional.length ? given.positional[index] : given.named.get(parameter.name);
-        scope.set(parameter.name, value === undefined ? defaultOf(parameter, scope) : value);
-      }
       const output = new Output(outer.budget);
-      outer.budget.nested(() => run(scope, output));
+      outer.budget.nested(() => {
+        bindExtras(
+          name,
+          compiled.map((parameter) => parameter.name),
+          given,
+          names,
+          scope,
+        );
+        for (const [index, parameter] of compiled.entries()) {
+          const value = index < given.positional.length ? given.positional[index] : given.named.get(parameter.name);
+          scope.set(parameter.name, value === undefined ? defaultOf(parameter, scope) : value);
+        }
+        run(scope, output);
+      });
       return output.text();
     }, attributes);
 }
