@@ -41,6 +41,12 @@ export async function checkResumedRecipe(
   });
 }
 
+/** The values of a recipe that decide numbers, as one text: all but those that {@link FREE_KEYS} and {@link LAST_BITS} name. */
+export function decidingValues(recipe: object): string {
+  const leaves = [...leavesOf(JSON.parse(JSON.stringify(recipe)))].sort(([one], [other]) => (one < other ? -1 : 1));
+  return JSON.stringify(leaves.filter(([path]) => ![...FREE_KEYS, LAST_BITS].some((pattern) => pattern.test(path))));
+}
+
 /** Keys that change how something is computed: results agree within tolerances, and not to the last bit. */
 const LAST_BITS = /^(model|reference)\.(backend|executor|precision)$/;
 

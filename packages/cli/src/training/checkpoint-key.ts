@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
 import type { CheckpointKey, PartRecipe } from '@metaapo/core';
 import type { TextModel, TextScorer } from '@metaapo/core/contracts';
 import { pluginDigest } from '../recipe/agreed-code.js';
+import { decidingValues } from '../recipe/resumed-recipe.js';
 
 /** Options of models that change how something is computed, and not what is trained. */
 const HOW = ['backend', 'executor', 'precision', 'checkpoint'];
@@ -26,17 +28,31 @@ export function checkpointKey({ recipe, trained, rows, held, reference }: Decidi
   const shape = JSON.stringify(Object.entries(recipe.model).filter(([key]) => !HOW.includes(key)));
   const { fingerprint, eosTokenIds, model } = trained;
   return {
-    recipe: createHash('sha256').update(shape).digest('hex'),
+    recipe: digestOfText(shape),
     data: digestOfRows(rows),
     inputs: {
       'the weights of the start model': model.fingerprint,
       'the configuration, tokenizer or chat template of the model': digestOfRows([{ fingerprint, eosTokenIds }]),
+      'a value of the recipe': digestOfText(decidingValues(recipe)),
+      ...beginnings(recipe),
       ...(reference !== undefined && { 'the weights of the reference': reference }),
       ...(held.length > 0 && { 'the held-out rows': digestOfRows(held) }),
       ...Object.fromEntries(recipe.plugins.map((name) => [`the plugin ${name}`, pluginDigest(name)])),
     },
   };
 }
+
+/** Files that a part begins with, such as a meta-learner with `init: FILE.safetensors`. */
+function beginnings(section: object): Readonly<Record<string, string>> {
+  const found = Object.entries(section).flatMap(([key, value]): (readonly [string, string])[] => {
+    if (typeof value === 'object' && value !== null) return Object.entries(beginnings(value as object));
+    const isFile = key === 'init' && typeof value === 'string' && statSync(value, { throwIfNoEntry: false })?.isFile();
+    return isFile ? [[`the file ${value}`, digestOfText(readFileSync(value))]] : [];
+  });
+  return Object.fromEntries(found);
+}
+
+const digestOfText = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex');
 
 function digestOfRows(rows: readonly object[]): string {
   const hash = createHash('sha256');

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { lockDirectory, RUN_FILES, writeAtomically } from '@metaapo/core/storage';
@@ -23,7 +23,7 @@ export interface OutputClaim {
  * is, holds or lies in what is read, or another process works in it
  */
 export async function claimOutput(output: string, { resume, inputs }: OutputClaim): Promise<() => Promise<void>> {
-  if (!resume) {
+  if (!resume || !holdsRun(output)) {
     requireDirectory(output);
     requireApart(output, inputs);
     requireFree(output);
@@ -47,15 +47,20 @@ function requireDirectory(output: string): void {
   });
 }
 
+/** A link to nothing is something too: writing would go where it leads. */
+const isThere = (output: string, name: string): boolean =>
+  lstatSync(join(output, name), { throwIfNoEntry: false }) !== undefined;
+
+const holdsRun = (output: string): boolean => isThere(output, RUN_FILES.metrics) || isThere(output, RUN_FILES.journal);
+
 function requireFree(output: string): void {
-  const isThere = (name: string): boolean => existsSync(join(output, name));
-  if (isThere(RUN_FILES.metrics) || isThere(RUN_FILES.journal)) {
+  if (holdsRun(output)) {
     throw new MetaapoError('config', 'the output directory already holds a run', {
       where: output,
       remedy: 'Add --resume to go on with it, or choose another output with --set output=...',
     });
   }
-  const inTheWay = Object.values(RUN_FILES).find((name) => isThere(name) && !isOwnRecipe(output, name));
+  const inTheWay = Object.values(RUN_FILES).find((name) => isThere(output, name) && !isOwnRecipe(output, name));
   if (inTheWay === undefined) return;
   throw new MetaapoError('config', 'the output directory holds a file of yours that the run would replace', {
     where: join(output, inTheWay),
@@ -67,7 +72,9 @@ function requireFree(output: string): void {
 
 /** True for the recipe of a run that stopped before it had begun. */
 const isOwnRecipe = (output: string, name: string): boolean =>
-  name === RUN_FILES.recipe && readFileSync(join(output, name), 'utf8').startsWith(OWN_RECIPE);
+  name === RUN_FILES.recipe &&
+  statSync(join(output, name), { throwIfNoEntry: false })?.isFile() === true &&
+  readFileSync(join(output, name), 'utf8').startsWith(OWN_RECIPE);
 
 /** Keeps the recipe with every default in the run directory, and that the user runs the code it names. */
 export function keepRecipe(recipe: { readonly output: string }): Promise<void> {

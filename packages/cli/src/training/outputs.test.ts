@@ -50,15 +50,31 @@ it.each([
   expect(existsSync(at(output, 'run.lock'))).toBe(false);
 });
 
-it.each(['model', 'recipe.yaml', 'report.html', 'checkpoint'])(
-  'refuses a run directory with a %s of the user',
+it.each(['model', 'recipe.yaml', 'report.html', 'checkpoint', 'iterations', 'journal.jsonl.end', 'run.lock'])(
+  'refuses a run directory with a %s of the user, also to resume where there is no run',
   async (name) => {
     mkdirSync(at('run'));
     writeFileSync(at('run', name), 'mine');
-    await expect(claimOutput(at('run'), { resume: false, inputs: [] })).rejects.toThrow(name);
+    for (const resume of [false, true]) {
+      await expect(claimOutput(at('run'), { resume, inputs: [] })).rejects.toThrow(name);
+    }
     expect(readFileSync(at('run', name), 'utf8')).toBe('mine');
   },
 );
+
+it('refuses a run directory in which a link leads to nothing', async () => {
+  mkdirSync(at('run'));
+  symlinkSync(at('elsewhere'), at('run', 'model'));
+  await expect(claimOutput(at('run'), { resume: false, inputs: [] })).rejects.toThrow('model');
+  expect(existsSync(at('elsewhere'))).toBe(false);
+});
+
+it('resumes a run that had begun, and one that was stopped before', async () => {
+  mkdirSync(at('run', 'iterations'), { recursive: true });
+  writeFileSync(at('run', 'journal.jsonl'), '');
+  await (await claimOutput(at('run'), { resume: true, inputs: [] }))();
+  await (await claimOutput(at('new'), { resume: true, inputs: [] }))();
+});
 
 it('begins again where a run had kept its recipe and no more', async () => {
   const unlock = await claimOutput(at('run'), { resume: false, inputs: [] });

@@ -1,5 +1,6 @@
 import { open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
+import { MetaapoError } from '../contracts/index.js';
 
 /** The last line of a journal that is on the disk. */
 export interface JournalEnd {
@@ -13,15 +14,29 @@ const schema = z.object({ lines: z.int().min(1), check: z.string().regex(/^[0-9a
 /** Bytes of the file, always: it is written over in place, by one call. */
 const SIZE = 64;
 
+const START = '{"lines":';
+
 /** The file beside a journal that says where it ends. */
 export const endFile = (journal: string): string => `${journal}.end`;
 
-/** What was noted of a journal; `undefined` where nothing was, or a crash left half of it. */
+/**
+ * What was noted of a journal; `undefined` where nothing was, or a crash left half of it.
+ * @throws MetaapoError with code `data` when the file in its place is something else, which is not to be written over
+ */
 export async function readEnd(journal: string): Promise<JournalEnd | undefined> {
+  const file = endFile(journal);
+  const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
   try {
-    return schema.parse(JSON.parse(await readFile(endFile(journal), 'utf8')));
+    return schema.parse(JSON.parse(content));
   } catch {
-    return undefined;
+    if (START.startsWith(content.slice(0, START.length)) || content.startsWith('\0')) return undefined;
+    throw new MetaapoError('data', 'there is a file of something else in the place of what says where a journal ends', {
+      where: file,
+      remedy: 'Move it away, or choose another output',
+    });
   }
 }
 

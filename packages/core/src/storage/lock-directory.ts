@@ -45,6 +45,14 @@ export async function lockDirectory(directory: string, options: LockOptions = {}
 
 /** Removes the lock of a process that is gone. */
 async function takeAway(file: string, holder: string, options: LockOptions): Promise<void> {
+  if (!isLock(holder)) {
+    throw new MetaapoError('config', 'there is a file of something else in the place of the lock', {
+      where: file,
+      expected: 'a lock of metaapo, or nothing',
+      got: holder.slice(0, 80),
+      remedy: 'Move it away, or choose another output',
+    });
+  }
   const standing = standingOfLock(holder);
   if (standing === 'unknown') {
     options.report?.(`${file}: looking whether the process that it names still works here, up to 30 s`);
@@ -58,6 +66,17 @@ async function takeAway(file: string, holder: string, options: LockOptions): Pro
     got: holder.slice(0, 300),
     remedy: `Wait for it, stop it, or choose another output; if it is gone, delete ${LOCK}`,
   });
+}
+
+/** True for what a lock holds, of any version, and for one that is being written. */
+function isLock(content: string): boolean {
+  if (content === '') return true;
+  try {
+    const found: unknown = JSON.parse(content);
+    return typeof found === 'object' && found !== null && 'pid' in found && 'host' in found;
+  } catch {
+    return false;
+  }
 }
 
 /** An empty lock may be one that is being written; one that names nobody is none. */

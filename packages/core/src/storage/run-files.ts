@@ -7,5 +7,7 @@ export const RUN_FILES = {
   model: 'model',
   metaLearner: 'meta-learner.safetensors',
   checkpoint: 'checkpoint',
+  /** What each iteration of a run saves. */
+  iterations: 'iterations',
   report: 'report.html',
 } as const;

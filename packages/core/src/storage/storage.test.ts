@@ -262,10 +262,14 @@ describe('a journal', () => {
     await (await openJournal(path)).append({ kind: 'b' });
     writeFileSync(`${path}.end`, before);
     expect((await openJournal(path)).entries).toHaveLength(2);
-    for (const left of ['', '{"lines":', 'x'.repeat(64)]) {
+    for (const left of ['', '{"lines":', '{"lines":2,"ch', '\0'.repeat(64)]) {
       writeFileSync(`${path}.end`, left);
       expect((await openJournal(path)).entries).toHaveLength(2);
     }
+    writeFileSync(`${path}.end`, 'notes of mine');
+    await expect(openJournal(path)).rejects.toThrow(/of something else/);
+    expect(readFileSync(`${path}.end`, 'utf8')).toBe('notes of mine');
+    rmSync(`${path}.end`);
     await (await openJournal(path)).append({ kind: 'c' });
     writeFileSync(path, '');
     await expect(openJournal(path)).rejects.toThrow(/missing at the end/);
@@ -456,10 +460,17 @@ describe('writing', () => {
     ['another program has its process id now', { ...thisOwner(), startedAt: '1' }],
     ['its id is none', { ...thisOwner(), pid: 0 }],
     ['its id means all processes', { pid: -1, host: thisOwner().host }],
-    ['it is no owner', { anything: 1 }],
   ])('takes a lock over at once when %s', async (_, owner) => {
     lockOf(owner);
     await (await lockDirectory(file('owned')))();
+  });
+
+  it.each(['{"anything":1}', 'v1', '[]'])('leaves a file alone that is no lock: %s', async (content) => {
+    mkdirSync(file('owned'), { recursive: true });
+    writeFileSync(file('owned/run.lock'), content);
+    await expect(lockDirectory(file('owned'))).rejects.toThrow(/of something else in the place of the lock/);
+    expect(readFileSync(file('owned/run.lock'), 'utf8')).toBe(content);
+    rmSync(file('owned/run.lock'));
   });
 
   it.each([

@@ -4,7 +4,7 @@ import type { CheckpointKey } from '../../trainer/index.js';
 
 /** Directory of an iteration inside a run directory. */
 function directoryOf(output: string, iteration: number): string {
-  return join(output, 'iterations', String(iteration));
+  return join(output, RUN_FILES.iterations, String(iteration));
 }
 
 /** Directory of the model that an iteration ended with. */
