@@ -24,7 +24,7 @@ export interface ScoreFlags extends ModelFlags {
   readonly data: string;
   readonly split?: string;
   readonly templateArguments?: Readonly<Record<string, unknown>>;
-  readonly columns?: Readonly<Record<string, string>>;
+  readonly columns?: Readonly<Record<string, string | false>>;
   readonly dataConfig?: string;
   readonly output: string;
   readonly overwrite?: boolean;

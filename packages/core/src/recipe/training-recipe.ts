@@ -90,8 +90,8 @@ export const dataSection = z.strictObject({
   templateArguments: z.record(z.string(), z.unknown()).optional(),
   /** Day that chat templates write which ask for the date, `2026-01-31`; default the day on which the run began. */
   templateDate: z.iso.date().optional(),
-  /** Names of columns in the files, by the names that they have here: `{ prompt: question }`. */
-  columns: z.record(z.string(), z.string()).optional(),
+  /** Names of columns in the files, by the names that they have here: `{ prompt: question }`; `false` leaves one unread. */
+  columns: z.record(z.string(), z.union([z.string(), z.literal(false)])).optional(),
   /** A row that cannot be used is an error, or it is left out, counted and listed. */
   badRows: z.enum(['error', 'drop']).default('error'),
   /** First rows only, for trials. */

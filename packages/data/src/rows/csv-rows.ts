@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
 import { type CsvError, parse } from 'csv-parse';
 import type { DataRow } from './data-row.js';
+import type { ColumnNames } from './read-rows.js';
 import { textOfFile, withoutPacking } from './text-of-file.js';
 
 /** Bytes of a row, and of the names of columns. */
@@ -23,10 +24,7 @@ const TRUTHS: Readonly<Record<string, boolean>> = { true: true, false: false };
  * @param columnNames names of columns in the file, by those that they get
  * @throws MetaapoError with code `data` naming the file and the line
  */
-export async function* csvRows(
-  file: string,
-  columnNames: Readonly<Record<string, string>> = {},
-): AsyncGenerator<DataRow> {
+export async function* csvRows(file: string, columnNames: ColumnNames = {}): AsyncGenerator<DataRow> {
   const parser = parse({
     columns: (names: string[]) => distinct(file, names),
     bom: true,
@@ -40,7 +38,7 @@ export async function* csvRows(
   const source = Readable.from(textOfFile(file));
   source.on('error', (error) => parser.destroy(error));
   source.pipe(parser);
-  const numbers = new Set(NUMBERS.map((name) => columnNames[name] ?? name));
+  const numbers = new Set(NUMBERS.map((name) => columnNames[name] || name));
   let row = 0;
   try {
     for await (const record of parser as AsyncIterable<Readonly<Record<string, string>>>) {

@@ -2,7 +2,7 @@ import type { ChatContext, ChatMessage } from '@metaapo/core/contracts';
 import { type DataRow, rowError } from './data-row.js';
 import { startOfAnswers } from './first-difference.js';
 import { emptyError, missingError, typeError } from './row-errors.js';
-import { CHAT_COLUMNS, chatIn, messagesIn, promptTextIn, tokensIn } from './row-values.js';
+import { chatColumnsIn, chatIn, messagesIn, promptTextIn, tokensIn, withSystem } from './row-values.js';
 import { splitConversations } from './split-conversations.js';
 import { KIND_WORDS, kindOf } from './value-kinds.js';
 
@@ -31,15 +31,19 @@ export function parseAnswers(
   const kind = commonKind(row, columns);
   const chat = chatIn(row, templateArguments);
   const context = chat && { chat };
-  if (kind === 'messages') return { form: 'messages', ...splitConversations(row, columns), ...context };
+  if (kind === 'messages') {
+    const { prompt, answers } = splitConversations(row, columns);
+    return { form: 'messages', prompt: withSystem(row, prompt), answers, ...context };
+  }
   if (kind === 'text' && kindOf(row.values.prompt) === 'messages') {
     const said = columns.map((column) => [{ role: 'assistant', content: row.values[column] as string }]);
-    return { form: 'messages', prompt: messagesIn(row, 'prompt'), answers: said, ...context };
+    return { form: 'messages', prompt: withSystem(row, messagesIn(row, 'prompt')), answers: said, ...context };
   }
   checkNoChat(row);
   if (kind === 'tokens') {
     return { form: 'tokens', prompt: tokensIn(row, 'prompt'), answers: columns.map((column) => tokensIn(row, column)) };
   }
+  checkIsNoConversation(row, columns);
   const answers = columns.map((column) => row.values[column] as string);
   if (columns.length === 1 || kindOf(row.values.prompt) !== 'absent') {
     return { form: 'text', prompt: promptTextIn(row), answers };
@@ -47,15 +51,19 @@ export function parseAnswers(
   return { form: 'text', ...withoutPrompt(row, columns, answers) };
 }
 
-/** True for JSON of messages: split as a text it would end inside of its syntax. */
-function isConversationInText(text: string): boolean {
-  if (!/^\s*\[\s*\{/.test(text)) return false;
-  try {
-    const value: unknown = JSON.parse(text);
-    return kindOf(value) === 'messages';
-  } catch {
-    return false;
-  }
+/** Keys of a message, as JSON or Python writes them. */
+const MESSAGE_KEYS = /^\s*\[\s*\{[^{}]*?["'](?:role|from)["']\s*:/;
+
+/**
+ * Refuses conversations that are written as text: the model would learn their syntax.
+ * @throws MetaapoError with code `data`
+ */
+function checkIsNoConversation(row: DataRow, columns: readonly string[]): void {
+  const isWritten = (column: string): boolean => MESSAGE_KEYS.test(String(row.values[column] ?? ''));
+  // A single answer among others may be JSON that was asked for.
+  const written = isWritten('prompt') ? 'prompt' : columns.every(isWritten) ? columns[0] : undefined;
+  if (written === undefined) return;
+  throw typeError(row, written, 'text, or a list of messages that is not written as text');
 }
 
 /** Texts that begin with their prompt. */
@@ -64,9 +72,6 @@ function withoutPrompt(
   columns: readonly string[],
   texts: readonly string[],
 ): { readonly prompt: string; readonly answers: readonly string[] } {
-  const written = texts.findIndex(isConversationInText);
-  if (written !== -1)
-    throw typeError(row, columns[written]!, 'text, or a list of messages that is not written as text');
   const start = startOfAnswers(texts[0]!, texts[1]!);
   const prompt = texts[0]!.slice(0, start);
   if (prompt.trim() === '') throw missingError(row, 'prompt', '`prompt`, or texts that begin alike');
@@ -81,12 +86,12 @@ function withoutPrompt(
  * @throws MetaapoError with code `data`
  */
 export function checkNoChat(row: DataRow): void {
-  const column = CHAT_COLUMNS.find((name) => row.values[name] !== undefined && row.values[name] !== null);
+  const [column] = chatColumnsIn(row);
   if (column === undefined) return;
   throw rowError(row, `\`${column}\` needs messages`, {
     expected: 'a prompt or answers as message lists, which the chat template renders',
     got: 'a row of text or token ids',
-    remedy: 'Give the row as messages, or leave the column out',
+    remedy: `Give the row as messages, or leave the column out with data.columns: {${column}: false}`,
   });
 }
 

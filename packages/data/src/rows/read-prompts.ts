@@ -3,7 +3,7 @@ import type { DataFile } from './data-file.js';
 import type { DataRow } from './data-row.js';
 import { type Answered, checkNoChat, parseAnswers } from './parse-answers.js';
 import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
-import { CHAT_COLUMNS, chatIn, messagesIn, promptTextIn, tokensIn } from './row-values.js';
+import { CHAT_COLUMNS, chatIn, messagesIn, promptTextIn, tokensIn, withSystem } from './row-values.js';
 import { kindOf } from './value-kinds.js';
 
 /** A prompt as the data states it. */
@@ -58,7 +58,7 @@ function parsePrompt(row: DataRow, { templateArguments }: ConversationOptions): 
   const kind = kindOf(row.values.prompt);
   if (kind === 'messages') {
     const chat = chatIn(row, templateArguments);
-    return { form: kind, prompt: messagesIn(row, 'prompt'), ...(chat && { chat }) };
+    return { form: kind, prompt: withSystem(row, messagesIn(row, 'prompt')), ...(chat && { chat }) };
   }
   checkNoChat(row);
   if (kind === 'tokens') return { form: kind, prompt: tokensIn(row, 'prompt') };

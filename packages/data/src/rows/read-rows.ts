@@ -20,12 +20,15 @@ export interface ConversationOptions {
   readonly templateArguments?: ChatContext['templateArguments'];
 }
 
+/** Names that columns have in the files by the names that they get here; `false` for a column that is not to be read. */
+export type ColumnNames = Readonly<Record<string, string | false>>;
+
 /** Which rows to read, and how. */
 export interface ReadOptions {
   /** Columns to read from parquet files; default all. Rows of other files always have all of theirs. */
   readonly columns?: readonly string[] | undefined;
-  /** Names that columns have in the files, by the names that they get: `{ prompt: 'question' }`. */
-  readonly columnNames?: Readonly<Record<string, string>> | undefined;
+  /** Names that columns have in the files, by the names that they get: `{ prompt: 'question' }`; `false` leaves one unread. */
+  readonly columnNames?: ColumnNames | undefined;
   /** Hears of a row that cannot be used, which is then left out; default: its error ends the reading. */
   readonly onBadRow?: BadRowListener | undefined;
   /** Ends the reading between two rows. */
@@ -84,10 +87,11 @@ function checkNames(columns: readonly string[], names: ReadOptions['columnNames'
   });
 }
 
-function renamed(row: DataRow, names: Readonly<Record<string, string>>): DataRow {
+function renamed(row: DataRow, names: ColumnNames): DataRow {
   const values: Record<string, unknown> = { ...row.values };
-  for (const theirs of Object.values(names)) delete values[theirs];
+  for (const [ours, theirs] of Object.entries(names)) delete values[theirs === false ? ours : theirs];
   for (const [ours, theirs] of Object.entries(names)) {
+    if (theirs === false) continue;
     if (!Object.hasOwn(row.values, theirs)) {
       throw rowError(row, `the row has no \`${theirs}\`, which is to be its \`${ours}\``, {
         got: `the columns ${Object.keys(row.values).join(', ') || '(none)'}`,
@@ -121,7 +125,7 @@ export async function countRows(file: string): Promise<number> {
 async function* rowsOf(rows: DataFileRows, options: ReadOptions): AsyncGenerator<DataRow> {
   if (dataFileEnding(rows.file) === '.parquet') {
     const { columns, columnNames = {} } = options;
-    const stored = columns?.map((name) => columnNames[name] ?? name);
+    const stored = columns?.map((name) => columnNames[name] ?? name).filter((name) => name !== false);
     return yield* parquetRows(rows, stored);
   }
   for await (const row of streamedRows(rows.file, options)) {

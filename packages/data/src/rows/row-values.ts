@@ -1,4 +1,4 @@
-import type { ChatContext, ChatMessage } from '@metaapo/core/contracts';
+import { type ChatContext, type ChatMessage, messageText } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { type DataRow, describeValue, isList, rowError } from './data-row.js';
 import { promptError, typeError } from './row-errors.js';
@@ -37,7 +37,34 @@ const withoutNothing = (given: ChatMessage): ChatMessage =>
   Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null && value !== undefined)) as ChatMessage;
 
 /** Columns that a conversation may have beside its messages. */
-export const CHAT_COLUMNS = ['tools', 'chat_template_kwargs'] as const;
+export const CHAT_COLUMNS = ['system', 'tools', 'chat_template_kwargs'] as const;
+
+/** The columns of a row that only a conversation can have. An empty `system` says nothing. */
+export function chatColumnsIn({ values }: DataRow): readonly string[] {
+  return CHAT_COLUMNS.filter((name) => {
+    const value = values[name];
+    return value !== undefined && value !== null && !(name === 'system' && value === '');
+  });
+}
+
+/**
+ * The messages of a row with its column `system` as the first of them, where they do not begin with it already.
+ * @throws MetaapoError with code `data` where they begin with another one
+ */
+export function withSystem(row: DataRow, messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  if (!chatColumnsIn(row).includes('system')) return messages;
+  const { system } = row.values;
+  if (typeof system !== 'string') throw typeError(row, 'system', KIND_WORDS.text);
+  const [first] = messages;
+  if (first?.role !== 'system' && first?.role !== 'developer')
+    return [{ role: 'system', content: system }, ...messages];
+  if (messageText(first) === system) return messages;
+  throw rowError(row, 'the column `system` and the first message say different things', {
+    expected: 'the same text in both, or in one of them',
+    got: describeValue(system),
+    remedy: 'Correct the row, or leave the column out with data.columns: {system: false}',
+  });
+}
 
 /**
  * What a row has for the chat template beside its messages: `tools`, and `chat_template_kwargs` over the arguments that hold

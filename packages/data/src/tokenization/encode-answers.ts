@@ -148,8 +148,9 @@ function render(
     return tokenizer.renderChat(messages, options);
   } catch (cause) {
     if (isMetaapoError(cause) && cause.code !== 'data') throw cause;
+    const hasParts = messages.some(({ content }) => Array.isArray(content));
     throw rowError(origin, 'the chat template refuses the conversation', {
-      expected: 'roles in the order that the template knows',
+      expected: `roles in the order that the template knows${hasParts ? ', and contents as text where it takes no parts' : ''}`,
       got: `${messages.map(({ role }) => role).join(', ')} (${cause instanceof Error ? cause.message : String(cause)})`,
       remedy: 'Correct the row, or leave it out',
       cause,
