@@ -1,7 +1,7 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import { type BadRowListener, orBadRow } from './bad-rows.js';
 import { type DataRow, describeValue, rowError } from './data-row.js';
-import { hasHalfCharacter, parseJson } from './parse-json.js';
+import { hasHalfCharacter, parseJson, withPlainNumber } from './parse-json.js';
 import { textOfFile, withoutPacking } from './text-of-file.js';
 
 /** Characters of a line, and of a file that is read as a whole. */
@@ -94,7 +94,8 @@ function parsedLine(origin: { file: string; row: number }, line: string): unknow
 
 function rowOf(origin: { file: string; row: number }, value: unknown): DataRow {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return { ...origin, values: value as Record<string, unknown> };
+    const columns = Object.entries(value).map(([name, own]) => [name, withPlainNumber(own)]);
+    return { ...origin, values: Object.fromEntries(columns) };
   }
   throw rowError(origin, 'the row is not an object', {
     expected: 'an object such as {"prompt": ..., "chosen": ..., "rejected": ...}',

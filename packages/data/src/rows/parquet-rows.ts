@@ -3,6 +3,7 @@ import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetS
 import { compressors } from 'hyparquet-compressors';
 import type { DataFileRows } from './data-file.js';
 import type { DataRow } from './data-row.js';
+import { asFloatsIn } from './parquet-floats.js';
 import { checkParquetSizes } from './parquet-sizes.js';
 
 /**
@@ -14,13 +15,20 @@ export async function* parquetRows(
   { file: path, from, to }: DataFileRows,
   columns?: readonly string[],
 ): AsyncGenerator<DataRow> {
-  const { file, metadata, selected } = await guarded(path, async () => {
+  const { file, metadata, selected, floats } = await guarded(path, async () => {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
-    const present = parquetSchema(metadata).children.map(({ element }) => element.name);
+    const { children } = parquetSchema(metadata);
+    const present = children.map(({ element }) => element.name);
     const selected = columns ? present.filter((name) => columns.includes(name)) : present;
     await checkParquetSizes(file, metadata, selected);
-    return { file, metadata, selected };
+    const floats = children
+      .filter(({ element }) => selected.includes(element.name))
+      .flatMap((column) => {
+        const asFloats = asFloatsIn(column);
+        return asFloats ? [[column.element.name, asFloats] as const] : [];
+      });
+    return { file, metadata, selected, floats };
   });
   let groupStart = 0;
   for (const group of metadata.row_groups) {
@@ -31,7 +39,10 @@ export async function* parquetRows(
     const options = { file, metadata, compressors, columns: selected, rowStart, rowEnd };
     const rows =
       selected.length === 0 ? emptyRows(rowEnd - rowStart) : await guarded(path, () => parquetReadObjects(options));
-    for (const [index, values] of rows.entries()) yield { file: path, row: rowStart + index, values };
+    for (const [index, values] of rows.entries()) {
+      for (const [name, asFloats] of floats) values[name] = asFloats(values[name]);
+      yield { file: path, row: rowStart + index, values };
+    }
   }
 }
 

@@ -1,8 +1,12 @@
+import { FloatNumber } from '@metaapo/core/contracts';
+
 /**
- * The value of a JSON text, also of one that Python's json wrote: `NaN` is null, `Infinity` the number.
- * @throws SyntaxError when it is neither
+ * The value of a JSON text, also of one that Python's json wrote: `NaN` is null, `Infinity` the number. A whole number that
+ * is written as a float, such as 1.0, is a `FloatNumber`.
+ * @throws SyntaxError when it is neither, or holds a whole number that JavaScript would change
  */
 export function parseJson(text: string): unknown {
+  if (MAY_NEED_CARE.test(text)) return parsedWithCare(text);
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -12,14 +16,44 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** A string, which is stepped over, or a number that only Python writes. */
-const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g;
+/** What a float that is whole, or an integer of too many digits, looks like; texts may do so too. */
+const MAY_NEED_CARE = /\d\.0+(?!\d)|\d[eE][-+]?\d|\d{16}/;
+
+/** A string, which is stepped over, or a number: JSON's, or one that only Python writes. */
+const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b|-?\b\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 
 const NUMBERS: Readonly<Record<string, string | undefined>> = {
   NaN: 'null',
   Infinity: '1e999',
   '-Infinity': '-1e999',
 };
+
+/** A key that no data have: what stands for a float while the text is parsed. */
+const FLOAT = '\0float';
+
+function parsedWithCare(text: string): unknown {
+  JSON.parse(text.replace(STRING_OR_NUMBER, (found) => NUMBERS[found] ?? found));
+  const marked = text.replace(STRING_OR_NUMBER, (found) => NUMBERS[found] ?? markedNumber(found));
+  return JSON.parse(marked, (_, value: unknown) => {
+    const isMarked = typeof value === 'object' && value !== null && Object.hasOwn(value, FLOAT);
+    return isMarked ? new FloatNumber((value as Record<string, number>)[FLOAT]!) : value;
+  });
+}
+
+function markedNumber(found: string): string {
+  if (found.startsWith('"')) return found;
+  const number = Number(found);
+  if (!Number.isInteger(number)) return found;
+  if (/[.eE]/.test(found)) return `{${JSON.stringify(FLOAT)}: ${found}}`;
+  if (Number.isSafeInteger(number)) return found;
+  throw new SyntaxError(`the whole number ${found}, which is too large to be kept exactly`);
+}
+
+/** A value whose floats are plain numbers, as columns have them that no template sees. */
+export function withPlainNumber(value: unknown): unknown {
+  if (value instanceof FloatNumber) return value.value;
+  return Array.isArray(value) && value.some((item) => item instanceof FloatNumber) ? value.map(withPlainNumber) : value;
+}
 
 /** True when some text of a JSON value holds half a character, which UTF-8 cannot hold. */
 export function hasHalfCharacter(text: string, value: unknown): boolean {

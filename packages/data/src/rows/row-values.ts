@@ -1,6 +1,7 @@
 import { type ChatContext, type ChatMessage, messageText } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { type DataRow, describeValue, isList, rowError } from './data-row.js';
+import { parseJson } from './parse-json.js';
 import { promptError, typeError } from './row-errors.js';
 import { KIND_WORDS } from './value-kinds.js';
 
@@ -88,7 +89,7 @@ function jsonIn<Result>(row: DataRow, column: string, schema: z.ZodType<Result>,
 
 function parsedOrText(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ChatMessage, PreferenceRow, RowOrigin } from '@metaapo/core/contracts';
+import { type ChatMessage, isFloatNumber, type PreferenceRow, type RowOrigin } from '@metaapo/core/contracts';
 import { rowError } from '../rows/data-row.js';
 
 /**
@@ -7,7 +7,7 @@ import { rowError } from '../rows/data-row.js';
  * @throws MetaapoError with code `data` for any other weight
  */
 export function isTrained(origin: RowOrigin, { weight, train }: ChatMessage): boolean {
-  if (weight !== undefined && weight !== 0 && weight !== 1 && weight !== 0n && weight !== 1n) {
+  if (weight !== undefined && !isZeroOrOne(weight)) {
     throw rowError(origin, 'the weight of a message is not supported', {
       expected: '1 for a message to learn, 0 for one that is given',
       got: JSON.stringify(weight),
@@ -22,6 +22,11 @@ export function isTrained(origin: RowOrigin, { weight, train }: ChatMessage): bo
     });
   }
   return Number(weight ?? 1) === 1 && train !== false;
+}
+
+function isZeroOrOne(weight: unknown): boolean {
+  const isNumber = typeof weight === 'number' || typeof weight === 'bigint' || isFloatNumber(weight);
+  return isNumber && [0, 1].includes(Number(weight));
 }
 
 /**

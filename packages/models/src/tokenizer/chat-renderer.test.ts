@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FloatNumber } from '@metaapo/core/contracts';
 import { afterEach, expect, it } from 'vitest';
 import { localModel } from '../local-model/local-model.js';
 import { loadTokenizer } from './load-tokenizer.js';
@@ -37,6 +38,11 @@ it('gives templates whole messages, without keys that hold nothing, and a reason
     thinking: 'so',
     reasoning_content: 'so',
   });
+});
+
+it('prints floats that are whole as Python does', async () => {
+  const tokenizer = await loadTokenizer(withTemplate('{{ messages[0].by | tojson }} {{ messages[0].by[0] }}'));
+  expect(tokenizer.renderChat([{ ...ask, by: [new FloatNumber(1), 1, 2.5] }])).toBe('[1.0, 1, 2.5] 1.0');
 });
 
 it('takes the template for tools where tools are given', async () => {

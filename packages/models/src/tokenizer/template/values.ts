@@ -1,3 +1,4 @@
+import { isFloatNumber } from '@metaapo/core/contracts';
 import { floatText } from './float-text.js';
 import { TemplateRefusal, TemplateUnsupported } from './template-errors.js';
 
@@ -112,6 +113,7 @@ export function templateValue(data: unknown): Value {
       return Number(data);
     case 'object':
       if (data === null) return null;
+      if (isFloatNumber(data)) return new Float(data.value);
       if (Array.isArray(data)) return data.map(templateValue);
       return new Map(
         Object.entries(data).flatMap(([key, value]) => (value === undefined ? [] : [[key, templateValue(value)]])),
