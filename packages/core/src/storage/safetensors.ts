@@ -251,10 +251,15 @@ function headerOf(
   return bytes;
 }
 
+const EXPONENT_BITS = 0x7f800000;
+
 /** @throws MetaapoError with code `checkpoint` that names the tensor and the position of a NaN or an infinity */
 export function requireFinite(values: Float32Array, name: string, where: string): void {
-  const place = values.findIndex((value) => !Number.isFinite(value));
-  if (place < 0) return;
+  // A float with all bits of its exponent set is an infinity or no number; on bits, a hundred million take no time.
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  let place = 0;
+  while (place < bits.length && (bits[place]! & EXPONENT_BITS) !== EXPONENT_BITS) place++;
+  if (place === bits.length) return;
   throw new MetaapoError('checkpoint', `tensor ${name} holds ${values[place]} at position ${place}`, {
     where,
     expected: 'finite numbers',

@@ -1,6 +1,7 @@
 import { assignState, cast, input } from './operations.js';
 import {
   addNode,
+  atNode,
   createGraph,
   finishProgram,
   type Graph,
@@ -78,17 +79,18 @@ export function splitAtCheckpoint(source: DifferentiatedGraph, policy: Checkpoin
       return copy;
     }
     const inputs = value.node.inputs.map((operand) => resolve(operand, false));
-    const startsRecomputation = !isLeaf(value.node) && value.node.inputs.every((operand) => isLeaf(operand.node));
+    // What stands outside of blocks is computed once for all of them, and waits for none.
+    const { block, inputs: operands } = value.node;
+    const startsRecomputation = block !== undefined && operands.every((operand) => isLeaf(operand.node));
     copyNode(value.node, inputs, backward, copies, startsRecomputation ? latestGradient : undefined);
     return copies.get(value)!;
   };
 
   for (const node of graph.nodes.slice(forwardNodes)) {
     if (!needed.has(node)) continue;
-    const inputs = node.inputs.map((value) =>
-      value.node.id < forwardNodes ? resolve(value, true) : copies.get(value)!,
+    const inputs = atNode(backward, node, () =>
+      node.inputs.map((value) => (value.node.id < forwardNodes ? resolve(value, true) : copies.get(value)!)),
     );
-    backward.scope = node.scope;
     copyNode(node, inputs, backward, copies);
     if (node.outputs[0] !== undefined && !isLeaf(node)) latestGradient = copies.get(node.outputs[0]);
   }
@@ -96,17 +98,14 @@ export function splitAtCheckpoint(source: DifferentiatedGraph, policy: Checkpoin
   const forward = graphWithStates(`${graph.name}-forward`, graph);
   const forwardCopies = new Map<Value, Value>();
   for (const node of graph.nodes.slice(0, forwardNodes)) {
-    forward.scope = node.scope;
-    copyNode(
-      node,
-      node.inputs.map((value) => forwardCopies.get(value)!),
-      forward,
-      forwardCopies,
-    );
-    for (const value of node.outputs) {
-      const state = stashed.get(value);
-      if (state !== undefined) assignState(forward, state, cast(forwardCopies.get(value)!, state.dtype));
-    }
+    const inputs = node.inputs.map((value) => forwardCopies.get(value)!);
+    copyNode(node, inputs, forward, forwardCopies);
+    atNode(forward, node, () => {
+      for (const value of node.outputs) {
+        const state = stashed.get(value);
+        if (state !== undefined) assignState(forward, state, cast(forwardCopies.get(value)!, state.dtype));
+      }
+    });
   }
   const mapped = (outputs: Readonly<Record<string, Value>>, from: ReadonlyMap<Value, Value>): Record<string, Value> =>
     Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, from.get(value)!]));
@@ -154,10 +153,9 @@ function copyNode(node: Node, inputs: readonly Value[], target: Graph, copies: M
     copies.set(value, input(target, node.attributes.name, value.shape, value.dtype as 'float32' | 'int32'));
     return;
   }
-  const outerScope = target.scope;
-  target.scope = node.scope;
   const wait = after ?? (node.after && copies.get(node.after));
-  const outputs = addNode(target, node.operation, node.attributes, inputs, node.outputs, wait);
-  target.scope = outerScope;
+  const outputs = atNode(target, node, () =>
+    addNode(target, node.operation, node.attributes, inputs, node.outputs, wait),
+  );
   for (const [index, value] of node.outputs.entries()) copies.set(value, outputs[index]!);
 }

@@ -1,6 +1,6 @@
 import { gradientRuleOf } from './gradients.js';
 import { add, addRowsToState, addToState, WITHOUT_GRADIENT } from './operations.js';
-import { type GradientRegion, isEffect, type Node, type StateDeclaration, type Value } from './program.js';
+import { atNode, type GradientRegion, isEffect, type Node, type StateDeclaration, type Value } from './program.js';
 
 /**
  * Adds the nodes of reverse-mode differentiation to the graph of `outputs`.
@@ -34,15 +34,12 @@ export function differentiate(
   };
   for (const { value, cotangent } of outputs) contribute(value, cotangent);
 
-  const outerScope = graph.scope;
   const finished = new Set<GradientRegion>();
-  for (const node of forward.reverse()) {
-    if (!carriers.has(node)) continue;
-    graph.scope = node.scope;
+  const backpropagate = (node: Node): void => {
     const region = graph.regions.get(node);
     if (region === undefined) {
       const cotangents = node.outputs.map(cotangentOf);
-      if (cotangents.every((cotangent) => cotangent === undefined)) continue;
+      if (cotangents.every((cotangent) => cotangent === undefined)) return;
       const results = gradientRuleOf(node)(node, cotangents);
       for (const [index, value] of node.inputs.entries()) contribute(value, results[index]);
     } else if (!finished.has(region)) {
@@ -50,8 +47,10 @@ export function differentiate(
       const results = region.gradient(region.outputs.map(cotangentOf));
       for (const [index, value] of region.inputs.entries()) contribute(value, results[index]);
     }
+  };
+  for (const node of forward.reverse()) {
+    if (carriers.has(node)) atNode(graph, node, () => backpropagate(node));
   }
-  graph.scope = outerScope;
   return new Map(wanted.map((value) => [value, contributions.get(value) ?? []]));
 }
 
@@ -71,13 +70,15 @@ function nodesThatDependOn(nodes: readonly Node[], wanted: readonly Value[]): Re
  * gradient of a lookup) goes straight to the rows it concerns, without a tensor of the accumulator's size.
  */
 export function accumulateGradient(state: StateDeclaration, contributions: readonly Value[]): void {
-  for (const value of contributions) {
-    const graph = value.graph;
-    if (value.node.operation === 'segmentSum') {
-      const [rows, indices] = value.node.inputs as readonly [Value, Value];
-      addRowsToState(graph, state, rows, indices);
-    } else {
-      addToState(graph, state, value);
-    }
+  for (const value of contributions) atNode(value.graph, value.node, () => accumulate(state, value));
+}
+
+function accumulate(state: StateDeclaration, value: Value): void {
+  const { graph, node } = value;
+  if (node.operation === 'segmentSum') {
+    const [rows, indices] = node.inputs as readonly [Value, Value];
+    addRowsToState(graph, state, rows, indices);
+  } else {
+    addToState(graph, state, value);
   }
 }

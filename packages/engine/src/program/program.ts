@@ -105,6 +105,8 @@ export type Node = {
     readonly id: number;
     /** Path of the block the node belongs to, for error messages and profiles: `layers/3/attention`. */
     readonly scope: string;
+    /** The block that the node is a part of, see {@link inBlock}. */
+    readonly block?: string;
     /** The node may not run before this value exists, although it does not read it. */
     readonly after?: Value;
   };
@@ -150,6 +152,7 @@ export interface Graph {
   readonly stateReads: Map<string, Value>;
   readonly regions: Map<Node, GradientRegion>;
   scope: string;
+  block?: string | undefined;
   /** What the nodes to come wait for, see {@link inOrder}. */
   after?: Value | undefined;
 }
@@ -200,6 +203,7 @@ export function addNode<Name extends OperationName>(
     outputs: values,
     id: graph.nodes.length,
     scope: graph.scope,
+    ...(graph.block === undefined ? {} : { block: graph.block }),
     ...(wait === undefined ? {} : { after: wait }),
   } as unknown as Node;
   for (const [index, { shape, dtype }] of outputs.entries()) values.push({ graph, node, index, shape, dtype });
@@ -215,6 +219,29 @@ export function inScope<Result>(graph: Graph, name: string, write: () => Result)
     return write();
   } finally {
     graph.scope = outer;
+  }
+}
+
+/**
+ * Runs `write` in a scope whose nodes are one block of several that are alike: a layer. What belongs to it later (what
+ * recomputes it, its gradients) is of the same block. An executor may write equal blocks once.
+ */
+export function inBlock<Result>(graph: Graph, name: string, write: () => Result): Result {
+  return inScope(graph, name, () => atNode(graph, { scope: graph.scope, block: graph.scope }, write));
+}
+
+/** Runs `write` in the scope and the block of a node. */
+export function atNode<Result>(
+  graph: Graph,
+  { scope, block }: { readonly scope: string; readonly block?: string | undefined },
+  write: () => Result,
+): Result {
+  const outer = { scope: graph.scope, block: graph.block };
+  Object.assign(graph, { scope, block });
+  try {
+    return write();
+  } finally {
+    Object.assign(graph, outer);
   }
 }
 

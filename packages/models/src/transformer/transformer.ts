@@ -1,4 +1,4 @@
-import { type Graph, inScope, keep, operations as ops, product, type Value } from '@metaapo/engine';
+import { type Graph, inBlock, inScope, keep, operations as ops, product, type Value } from '@metaapo/engine';
 import { attention, attentionMask, type TilePiece, type TileRows } from './attention.js';
 import { type Attend, type HeadTables, normed, type PassScope, type ProjectedHeads } from './decoder-block.js';
 import type { Precision, RotaryTables } from './layers.js';
@@ -55,7 +55,12 @@ function passInputs(graph: Graph, config: PassConfig): PassInputs {
       keyRows: ops.input(graph, `keyRows${at}`, [keyValueHeads, tiles, keys], 'int32'),
     };
   });
-  const masks = new Map<number | undefined, readonly Value[]>();
+  const masks = new Map(
+    [...new Set(config.slidingWindows)].map((window) => [
+      window,
+      pieces.map((piece) => attentionMask(piece, repeats, window)),
+    ]),
+  );
   return {
     ...tokenInputs(graph, config),
     rows: {
@@ -63,13 +68,7 @@ function passInputs(graph: Graph, config: PassConfig): PassInputs {
       slots: ops.reshape(ops.input(graph, 'slots', ['tokens', heads], 'int32'), [product(heads, 'tokens')]),
       pieces,
     },
-    masksOf(window) {
-      const known = masks.get(window);
-      if (known !== undefined) return known;
-      const made = pieces.map((piece) => attentionMask(piece, repeats, window));
-      masks.set(window, made);
-      return made;
-    },
+    masksOf: (window) => masks.get(window)!,
     predictingRows: ops.input(graph, 'predictingRows', ['predicted'], 'int32'),
   };
 }
@@ -107,7 +106,7 @@ export function decoderBlocks(scope: PassScope, { tokens, tables }: TokenInputs)
   let x = keep(config.embeddingScale === 1 ? rows : ops.multiply(rows, config.embeddingScale), 'block');
   for (let layer = 0; layer < config.layers; layer++) {
     const own = { ...scope, layer, name: `model.layers.${layer}`, tables: tables[config.layerRopes[layer]!]! };
-    x = inScope(tokens.graph, `layers/${layer}`, () => config.block.write(x, own));
+    x = inBlock(tokens.graph, `layers/${layer}`, () => config.block.write(x, own));
   }
   return x;
 }

@@ -30,6 +30,9 @@ export const attribute = {
   integer: (value: number): Attribute => integerField(3, value),
   boolean: (value: boolean): Attribute => integerField(5, value ? 1 : 0),
   type: (dtype: DataType | 'resource'): Attribute => integerField(6, TENSORFLOW_TYPES[dtype]),
+  types: (dtypes: readonly (DataType | 'resource')[]): Attribute =>
+    messageField(1, ...dtypes.map((dtype) => integerField(6, TENSORFLOW_TYPES[dtype]))),
+  function: (name: string): Attribute => messageField(10, textField(1, name)),
   /** Unknown sizes are -1; `undefined` is an unknown rank. */
   shape: (sizes: readonly number[] | undefined): Attribute => messageField(7, shapeMessage(sizes)),
   tensor: (data: Float32Array | Int32Array, shape: readonly number[]): Attribute =>
@@ -46,8 +49,8 @@ function shapeMessage(sizes: readonly number[] | undefined): Uint8Array {
   return Buffer.concat(sizes.map((size) => messageField(2, integerField(1, size))));
 }
 
-/** A TensorFlow graph while it is written. */
-export interface GraphWriter {
+/** Writes operations into a graph, or into a function of one. */
+export interface OperationWriter {
   /**
    * Adds an operation.
    * @param name wished name; a number is appended where it is taken
@@ -61,20 +64,51 @@ export interface GraphWriter {
   ): Output;
   /** The constant of these numbers; equal ones under one prefix are written once. */
   constant(data: Float32Array | Int32Array, shape: readonly number[], prefix: string): Output;
-  readonly nodeCount: number;
+}
+
+/** A TensorFlow graph while it is written. */
+export interface GraphWriter extends OperationWriter {
+  /** Adds a function to the graph's library (function.proto). */
+  define(definition: Uint8Array): void;
   /** The bytes of a SavedModel of the graph (saved_model.proto), with the tag `serve` and no signatures. */
   savedModel(): Buffer;
 }
 
 /** The producer version of graphs whose operations behave as those of TensorFlow 2.9 and later. */
 const GRAPH_VERSION = 1087;
-const SHARED_CONSTANT_BYTES = 64;
 
 /** An empty graph. */
 export function createGraphWriter(): GraphWriter {
+  const nodes = createNodeWriter(1, (output) => output);
+  const functions: Uint8Array[] = [];
+  return {
+    ...nodes.writer,
+    define: (definition) => void functions.push(messageField(1, definition)),
+    savedModel() {
+      const library = messageField(2, ...functions);
+      const graph = Buffer.concat([...nodes.blocks(), messageField(4, integerField(1, GRAPH_VERSION)), library]);
+      const information = messageField(1, textField(4, 'serve'));
+      return Buffer.concat([integerField(1, 1), messageField(2, information, bytesField(2, graph))]);
+    },
+  };
+}
+
+/** The nodes of a graph or of a function (node_def.proto). */
+export interface NodeWriter {
+  readonly writer: OperationWriter;
+  blocks(): readonly Uint8Array[];
+}
+
+const SHARED_CONSTANT_BYTES = 64;
+
+/**
+ * No nodes yet.
+ * @param field number of the field that holds a node
+ * @param reference how an input names the output of another node
+ */
+export function createNodeWriter(field: number, reference: (output: Output) => string): NodeWriter {
   // Tens of thousands of nodes: one by one they would each pin a piece of the heap.
   const nodes = createByteBlocks();
-  let nodeCount = 0;
   const uses = new Map<string, number>();
   const constants = new Map<string, Output>();
   const uniqueName = (wished: string): string => {
@@ -83,14 +117,13 @@ export function createGraphWriter(): GraphWriter {
     uses.set(name, count + 1);
     return count === 0 ? name : uniqueName(`${name}.${count}`);
   };
-  const add: GraphWriter['add'] = (type, inputs, attributes, wished) => {
+  const add: OperationWriter['add'] = (type, inputs, attributes, wished) => {
     const name = uniqueName(wished);
-    const data = inputs.filter((input) => !input.startsWith('^'));
+    const data = inputs.filter((input) => !input.startsWith('^')).map(reference);
     const controls = new Set(inputs.filter((input) => input.startsWith('^')));
-    nodeCount += 1;
     nodes.append(
       messageField(
-        1,
+        field,
         textField(1, name),
         textField(2, type),
         ...[...data, ...controls].map((input) => textField(3, input)),
@@ -99,25 +132,15 @@ export function createGraphWriter(): GraphWriter {
     );
     return name;
   };
-  return {
-    add,
-    constant(data, shape, prefix) {
-      const kind = data instanceof Float32Array ? 'float32' : 'int32';
-      const write = (): Output =>
-        add('Const', [], { dtype: attribute.type(kind), value: attribute.tensor(data, shape) }, `${prefix}/constant`);
-      if (data.byteLength > SHARED_CONSTANT_BYTES) return write();
-      const key = `${prefix} ${kind} [${shape}] ${data}`;
-      const known = constants.get(key) ?? write();
-      constants.set(key, known);
-      return known;
-    },
-    get nodeCount() {
-      return nodeCount;
-    },
-    savedModel() {
-      const graph = Buffer.concat([...nodes.blocks(), messageField(4, integerField(1, GRAPH_VERSION))]);
-      const information = messageField(1, textField(4, 'serve'));
-      return Buffer.concat([integerField(1, 1), messageField(2, information, bytesField(2, graph))]);
-    },
+  const constant: OperationWriter['constant'] = (data, shape, prefix) => {
+    const kind = data instanceof Float32Array ? 'float32' : 'int32';
+    const write = (): Output =>
+      add('Const', [], { dtype: attribute.type(kind), value: attribute.tensor(data, shape) }, `${prefix}/constant`);
+    if (data.byteLength > SHARED_CONSTANT_BYTES) return write();
+    const key = `${prefix} ${kind} [${shape}] ${data}`;
+    const known = constants.get(key) ?? write();
+    constants.set(key, known);
+    return known;
   };
+  return { writer: { add, constant }, blocks: nodes.blocks };
 }

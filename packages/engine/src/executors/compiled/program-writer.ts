@@ -7,12 +7,12 @@ import {
   type ControlEdge,
   controlEdge,
   type GraphWriter,
+  type OperationWriter,
   type Output,
 } from './graph-writer.js';
 
-/** Writes the operations of one program; everything it names begins with the program's name. */
+/** Writes the nodes of a program, or of one of its blocks; everything it names begins with one name. */
 export interface ProgramWriter {
-  readonly program: Program;
   /** Adds an operation that belongs to the node being written, see {@link ProgramWriter.enter}. */
   add(
     type: string,
@@ -29,8 +29,14 @@ export interface ProgramWriter {
   dimension(dimension: Dimension): Output;
   /** int32 vector. */
   shape(shape: Shape): Output;
+  /** Whether {@link ProgramWriter.get} gives the value: it does not exist where another operation has it inside. */
+  has(value: Value): boolean;
   get(value: Value): Output;
   set(value: Value, output: Output): void;
+  /** The value is computed inside an operation, which does not give it. */
+  conceal(value: Value, inside: Output): void;
+  /** Edges that wait for the value; none for an argument of a function, for which the call has waited. */
+  waitsFor(value: Value): readonly ControlEdge[];
   /** The output in another type; what was bfloat16 before is not converted to and fro. */
   cast(output: Output, from: DataType, to: DataType): Output;
 }
@@ -47,41 +53,61 @@ export function createProgramWriter(
   prefix: string,
   program: Program,
 ): { readonly writer: ProgramWriter; readonly dimensions: DimensionFeed | undefined } {
+  const symbols = inputSymbols(program);
+  if (symbols.length === 0)
+    return { writer: createWriter(graph, prefix, unbound(program.name)), dimensions: undefined };
+  const dtype = attribute.type('int32');
+  const attributes = { dtype, shape: attribute.shape([symbols.length]) };
+  const placeholder = graph.add('Placeholder', [], attributes, `${prefix}/dimensions`);
+  const unpacking = { T: dtype, num: attribute.integer(symbols.length), axis: attribute.integer(0) };
+  const unpacked = graph.add('Unpack', [placeholder], unpacking, `${prefix}/dimension`);
+  const sizes = new Map(symbols.map((symbol, index) => [symbol, index === 0 ? unpacked : `${unpacked}:${index}`]));
+  const sizeOf = (symbol: string): Output => sizes.get(symbol) ?? unbound(program.name)(symbol);
+  return { writer: createWriter(graph, prefix, sizeOf), dimensions: { symbols, placeholder } };
+}
+
+const unbound =
+  (where: string) =>
+  (symbol: string): never => {
+    throw new MetaapoError('internal', 'no input has this dimension', { where, got: symbol });
+  };
+
+/** Where the values of a function come from that are not its own. */
+export interface FunctionArguments {
+  /** The value as an argument; undefined where the function does not get it. */
+  value(value: Value): Output | undefined;
+  size(symbol: string): Output;
+}
+
+/** A writer for the body of a function. */
+export function createFunctionBodyWriter(
+  body: OperationWriter,
+  prefix: string,
+  given: FunctionArguments,
+): ProgramWriter {
+  return createWriter(body, prefix, given.size, given.value);
+}
+
+function createWriter(
+  graph: OperationWriter,
+  prefix: string,
+  sizeOf: (symbol: string) => Output,
+  argumentOf: FunctionArguments['value'] = () => undefined,
+): ProgramWriter {
   const outputs = new Map<Value, Output>();
+  const concealed = new Map<Value, Output>();
   const sizes = new Map<Dimension, Output>();
   const shapes = new Map<string, Output>();
   const widened = new Map<Output, Output>();
-  const symbols = inputSymbols(program);
-  const unbound = (symbol: string): never => {
-    throw new MetaapoError('internal', 'no input has this dimension', { where: name, got: symbol });
-  };
   let name = prefix;
-  let waitFor: readonly ControlEdge[] = [];
+  let waits: readonly ControlEdge[] = [];
   const int32 = attribute.type('int32');
-  const placeholder =
-    symbols.length === 0
-      ? undefined
-      : graph.add(
-          'Placeholder',
-          [],
-          { dtype: int32, shape: attribute.shape([symbols.length]) },
-          `${prefix}/dimensions`,
-        );
-  if (placeholder !== undefined) {
-    const unpacked = graph.add(
-      'Unpack',
-      [placeholder],
-      { T: int32, num: attribute.integer(symbols.length), axis: attribute.integer(0) },
-      `${prefix}/dimension`,
-    );
-    for (const [index, symbol] of symbols.entries()) sizes.set(symbol, index === 0 ? unpacked : `${unpacked}:${index}`);
-  }
+  const find = (value: Value): Output | undefined => outputs.get(value) ?? argumentOf(value);
   const writer: ProgramWriter = {
-    program,
-    add: (type, inputs, attributes = {}) => graph.add(type, [...inputs, ...waitFor], attributes, name),
+    add: (type, inputs, attributes = {}) => graph.add(type, [...inputs, ...waits], attributes, name),
     enter(node) {
       name = [prefix, ...(node.scope === '' ? [] : [node.scope]), `${node.operation}_${node.id}`].join('/');
-      waitFor = node.after === undefined ? [] : [controlEdge(writer.get(node.after))];
+      waits = node.after === undefined ? [] : writer.waitsFor(node.after);
     },
     constant: (data, shape) => graph.constant(data, shape, prefix),
     integers: (values) => graph.constant(Int32Array.from(values), [values.length], prefix),
@@ -92,7 +118,7 @@ export function createProgramWriter(
       const known = sizes.get(dimension);
       if (known !== undefined) return known;
       const coefficient = coefficientOf(dimension);
-      const factors = symbolsOf(dimension).map((symbol) => sizes.get(symbol) ?? unbound(symbol));
+      const factors = symbolsOf(dimension).map(sizeOf);
       if (coefficient !== 1) factors.unshift(writer.integer(coefficient));
       const size = factors.reduce((a, b) => graph.add('Mul', [a, b], { T: int32 }, `${prefix}/dimension`));
       sizes.set(dimension, size);
@@ -108,8 +134,18 @@ export function createProgramWriter(
       shapes.set(shape.join(), packed);
       return packed;
     },
-    get: (value) => outputs.get(value)!,
+    has: (value) => find(value) !== undefined,
+    get(value) {
+      const output = find(value);
+      if (output !== undefined) return output;
+      throw new MetaapoError('internal', 'the value is not computed before it is read', { where: name });
+    },
     set: (value, output) => void outputs.set(value, output),
+    conceal: (value, inside) => void concealed.set(value, inside),
+    waitsFor(value) {
+      const output = outputs.get(value) ?? concealed.get(value);
+      return output === undefined ? [] : [controlEdge(output)];
+    },
     cast(output, from, to) {
       if (from === to) return output;
       const exact = to === 'bfloat16' ? widened.get(output) : undefined;
@@ -119,7 +155,7 @@ export function createProgramWriter(
       return result;
     },
   };
-  return { writer, dimensions: placeholder === undefined ? undefined : { symbols, placeholder } };
+  return writer;
 }
 
 function inputSymbols(program: Program): readonly string[] {

@@ -10,6 +10,7 @@ import { runtimeError } from './runtime-error.js';
 import { type StateAccess, writeStateAccess, writeZeros, type ZeroAccess } from './state-access.js';
 import { writeVariables } from './state-writer.js';
 import { withTemporaryModel } from './temporary-model.js';
+import { createBlockFunctions } from './write-block.js';
 import { type WrittenProgram, writeProgram } from './write-program.js';
 
 /**
@@ -25,9 +26,10 @@ export function openCompiledSession(programs: ProgramSet, usesGpu = backendUsesG
   const dtypes = new Set([...declarations.values()].map(({ dtype }) => dtype));
   const handles = [...declarations.keys()].map(variables.handle);
   const access = handles.length === 0 ? undefined : writeStateAccess(graph, handles, dtypes, usesGpu);
+  const functions = createBlockFunctions(graph, variables);
   const written = new Map<string, WrittenProgram>();
   for (const [name, program] of Object.entries(programs)) {
-    written.set(name, writeProgram(graph, variables, name, program));
+    written.set(name, writeProgram(graph, variables, functions, name, program));
   }
   const required = new Set([...written.values()].flatMap((program) => program.required));
   const zeros = writeZeros(graph, variables, required);

@@ -59,6 +59,10 @@ export interface StateWriter {
   moveRows(name: string, from: Output, to: Output, width: number, after: readonly ControlEdge[]): ControlEdge;
   /** Frees the variable, which counts as zeros. */
   clear(name: string): void;
+  /** Adds an operation that reads and changes several states inside. */
+  call(touched: readonly TouchedState[], write: (waits: readonly ControlEdge[]) => Output): void;
+  /** Whether the state certainly has a value by now. */
+  hasValue(name: string): boolean;
   /** Makes sure that a state which begins as zeros has a value. */
   ensure(name: string): void;
   /** All effects so far. */
@@ -69,14 +73,31 @@ export interface StateWriter {
   presence(): ReadonlyMap<string, boolean>;
 }
 
+/** What an operation does to a state. */
+export interface TouchedState {
+  readonly name: string;
+  readonly isChanged: boolean;
+  /** The state must have a value before. */
+  readonly isRequired: boolean;
+  /** It has one afterwards. */
+  readonly hasValue: boolean;
+}
+
 type Attributes = Parameters<ProgramWriter['add']>[2];
 
-/** A writer of state for a program. */
-export function createStateWriter(writer: ProgramWriter, variables: Variables): StateWriter {
+/**
+ * A writer of state for a program, or for a function of one.
+ * @param hasValue whether a state certainly has a value at the beginning
+ */
+export function createStateWriter(
+  writer: ProgramWriter,
+  variables: Variables,
+  hasValue: (name: string) => boolean = () => false,
+): StateWriter {
   const accesses = new Map<string, Access>();
   const required = new Set<string>();
   const accessOf = (name: string): Access => {
-    const known = accesses.get(name) ?? { written: [], reads: [], hasValue: false };
+    const known = accesses.get(name) ?? { written: [], reads: [], hasValue: hasValue(name) };
     accesses.set(name, known);
     return known;
   };
@@ -156,6 +177,21 @@ export function createStateWriter(writer: ProgramWriter, variables: Variables): 
       states.change(name, 'DestroyResourceOp', [], { ignore_lookup_error: attribute.boolean(true) });
       accessOf(name).hasValue = false;
     },
+    call(touched, write) {
+      for (const { name, isRequired } of touched) if (isRequired) states.ensure(name);
+      const waits = touched.flatMap(({ name, isChanged }) => {
+        const access = accessOf(name);
+        return isChanged ? before(access) : access.written;
+      });
+      const edge = controlEdge(write(waits));
+      for (const { name, isChanged, hasValue } of touched) {
+        const access = accessOf(name);
+        if (isChanged) wrote(access, edge);
+        else access.reads.push(edge);
+        access.hasValue = hasValue;
+      }
+    },
+    hasValue: (name) => accessOf(name).hasValue,
     ensure(name) {
       const access = accessOf(name);
       if (access.hasValue || variables.declaration(name).initially === 'empty') return;

@@ -27,7 +27,9 @@ function repeatable(writer: ProgramWriter, node: Node, value: Value): Output {
   const source = value.node.operation === 'broadcastTo' ? first(value.node) : undefined;
   const other = node.inputs.find((input) => input !== value);
   const isRepeated = source !== undefined && other !== undefined && other.node.operation !== 'broadcastTo';
-  return isRepeated && sameShape(other.shape, value.shape) ? writer.get(source) : writer.get(value);
+  return isRepeated && sameShape(other.shape, value.shape) && writer.has(source)
+    ? writer.get(source)
+    : writer.get(value);
 }
 
 /** A matrix product in the factors' type; a cast of a bfloat16 product back to bfloat16 costs nothing. */

@@ -1,0 +1,123 @@
+import type { Node, Program } from '../../program/index.js';
+import { type BlockForm, formOf } from './block-form.js';
+import { changedStates } from './write-node.js';
+
+/** Nodes that are written together: one alone, or those of a block. */
+export interface Item {
+  readonly nodes: readonly Node[];
+  /** Present where the item is a block of which the program has several alike. */
+  readonly form?: BlockForm;
+}
+
+/**
+ * A program's nodes, cut into items, in an order in which each item comes after what it depends on. A block that cannot
+ * stand as one, since something between its nodes depends on some and others on it, is left in single nodes.
+ */
+export function planItems(program: Program, rowReads: ReadonlySet<Node>): readonly Item[] {
+  const dissolved = new Set<string>();
+  for (;;) {
+    const groups = groupsOf(program, dissolved);
+    const { order, cyclic } = sorted(groups, program);
+    if (cyclic === undefined) return withForms(order, program, rowReads);
+    dissolved.add(cyclic);
+  }
+}
+
+type Group = readonly Node[];
+
+/** Fed tensors have their placeholders in the graph itself. */
+const blockOf = ({ operation, block }: Node): string | undefined => (operation === 'input' ? undefined : block);
+
+function groupsOf(program: Program, dissolved: ReadonlySet<string>): readonly Group[] {
+  const groups: Node[][] = [];
+  const blocks = new Map<string, Node[]>();
+  for (const node of program.nodes) {
+    const block = blockOf(node);
+    const known = block === undefined || dissolved.has(block) ? undefined : blocks.get(block);
+    if (known !== undefined) {
+      known.push(node);
+      continue;
+    }
+    const group = [node];
+    groups.push(group);
+    if (block !== undefined && !dissolved.has(block)) blocks.set(block, group);
+  }
+  return groups;
+}
+
+/** Depth first, from the first group on, so that the order stays near that of the program. */
+function sorted(
+  groups: readonly Group[],
+  program: Program,
+): { readonly order: readonly Group[]; readonly cyclic?: string } {
+  const dependencies = dependenciesOf(groups, program);
+  const order: Group[] = [];
+  const state = new Map<Group, 'open' | 'done'>();
+  let cyclic: string | undefined;
+  const visit = (group: Group): void => {
+    const known = state.get(group);
+    if (known === 'open') cyclic ??= blockIn(group, state);
+    if (known !== undefined) return;
+    state.set(group, 'open');
+    for (const dependency of dependencies.get(group)!) visit(dependency);
+    state.set(group, 'done');
+    order.push(group);
+  };
+  for (const group of groups) visit(group);
+  return cyclic === undefined ? { order } : { order, cyclic };
+}
+
+/** A block on the way that closes a cycle: single nodes alone have none. */
+function blockIn(group: Group, state: ReadonlyMap<Group, 'open' | 'done'>): string | undefined {
+  const open = [...state].filter(([, mark]) => mark === 'open').map(([member]) => member);
+  return [group, ...open].find((member) => member.length > 1)?.[0]?.block;
+}
+
+function dependenciesOf(groups: readonly Group[], program: Program): ReadonlyMap<Group, ReadonlySet<Group>> {
+  const groupOf = new Map<Node, Group>(groups.flatMap((group) => group.map((node): [Node, Group] => [node, group])));
+  const dependencies = new Map<Group, Set<Group>>(groups.map((group) => [group, new Set()]));
+  const states = new Map<string, { written: Node | undefined; reads: Node[] }>();
+  for (const node of program.nodes) {
+    const own = groupOf.get(node)!;
+    const dependOn = (other: Node | undefined): void => {
+      const group = other && groupOf.get(other)!;
+      if (group !== undefined && group !== own) dependencies.get(own)!.add(group);
+    };
+    for (const input of node.inputs) dependOn(input.node);
+    dependOn(node.after?.node);
+    for (const { name, isChange } of touchedStates(node)) {
+      const state = states.get(name) ?? { written: undefined, reads: [] };
+      states.set(name, state);
+      dependOn(state.written);
+      if (!isChange) {
+        state.reads.push(node);
+        continue;
+      }
+      state.reads.forEach(dependOn);
+      Object.assign(state, { written: node, reads: [] });
+    }
+  }
+  return dependencies;
+}
+
+/** A lookup may read the state itself, see `readsOfRowsOnly`. */
+function touchedStates(node: Node): readonly { readonly name: string; readonly isChange: boolean }[] {
+  const read = node.operation === 'gather' ? node.inputs[0]!.node : node;
+  if (read.operation === 'readState') return [{ name: read.attributes.state, isChange: false }];
+  return changedStates(node).map((name) => ({ name, isChange: true }));
+}
+
+/** A form for each block that is not the only one of its kind. */
+function withForms(groups: readonly Group[], program: Program, rowReads: ReadonlySet<Node>): readonly Item[] {
+  const forms = new Map<Group, BlockForm>();
+  const counts = new Map<string, number>();
+  for (const nodes of groups.filter(({ length }) => length > 1)) {
+    const form = formOf(nodes, program, rowReads);
+    forms.set(nodes, form);
+    counts.set(form.key, (counts.get(form.key) ?? 0) + 1);
+  }
+  return groups.map((nodes) => {
+    const form = forms.get(nodes);
+    return form === undefined || counts.get(form.key) === 1 ? { nodes } : { nodes, form };
+  });
+}

@@ -1,0 +1,124 @@
+import type { BlockForm } from './block-form.js';
+import { createFunctionWriter } from './function-writer.js';
+import { attribute, type GraphWriter, type Output } from './graph-writer.js';
+import { createFunctionBodyWriter, type ProgramWriter } from './program-writer.js';
+import { createStateWriter, type TouchedState, type Variables } from './state-writer.js';
+import { type NodeContext, writeNode } from './write-node.js';
+
+/** Functions of a graph, one for all blocks that are alike. */
+export interface BlockFunctions {
+  /** Writes a call that computes the block. */
+  call(form: BlockForm, context: NodeContext): void;
+}
+
+/** What an argument of a function is in the block that is called: its n-th input or state, or a size. */
+type Argument =
+  | { readonly kind: 'input' | 'state'; readonly position: number }
+  | { readonly kind: 'size'; readonly symbol: string };
+
+interface BlockFunction {
+  readonly name: string;
+  readonly arguments: readonly Argument[];
+  /** By position. */
+  readonly touched: readonly Omit<TouchedState, 'name'>[];
+}
+
+/** No functions yet. */
+export function createBlockFunctions(graph: GraphWriter, variables: Variables): BlockFunctions {
+  const functions = new Map<string, BlockFunction>();
+  const functionOf = (form: BlockForm, context: NodeContext): BlockFunction => {
+    const hasValue = form.states.map(({ name }) => context.states.hasValue(name));
+    const key = `${form.key}\nbegins ${hasValue}`;
+    const known = functions.get(key) ?? writeFunction(graph, `block${functions.size}`, form, context, hasValue);
+    functions.set(key, known);
+    return known;
+  };
+  return {
+    call(form, context) {
+      const { name, arguments: given, touched } = functionOf(form, context);
+      const { writer, states } = context;
+      const resolve = (argument: Argument): Output => {
+        if (argument.kind === 'size') return writer.dimension(argument.symbol);
+        if (argument.kind === 'input') return writer.get(form.inputs[argument.position]!);
+        return variables.handle(form.states[argument.position]!.name);
+      };
+      const dtypeOf = (argument: Argument) => argumentType(form, argument);
+      const attributes = {
+        Tin: attribute.types(given.map(dtypeOf)),
+        Tout: attribute.types(form.outputs.map(({ dtype }) => dtype)),
+        f: attribute.function(name),
+        config: attribute.text(''),
+        config_proto: attribute.text(''),
+        executor_type: attribute.text(''),
+        _noinline: attribute.boolean(true),
+      };
+      const own = touched.map((touch, position) => ({ ...touch, name: form.states[position]!.name }));
+      writer.enter(form.nodes[0]!);
+      states.call(own, (waits) => {
+        const inputs = [...given.map(resolve), ...waits, ...form.after.flatMap(writer.waitsFor)];
+        const called = writer.add('StatefulPartitionedCall', inputs, attributes);
+        for (const { outputs } of form.nodes) for (const value of outputs) writer.conceal(value, called);
+        for (const [at, value] of form.outputs.entries()) writer.set(value, at === 0 ? called : `${called}:${at}`);
+        return called;
+      });
+    },
+  };
+}
+
+function argumentType(form: BlockForm, argument: Argument) {
+  if (argument.kind === 'size') return 'int32';
+  return argument.kind === 'state' ? 'resource' : form.inputs[argument.position]!.dtype;
+}
+
+function writeFunction(
+  graph: GraphWriter,
+  name: string,
+  form: BlockForm,
+  { rowReads }: NodeContext,
+  hasValue: readonly boolean[],
+): BlockFunction {
+  const body = createFunctionWriter();
+  const given: Argument[] = [];
+  const outputs = new Map<string, Output>();
+  const ask = (argument: Argument, key: string): Output => {
+    const known = outputs.get(key);
+    if (known !== undefined) return known;
+    given.push(argument);
+    const output = body.argument(argumentType(form, argument));
+    outputs.set(key, output);
+    return output;
+  };
+  const inputs = new Map(form.inputs.map((value, position) => [value, position]));
+  const positions = new Map(form.states.map((state, position) => [state.name, position]));
+  const writer: ProgramWriter = createFunctionBodyWriter(body, name, {
+    value(value) {
+      if (value.node.operation === 'constant')
+        return writer.constant(value.node.attributes.data, value.shape as number[]);
+      const position = inputs.get(value);
+      return position === undefined ? undefined : ask({ kind: 'input', position }, `input ${position}`);
+    },
+    size: (symbol) => ask({ kind: 'size', symbol }, `size ${symbol}`),
+  });
+  const variables: Variables = {
+    handle(state) {
+      const position = positions.get(state)!;
+      return ask({ kind: 'state', position }, `state ${position}`);
+    },
+    declaration: (state) => form.states[positions.get(state)!]!,
+  };
+  const states = createStateWriter(writer, variables, (state) => hasValue[positions.get(state)!]!);
+  const context: NodeContext = { writer, states, rowReads, updates: [] };
+  for (const node of form.nodes) writeNode(node, context);
+  const results = form.outputs.map((value) => ({ output: writer.get(value), dtype: value.dtype }));
+  graph.define(body.definition(name, results, [...new Set(states.effects())]));
+  const [required, presence] = [new Set(states.required()), states.presence()];
+  return {
+    name,
+    arguments: given,
+    touched: form.states.map(({ name: state }) => ({
+      isChanged: presence.has(state),
+      isRequired: required.has(state),
+      hasValue: presence.get(state) ?? true,
+    })),
+  };
+}
