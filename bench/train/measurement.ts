@@ -4,6 +4,8 @@ export interface Measurement {
   readonly seconds: readonly number[];
   /** Seconds from the process' start to the end of the first, untimed step. */
   readonly startup: number;
+  /** Processor seconds of all threads until then. */
+  readonly startupWork: number;
   /** Largest resident set of the process, in bytes. */
   readonly peakBytes: number;
   /** Loss of the last step, to see that both do the same work. */

@@ -66,6 +66,7 @@ const trainer = createTrainer({
 const seconds: number[] = [];
 let last = await trainer.step();
 const startup = performance.now() / 1000;
+const { user, system } = process.cpuUsage();
 while (!trainer.isDone) {
   last = await trainer.step();
   seconds.push(last.metrics['time/step_s']!);
@@ -73,6 +74,7 @@ while (!trainer.isDone) {
 const measurement: Measurement = {
   seconds,
   startup,
+  startupWork: (user + system) / 1e6,
   peakBytes: await peakMemory(),
   loss: last.metrics.loss!,
   gradNorm: last.metrics.grad_norm!,
