@@ -5,5 +5,5 @@ export async function gradientNormOf(
   model: TrainedParameters,
   optimizer: Omit<OptimizerStep, 'learningRate' | 'step'>,
 ): Promise<number> {
-  return (await model.apply({ ...optimizer, learningRate: 0, step: 1 })).gradientNorm;
+  return (await model.apply({ ...optimizer, learningRate: 0, step: 1 })).gradientNorm!;
 }

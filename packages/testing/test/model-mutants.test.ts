@@ -122,7 +122,7 @@ const MUTANTS: readonly (readonly [name: string, create: () => ModelSource, faul
     altered((model) => ({
       async apply(step) {
         const { gradientNorm } = await model.apply(step);
-        return { gradientNorm: Math.min(gradientNorm, step.maxGradNorm ?? Number.POSITIVE_INFINITY) };
+        return { gradientNorm: Math.min(gradientNorm!, step.maxGradNorm ?? Number.POSITIVE_INFINITY) };
       },
     })),
     /the norm is told after clipping/,

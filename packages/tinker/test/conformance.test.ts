@@ -1,8 +1,11 @@
 import type { ModelSource } from '@metaapo/core/contracts';
 import { describeModel } from '@metaapo/testing';
-import { afterAll, describe, it } from 'vitest';
+import { afterAll, describe, it, vi } from 'vitest';
 import { sourceOf } from './small-model.js';
 import { type SmallServerOptions, smallServer } from './small-server.js';
+
+/** Every check opens several models over HTTP. */
+vi.setConfig({ testTimeout: 60_000 });
 
 const servers: Awaited<ReturnType<typeof smallServer>>[] = [];
 const sources: ModelSource[] = [];

@@ -17,15 +17,15 @@ export async function smallModel(
   return { source, server };
 }
 
-/** A model source of a small server. */
-export function sourceOf(url: string, options: Partial<TinkerOptions> = {}): ModelSource {
+/** A model source of a small server, which waits for a reply as long as told. */
+export function sourceOf(url: string, options: Partial<TinkerOptions> = {}, replyMs = 5000): ModelSource {
   const description = { eosTokenIds: [0], vocabularySize: 5, contextLength: 1024, fingerprint: 'tiny' };
   return tinker(
     { url, base: 'tiny', rank: 8, patienceSeconds: 20, ...options },
     {
       env: process.env,
       describeText: async () => description,
-      times: { retryDelayMs: 1, pollMs: 1000, requestMs: 1000 },
+      times: { retryDelayMs: 1, pollMs: replyMs, requestMs: replyMs },
     },
   );
 }

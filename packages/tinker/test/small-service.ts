@@ -33,8 +33,7 @@ export interface SmallRequest {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** A model that the service holds. */
-export interface Model {
+interface Model {
   state: TinyState;
   gradient: Float64Array;
   /** Sequences since the last update. */
@@ -198,7 +197,10 @@ export function smallService({ kind, repeats, vocabulary, maxModels = 100 }: Sma
     return accepted(keep({ kind: 'json', body: {} }), { model_id: id });
   };
   return {
-    models,
+    /** Updates of a model that is there, those of the checkpoint that it was loaded from included. */
+    updatesOf: (id: string): number | undefined => models.get(id)?.state.steps,
+    /** Ids of the models that are there. */
+    modelIds: (): readonly string[] => [...models.keys()],
     outcomeOf: (id: string): Outcome | undefined => outcomes.get(id),
     /** The archive of a checkpoint, by model and name. */
     archiveOf(model: string, name: string): Buffer | undefined {

@@ -18,8 +18,13 @@ import { printPeakMemory, trainingMemory, trainingUse } from './training-use.js'
 export async function runTrainingCommand(checked: CheckedTraining, flags: RunFlags): Promise<void> {
   const { recipe, composition, objective, reference } = await openObjective(checked, flags);
   const { training, output } = recipe;
-  const open = (source: ModelSource): Promise<TextModel | TextScorer> =>
-    objective.trains === 'scorer' ? openScorer(source, recipe) : source.openPolicy(trainingUse(recipe));
+  const open = async (source: ModelSource): Promise<TextModel | TextScorer> => {
+    if (objective.trains === 'scorer') return openScorer(source, recipe);
+    const entropies = objective.scoring?.readsEntropy === true;
+    const models = recipe.reference?.id === recipe.model.id ? 2 : 1;
+    await source.requireAble?.({ ...trainingUse(recipe), entropies, models });
+    return source.openPolicy(trainingUse(recipe));
+  };
   const inputs = inputsOf(recipe, checked.where);
   await inRunDirectory(recipe, composition, { flags, inputs, open }, async (opened) => {
     const { source, trained, observer, sources, signal, begin } = opened;

@@ -31,6 +31,14 @@ export interface TrainingUse {
   readonly cachedTokens?: number | undefined;
 }
 
+/** What a training asks of a source beside the policy itself. */
+export interface ModelNeeds extends TrainingUse {
+  /** Whether entropies of responses are read. */
+  readonly entropies: boolean;
+  /** Models of the source that are open at a time. */
+  readonly models: number;
+}
+
 /** What a model is opened for that is not trained. */
 export type ReadingUse = Partial<Pick<TrainingUse, 'longestRow' | 'cachedTokens'>>;
 
@@ -73,6 +81,11 @@ export interface ModelSource {
    * @throws MetaapoError with code `config` or `checkpoint` when there is no such model or it cannot be computed
    */
   describe(): Promise<ModelDescription>;
+  /**
+   * Refuses what the source cannot do, before anything is paid for; absent where it can do all that may be asked.
+   * @throws MetaapoError with code `config` that names the setting and what helps
+   */
+  requireAble?(needs: ModelNeeds): Promise<void>;
   /** The model for training; owned: the caller disposes `model`. */
   openPolicy(use: TrainingUse): Promise<TextModel>;
   /** The model for evaluation and generation alone: as it starts, or as `save` wrote it; owned. */

@@ -115,6 +115,12 @@ export interface RequestGenerations {
   readonly generations: readonly Generation[];
 }
 
+/** What an update was. */
+export interface AppliedStep {
+  /** The Euclidean norm that the gradients had, before any scaling; absent where whoever computes it does not tell. */
+  readonly gradientNorm?: number | undefined;
+}
+
 /** Parameters that a trainer moves by the gradients that it has accumulated, wherever they lie. */
 export interface TrainedParameters {
   /** Key of the configuration and weights it started from: equal keys mean equal results. Used to cache a reference's. */
@@ -124,9 +130,8 @@ export interface TrainedParameters {
   /**
    * Scales the accumulated gradients by the clip factor, updates the parameters and sets the gradients to zero. Where the
    * norm is not finite, parameters and moments stay as they are, and only the gradients are set to zero.
-   * @returns the Euclidean norm that the gradients had, before any scaling
    */
-  apply(step: OptimizerStep): Promise<{ readonly gradientNorm: number }>;
+  apply(step: OptimizerStep): Promise<AppliedStep>;
   /** Sets the accumulated gradients to zero without an update. */
   zeroGradients(): Promise<void>;
   /** Writes the model as a Hugging Face directory (or, with LoRA, a PEFT adapter directory), atomically. */

@@ -80,7 +80,8 @@ export function createTrainer<Form extends RowForm>(options: TrainerOptions<Form
       const learningRate = learningRateAt(schedule, state.step);
       const optimizerStep = state.optimizerStep + 1;
       const { gradientNorm } = await model.apply({ ...optimizer, learningRate, step: optimizerStep });
-      if (!Number.isFinite(gradientNorm)) throw notFinite(gradientNorm, batch.rows, where);
+      if (gradientNorm !== undefined && !Number.isFinite(gradientNorm))
+        throw notFinite(gradientNorm, batch.rows, where);
       const after = batch.afterStep?.(optimizerStep);
       state = {
         step: state.step + 1,
@@ -89,7 +90,7 @@ export function createTrainer<Form extends RowForm>(options: TrainerOptions<Form
         objective: after?.state ?? state.objective,
       };
       const own = {
-        grad_norm: gradientNorm,
+        ...(gradientNorm !== undefined && { grad_norm: gradientNorm }),
         learning_rate: learningRate,
         epoch: state.step / plan.stepsPerEpoch,
         num_tokens: state.numTokens,

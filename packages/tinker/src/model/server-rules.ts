@@ -100,7 +100,10 @@ function refusal(
   return new MetaapoError('config', summary, { where: `model tinker, server ${kind}`, ...fault });
 }
 
-/** What a service of this kind cannot give, as an error. */
-export function cannotGive(what: string, remedy: string): MetaapoError {
-  return new MetaapoError('config', `no service of the Tinker API gives ${what}`, { where: 'model tinker', remedy });
+/** The error of a training that reads entropies. */
+export function noEntropies(): MetaapoError {
+  return new MetaapoError('config', 'no service of the Tinker API gives entropies', {
+    where: 'model tinker',
+    remedy: 'Choose a meta-learner that reads none, or train with model: { id: local }',
+  });
 }

@@ -1,11 +1,12 @@
-import type {
-  ForwardTicket,
-  LogprobGradient,
-  PassOptions,
-  PromptGroup,
-  ResponseLogprobs,
-  Tokenizer,
-  TrainableModel,
+import {
+  type ForwardTicket,
+  type LogprobGradient,
+  MetaapoError,
+  type PassOptions,
+  type PromptGroup,
+  type ResponseLogprobs,
+  type Tokenizer,
+  type TrainableModel,
 } from '@metaapo/core/contracts';
 import { replaceDirectory } from '@metaapo/core/storage';
 import { downloadModel } from '../archive/download-model.js';
@@ -13,7 +14,7 @@ import type { Connection } from './connection.js';
 import { createGenerate } from './generate.js';
 import type { RemotePolicy } from './remote-policy.js';
 import { readSaved, type SavedOnService, writeSaved } from './saved-model.js';
-import { cannotGive, type OwnOptimizer, requireOptimizer, type ServerRules } from './server-rules.js';
+import { noEntropies, type OwnOptimizer, requireOptimizer, type ServerRules } from './server-rules.js';
 import { isFiniteUpdate, readingData, type WeightedGroups } from './update-request.js';
 
 /** What a model of a service is made of. */
@@ -44,9 +45,7 @@ export function tinkerPolicy(options: TinkerPolicyOptions): TrainableModel {
   let tickets = 0;
   let gathered: WeightedGroups[] = [];
   const evaluate = async (groups: readonly PromptGroup[], pass: PassOptions = {}): Promise<ResponseLogprobs> => {
-    if (pass.entropies === true) {
-      throw cannotGive('entropies', 'Choose a meta-learner that reads none, or train with model: { id: local }');
-    }
+    if (pass.entropies === true) throw noEntropies();
     return logprobsOf(groups, await policy.read(readingData(groups)), pass);
   };
   const written = async (directory: string): Promise<void> =>
@@ -73,13 +72,12 @@ export function tinkerPolicy(options: TinkerPolicyOptions): TrainableModel {
       gathered = [];
     },
     async apply(step) {
-      if (rules === undefined)
-        throw cannotGive('a training of a model that was opened to be read', 'Open it as a policy');
+      if (rules === undefined) throw readOnly();
       requireOptimizer(rules, options.ownOptimizer, rank, step);
       const update = { passes: gathered, step };
       gathered = [];
       if (!isFiniteUpdate(update)) return { gradientNorm: Number.NaN };
-      return { gradientNorm: (await policy.update(update)) ?? 0 };
+      return { gradientNorm: await policy.update(update) };
     },
     generate: createGenerate(options),
     save: (directory) =>
@@ -100,6 +98,12 @@ export function tinkerPolicy(options: TinkerPolicyOptions): TrainableModel {
     },
     dispose: () => void policy.close(),
   };
+}
+
+function readOnly(): MetaapoError {
+  return new MetaapoError('internal', 'the model was opened to be read, and is asked to train', {
+    where: 'model tinker',
+  });
 }
 
 /** Log-probabilities of responses out of those of every token after the first; sums are taken in float64. */
