@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,13 @@ it.each([
 ])('refuses %s as an output file, also where files may be replaced', async (_, output, got) => {
   const inputs = [at('data.jsonl'), at('model'), 'owner/name', undefined];
   await expect(requireOutputFile(output(), { inputs, overwrite: true })).rejects.toThrow(got);
+});
+
+it.runIf(existsSync('/proc/self/fd'))('refuses a pipe whose path leads to no name', async () => {
+  const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
+  const { fd } = (child.stdin as unknown as { readonly _handle: { readonly fd: number } })._handle;
+  await expect(requireOutputFile(`/proc/self/fd/${fd}`)).rejects.toThrow(/a device or a pipe/);
+  child.stdin.end();
 });
 
 it('replaces an existing file only when asked, and where a link leads', async () => {

@@ -1,4 +1,4 @@
-import { constants, lstatSync, realpathSync } from 'node:fs';
+import { constants, lstatSync, realpathSync, statSync } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
@@ -20,11 +20,12 @@ export interface OutputFileOptions {
  */
 export async function requireOutputFile(file: string, options: OutputFileOptions = {}): Promise<string> {
   const found = lstatSync(file, { throwIfNoEntry: false });
-  const place = found?.isSymbolicLink() === true ? linkedPlace(file) : file;
-  const kind = found === undefined ? undefined : await stat(place);
+  // What a link leads to, which may have no path of its own: a pipe behind /dev/stdout.
+  const kind = statSync(file, { throwIfNoEntry: false });
   if (kind?.isFile() === false) {
     throw refused(file, kind.isDirectory() ? 'a directory' : 'a device or a pipe');
   }
+  const place = found?.isSymbolicLink() === true ? linkedPlace(file) : file;
   requireApart(place, options.inputs ?? []);
   if (kind !== undefined && options.overwrite !== true) {
     throw new MetaapoError('config', 'the file exists already', {

@@ -59,6 +59,19 @@ describe.skipIf(!canInstall)('installBackend', () => {
     });
   });
 
+  it('makes a cache anew whose libraries are not as they were written, before a second project links them', async () => {
+    await install();
+    const library = join(machine.env.METAAPO_HOME!, 'libtensorflow/2.21-cpu-linux-x64/lib/libtensorflow_cc.so.2');
+    rmSync(library);
+    write(library, '\x7fELF another 2.21.0');
+    const second = machine.addProject('second');
+    const lines: string[] = [];
+    await install({ searchFrom: [second.project], report: (line) => lines.push(line) });
+    expect(lines.join('\n')).toMatch(/not as it was written: it is made anew/);
+    const linked = join(second.packageDirectory, 'deps', 'lib', 'libtensorflow_cc.so.2');
+    expect(readFileSync(linked, 'latin1')).toContain('tensorflow 2.21.0');
+  });
+
   it('lets the package of a project outlive the cache', async () => {
     await install();
     rmSync(machine.env.METAAPO_HOME!, { recursive: true });

@@ -1,5 +1,6 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { requireSealed, sealDirectory } from '@metaapo/core/storage';
 import { failure } from './explain-failure.js';
 import { type KnownWheels, pinnedRequirements, requireKnownWheel } from './known-wheels.js';
 import { checkTensorflow, extractLibtensorflow, extractNvidia, hasLibtensorflow } from './libtensorflow.js';
@@ -43,14 +44,18 @@ export async function ensureLibtensorflow(request: LibraryRequest): Promise<stri
   const goal = libtensorflowDirectory(request.home, request.build);
   const isGiven = request.wheel !== undefined || request.fromPython !== undefined;
   if (!isGiven && !request.force && (await hasLibtensorflow(goal))) {
-    request.report(`libtensorflow is in the cache: ${goal}`);
-    return goal;
+    if (await isAsWritten(goal)) {
+      request.report(`libtensorflow is in the cache: ${goal}`);
+      return goal;
+    }
+    request.report(`${goal} is of an older version, or not as it was written: it is made anew`);
   }
   const stage = await createStage(dirname(goal));
   try {
     const tree = await openSource(request, stage);
     try {
       await fill(tree, join(stage, basename(goal)), stage, request);
+      await sealDirectory(join(stage, basename(goal)));
     } finally {
       tree.close();
     }
@@ -59,6 +64,14 @@ export async function ensureLibtensorflow(request: LibraryRequest): Promise<stri
     await discard(stage);
   }
   return goal;
+}
+
+/** Compares the cache's files with their checksums, before other projects link them. */
+async function isAsWritten(directory: string): Promise<boolean> {
+  return requireSealed(directory).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function openSource(request: LibraryRequest, stage: string): Promise<PackageTree> {
