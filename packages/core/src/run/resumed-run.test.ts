@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -80,6 +80,18 @@ describe('a resumed run', () => {
     await run(output, { key: keyWith('b'), allowChanges: true, observer });
     expect(warnings).toEqual(['changed since the run was started: the reference']);
     await run(output, { key: keyWith('b') });
+  });
+
+  it.each([
+    ['is gone', (checkpoint: string) => rm(checkpoint, { recursive: true })],
+    ['was changed', (checkpoint: string) => appendFile(join(checkpoint, 'progress.json'), ' ')],
+  ])('says what is lost when the checkpoint of the iteration before %s', async (_, damage) => {
+    const output = await temporaryDirectory();
+    await stopAt(output, 4, { saveEvery: 1 });
+    await damage(join(output, 'iterations', '0', 'checkpoint'));
+    await expect(run(output)).rejects.toThrow(
+      /Restore \S*iterations\/0\/checkpoint from a copy.*another run, whose model may be \S*iterations\/0\/model/,
+    );
   });
 
   it('leaves no rows out in other batches or slices, also where changes are allowed', async () => {

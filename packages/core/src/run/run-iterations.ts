@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MetaapoError } from '../contracts/index.js';
+import { isMetaapoError, MetaapoError } from '../contracts/index.js';
 import {
   type EntryHeader,
   entriesOfKind,
@@ -213,7 +213,21 @@ async function stateBefore(options: RunOptions, iteration: number): Promise<Trai
   const { output, policy, key, seed } = options;
   if (iteration === 0) return initialTrainerState(options.parts.objective, seed);
   const last = iteration - 1;
-  return loadTrainerCheckpoint(iterationCheckpoint(output, last), policy, iterationKey(key, last));
+  try {
+    return await loadTrainerCheckpoint(iterationCheckpoint(output, last), policy, iterationKey(key, last));
+  } catch (error) {
+    if (!isMetaapoError(error) || error.code !== 'checkpoint') throw error;
+    const { remedy: _, ...fault } = error.fault;
+    const remedy =
+      `Restore ${iterationCheckpoint(output, last)} from a copy: iteration ${last + 1} ended with it, and the next one ` +
+      `begins with it. Without one start another run, whose model may be ${iterationModel(output, last)}`;
+    throw new MetaapoError('checkpoint', 'what the iteration before ended with cannot be read', {
+      ...fault,
+      got: fault.got ?? 'something else',
+      remedy,
+      cause: error,
+    });
+  }
 }
 
 async function orInterrupted<Result>({ signal, output }: RunOptions, run: () => Promise<Result>): Promise<Result> {
