@@ -1,9 +1,13 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import type { ChatMessage } from '@metaapo/core/contracts';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { writePreferences } from '../examples/quickstart/write-preferences.js';
-import { interruptedMetaapo, metaapo, quickstartModel, temporaryDirectory } from './support/metaapo.js';
+import { interruptedMetaapo, metaapo, quickstartModel, startedMetaapo, temporaryDirectory } from './support/metaapo.js';
 
 const directory = temporaryDirectory();
 const env = { METAAPO_HOME: join(directory, 'home') };
@@ -108,6 +112,63 @@ describe('metaapo reward', () => {
     const [turns, flat] = rewardsOf('turns-rewards.jsonl') as [number, number];
     expect(turns).toBeCloseTo(rewardsOf('whole-rewards.jsonl')[0]!, 4);
     expect(Math.abs(turns - flat)).toBeGreaterThan(1e-4);
+  });
+
+  it('scores what generate wrote, in every form of a prompt, by the model and by any reward part', async () => {
+    const prompts = [{ prompt: pairs()[0]!.prompt }, { prompt: 'the red' }, { prompt: [1, 5, 6] }];
+    const generated = (name: string, rows: readonly object[]): string => {
+      const flags = ['--n', '2', '--max-new-tokens', '4', '--output', at(name)];
+      const data = writeRows(`prompts-of-${name}`, rows);
+      const result = metaapo(['generate', '--model', quickstartModel, '--data', data, ...flags], env);
+      expect(result.status, result.stderr).toBe(0);
+      return at(name);
+    };
+    const all = generated('all-forms.jsonl', prompts);
+    const byModel = reward(all, 'by-model.jsonl');
+    expect(byModel.status, byModel.stderr).toBe(0);
+    expect(rewardsOf('by-model.jsonl')).toHaveLength(6);
+    const lines = linesOf<{ prompt: unknown }>(all);
+    expect(lines.map(({ prompt }) => prompt)).toEqual(prompts.flatMap(({ prompt }) => [prompt, prompt]));
+
+    const texts = generated('texts.jsonl', prompts.slice(0, 2));
+    writeFileSync(at('length.mjs'), 'export default (asked) => asked.map(({ response }) => response.length);\n');
+    const part = (...args: readonly string[]) =>
+      metaapo(['reward', '--data', texts, '--output', at('by-part.jsonl'), '--overwrite', ...args], env);
+    const byPart = part('--reward', `{id: function, path: ${at('length.mjs')}}`);
+    expect(byPart.status, byPart.stderr).toBe(0);
+    const lengths = linesOf<{ response: string }>(texts).map(({ response }) => response.length);
+    expect(rewardsOf('by-part.jsonl')).toEqual(lengths);
+    expect(part('--reward', 'lenth').stderr).toMatch(/reward model lenth.*Did you mean length\?/);
+    expect(part().stderr).toContain('no reward model is named');
+    expect(part('--reward', 'length', '--model', model).status).toBe(2);
+    expect(part('--reward', `{id: function, path: ${at('lenght.mjs')}}`).stderr).toContain(at('length.mjs'));
+  });
+
+  it('has a judge compare the responses to a prompt with one another, and writes null for what cannot be read', async () => {
+    const judge = createServer(async (request, response) => {
+      const { messages } = (await json(request)) as { messages: readonly { content: string }[] };
+      const isUnreadable = messages.at(-1)!.content.includes('unreadable');
+      const content = isUnreadable ? 'Both have merits.' : 'A';
+      response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content }, finish_reason: 'stop' }] }));
+    });
+    await once(judge.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => void judge.close());
+    const { port } = judge.address() as AddressInfo;
+    const rows = ['one', 'two'].flatMap((prompt) => [
+      { prompt, response: `good ${prompt}` },
+      { prompt, response: `bad ${prompt}` },
+    ]);
+    const data = writeRows('judged.jsonl', [...rows, { prompt: 'alone', response: 'unreadable' }]);
+    const options = `{id: judge, mode: pairwise, baseUrls: ['http://127.0.0.1:${port}/v1'], model: any}`;
+    const args = ['reward', '--reward', options, '--data', data, '--output', at('verdicts.jsonl')];
+    const result = await startedMetaapo(args, env);
+    expect(result.status, result.stderr).toBe(0);
+    // The first of two wins in both orders: a tie. A response by itself is compared with none.
+    expect(linesOf(at('verdicts.jsonl'))).toEqual([
+      ...[0, 1, 2, 3].map((row) => ({ row, reward: 0.5 })),
+      { row: 4, reward: null },
+    ]);
+    expect(result.stdout).toContain('5 responses scored, 1 of them without a readable reward (null)');
   });
 
   it('refuses what it cannot score, in a paragraph', () => {

@@ -22,7 +22,7 @@ export type FunctionRewardOptions = z.input<typeof schema>;
 /**
  * Rewards by a function of your own.
  * @param fingerprint key of the function: equal keys mean equal rewards
- * @throws MetaapoError with code `plugin`, when it scores, if the function gives no number for each request
+ * @throws MetaapoError with code `plugin`, when it scores, if the function fails or gives no number for each request
  */
 export function functionReward(score: RewardFunction, fingerprint: string): RewardModel {
   return {
@@ -30,7 +30,7 @@ export function functionReward(score: RewardFunction, fingerprint: string): Rewa
     options: Object.freeze({}),
     fingerprint,
     async score(requests) {
-      const rewards = await score(requests);
+      const rewards = await answerOf(score, requests);
       if (Array.isArray(rewards) && rewards.length === requests.length && rewards.every((x) => typeof x === 'number')) {
         return Float32Array.from(rewards);
       }
@@ -41,6 +41,19 @@ export function functionReward(score: RewardFunction, fingerprint: string): Rewa
       });
     },
   };
+}
+
+async function answerOf(score: RewardFunction, requests: readonly RewardRequest[]): Promise<readonly number[]> {
+  try {
+    return await score(requests);
+  } catch (cause) {
+    throw new MetaapoError('plugin', `the function failed: ${cause instanceof Error ? cause.message : cause}`, {
+      where: 'reward model function',
+      expected: 'a number for each { prompt, response } of the list that it is given',
+      cause,
+      remedy: 'Correct the function',
+    });
+  }
 }
 
 /** A reward function from a module, as a part. */

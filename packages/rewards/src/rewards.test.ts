@@ -26,6 +26,17 @@ describe('rule rewards', () => {
 });
 
 describe('the function reward', () => {
+  it('tells what a function failed with as its own fault', async () => {
+    const broken = functionReward(
+      (requests) => (requests as unknown as { none: number[] }).none.map((one) => one),
+      'x',
+    );
+    await expect(broken.score([{ prompt: 'p', response: 'r' }])).rejects.toMatchObject({
+      code: 'plugin',
+      message: expect.stringMatching(/the function failed: .*undefined.*\{ prompt, response \}/),
+    });
+  });
+
   it('refuses a function that gives no number for each response', async () => {
     const short = functionReward(() => [1], 'short');
     await expect(short.score(requests('a', 'b'))).rejects.toThrow(/Expected 2 numbers; got \[1\]/);

@@ -1,8 +1,10 @@
-import type { Command } from 'commander';
+import { MetaapoError } from '@metaapo/core/contracts';
+import { type Command, Option } from 'commander';
 import { parseColumnNames } from '../recipe/parse-column-names.js';
 import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
-import type { RewardFlags } from '../sampling/reward-command.js';
+import type { RewardFlags } from '../sampling/row-scorer.js';
 import { withJudgedFiles } from '../training/judged-files.js';
+import { collect } from './collect.js';
 import { addExamples } from './examples.js';
 import { positiveCount } from './numbers.js';
 
@@ -13,8 +15,17 @@ export function addReward(program: Command): void {
     .description(
       'write the reward of every response, a JSON line a row; a command that was stopped goes on when it is run again',
     )
-    .requiredOption('--model <model>', 'directory or hub id of a reward model (...ForSequenceClassification)')
-    .requiredOption('--data <file>', 'rows with prompt and response: messages, text or token ids')
+    .option('--model <model>', 'directory or hub id of a reward model (...ForSequenceClassification)')
+    .addOption(
+      new Option('--reward <part>', 'any reward model in its place: an id, or YAML such as {id: judge, ...}').conflicts(
+        ['model', 'backend', 'revision'],
+      ),
+    )
+    .option('--plugin <package>', 'package or module of the part', collect)
+    .requiredOption(
+      '--data <file>',
+      'rows with prompt and response, such as `metaapo generate` writes: messages, text or token ids',
+    )
     .option('--split <name>', 'split of a data set')
     .option('--data-config <name>', 'configuration of a data set')
     .option(
@@ -29,12 +40,23 @@ export function addReward(program: Command): void {
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
     .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
     .action(async (given: RewardFlags) => {
+      requireRewardModel(given);
       const flags = await withJudgedFiles(given);
       await (await import('../sampling/reward-command.js')).rewardCommand(flags);
     });
   addExamples(
     command,
     'reward --model models/reward --data responses.jsonl --output rewards.jsonl',
+    "reward --reward '{id: length}' --data responses.jsonl --output lengths.jsonl",
     'reward --model owner/reward-model --revision main --data responses.jsonl --output rewards.jsonl',
   );
+}
+
+function requireRewardModel({ model, reward }: RewardFlags): void {
+  if (model !== undefined || reward !== undefined) return;
+  throw new MetaapoError('config', 'no reward model is named', {
+    where: 'the command line',
+    expected: '--model with a directory or hub id, or --reward with a part',
+    remedy: 'Add one of them, such as --reward length',
+  });
 }

@@ -8,7 +8,7 @@ import {
   type RowLogprobs,
   readRows,
 } from '@metaapo/core';
-import { MetaapoError, type TextModel, type TokenizedPreference } from '@metaapo/core/contracts';
+import { MetaapoError, type ModelSource, type TextModel, type TokenizedPreference } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
 import { composeAlone, say } from '../recipe/compose-parts.js';
@@ -50,27 +50,29 @@ export async function scoreCommand(flags: ScoreFlags): Promise<void> {
   const { signal, release } = onInterruption();
   const sources = { report: say, signal };
   try {
-    const policy = await openToRead(flags, signal);
+    const { model } = await composeAlone({ model: modelOfFlags(flags) }, { signal });
+    const described = await model.describe();
     const { rows, report: counted } = await tokenizePreferences(
       readPreferences(
         await resolveDataFiles(flags.data, { ...sources, split: flags.split, config: flags.dataConfig }),
         formOf(flags),
       ),
-      policy.tokenizer,
+      described.tokenizer,
       {
         maxLength: flags.maxLength,
         longPrompt: flags.longPrompt,
-        vocabularySize: policy.vocabularySize,
+        vocabularySize: described.vocabularySize,
       },
     );
-    reportRows('data', counted, policy, sources);
+    reportRows('data', counted, described, sources);
+    const policy = await openToRead(model, flags);
     const { logprobs, entropies: sums } = await readAndDispose('policy', policy, rows, flags, signal);
     const entropies = sums && pairEntropies(rows, sums);
     const reference = isReferenceGiven
       ? (
           await readAndDispose(
             'reference',
-            await openToRead({ ...flags, model: flags.reference! }, signal),
+            await openReference(flags, signal),
             rows,
             { ...flags, entropy: false },
             signal,
@@ -97,10 +99,14 @@ function defaultLoss(isReferenceGiven: boolean): PartRecipe {
   return { id: 'dpo', referenceFree: !isReferenceGiven };
 }
 
+async function openReference(flags: ScoreFlags, signal: AbortSignal): Promise<TextModel> {
+  const { model } = await composeAlone({ model: modelOfFlags({ ...flags, model: flags.reference! }) }, { signal });
+  return openToRead(model, flags);
+}
+
 /** A model that is asked and not trained; owned by the caller. */
-async function openToRead(flags: ScoreFlags, signal: AbortSignal): Promise<TextModel> {
-  const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
-  return model.openReference('start', { longestRow: flags.maxLength });
+function openToRead(model: ModelSource, { maxLength }: ScoreFlags): Promise<TextModel> {
+  return model.openReference('start', { longestRow: maxLength });
 }
 
 async function readAndDispose(

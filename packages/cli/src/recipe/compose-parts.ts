@@ -33,13 +33,16 @@ export async function composeParts<Recipe extends ComposedRecipe>(
   });
 }
 
-/** Makes one part of the command line's, which names no plugins. */
+/**
+ * Makes the parts that a command line names.
+ * @param options.plugins packages or paths, where it names any
+ */
 export async function composeAlone<Recipe extends PartsRecipe>(
   recipe: Recipe,
-  signal?: AbortSignal,
+  { signal, plugins = [] }: { readonly signal?: AbortSignal; readonly plugins?: readonly string[] | undefined } = {},
 ): Promise<ComposedParts<Recipe>> {
   const context = { baseDirectory: process.cwd(), report: say, env: process.env, signal };
-  return composeRecipe({ plugins: await loadPlugins([]), recipe, context }).makeAll();
+  return composeRecipe({ plugins: await loadPlugins(plugins), recipe, context }).makeAll();
 }
 
 /**

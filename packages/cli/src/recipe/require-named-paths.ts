@@ -28,7 +28,11 @@ export function requireNamedPaths(recipe: RecipeWithPaths): void {
   }
 }
 
-function requirePartPaths(value: unknown): void {
+/**
+ * Looks whether there is something at every path that a part, and the parts in it, name.
+ * @throws MetaapoError with code `config` for the first that leads nowhere
+ */
+export function requirePartPaths(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
   const { id } = value as { readonly id?: unknown };
   const paths = typeof id === 'string' && Object.hasOwn(PART_PATHS, id) ? PART_PATHS[id]! : {};

@@ -2,6 +2,7 @@ import {
   beforeStop,
   type Generation,
   type GenerationRequest,
+  type ModelDescription,
   type TextModel,
   type Tokenizer,
 } from '@metaapo/core/contracts';
@@ -11,6 +12,7 @@ import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
 import { composeAlone, say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
+import type { Sources } from '../training/data-files.js';
 import { formOf } from '../training/load-preferences.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 import { createLiveText } from './live-text.js';
@@ -49,36 +51,56 @@ export async function generateCommand(flags: GenerateFlags): Promise<void> {
   const { signal, begin, release } = onInterruption();
   const sources = { report: say, signal };
   const { cachedTokens, output } = flags;
-  const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
-  const loaded = await model.openReference('start', { cachedTokens });
+  const { model } = await composeAlone({ model: modelOfFlags(flags) }, { signal });
+  let loaded: TextModel | undefined;
   try {
-    const rows: PromptRow[] = [];
-    for await (const row of readPrompts(
-      await resolveDataFiles(flags.data, { ...sources, split: flags.split, config: flags.dataConfig }),
-      formOf(flags),
-    )) {
-      rows.push(row);
-    }
-    const requests = rows.map((row, index) => requestOf(row, index, loaded, flags));
+    const rows = await rowsOf(flags, sources);
+    const described = await model.describe();
+    const requests = rows.map((row, index) => requestOf(row, index, described, flags));
+    loaded = await model.openReference('start', { cachedTokens });
     const kept = await openKeptResults<readonly Line[]>(output);
-    const keys = requests.map((request) => keyOf(request, loaded, flags));
+    const policy = loaded;
+    const keys = requests.map((request) => keyOf(request, policy, flags));
     begin();
-    await orKept(output, signal, () => generateMissing(requests, keys, kept, loaded, flags, signal));
+    await orKept(output, signal, () => generateMissing(requests, keys, kept, policy, flags, signal));
     const lines = keys.flatMap((key, row) =>
-      kept.known.get(key)!.map((line, sample) => JSON.stringify({ row, sample, ...line })),
+      kept.known.get(key)!.map((line, sample) => jsonOf({ row, sample, ...promptOf(rows[row]!, flags), ...line })),
     );
     await kept.finish(`${lines.join('\n')}\n`);
     process.stdout.write(`${rows.length} prompts, ${lines.length} responses: ${output}\n`);
   } finally {
-    loaded.model.dispose();
+    loaded?.model.dispose();
     release();
   }
 }
 
+async function rowsOf(flags: GenerateFlags, sources: Sources): Promise<readonly PromptRow[]> {
+  const files = await resolveDataFiles(flags.data, { ...sources, split: flags.split, config: flags.dataConfig });
+  const rows: PromptRow[] = [];
+  for await (const row of readPrompts(files, { ...formOf(flags), signal: sources.signal })) rows.push(row);
+  return rows;
+}
+
+/** The columns of a prompt, as `metaapo reward` reads them; what a flag says for all rows is no column of them. */
+function promptOf(row: PromptRow, flags: GenerateFlags): Readonly<Record<string, unknown>> {
+  if (row.form === 'tokens') return { prompt: [...row.prompt] };
+  const { tools, templateArguments = {} } = (row.form === 'messages' ? row.chat : undefined) ?? {};
+  const own = Object.entries(templateArguments).filter(([name, value]) => flags.templateArguments?.[name] !== value);
+  return {
+    prompt: row.prompt,
+    ...(tools && { tools }),
+    ...(own.length > 0 && { chat_template_kwargs: Object.fromEntries(own) }),
+  };
+}
+
+/** JSON in which the large integers of parquet are numbers. */
+const jsonOf = (value: unknown): string =>
+  JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? Number(inner) : inner));
+
 function requestOf(
   row: PromptRow,
   index: number,
-  { tokenizer, vocabularySize, eosTokenIds }: TextModel,
+  { tokenizer, vocabularySize, eosTokenIds }: ModelDescription,
   flags: GenerateFlags,
 ): GenerationRequest {
   const { stop, n, maxNewTokens, temperature, topP, topK, minP, repetitionPenalty } = flags;

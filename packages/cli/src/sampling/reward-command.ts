@@ -1,90 +1,75 @@
-import type { TextScorer } from '@metaapo/core/contracts';
-import { type ResponseRow, readResponses, resolveDataFiles, tokenizeResponse } from '@metaapo/data';
-import { encodeForReward, scoreSequences } from '@metaapo/models';
-import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
-import { openScorer } from '../model/open-model.js';
-import { composeAlone, say } from '../recipe/compose-parts.js';
+import { MetaapoError } from '@metaapo/core/contracts';
+import { type ResponseRow, readResponses, resolveDataFiles } from '@metaapo/data';
+import { say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { formOf } from '../training/load-preferences.js';
-import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
+import { type KeptResults, openKeptResults, orKept } from './kept-results.js';
+import { openRowScorer, type RewardFlags, type RowScorer, type ScoredTogether } from './row-scorer.js';
 
-/** Flags of `metaapo reward`. */
-export interface RewardFlags extends ModelFlags {
-  readonly data: string;
-  readonly split?: string;
-  readonly templateArguments?: Readonly<Record<string, unknown>>;
-  readonly columns?: Readonly<Record<string, string | false>>;
-  readonly dataConfig?: string;
-  readonly output: string;
-  readonly overwrite?: boolean;
-  readonly batchTokens: number;
-}
-
-/** Rows that are scored, and kept, together; batches are made by length among them. */
-const ROWS_AT_A_TIME = 512;
+/** A reward as it is kept: nothing where the scorer gave none that can be read. */
+type Reward = number | null;
 
 /** Runs `metaapo reward`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
 export async function rewardCommand(flags: RewardFlags): Promise<void> {
+  const { output } = flags;
   const { signal, begin, release } = onInterruption();
-  const sources = { report: say, signal };
-  const { model } = await composeAlone({ model: modelOfFlags(flags) }, signal);
-  const loaded = await openScorer(model);
+  let scorer: RowScorer | undefined;
   try {
-    const sequences: Int32Array[] = [];
-    for await (const row of readResponses(
-      await resolveDataFiles(flags.data, { ...sources, split: flags.split, config: flags.dataConfig }),
-      formOf(flags),
-    )) {
-      sequences.push(sequenceOf(row, loaded));
-    }
-    const kept = await openKeptResults<number>(flags.output);
-    const keys = sequences.map((ids) => resultKey(loaded.model.fingerprint, [...ids]));
+    const rows = await rowsOf(flags, signal);
+    scorer = await openRowScorer(flags, rows, signal);
+    const kept = await openKeptResults<Reward>(output);
     begin();
-    await orKept(flags.output, signal, () => scoreMissing(sequences, keys, kept, loaded, flags, signal));
-    const lines = keys.map((key, row) => JSON.stringify({ row, reward: kept.known.get(key)! }));
-    await kept.finish(`${lines.join('\n')}\n`);
-    process.stdout.write(`${lines.length} responses scored: ${flags.output}\n`);
+    await orKept(output, signal, () => scoreMissing(scorer!, kept, signal));
+    const keys = keysByRow(scorer.together, rows.length);
+    const rewards = keys.map((key) => kept.known.get(key)!);
+    await kept.finish(`${rewards.map((reward, row) => JSON.stringify({ row, reward })).join('\n')}\n`);
+    const unread = rewards.filter((reward) => reward === null).length;
+    const note = unread === 0 ? '' : `, ${unread} of them without a readable reward (null)`;
+    process.stdout.write(`${rewards.length} responses scored${note}: ${output}\n`);
   } finally {
-    loaded.model.dispose();
+    await scorer?.dispose();
     release();
   }
 }
 
-/** The ids at whose last token the model scores: those that it was trained with. */
-function sequenceOf(row: ResponseRow, { tokenizer, vocabularySize, scoreAt }: TextScorer): Int32Array {
-  if (row.form !== 'tokens' && tokenizer !== undefined && scoreAt === 'end-of-turn') {
-    return encodeForReward(row, tokenizer, scoreAt);
-  }
-  const { prompt, response } = tokenizeResponse(row, tokenizer, vocabularySize);
-  return Int32Array.of(...prompt, ...response);
+async function rowsOf(flags: RewardFlags, signal: AbortSignal): Promise<readonly ResponseRow[]> {
+  const files = await resolveDataFiles(flags.data, {
+    ...{ report: say, signal },
+    ...{ split: flags.split, config: flags.dataConfig },
+  });
+  const rows: ResponseRow[] = [];
+  for await (const row of readResponses(files, { ...formOf(flags), signal })) rows.push(row);
+  if (rows.length > 0) return rows;
+  throw new MetaapoError('data', 'there are no rows', { where: flags.data, remedy: 'Give rows {prompt, response}' });
 }
 
-async function scoreMissing(
-  sequences: readonly Int32Array[],
-  keys: readonly string[],
-  kept: KeptResults<number>,
-  { model }: TextScorer,
-  { batchTokens }: RewardFlags,
-  signal: AbortSignal,
-): Promise<void> {
-  const missing = [...new Map(keys.map((key, index) => [key, sequences[index]!]))].filter(
-    ([key]) => !kept.known.has(key),
-  );
+function keysByRow(together: readonly ScoredTogether[], count: number): readonly string[] {
+  const keys = new Array<string>(count);
+  for (const one of together) for (const [index, row] of one.rows.entries()) keys[row] = one.keys[index]!;
+  return keys;
+}
+
+async function scoreMissing(scorer: RowScorer, kept: KeptResults<Reward>, signal: AbortSignal): Promise<void> {
+  const missing = withoutRepeated(scorer.together).filter(({ keys }) => keys.some((key) => !kept.known.has(key)));
   const progress = createProgress('reward');
+  let done = 0;
   try {
-    for (let start = 0; start < missing.length; start += ROWS_AT_A_TIME) {
-      const part = missing.slice(start, start + ROWS_AT_A_TIME);
-      const rewards = await scoreSequences(
-        model,
-        part.map(([, ids]) => ids),
-        batchTokens,
-        signal,
+    for (let start = 0; start < missing.length; start += scorer.atATime) {
+      const part = missing.slice(start, start + scorer.atATime);
+      const rewards = await scorer.score(part, signal);
+      await kept.keep(
+        ...part.flatMap(({ keys }, at) => keys.map((key, index) => [key, rewards[at]![index]!] as const)),
       );
-      await kept.keep(...part.map(([key], index) => [key, rewards[index]!] as const));
-      progress.update(start + part.length, missing.length);
+      done += part.length;
+      progress.update(done, missing.length);
     }
   } finally {
     progress.end();
   }
+}
+
+/** What has the same keys is scored once. */
+function withoutRepeated(together: readonly ScoredTogether[]): readonly ScoredTogether[] {
+  return [...new Map(together.map((one) => [one.keys.join(), one])).values()];
 }

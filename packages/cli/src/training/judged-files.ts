@@ -1,3 +1,5 @@
+import { parsePartFlag } from '../recipe/parse-part-flag.js';
+import { requirePartPaths } from '../recipe/require-named-paths.js';
 import { type PathKind, requireThere } from '../recipe/require-there.js';
 import { requireOutputFile } from './require-output-file.js';
 
@@ -10,6 +12,7 @@ interface FileFlags {
   readonly adapter?: string;
   readonly data?: string;
   readonly scores?: string;
+  readonly reward?: string;
 }
 
 const KINDS = {
@@ -29,16 +32,23 @@ export async function withJudgedFiles<Flags extends FileFlags>(flags: Flags): Pr
   return { ...flags, output: await requireOutputFile(flags.output, { overwrite: flags.overwrite, inputs }) };
 }
 
+/** True for a part in YAML. */
+const isPart = (text: string): boolean => text.trimStart().startsWith('{');
+
 /**
  * Looks whether everything that the flags name is there.
- * @returns the paths; a model that is written as YAML is looked for by its part
+ * @returns the paths of models and data; those that parts name are looked at too
  * @throws MetaapoError with code `config` for a path that leads nowhere
  */
 export function requireInputs(flags: Omit<FileFlags, 'output'>): readonly string[] {
   const named = Object.entries(KINDS).flatMap(([key, kind]) => {
     const path = flags[key as keyof typeof KINDS];
-    return path === undefined || path.trimStart().startsWith('{') ? [] : [{ path, kind }];
+    return path === undefined || isPart(path) ? [] : [{ path, kind }];
   });
+  for (const key of ['model', 'reference', 'reward'] as const) {
+    const text = flags[key];
+    if (text !== undefined && isPart(text)) requirePartPaths(parsePartFlag(`--${key}`, text));
+  }
   for (const { path, kind } of named) requireThere(path, kind);
   return named.map(({ path }) => path);
 }

@@ -3,6 +3,7 @@ import {
   checkPlugin,
   MetaapoError,
   type Plugin,
+  partName,
   type Slot,
   slotName,
   suggestion,
@@ -38,8 +39,8 @@ export function registerPlugins(plugins: readonly Plugin[]): PluginRegistry {
       const found = known?.get(id);
       if (found !== undefined) return found.part;
       throw new MetaapoError('plugin', `there is no ${slotName(slot)} with this id`, {
-        where: `${slotName(slot)} ${id}`,
-        remedy: `${suggestion(id, [...(known?.keys() ?? [])]).replace(/[^?]$/, '$&.')} A part of another package needs that package in plugins`,
+        where: partName(slot, id),
+        remedy: `${suggestion(id, [...(known?.keys() ?? [])]).replace(/[^?]$/, '$&.')} A part of another package needs that package as a plugin`,
       });
     },
   };

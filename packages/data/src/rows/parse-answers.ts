@@ -21,14 +21,16 @@ const FORMS = 'message lists, or text, or lists of token ids';
 
 /**
  * The prompt of a row and the answers in the given columns, in the form that the row has.
+ * @param mayBeEmpty true where an answer may say nothing
  * @throws MetaapoError with code `data` naming the row and what is wrong with it
  */
 export function parseAnswers(
   row: DataRow,
   columns: readonly string[],
   templateArguments?: ChatContext['templateArguments'],
+  mayBeEmpty = false,
 ): Answered {
-  const kind = commonKind(row, columns);
+  const kind = commonKind(row, columns, mayBeEmpty);
   const chat = chatIn(row, templateArguments);
   const context = chat && { chat };
   if (kind === 'messages') {
@@ -96,17 +98,19 @@ export function checkNoChat(row: DataRow): void {
 }
 
 /** The one kind that all the answers of a row have. */
-function commonKind(row: DataRow, columns: readonly string[]): 'text' | 'messages' | 'tokens' {
-  const kinds = columns.map((column) => answerKind(row, column));
+function commonKind(row: DataRow, columns: readonly string[], mayBeEmpty: boolean): 'text' | 'messages' | 'tokens' {
+  const kinds = columns.map((column) => answerKind(row, column, mayBeEmpty));
   const different = kinds.findIndex((kind) => kind !== kinds[0]);
   if (different === -1) return kinds[0]!;
   throw typeError(row, columns[different]!, `${KIND_WORDS[kinds[0]!]}, as \`${columns[0]}\` is`);
 }
 
-function answerKind(row: DataRow, column: string): 'text' | 'messages' | 'tokens' {
+function answerKind(row: DataRow, column: string, mayBeEmpty: boolean): 'text' | 'messages' | 'tokens' {
   const kind = kindOf(row.values[column]);
   if (kind === 'absent') throw missingError(row, column, `\`${column}\`: ${FORMS}`);
   if (kind === 'other') throw typeError(row, column, FORMS);
+  if (mayBeEmpty && kind === 'empty' && kindOf(row.values.prompt) === 'tokens') return 'tokens';
+  if (mayBeEmpty && kind === 'text') return kind;
   if (kind === 'empty' || (kind === 'text' && (row.values[column] as string).trim() === ''))
     throw emptyError(row, column);
   return kind;

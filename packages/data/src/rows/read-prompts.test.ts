@@ -36,3 +36,21 @@ it('names the row without a prompt or a response', async () => {
   await expect(collect(readPrompts(lines({ prompt: 'p' }, { text: 'x' })))).rejects.toThrow(/row 1 .*no `prompt`/);
   await expect(collect(readResponses(lines({ prompt: 'p' })))).rejects.toThrow(/row 0 .*no `response`/);
 });
+
+it('reads a response that says nothing, and the ids of one beside its text where the prompt is ids', async () => {
+  const file = lines(
+    { prompt: 'p', response: '' },
+    { prompt: [question], response: '' },
+    { prompt: [1], response: 'text', response_ids: [2, 3] },
+    { prompt: [1], response: '', response_ids: [] },
+    { prompt: 'p', response: 'r', response_ids: [7] },
+  );
+  expect(await collect(readResponses(file))).toMatchObject([
+    { form: 'text', prompt: 'p', response: '' },
+    { form: 'messages', response: [{ role: 'assistant', content: '' }] },
+    { form: 'tokens', response: Int32Array.of(2, 3) },
+    { form: 'tokens', response: new Int32Array() },
+    { form: 'text', response: 'r' },
+  ]);
+  await expect(collect(readResponses(lines({ prompt: 'p', response: [] })))).rejects.toThrow(/empty/);
+});

@@ -1,6 +1,6 @@
 import type { ChatContext, ChatMessage, RowOrigin } from '@metaapo/core/contracts';
 import type { DataFile } from './data-file.js';
-import type { DataRow } from './data-row.js';
+import { type DataRow, isList } from './data-row.js';
 import { type Answered, checkNoChat, parseAnswers } from './parse-answers.js';
 import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
 import { CHAT_COLUMNS, chatIn, messagesIn, promptTextIn, tokensIn, withSystem } from './row-values.js';
@@ -41,17 +41,23 @@ export function readPrompts(files: string | readonly DataFile[], options: FormOp
 }
 
 /**
- * Prompts and responses of rows `{prompt, response}` in the forms of {@link readPreferences}.
+ * Prompts and responses of rows `{prompt, response}` in the forms of {@link readPreferences}; a response may say nothing. Of a
+ * prompt of token ids the response may be the ids in `response_ids`, beside its text.
  * @throws MetaapoError with code `data` at the first bad row, naming file and row
  */
 export function readResponses(
   files: string | readonly DataFile[],
   options: FormOptions = {},
 ): AsyncGenerator<ResponseRow> {
-  return parsedRows(files, ['prompt', 'response', ...CHAT_COLUMNS], options, (row) => {
-    const { answers, ...rest } = parseAnswers(row, ['response'], options.templateArguments);
+  return parsedRows(files, ['prompt', 'response', 'response_ids', ...CHAT_COLUMNS], options, (row) => {
+    const { answers, ...rest } = parseAnswers(withIds(row), ['response'], options.templateArguments, true);
     return { file: row.file, row: row.row, ...rest, response: answers[0] } as ResponseRow;
   });
+}
+
+function withIds(row: DataRow): DataRow {
+  const { prompt, response_ids: ids } = row.values;
+  return isList(ids) && kindOf(prompt) === 'tokens' ? { ...row, values: { ...row.values, response: ids } } : row;
 }
 
 function parsePrompt(row: DataRow, { templateArguments }: ConversationOptions): Omit<Answered, 'answers'> {
