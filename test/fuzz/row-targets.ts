@@ -37,6 +37,8 @@ const lines = fc.oneof(
   fc.tuple(row, row).map((two) => two.join('\n')),
 );
 
+const CSV = 'prompt,chosen,rejected,score_chosen,label\n"a, ""b""",c,"d\\ne",1.5,true\nf,g,h,NaN,false\n';
+
 /** Every reader of rows, each of which may refuse for reasons of its own. */
 const READERS = [
   (file: string) => readRows(file),
@@ -76,6 +78,11 @@ export const ROW_TARGETS: readonly FuzzTarget[] = [
     'json-file',
     fc.tuple(fc.oneof(mutatedJsonText(ROWS), mutatedJsonText({ data: ROWS }), lines), readers),
     ([text, which]) => readInTurn(fileOf('rows.json', text), which),
+  ),
+  target(
+    'csv',
+    fc.tuple(mutatedText(CSV, ['"', ',', '\n', '\r', '\t', '""', '__proto__,', 'constructor', '\u0000']), readers),
+    ([text, which]) => readInTurn(fileOf(which % 2 === 0 ? 'rows.csv' : 'rows.tsv', text), which),
   ),
   target(
     'packed-rows',

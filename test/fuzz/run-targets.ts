@@ -77,7 +77,14 @@ function directoryOf(name: string, files: Readonly<Record<string, string>>): str
   return directory;
 }
 
-const recipe = builtInRecipe('metaapo');
+const recipe = `${builtInRecipe('metaapo')}
+`;
+const kept = {
+  output: 'o',
+  model: { id: 'local', path: 'm' },
+  data: { train: 'a', templateDate: '2026-01-31' },
+  plugins: ['p'],
+};
 
 const progress = {
   step: 1,
@@ -165,17 +172,13 @@ export const RUN_TARGETS: readonly FuzzTarget[] = [
     }),
     async (files) => reportPage([await readRun(directoryOf('run', files), 'run')]),
   ),
-  target(
-    'kept-recipe',
-    fc.oneof(mutatedText(recipe, ['*a', '&a ', '"']), mutatedJsonText(parseYaml('recipe', recipe))),
-    async (text) => {
-      const output = directoryOf('kept', { 'recipe.yaml': text });
-      const dated = await withTemplateDate({ output, data: { templateDate: undefined } }, true);
-      startOfDay(dated.data.templateDate ?? '').toISOString();
-      await checkResumedRecipe(output, { a: 1 }, true, () => undefined);
-      requireAgreement(output, parseYaml('recipe.yaml', text), false);
-    },
-  ),
+  target('kept-recipe', fc.oneof(mutatedText(recipe, ['*a', '&a ', '"']), mutatedJsonText(kept)), async (text) => {
+    const output = directoryOf('kept', { 'recipe.yaml': text });
+    const dated = await withTemplateDate({ output, data: { templateDate: undefined } }, true);
+    startOfDay(dated.data.templateDate ?? '').toISOString();
+    await checkResumedRecipe(output, { a: 1 }, true, () => undefined);
+    requireAgreement(output, parseYaml('recipe.yaml', text), false);
+  }),
   target(
     'checkpoint',
     fc.tuple(

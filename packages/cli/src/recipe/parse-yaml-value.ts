@@ -10,14 +10,7 @@ const [MOST_CHARACTERS, MOST_VALUES, DEPTH] = [2 ** 20, 100_000, 64];
  * @throws MetaapoError with code `config`, with line and column, when it is no YAML or too long
  */
 export function parseYamlDocument(where: string, text: string): Document {
-  if (text.length > MOST_CHARACTERS) {
-    throw new MetaapoError('config', 'the YAML is too long', {
-      where,
-      expected: `at most ${MOST_CHARACTERS} characters`,
-      got: `${text.length}`,
-      remedy: 'Leave out what is no setting',
-    });
-  }
+  requireShort(where, text);
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter });
   const [fault] = document.errors;
@@ -26,6 +19,16 @@ export function parseYamlDocument(where: string, text: string): Document {
   throw new MetaapoError('config', fault.message.split(/ at line|\n/)[0]!, {
     where: `${where}, line ${line}, column ${col}`,
     remedy: 'Correct the YAML',
+  });
+}
+
+function requireShort(where: string, text: string): void {
+  if (text.length <= MOST_CHARACTERS) return;
+  throw new MetaapoError('config', 'the YAML is too long', {
+    where,
+    expected: `at most ${MOST_CHARACTERS} characters`,
+    got: `${text.length}`,
+    remedy: 'Leave out what is no setting',
   });
 }
 
@@ -80,7 +83,8 @@ export function parseYaml(where: string, text: string): unknown {
  * @throws MetaapoError with code `config` that names the flag when it is no YAML, or no plain value
  */
 export function parseYamlValue(flag: string, text: string): unknown {
-  const document = parseDocument(text.slice(0, MOST_CHARACTERS));
+  requireShort(flag, text);
+  const document = parseDocument(text);
   const [fault] = document.errors;
   if (fault === undefined) return plainValue(flag, document);
   throw new MetaapoError('config', `the value is no YAML: ${fault.message.split(/ at line|\n/)[0]}`, {

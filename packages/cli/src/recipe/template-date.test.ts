@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -7,7 +7,10 @@ import { checkResumedRecipe } from './resumed-recipe.js';
 import { startOfDay, withTemplateDate } from './template-date.js';
 
 const output = mkdtempSync(join(tmpdir(), 'metaapo-day-'));
-beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
+beforeEach(() => {
+  mkdirSync(output, { recursive: true });
+  vi.useFakeTimers({ toFake: ['Date'] });
+});
 afterEach(() => {
   vi.useRealTimers();
   rmSync(output, { recursive: true, force: true });
@@ -27,6 +30,14 @@ it('keeps the day on which a run began when it is resumed after midnight', async
   await expect(checkResumedRecipe(output, another, false, () => undefined)).rejects.toThrow(
     /data\.templateDate: "2026-01-31" -> "2026-02-01"/,
   );
+});
+
+it('takes today where the recipe of a run holds a day that is none', async () => {
+  vi.setSystemTime(new Date(2026, 0, 31));
+  for (const kept of ['data: {templateDate: 2026-99-99}', 'data: {templateDate: soon}', 'data: 5', '[]']) {
+    writeFileSync(join(output, 'recipe.yaml'), kept);
+    expect((await withTemplateDate({ output, data: {} }, true)).data).toEqual({ templateDate: '2026-01-31' });
+  }
 });
 
 it("takes the recipe's own day", async () => {

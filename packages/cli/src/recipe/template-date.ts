@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RUN_FILES } from '@metaapo/core/storage';
+import { z } from 'zod';
 import { parseYaml } from './parse-yaml-value.js';
 
 /** What is read of a recipe to know its day. */
@@ -25,12 +26,13 @@ export function startOfDay(day: string): Date {
   return new Date(year!, month! - 1, date);
 }
 
+/** What is read of the recipe that a run directory keeps; one whose day is none has none. */
+const keptRecipe = z.object({ data: z.object({ templateDate: z.iso.date() }) });
+
 async function keptDate(output: string): Promise<string | undefined> {
   const file = join(output, RUN_FILES.recipe);
   const text = await readFile(file, 'utf8').catch(() => undefined);
-  const kept = text === undefined ? undefined : (parseYaml(file, text) as Partial<DatedRecipe> | null);
-  const day: unknown = kept?.data?.templateDate;
-  return typeof day === 'string' ? day : undefined;
+  return text === undefined ? undefined : keptRecipe.safeParse(parseYaml(file, text)).data?.data.templateDate;
 }
 
 function today(): string {

@@ -365,6 +365,13 @@ describe('a sealed directory', () => {
 });
 
 describe('metrics', () => {
+  it('are no file of one line without an end', async () => {
+    const path = file('endless.jsonl');
+    writeFileSync(path, '');
+    truncateSync(path, 2 ** 28 + 1);
+    await expect(readMetrics(path)).rejects.toThrow(/a line has no end. Expected lines of at most/);
+  });
+
   it('go on from a step, without the lines after it', async () => {
     const path = file('metrics.jsonl');
     const first = await openMetrics(path, 0);

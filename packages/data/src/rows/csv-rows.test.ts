@@ -17,6 +17,12 @@ it.each(goldens)('reads the rows that load_dataset reads: $name', async ({ name,
   expect(read.map(({ values }) => Object.entries(values).filter(([, value]) => value !== null))).toEqual(known);
 });
 
+it('takes no word for a truth that every object knows', async () => {
+  const file = temporaryFile('odd.csv', 'prompt,completion,label\nA?,yes,constructor\n');
+  const [row] = await collect(readRows(file));
+  expect(row?.values.label).toBe('constructor');
+});
+
 it('leaves what looks like a number the text that it is', async () => {
   const file = temporaryFile('sums.csv', 'prompt,chosen,rejected,score_chosen,score_rejected\n2 + 2 =, 4,05,1,.5\n');
   const [row] = await collect(readPreferences(file));

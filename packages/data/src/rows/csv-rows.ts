@@ -15,7 +15,10 @@ const MISSING = new Set(
 
 /** Columns that hold numbers or truths; in all others a field is the text that it is, also where it looks like a number. */
 const NUMBERS = ['score_chosen', 'score_rejected', 'label'];
-const TRUTHS: Readonly<Record<string, boolean>> = { true: true, false: false };
+const TRUTHS: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['false', false],
+]);
 
 /**
  * Rows of a file of CSV, or of TSV by its name, read as a stream: names of columns first, fields in double quotes where
@@ -56,7 +59,7 @@ export async function* csvRows(file: string, columnNames: ColumnNames = {}): Asy
 function fieldOf(text: string, isNumber: boolean): unknown {
   if (MISSING.has(text)) return null;
   if (!isNumber) return text;
-  const truth = TRUTHS[text.toLowerCase()];
+  const truth = TRUTHS.get(text.toLowerCase());
   const number = Number(text);
   return truth ?? (text.trim() === '' || Number.isNaN(number) ? text : number);
 }
