@@ -2,6 +2,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NativeBackendId } from './backend.js';
+import { textField } from './text-field.js';
 
 /** The npm package behind each native backend. */
 export const NATIVE_PACKAGE_NAMES: Readonly<Record<NativeBackendId, string>> = {
@@ -37,7 +38,7 @@ export function findNativePackage(id: NativeBackendId, searchFrom: readonly stri
     for (const above of withParents(start)) {
       const manifest = join(above, 'node_modules', name, 'package.json');
       if (!existsSync(manifest)) continue;
-      const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
+      const version = textField(readFileSync(manifest, 'utf8'), 'version') ?? 'unknown';
       return { id, name, version, directory: dirname(realpathSync(manifest)) };
     }
   }

@@ -1,6 +1,29 @@
-/** A decoder of tokenizer.json: tokens in, pieces of text out. */
+import { z } from 'zod';
+
+/** Tokens in, pieces of text out. */
 type Decode = (tokens: readonly string[]) => readonly string[];
-type Stated = Readonly<Record<string, unknown>> & { readonly type: string };
+
+const count = z.int().min(0);
+const strip = z.object({ type: z.literal('Strip'), content: z.string(), start: count, stop: count });
+const metaspace = z.object({
+  type: z.literal('Metaspace'),
+  replacement: z.string().min(1),
+  prepend_scheme: z.string().nullish(),
+  add_prefix_space: z.boolean().nullish(),
+});
+const plain = z.discriminatedUnion('type', [
+  z.object({ type: z.enum(['ByteLevel', 'ByteFallback', 'Fuse']) }),
+  z.object({ type: z.literal('Replace'), pattern: z.object({ String: z.string() }), content: z.string() }),
+  strip,
+  metaspace,
+  z.object({ type: z.literal('WordPiece'), prefix: z.string(), cleanup: z.boolean() }),
+  z.object({ type: z.literal('BPEDecoder'), suffix: z.string().min(1) }),
+]);
+
+/** The decoders of tokenizer.json that are known. */
+const decoder = z.union([plain, z.object({ type: z.literal('Sequence'), decoders: z.array(plain).max(100) })]);
+
+type Stated = z.output<typeof decoder>;
 
 /**
  * What turns the tokens of a response into its text, by the `decoder` of a tokenizer.json; without one they are joined by
@@ -9,11 +32,13 @@ type Stated = Readonly<Record<string, unknown>> & { readonly type: string };
  */
 export function tokenDecoder(stated: unknown): ((tokens: readonly string[]) => string) | undefined {
   if (stated === undefined || stated === null) return (tokens) => tokens.join(' ');
-  const decode = decoderOf(stated as Stated);
-  return decode && ((tokens) => decode(tokens).join(''));
+  const { data } = decoder.safeParse(stated);
+  if (data === undefined) return undefined;
+  const decode = decoderOf(data);
+  return (tokens) => decode(tokens).join('');
 }
 
-function decoderOf(stated: Stated): Decode | undefined {
+function decoderOf(stated: Stated): Decode {
   switch (stated.type) {
     case 'ByteLevel':
       return byteLevel;
@@ -21,20 +46,22 @@ function decoderOf(stated: Stated): Decode | undefined {
       return byteFallback;
     case 'Fuse':
       return (tokens) => [tokens.join('')];
-    case 'Replace':
-      return replacing(stated.pattern as { readonly String?: string }, String(stated.content));
+    case 'Replace': {
+      const { pattern, content } = stated;
+      return (tokens) => tokens.map((token) => token.replaceAll(pattern.String, () => content));
+    }
     case 'Strip':
-      return (tokens) => tokens.map((token) => strip(token, stated as unknown as StripSettings));
+      return (tokens) => tokens.map((token) => stripped(token, stated));
     case 'Metaspace':
-      return metaspace(stated);
+      return withSpaces(stated);
     case 'WordPiece':
-      return wordPiece(String(stated.prefix), stated.cleanup === true);
+      return wordPiece(stated.prefix, stated.cleanup);
     case 'BPEDecoder':
-      return suffixed(String(stated.suffix));
-    case 'Sequence':
-      return inOrder((stated.decoders as readonly Stated[]).map(decoderOf));
-    default:
-      return undefined;
+      return suffixed(stated.suffix);
+    case 'Sequence': {
+      const decoders = stated.decoders.map(decoderOf);
+      return (tokens) => decoders.reduce((pieces, decode) => decode(pieces), tokens);
+    }
   }
 }
 
@@ -89,18 +116,7 @@ function textOfBytes(bytes: readonly number[]): readonly string[] {
   }
 }
 
-function replacing(pattern: { readonly String?: string }, content: string): Decode | undefined {
-  const { String: text } = pattern;
-  return text === undefined ? undefined : (tokens) => tokens.map((token) => token.replaceAll(text, () => content));
-}
-
-interface StripSettings {
-  readonly content: string;
-  readonly start: number;
-  readonly stop: number;
-}
-
-function strip(token: string, { content, start, stop }: StripSettings): string {
+function stripped(token: string, { content, start, stop }: z.output<typeof strip>): string {
   const characters = [...token];
   let first = 0;
   while (first < Math.min(start, characters.length) && characters[first] === content) first += 1;
@@ -109,8 +125,7 @@ function strip(token: string, { content, start, stop }: StripSettings): string {
   return characters.slice(first, Math.max(first, last)).join('');
 }
 
-function metaspace(stated: Stated): Decode {
-  const replacement = String(stated.replacement);
+function withSpaces({ replacement, ...stated }: z.output<typeof metaspace>): Decode {
   const isPrepended = stated.prepend_scheme !== 'never' && stated.add_prefix_space !== false;
   return (tokens) => tokens.map((token, index) => token.replaceAll(replacement, index === 0 && isPrepended ? '' : ' '));
 }
@@ -141,9 +156,4 @@ function wordPiece(prefix: string, isCleaned: boolean): Decode {
 
 function suffixed(suffix: string): Decode {
   return (tokens) => tokens.map((token, index) => token.replaceAll(suffix, index === tokens.length - 1 ? '' : ' '));
-}
-
-function inOrder(decoders: readonly (Decode | undefined)[]): Decode | undefined {
-  if (decoders.some((decode) => decode === undefined)) return undefined;
-  return (tokens) => (decoders as readonly Decode[]).reduce((pieces, decode) => decode(pieces), tokens);
 }

@@ -88,11 +88,13 @@ function listedTokens(config: JsonObject): readonly unknown[] {
 }
 
 function extraTokens(config: JsonObject): object {
-  return (config.extra_special_tokens ?? config.additional_special_tokens ?? []) as object;
+  const stated = config.extra_special_tokens ?? config.additional_special_tokens;
+  return typeof stated === 'object' && stated !== null ? stated : [];
 }
 
 function contentOf(stated: unknown): string | undefined {
-  return typeof stated === 'string' ? stated : (stated as { readonly content?: string } | null | undefined)?.content;
+  const content = typeof stated === 'object' && stated !== null && 'content' in stated ? stated.content : stated;
+  return typeof content === 'string' ? content : undefined;
 }
 
 function flagsOf(stated: unknown): Flags {

@@ -22,7 +22,12 @@ const tokenizer = z.looseObject({
   }),
 });
 
+const special = z.union([z.string(), z.looseObject({ content: z.string() })]);
+const listed = z.union([z.array(special), z.record(z.string(), special)]).nullish();
+
 const config = z.looseObject({
+  extra_special_tokens: listed,
+  additional_special_tokens: listed,
   added_tokens_decoder: z.record(z.string(), addedToken.omit({ id: true })).nullish(),
 });
 

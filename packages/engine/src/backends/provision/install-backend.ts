@@ -12,6 +12,7 @@ import {
   type NativePackage,
 } from '../native-package.js';
 import { faultOfFiles } from '../probe-native.js';
+import { textField } from '../text-field.js';
 import { placeBinding } from './binding.js';
 import { explainFailure, failure } from './explain-failure.js';
 import type { KnownWheels } from './known-wheels.js';
@@ -163,7 +164,7 @@ async function check(stage: string, { binding, env, signal }: InstallOptions): P
 
 async function readReceipt(packageDirectory: string): Promise<string | undefined> {
   const text = await readFile(join(packageDirectory, 'deps', RECEIPT), 'utf8').catch(() => '{}');
-  return (JSON.parse(text) as { build?: string }).build;
+  return textField(text, 'build');
 }
 
 function resultOf(found: NativePackage, status: InstallResult['status'], measured: BackendMeasurement): InstallResult {
