@@ -52,6 +52,8 @@ export interface TextSource extends Pick<OpeningOptions, 'name' | 'tokenizerFile
   readonly directory: string;
   readonly config: LanguageModelConfig;
   readonly description: TextDescription;
+  /** What a user should know of it: one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /** Where the files of a model are. */
@@ -93,7 +95,7 @@ export async function readTextSource(files: TextFiles): Promise<TextSource> {
       .update(JSON.stringify([config.raw, tokenizer?.fingerprint]))
       .digest('hex'),
   };
-  return { directory, config, description, name, tokenizerFiles: source };
+  return { directory, config, description, name, tokenizerFiles: source, warnings: tokenizer?.warnings ?? [] };
 }
 
 /** generation_config.json has the last word on what ends a response, then config.json, then the tokenizer. */

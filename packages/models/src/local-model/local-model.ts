@@ -103,7 +103,11 @@ export function localModel(options: LocalModelOptions, context: LocalModelContex
     throw secondAdapter(path, found.name.name, 'a new adapter (lora)');
   };
   const prepare = once(() => prepareBackend(settings, report));
-  const source = once(async () => readTextSource({ ...(await start({ withoutWeights: true })), templateDate }));
+  const source = once(async () => {
+    const text = await readTextSource({ ...(await start({ withoutWeights: true })), templateDate });
+    for (const warning of text.warnings) report(`Warning: ${warning}`);
+    return text;
+  });
   /** All that is opened with: weights are fetched last. */
   const startWith = async (): Promise<Started> => {
     const text = await source();

@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadTokenizer } from './load-tokenizer.js';
+import { NativeThread } from './native-thread.js';
 
 const FIXTURES = new URL('../../../../fixtures/tokenizers/', import.meta.url).pathname;
 const read = (name: string) => JSON.parse(readFileSync(`${FIXTURES}${name}`, 'utf8'));
@@ -55,4 +56,14 @@ it('decodes no ids to no text, and passes over ids that nothing stands for', asy
   const tokenizer = await loadTokenizer(directoryOf('gpt2', {}));
   expect(tokenizer.decode([])).toBe('');
   expect(tokenizer.decode([100_000, ...tokenizer.encode('tide')])).toBe('tide');
+});
+
+it('says that JavaScript encodes where the native library is not installed', async () => {
+  const directory = directoryOf('gpt2', {});
+  expect((await loadTokenizer(directory)).warnings).toEqual([]);
+  vi.spyOn(NativeThread, 'shared').mockReturnValue(undefined);
+  const { engine, warnings } = await loadTokenizer(directory);
+  vi.restoreAllMocks();
+  expect(engine).toBe('embedded');
+  expect(warnings).toEqual([expect.stringMatching(/encoded in JavaScript.*npm install tokenizers/)]);
 });

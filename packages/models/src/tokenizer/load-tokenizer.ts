@@ -6,12 +6,15 @@ import { tokenDecoder } from './decode-tokens.js';
 import { type EncodingEngine, openEngine } from './encoding-engine.js';
 import { type AddedToken, addedTokens, namedTokens } from './special-tokens.js';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js';
+import { requireTokenizerSettings } from './tokenizer-settings.js';
 import { requireTokenizerShape } from './tokenizer-shape.js';
 
 /** A tokenizer with what computes it. */
 export interface LoadedTokenizer extends Tokenizer {
   /** What turns text into ids: the native library where it is installed, else plain JavaScript; the ids are the same. */
   readonly engine: EncodingEngine['name'];
+  /** What a user should know of how texts are encoded: one sentence each. */
+  readonly warnings: readonly string[];
   encodeBatch: NonNullable<Tokenizer['encodeBatch']>;
   /** Number of ids without those of added tokens, which texts need not have: a pad token and the like. */
   readonly plainVocabularySize: number;
@@ -34,6 +37,7 @@ export async function loadTokenizer(directory: string, options: TokenizerOptions
   const files = await readTokenizerFiles(directory);
   const { tokenizer, config } = files;
   requireTokenizerShape(files);
+  requireTokenizerSettings(files);
   const vocabulary = vocabularyOf(tokenizer.model as Readonly<Record<string, unknown>>);
   const added = addedTokens(tokenizer, config, vocabulary);
   const engine = await triedEngine({ directory, tokenizer, added }, options);
@@ -52,12 +56,17 @@ export async function loadTokenizer(directory: string, options: TokenizerOptions
     padTokenId: idOf(special.pad_token),
     hasChatTemplate: files.chatTemplates.default !== undefined,
     engine: engine.name,
+    warnings: engine.name === 'embedded' && options.engine === undefined ? [EMBEDDED] : [],
     encode: (text, { addSpecialTokens = false } = {}) => engine.encode(text, addSpecialTokens),
     encodeBatch: (texts, { addSpecialTokens = false } = {}) => engine.encodeBatch(texts, addSpecialTokens),
     decode: createDecoder(files, vocabulary, added),
     renderChat: chat.render,
   };
 }
+
+const EMBEDDED =
+  'the native library tokenizers is not used: texts are encoded in JavaScript, which takes several times as long. ' +
+  'npm install tokenizers brings it';
 
 /** An engine that has encoded something: some faults of tokenizer.json show only then. */
 async function triedEngine(
