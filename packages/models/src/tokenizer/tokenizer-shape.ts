@@ -10,8 +10,11 @@ const id = z
 const addedToken = z.looseObject({ id, content: z.string() });
 const component = z.looseObject({ type: z.string() }).nullish();
 
-/** What is read of tokenizer.json here; the engines look at the rest. */
-const tokenizer = z.looseObject({
+/** tokenizer.json: the keys that the Python library takes, and of their values what is read here; the engines look at the rest. */
+const tokenizer = z.strictObject({
+  version: z.unknown().optional(),
+  truncation: z.unknown().optional(),
+  padding: z.unknown().optional(),
   added_tokens: z.array(addedToken).nullish(),
   normalizer: component,
   pre_tokenizer: component,
@@ -43,7 +46,8 @@ export function requireTokenizerShape(files: TokenizerFiles): void {
   for (const [name, { error }] of parsed) {
     const issue = error?.issues[0];
     if (issue === undefined) continue;
-    throw new MetaapoError('checkpoint', `${issue.path.map(String).join('.')} is not as a tokenizer has it`, {
+    const field = issue.path.map(String).join('.') || 'the file';
+    throw new MetaapoError('checkpoint', `${field} is not as a tokenizer has it`, {
       where: join(files.directory, name),
       got: issue.message,
       remedy: 'Download it again, or save it with Python: AutoTokenizer.from_pretrained(...).save_pretrained(...)',
