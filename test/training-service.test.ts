@@ -100,7 +100,10 @@ describe('a policy on a training service', () => {
 
   it('is fine-tuned, scored and asked, also as it was saved', async () => {
     const { url } = await served();
-    const tuned = await startedMetaapo(['sft', recipeFile('tuned', url)], env);
+    const tuned = await startedMetaapo(
+      ['sft', recipeFile('tuned', url, { data: { train: at('pairs.jsonl'), column: 'chosen', maxLength: 64 } })],
+      env,
+    );
     expect(tuned.status, tuned.stderr).toBe(0);
     const flag = (more: object = {}): string => JSON.stringify(model(url, more));
     const score = async (name: string, more: object = {}): Promise<number[]> => {
@@ -132,7 +135,7 @@ describe('a policy on a training service', () => {
     ];
     const said = await startedMetaapo(['generate', ...flags, '--max-new-tokens', '8', '--n', '2'], env);
     expect(said.status, said.stderr).toBe(0);
-    expect(linesOf(at('said.jsonl')).length).toBe(8);
+    expect(linesOf(at('said.jsonl')).length).toBe(16);
   });
 
   it.each<[name: string, kind: SmallServerOptions['kind'], more: object, message: RegExp]>([

@@ -196,8 +196,10 @@ function resultReply(outcome: Outcome | undefined, request: IncomingMessage): Re
     return jsonReply(200, { sequences });
   }
   const { logprobs, metrics } = outcome;
+  const tensor = (data: readonly number[]) => ({ data: data.map(Math.fround), dtype: 'float32', shape: [data.length] });
   const outputs = logprobs.map((data) => ({
-    logprobs: { data: data.map(Math.fround), dtype: 'float32', shape: [data.length] },
+    elementwise_loss: tensor(data.map((logprob) => -logprob)),
+    logprobs: tensor(data),
   }));
   return jsonReply(200, { loss_fn_outputs: outputs, metrics });
 }

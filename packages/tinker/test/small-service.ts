@@ -19,6 +19,10 @@ export interface SmallServiceOptions {
   readonly vocabulary: number;
   /** Models that it holds at a time; default 100. */
   readonly maxModels?: number | undefined;
+  /** True: the id that ends a response is left out of it, as some servers do. */
+  readonly leavesOutEnd?: boolean | undefined;
+  /** Sequences of one request at most; default 4. */
+  readonly chunk?: number | undefined;
 }
 
 /** An answer: a status and its JSON. */
@@ -68,7 +72,14 @@ const OWN: Omit<TinyAdam, 'learning_rate'> = {
  * A service that trains a tiny model, as small as one can be that computes what it says: reductions, AdamW, clipping,
  * checkpoints, numbers of requests, models that are gone after a restart.
  */
-export function smallService({ kind, repeats, vocabulary, maxModels = 100 }: SmallServiceOptions) {
+export function smallService({
+  kind,
+  repeats,
+  vocabulary,
+  maxModels = 100,
+  chunk = 4,
+  leavesOutEnd = false,
+}: SmallServiceOptions) {
   const models = new Map<string, Model>();
   const known = new Set<string>();
   const checkpoints = new Map<string, TinyState>();
@@ -141,7 +152,16 @@ export function smallService({ kind, repeats, vocabulary, maxModels = 100 }: Sma
     const sequences = Array.from({ length: Number(body.num_samples) }, (_, index) =>
       tinyResponse(state, last, { seed: seed * 1000 + index, temperature, most: max_tokens, stop }),
     );
-    return { kind: 'samples', sequences };
+    if (!leavesOutEnd) return { kind: 'samples', sequences };
+    const cut = <Value>(values: readonly Value[]): Value[] => values.slice(0, -1);
+    return {
+      kind: 'samples',
+      sequences: sequences.map(({ tokens, logprobs, ...rest }) => ({
+        ...rest,
+        tokens: cut(tokens),
+        logprobs: cut(logprobs),
+      })),
+    };
   };
   /** What a request of a model comes to. */
   const work = (model: Model, { path, body }: SmallRequest): Outcome => {
@@ -212,7 +232,7 @@ export function smallService({ kind, repeats, vocabulary, maxModels = 100 }: Sma
     answer({ path, body }: SmallRequest): Answer {
       if (path === 'create_session') return { status: 200, body: { session_id: `session_${++ids}` } };
       if (path === 'session_heartbeat') return { status: 200, body: {} };
-      if (path === 'client/config') return { status: 200, body: { fwdbwd_max_chunk_len: 4 } };
+      if (path === 'client/config') return { status: 200, body: { fwdbwd_max_chunk_len: chunk } };
       if (path === 'create_model') return create();
       if (path === 'unload_model') {
         const isThere = models.delete(String(body.model_id));

@@ -33,9 +33,10 @@ export function addScore(program: Command): void {
         .default('error'),
     )
     .addOption(
-      new Option('--precision <type>', 'element type of matrix products')
-        .choices(['float32', 'bfloat16'])
-        .default('float32'),
+      new Option('--precision <type>', 'element type of matrix products; default float32').choices([
+        'float32',
+        'bfloat16',
+      ]),
     )
     .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')

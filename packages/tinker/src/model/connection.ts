@@ -28,8 +28,10 @@ export interface Connection {
 
 /** A pass that the service has accepted. */
 export interface SubmittedPass {
-  readonly requestId: string;
+  /** What it gave. */
   read(): Promise<PassResult>;
+  /** Waits until it is done; what it gave is not looked at. */
+  done(): Promise<void>;
 }
 
 /** A checkpoint on the service. */
@@ -77,7 +79,10 @@ export async function connect(service: Service, fixed: Wire['id'] | undefined): 
         return submit();
       });
       isSettled = true;
-      return { requestId, read: () => readPass(service, requestId, wire.accept, data) };
+      return {
+        read: () => readPass(service, requestId, wire.accept, data),
+        done: async () => void (await service.resultOf(requestId, wire.accept)),
+      };
     },
     async save(model, what) {
       const path = what === 'weights' ? 'save_weights' : 'save_weights_for_sampler';

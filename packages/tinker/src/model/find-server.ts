@@ -2,7 +2,7 @@ import { MetaapoError, type OptimizerStep } from '@metaapo/core/contracts';
 import type { RemoteModel } from '../service/remote-model.js';
 import type { Datum, PassResult } from '../wire/wire.js';
 import type { Connection } from './connection.js';
-import { stepOver } from './remote-policy.js';
+import { submitStep } from './remote-policy.js';
 import { SERVER_RULES, type ServerKind, type ServerRules } from './server-rules.js';
 import { READING } from './update-request.js';
 
@@ -43,8 +43,8 @@ export async function findRules(
   const loss = { lossName: 'cross_entropy', isForwardOnly: false };
   const probe = async (weight: number): Promise<Probe> => {
     const data = probeData(vocabularySize, weight);
-    const { gradientNorm, passes } = await stepOver(connection, model, { data, loss, step: IDLE });
-    return { gradientNorm, pass: passes[0]! };
+    const { passes, norm } = await submitStep(connection, model, { data, loss, step: IDLE });
+    return { pass: await passes[0]!.read(), gradientNorm: await norm() };
   };
   const [one, two] = [await probe(1), await probe(2)];
   const kind = kindOf(one.pass.metrics);

@@ -11,8 +11,8 @@ import {
 } from '../service/remote-model.js';
 import { readReply } from '../service/service.js';
 import { finalError } from '../service/service-failure.js';
-import type { Datum, PassResult } from '../wire/wire.js';
-import type { Connection } from './connection.js';
+import type { Datum } from '../wire/wire.js';
+import type { Connection, SubmittedPass } from './connection.js';
 import type { ServerRules } from './server-rules.js';
 import { chunksOf, type Loss, READING, type Update, updateData, updateLoss } from './update-request.js';
 
@@ -189,22 +189,24 @@ async function applyOnce(
 ): Promise<number | undefined> {
   const update = { passes: passes.length === 0 ? NOTHING : passes, step };
   const data = updateData(update, rules);
-  return (await stepOver(connection, model, { data, loss: updateLoss(rules), step })).gradientNorm;
+  const { passes: submitted, norm } = await submitStep(connection, model, { data, loss: updateLoss(rules), step });
+  for (const pass of submitted) await pass.done();
+  return norm();
 }
 
-/** What an optimizer step gave. */
-export interface StepResult {
-  /** Where the service tells it. */
-  readonly gradientNorm: number | undefined;
-  readonly passes: readonly PassResult[];
+/** An optimizer step that the service has accepted, with the passes before it. */
+export interface SubmittedStep {
+  readonly passes: readonly SubmittedPass[];
+  /** Waits for the step; the norm of its gradient, where the service tells it. */
+  norm(): Promise<number | undefined>;
 }
 
 /** The gradient of data and an optimizer step, all submitted before anything is waited for. */
-export async function stepOver(
+export async function submitStep(
   connection: Connection,
   model: RemoteModel,
   { data, loss, step }: { readonly data: Iterable<Datum>; readonly loss: Loss; readonly step: OptimizerStep },
-): Promise<StepResult> {
+): Promise<SubmittedStep> {
   const { service, repeats } = connection;
   const submitted = [];
   for (const chunk of chunksOf(data, connection.wire, connection.limits)) {
@@ -221,10 +223,10 @@ export async function stepOver(
   const make = (sequence: number) =>
     jsonRequest('optim_step', { model_id: model.id, adam_params: adam, seq_id: sequence, type: 'optim_step' });
   const stepId = await model.submit(make, { repeats, isHarmless: false });
-  const passes = [];
-  for (const pass of submitted) passes.push(await pass.read());
-  const { metrics } = readReply(service, 'optim_step', await service.resultOf(stepId), stepReply);
-  return { gradientNorm: normIn(metrics ?? {}), passes };
+  return {
+    passes: submitted,
+    norm: async () => normIn(readReply(service, 'optim_step', await service.resultOf(stepId), stepReply).metrics ?? {}),
+  };
 }
 
 /** The gradient's norm among metrics, whatever stands before and behind its name. */

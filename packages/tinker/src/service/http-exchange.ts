@@ -215,13 +215,16 @@ function remedyOf(status: number, apiKeyVariable: string | undefined): string {
 }
 
 async function bytesOf(message: IncomingMessage): Promise<Buffer> {
-  const pieces: Buffer[] = [];
+  const announced = Number(message.headers['content-length'] ?? 0);
+  let buffer = Buffer.allocUnsafe(Math.min(announced, MOST_BYTES));
   let length = 0;
   for await (const piece of message as AsyncIterable<Buffer>) {
-    length += piece.length;
-    if (length > MOST_BYTES) throw new Error(`the reply is larger than ${MOST_BYTES} bytes`);
-    pieces.push(piece);
+    if (length + piece.length > MOST_BYTES) throw new Error(`the reply is larger than ${MOST_BYTES} bytes`);
+    if (length + piece.length > buffer.length) {
+      buffer = Buffer.concat([buffer.subarray(0, length)], Math.max(2 * buffer.length, length + piece.length));
+    }
+    length += piece.copy(buffer, length);
   }
   if (!message.complete) throw new Error('the reply was cut');
-  return Buffer.concat(pieces);
+  return buffer.subarray(0, length);
 }

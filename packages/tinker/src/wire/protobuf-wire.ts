@@ -1,5 +1,5 @@
 import { byteWriter } from './byte-writer.js';
-import { bytesField, bytesOf, doubleField, entriesOf, numberField, numberOf, readFields } from './protobuf.js';
+import { bytesField, bytesOf, doubleField, entriesOf, numberField, numberOf, readFields, varint } from './protobuf.js';
 import { type Datum, type DrawnSequence, type TokenField, tokensOfDatum, type Wire } from './wire.js';
 
 const CONTENT_TYPE = 'application/x-protobuf';
@@ -71,7 +71,7 @@ function datumFields(datum: Datum): Uint8Array[] {
 }
 
 function tensor(values: Int32Array | Float32Array, type: number, count: number): Uint8Array[] {
-  return [bytesField(1, bytesOfArray(values)), numberField(3, type), numberField(4, count)];
+  return [bytesField(1, bytesOfArray(values)), numberField(3, type), bytesField(4, varint(count))];
 }
 
 function valuesOf({ scale, values }: TokenField, before: number, count: number): Float32Array {

@@ -9,7 +9,8 @@ const FIXED64 = 1;
 const BYTES = 2;
 const FIXED32 = 5;
 
-function varint(value: number): Buffer {
+/** A whole number, 0 or above, seven bits a byte: also what a list of numbers is made of. */
+export function varint(value: number): Buffer {
   const bytes: number[] = [];
   let left = value;
   while (left >= 128) {
