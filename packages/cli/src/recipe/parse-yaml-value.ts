@@ -90,7 +90,8 @@ export function parseYamlValue(flag: string, text: string): unknown {
   throw new MetaapoError('config', `the value is no YAML: ${fault.message.split(/ at line|\n/)[0]}`, {
     where: flag,
     expected: 'a value such as 3, name, [a, b] or {id: dpo, beta: 0.1}',
-    got: text,
+    // The text itself may hold a secret, which is looked for in values alone.
+    got: `${text.length} characters`,
     remedy: 'Close what is open, and quote the value for the shell',
   });
 }

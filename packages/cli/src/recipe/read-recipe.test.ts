@@ -24,7 +24,7 @@ describe('a recipe with overrides', () => {
   });
 
   it.each([
-    ['output={a', /--set output=\{a: the value is no YAML/],
+    ['output={a', /--set output: the value is no YAML/],
     ['model.x=3', /model holds one value and no keys/],
     ['data.train.x.y=3', /data\.train holds one value/],
     ['beta', /it sets no key/],

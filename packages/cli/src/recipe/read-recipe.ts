@@ -30,12 +30,12 @@ export async function readRecipe(recipe: string, overrides: readonly string[] = 
 /** Keys of a built-in recipe that mean nothing for another data set than its own. */
 const OF_ITS_DATA_SET = ['trainSplit', 'eval', 'evalSplit'];
 
-function apply(document: Document, { text, path, value }: Override): void {
+function apply(document: Document, { where, path, value }: Override): void {
   const inside = path.slice(0, -1).findIndex((_, index) => isScalar(document.getIn(path.slice(0, index + 1))));
   if (inside >= 0 || isScalar(wholeValue(document))) {
     const holder = path.slice(0, inside + 1).join('.') || 'the recipe';
     throw new MetaapoError('config', `${holder} holds one value and no keys`, {
-      where: `--set ${text}`,
+      where,
       expected: `a value for ${holder}, or a key that it is below`,
       got: path.join('.'),
       remedy: `Correct the key; a part with options is written as {id: name, option: value}`,
@@ -46,7 +46,7 @@ function apply(document: Document, { text, path, value }: Override): void {
     else if (document.hasIn(path)) document.deleteIn(path);
   } catch (cause) {
     throw new MetaapoError('config', 'the key cannot be set there', {
-      where: `--set ${text}`,
+      where,
       expected: 'a key below keys, not below an alias or a list',
       cause,
       remedy: 'Correct the key, or write the recipe without aliases',
@@ -66,9 +66,10 @@ function wholeValue(document: Document): unknown {
   }
 }
 
-/** What `--set` says: `text` is the whole of it; no value takes the key away. */
+/** What `--set` says; no value takes the key away. */
 interface Override {
-  readonly text: string;
+  /** The flag with its key, for messages: a value may be a secret in the wrong place. */
+  readonly where: string;
   readonly path: readonly string[];
   readonly value: unknown;
 }
@@ -85,8 +86,9 @@ function parseOverride(override: string): Override {
     });
   }
   const value = override.slice(at + 1);
-  const named = { text: override, path: override.slice(0, at).split('.') };
+  const key = override.slice(0, at);
+  const named = { where: `--set ${key}`, path: key.split('.') };
   if (value.trim() === '') return { ...named, value: undefined };
   const number = Number(value);
-  return { ...named, value: Number.isFinite(number) ? number : parseYamlValue(`--set ${override}`, value) };
+  return { ...named, value: Number.isFinite(number) ? number : parseYamlValue(named.where, value) };
 }
