@@ -53,3 +53,16 @@ it('refuses a footer that says fewer rows than there are', async () => {
   writeFileSync(file, whole);
   await expect(collect(readRows(file))).rejects.toThrow(/rows/);
 });
+
+it('refuses a column that is stored twice, and one that is not stored', async () => {
+  const whole = readFileSync(fixture('tokens.parquet'));
+  const file = join(directory, 'twice.parquet');
+  const place = whole.indexOf(Buffer.from('\u0006prompt\u0004list'));
+  expect(place).toBeGreaterThan(0);
+  whole.write('\u0006chosen', place);
+  writeFileSync(file, whole);
+  await expect(collect(readRows(file))).rejects.toThrow(
+    /column chosen\.list\.\w+ is not of the schema, or comes twice/,
+  );
+  await expect(collect(readRows(file, { columns: ['prompt'] }))).rejects.toThrow(/0 of 1 columns/);
+});

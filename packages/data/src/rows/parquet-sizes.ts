@@ -1,4 +1,11 @@
-import { type AsyncBuffer, type ColumnMetaData, type FileMetaData, parquetSchema } from 'hyparquet';
+import {
+  type AsyncBuffer,
+  type ColumnMetaData,
+  type FileMetaData,
+  parquetSchema,
+  type RowGroup,
+  type SchemaTree,
+} from 'hyparquet';
 
 /** Of one row group: bytes of the wanted columns once unpacked, values of one column, rows. */
 const [MOST_BYTES, MOST_VALUES, MOST_ROWS] = [512 * 2 ** 20, 2 ** 25, 2 ** 21];
@@ -13,7 +20,10 @@ export async function checkParquetSizes(
   metadata: FileMetaData,
   columns: readonly string[],
 ): Promise<void> {
-  const repeated = parquetSchema(metadata).children.filter(({ element }) => element.repetition_type === 'REPEATED');
+  const { children } = parquetSchema(metadata);
+  const wanted = children.filter(({ element }) => columns.includes(element.name));
+  const leaves = new Set(wanted.flatMap(leavesOf));
+  const repeated = children.filter(({ element }) => element.repetition_type === 'REPEATED');
   const isList = new Set(repeated.map(({ element }) => element.name));
   const rows = metadata.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
   if (rows !== Number(metadata.num_rows))
@@ -21,6 +31,7 @@ export async function checkParquetSizes(
   for (const [index, group] of metadata.row_groups.entries()) {
     const groupRows = Number(group.num_rows);
     within(groupRows, MOST_ROWS, `row group ${index}: rows`);
+    requireLeaves(group, columns, leaves, `row group ${index}`);
     let bytes = 0;
     for (const { meta_data: column } of group.columns) {
       if (column === undefined || !columns.includes(column.path_in_schema[0]!)) continue;
@@ -34,6 +45,25 @@ export async function checkParquetSizes(
       }
     }
   }
+}
+
+/** Paths of the columns that hold values. */
+function leavesOf({ children, path }: SchemaTree): readonly string[] {
+  return children.length === 0 ? [path.join('.')] : children.flatMap(leavesOf);
+}
+
+/** The wanted columns of a row group have to be those of the schema, each once: of others the reader loses sight. */
+function requireLeaves(
+  { columns: stored }: RowGroup,
+  columns: readonly string[],
+  leaves: ReadonlySet<string>,
+  where: string,
+): void {
+  const paths = stored.map(({ meta_data: column }) => column?.path_in_schema ?? []);
+  const found = paths.filter(([name]) => name !== undefined && columns.includes(name)).map((path) => path.join('.'));
+  const odd = found.find((path, at) => !leaves.has(path) || found.indexOf(path) !== at);
+  if (odd !== undefined) throw new Error(`${where}: column ${odd} is not of the schema, or comes twice`);
+  if (found.length < leaves.size) throw new Error(`${where}: ${found.length} of ${leaves.size} columns`);
 }
 
 function within(count: number, most: number, what: string): void {
