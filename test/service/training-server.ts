@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -14,10 +14,8 @@ const START_SECONDS = 120;
 export interface TrainingServerOptions {
   /** Model that it trains adapters of. */
   readonly model: string;
-  /** Its database, its checkpoints and its log; a server that is started again goes on with them. */
+  /** Its database, checkpoints, compiled programs and log: empty at first; a server that is started again goes on with them. */
   readonly directory: string;
-  /** Directory of compiled programs; default one of its own, empty at first. */
-  readonly compiled?: string | undefined;
   /** Python of {@link servicePython}. */
   readonly python: string;
 }
@@ -25,8 +23,8 @@ export interface TrainingServerOptions {
 /** SkyRL's server in two processes: one that answers requests, and its engine. */
 export interface TrainingServer {
   readonly url: string;
-  /** Ends both processes at once (kill -9), whatever they are doing. */
-  kill(): Promise<void>;
+  /** Kills (kill -9) both processes at once, or the engine alone, which the other one does not survive. */
+  kill(what?: 'both' | 'engine'): Promise<void>;
   /** Starts it again on the same database, at the same address. */
   start(): Promise<void>;
 }
@@ -40,10 +38,11 @@ export async function startTrainingServer(options: TrainingServerOptions): Promi
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
-  const kill = async (): Promise<void> => {
+  const kill = async (what: 'both' | 'engine' = 'both'): Promise<void> => {
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child!.once('exit', resolve));
-    process.kill(-child.pid, 'SIGKILL');
+    // A negative number names the group.
+    process.kill(what === 'both' ? -child.pid : engineOf(child.pid), 'SIGKILL');
     await ended;
   };
   const start = async (): Promise<void> => {
@@ -55,7 +54,7 @@ export async function startTrainingServer(options: TrainingServerOptions): Promi
   return { url, kill, start };
 }
 
-function launch({ model, directory, compiled, python }: TrainingServerOptions, port: number): ChildProcess {
+function launch({ model, directory, python }: TrainingServerOptions, port: number): ChildProcess {
   const log = openSync(join(directory, 'server.log'), 'a');
   const settings = {
     'base-model': model,
@@ -74,12 +73,19 @@ function launch({ model, directory, compiled, python }: TrainingServerOptions, p
       ...process.env,
       HF_HUB_OFFLINE: '1',
       JAX_PLATFORMS: 'cpu',
-      JAX_COMPILATION_CACHE_DIR: compiled ?? join(directory, 'compiled'),
+      JAX_COMPILATION_CACHE_DIR: join(directory, 'compiled'),
       JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS: '0',
     },
   });
   closeSync(log);
   return child;
+}
+
+/** The server's only child. */
+function engineOf(pid: number): number {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  const processes = stdout.split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+  return processes.find(([, parent]) => parent === pid)?.[0] ?? -pid;
 }
 
 async function untilAnswering(url: string, child: ChildProcess, log: string): Promise<void> {
