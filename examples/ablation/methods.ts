@@ -13,7 +13,7 @@ export interface MethodInput {
 /** The method that the others are compared with; it runs first. */
 export const METAAPO = 'MetaAPO';
 
-/** The method with the default of recipes for unselected rows. */
+/** The method with unselected rows trained on their offline pairs. */
 export const KEPT = 'MetaAPO, unselected kept';
 
 /** The same with as many rows drawn at random. */

@@ -48,6 +48,8 @@ export interface LossDefinition<Schema extends z.ZodObject = z.ZodObject> extend
   readonly ranksPairs?: boolean;
   /** Its options. Their metadata may say where a default comes from, and what is usual: outside of it they are warned of. */
   readonly options: Schema;
+  /** Factor between its logit and its score, where the score holds beta; see `PreferenceLoss`. */
+  readonly scoreScale?: (options: z.output<Schema>) => number;
   /** Margin over which its logit grows by one: 1 / beta by default, or 1 where there is no beta. */
   readonly marginUnit?: number;
   /** Warnings about options that each alone are usual and together are not. */
@@ -86,6 +88,7 @@ function createLoss<Schema extends z.ZodObject>(
     options,
     ...(definition.reads ? { reads: definition.reads } : {}),
     aggregation: definition.aggregation,
+    ...(definition.scoreScale ? { scoreScale: definition.scoreScale(options) } : {}),
     isReferenceFree: typeof isReferenceFree === 'boolean' ? isReferenceFree : isReferenceFree(options),
     ...(definition.couplesPairs ? { couplesPairs: true } : {}),
     ...(definition.ranksPairs ? { ranksPairs: true } : {}),

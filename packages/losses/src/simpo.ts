@@ -46,6 +46,7 @@ export const simpoEntry = defineLoss({
   ],
   aggregation: 'mean',
   isReferenceFree: true,
+  scoreScale: ({ beta }) => beta,
   options: schema,
   advice: gammaAdvice,
   evaluate: (logprobs, { beta, gamma, labelSmoothing }) => {

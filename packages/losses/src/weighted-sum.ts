@@ -58,6 +58,7 @@ export function weightedSum(losses: readonly WeightedLoss[]): PreferenceLoss {
     }),
     ...(first.reads === undefined ? {} : { reads: first.reads }),
     aggregation: first.aggregation,
+    ...(first.scoreScale === undefined ? {} : { scoreScale: first.scoreScale }),
     isReferenceFree: terms.every(({ loss }) => loss.isReferenceFree),
     ...(some('couplesPairs') ? { couplesPairs: true } : {}),
     ...(some('ranksPairs') ? { ranksPairs: true } : {}),

@@ -11,6 +11,7 @@ export function fixedWeights(
   const learner: MetaLearner = {
     id,
     options,
+    isFixed: true,
     initialState: () => ({}),
     weights: (state, features) => {
       refuseOtherArrays(id, state, []);

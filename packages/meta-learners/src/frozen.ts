@@ -24,6 +24,7 @@ export function frozen(options: FrozenOptions = {}): MetaLearner {
   const learner: MetaLearner = {
     id: 'frozen',
     options: settings,
+    isFixed: true,
     readsEntropy: settings.features.includes('entropy'),
     initialState: (seed) => parameterArrays(initialParameters(settings.init, layers, seed), layers),
     weights,

@@ -156,6 +156,10 @@ function trainable(weights: Weights, size: number, fingerprint: string): Trainab
     async zeroGradients() {
       gradient.fill(0);
     },
+    async resetMoments() {
+      weights.first.fill(0);
+      weights.second.fill(0);
+    },
     async apply(step) {
       const gradientNorm = Math.sqrt(gradient.reduce((sum, value) => sum + value ** 2, 0));
       if (Number.isFinite(gradientNorm)) update(weights, gradient, step, gradientNorm);

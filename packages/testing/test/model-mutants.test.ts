@@ -142,6 +142,11 @@ const MUTANTS: readonly (readonly [name: string, create: () => ModelSource, faul
     altered((model) => ({ saveState: (directory) => model.save(directory) })),
     /a loaded state goes on otherwise/,
   ],
+  [
+    'moments that stay when they are set to zero',
+    altered(() => ({ resetMoments: async () => undefined })),
+    /moments that were set to zero move it/,
+  ],
   ['a state that is not loaded', altered(() => ({ loadState: async () => undefined })), /has other parameters/],
   [
     'the start saved in place of the model',

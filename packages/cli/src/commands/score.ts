@@ -33,6 +33,11 @@ export function addScore(program: Command): void {
         .default('error'),
     )
     .addOption(
+      new Option('--response-end <where>', 'where responses of conversations end, as data.responseEnd of a recipe says')
+        .choices(['end-of-turn', 'template-end'])
+        .default('end-of-turn'),
+    )
+    .addOption(
       new Option('--precision <type>', 'element type of matrix products; default float32').choices([
         'float32',
         'bfloat16',

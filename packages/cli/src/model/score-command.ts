@@ -32,6 +32,7 @@ export interface ScoreFlags extends ModelFlags {
   readonly entropy?: boolean;
   readonly maxLength: number;
   readonly longPrompt: 'error' | 'drop';
+  readonly responseEnd: 'end-of-turn' | 'template-end';
   readonly microBatchTokens: number;
 }
 
@@ -61,6 +62,8 @@ export async function scoreCommand(flags: ScoreFlags): Promise<void> {
       {
         maxLength: flags.maxLength,
         longPrompt: flags.longPrompt,
+        responseEnd: flags.responseEnd,
+        endTokenIds: described.eosTokenIds,
         vocabularySize: described.vocabularySize,
       },
     );

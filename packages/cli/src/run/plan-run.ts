@@ -1,5 +1,5 @@
 import { groupOf, planBatches, type RunRecipe, tokensOf } from '@metaapo/core';
-import type { ModelSource, RowForm, RowsByForm, TokenizedPreference } from '@metaapo/core/contracts';
+import type { ModelSource, Objective, RowForm, RowsByForm, TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
 import { type CheckedRun, type CheckedTraining, isCheckedRun } from '../recipe/checked-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
@@ -8,6 +8,7 @@ import { loadRows, rowWords } from '../training/load-rows.js';
 import { openObjective } from '../training/open-objective.js';
 import { trainingUse, withOnlineResponses } from '../training/training-use.js';
 import { composeLoop } from './compose-loop.js';
+import { expectedSteps, metaUpdatesLine } from './meta-updates.js';
 import { type PlannedData, planData } from './plan-data.js';
 import { printFit } from './plan-memory.js';
 import { type PlannedIteration, planSelection, responsesOf } from './plan-selection.js';
@@ -31,7 +32,9 @@ async function planWholeLoop(checked: CheckedRun): Promise<void> {
     'reward model': (await composition.inspect('rewardModel')).memory,
   });
   const iterations = await planSelection(recipe, { composition, objective }, rows);
-  printIterations(recipe, rows.length, iterations);
+  const steps = expectedSteps(recipe, objective, iterations);
+  printIterations(recipe, rows.length, iterations, steps);
+  printUpdates(objective, steps);
   const passes = isReferred ? 2 : 1;
   print(await estimateTime(source, recipe, { estimate, passes, tokens: plannedTokens(recipe, rows, iterations) }));
   printDefaults(recipe);
@@ -56,6 +59,7 @@ export async function planTraining(checked: CheckedTraining, flags: RunFlags): P
   const { length } = objective.trainedRows?.(rows) ?? rows;
   const { totalSteps } = planBatches({ rowCount: length, ...recipe.training });
   print(`Training: ${length} ${rowWords(rowForm)}, ${totalSteps} steps of ${recipe.training.batchSize}`);
+  printUpdates(objective, [totalSteps]);
   printDefaults(recipe);
 }
 
@@ -66,15 +70,24 @@ function planPreferences(source: ModelSource, recipe: RunRecipe): Promise<Planne
   });
 }
 
-function printIterations(recipe: RunRecipe, rows: number, iterations: readonly PlannedIteration[]): void {
+function printUpdates(objective: Objective, steps: readonly number[]): void {
+  const line = metaUpdatesLine(objective, steps);
+  if (line !== undefined) print(line);
+}
+
+function printIterations(
+  recipe: RunRecipe,
+  rows: number,
+  iterations: readonly PlannedIteration[],
+  steps: readonly number[],
+): void {
   const { training } = recipe;
   const responses = responsesOf(recipe);
   const sum = (name: keyof PlannedIteration): number => iterations.reduce((all, one) => all + one[name], 0);
   for (const [index, { rows: count, expected }] of iterations.entries()) {
-    const { totalSteps } = planBatches({ rowCount: count, ...training });
     const sampled = `about ${expected} sampled`;
     print(
-      `Iteration ${index + 1}: ${count} rows, ${sampled}, ${totalSteps} steps of ${training.batchSize} if all rows stay`,
+      `Iteration ${index + 1}: ${count} rows, ${sampled}, ${steps[index]} steps of ${training.batchSize} if no pair ties`,
     );
   }
   if (sum('rows') < rows)

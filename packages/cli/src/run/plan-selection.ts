@@ -1,4 +1,4 @@
-import { annotationLimit, iterationSlices, type RunRecipe, selectPrompts } from '@metaapo/core';
+import { annotationLimit, featuresOf, iterationSlices, type RunRecipe, selectPrompts } from '@metaapo/core';
 import type { TokenizedPreference } from '@metaapo/core/contracts';
 import type { ComposedLoop } from './compose-loop.js';
 
@@ -11,7 +11,7 @@ export interface PlannedIteration {
 
 /**
  * The iterations of a run. What is expected is what the recipe's selection rule takes with the meta-learner as it
- * starts, of pairs that the policy does not tell apart: score 0.
+ * starts, of pairs that the policy does not tell apart: score 0, and the same entropy of both responses where it is read.
  */
 export async function planSelection(
   recipe: RunRecipe,
@@ -22,7 +22,7 @@ export async function planSelection(
   const pairs = await composition.make('pairs');
   const { seed } = recipe.training;
   const state = objective.initialState(seed);
-  const weights = objective.scoring?.weights;
+  const { weights, readsEntropy } = objective.scoring ?? {};
   let [most, expected] = [0, 0];
   return iterationSlices(rows.length, recipe).map(({ start, end }, iteration) => {
     const calls = responsesOf(recipe) + (pairs?.readsOffline === true ? 1 : 0);
@@ -36,7 +36,10 @@ export async function planSelection(
         score: 0,
         chosenTokens: chosen.length,
         rejectedTokens: rejected.length,
+        ...(readsEntropy === true && EVEN_ENTROPIES),
       })),
+      features: rows.slice(start, end).map(featuresOf),
+      earlier: [],
       seed,
       iteration,
       limit: left(expected),
@@ -46,6 +49,9 @@ export async function planSelection(
     return { rows: end - start, most: mostHere, expected: selected.length };
   });
 }
+
+/** Entropies, in nats a token, that are not known before the policy is asked. */
+const EVEN_ENTROPIES = { chosenEntropy: 1, rejectedEntropy: 1 };
 
 /** Responses to a selected prompt. */
 export function responsesOf({ responsesPerPrompt, responsesFrom }: RunRecipe): number {

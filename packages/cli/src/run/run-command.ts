@@ -10,13 +10,15 @@ import { writeReport } from '../report/write-report.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { checkpointKey } from '../training/checkpoint-key.js';
 import { claimOutput, keepRecipe } from '../training/claim-output.js';
-import { loadPreferences } from '../training/load-preferences.js';
+import { cutEndOf, loadPreferences } from '../training/load-preferences.js';
 import { referencesOf } from '../training/reference-sets.js';
 import { inputsOf } from '../training/require-apart.js';
 import { runTrainingCommand } from '../training/run-training-command.js';
 import { optimizerOf, scheduleOf } from '../training/training-settings.js';
 import { printPeakMemory, trainingMemory, trainingUse, withOnlineResponses } from '../training/training-use.js';
 import { composeLoop } from './compose-loop.js';
+import { expectedSteps, metaUpdatesLine } from './meta-updates.js';
+import { planSelection } from './plan-selection.js';
 import { printRunSummary } from './print-run-summary.js';
 
 /** Runs `metaapo run`. A recipe that says nothing of a run is one offline training, as `metaapo train` does it. */
@@ -50,6 +52,9 @@ async function runWholeLoop({ where, ...parsed }: CheckedRun, flags: RunFlags): 
             return { fingerprint: model.model.fingerprint, heldOut };
           })
         : undefined;
+    const planned = await planSelection(recipe, { composition, objective }, train);
+    const updates = metaUpdatesLine(objective, expectedSteps(recipe, objective, planned));
+    if (updates !== undefined) say(updates);
     await keepRecipe(recipe);
     begin();
     const summary = await runIterations({
@@ -57,6 +62,7 @@ async function runWholeLoop({ where, ...parsed }: CheckedRun, flags: RunFlags): 
       ...training,
       parts: { ...parts, objective },
       policy: policy.model,
+      cutEnd: cutEndOf(policy),
       openReference: (from) => openReferenceOf(from, { source, reference }, recipe),
       startsAsReference: recipe.reference === undefined,
       rows: train,

@@ -1,4 +1,4 @@
-import type { RunPrompt, TrainingRecipe } from '@metaapo/core';
+import type { ObjectiveRecipe, RunPrompt } from '@metaapo/core';
 import {
   type ChatMessage,
   type ModelDescription,
@@ -10,6 +10,7 @@ import {
 import {
   type BadRowListener,
   type FormOptions,
+  type LengthLimits,
   listBadRows,
   readPreferences,
   type SequenceReport,
@@ -27,26 +28,44 @@ export interface LoadedPreferences {
 }
 
 /** What turns rows into token ids; rows longer than the model was made for are warned of. */
-export type TextCoding = Pick<ModelDescription, 'tokenizer' | 'vocabularySize' | 'contextLength'>;
+export type TextCoding = Pick<ModelDescription, 'tokenizer' | 'eosTokenIds' | 'vocabularySize' | 'contextLength'>;
+
+/** The token that ends a response which has no end of its own; absent where a model names none. */
+function endTokenOf({ tokenizer, eosTokenIds }: Pick<TextCoding, 'tokenizer' | 'eosTokenIds'>) {
+  return tokenizer?.eosTokenId ?? eosTokenIds[0];
+}
+
+/** What OpenRLHF puts behind a text that has no end: a space, and the end-of-sequence token. */
+export function cutEndOf(coding: Pick<TextCoding, 'tokenizer' | 'eosTokenIds'>): Int32Array | undefined {
+  const end = endTokenOf(coding);
+  return end === undefined ? undefined : Int32Array.of(...(coding.tokenizer?.encode(' ') ?? []), end);
+}
+
+/** How long rows may be, as a recipe says it. */
+export function limitsOf(data: ObjectiveRecipe['data'], coding: TextCoding): LengthLimits {
+  const { maxLength, maxPromptLength, truncate, longPrompt } = data;
+  return { maxLength, maxPromptLength, truncate, longPrompt, endTokenId: endTokenOf(coding) };
+}
 
 /** Training and held-out rows of a recipe; what was cut or dropped is reported. */
 export async function loadPreferences(
-  { data }: Pick<TrainingRecipe, 'data'>,
+  { data }: Pick<ObjectiveRecipe, 'data'>,
   coding: TextCoding,
   sources: Sources,
 ): Promise<LoadedPreferences> {
-  const { badRows, maxLength, truncate, longPrompt } = data;
+  const { badRows, responseEnd = 'end-of-turn' } = data;
   const load = async (name: string, source: string | string[], split: string | undefined, maxRows?: number) => {
     const files = await dataFiles(source, { split, config: data.config }, sources);
     const form = { ...formOf(data), signal: sources.signal };
     const read = (onBadRow?: BadRowListener) => readPreferences(files, { ...form, onBadRow });
-    const { vocabularySize } = coding;
+    const { vocabularySize, eosTokenIds } = coding;
+    const ends = { responseEnd, endTokenIds: [...eosTokenIds] };
     const { rows, report } = await tokenizedRows(name, coding, {
       kind: ['preferences', formOf(data)],
       files,
       badRows,
       read,
-      options: { vocabularySize, maxRows, maxLength, truncate, longPrompt },
+      options: { vocabularySize, maxRows, ...limitsOf(data, coding), ...ends },
       tokenize: (found, options) => tokenizePreferences(found, coding.tokenizer, options),
     });
     reportRows(name, report, coding, sources);
@@ -84,7 +103,7 @@ async function promptsOf(
 export function formOf({
   templateArguments,
   columns,
-}: Partial<Pick<TrainingRecipe['data'], 'templateArguments' | 'columns'>>): FormOptions {
+}: Partial<Pick<ObjectiveRecipe['data'], 'templateArguments' | 'columns'>>): FormOptions {
   return { templateArguments, columnNames: columns };
 }
 

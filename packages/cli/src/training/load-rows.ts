@@ -2,6 +2,7 @@ import type { ObjectiveRecipe } from '@metaapo/core';
 import { MetaapoError, type RowForm, type RowsByForm } from '@metaapo/core/contracts';
 import {
   type DataFile,
+  type LengthLimits,
   readDemonstrations,
   readUnpaired,
   type SequenceReport,
@@ -9,7 +10,7 @@ import {
   tokenizeUnpaired,
 } from '@metaapo/data';
 import { dataFiles, type Sources } from './data-files.js';
-import { formOf, loadPreferences, reportRows, type TextCoding } from './load-preferences.js';
+import { formOf, limitsOf, loadPreferences, reportRows, type TextCoding } from './load-preferences.js';
 import { tokenizedRows } from './tokenized-rows.js';
 
 /** Rows of one form as token ids. */
@@ -23,7 +24,7 @@ type Loader<Form extends RowForm> = (recipe: Recipe, coding: TextCoding, sources
 
 /** What the rows of a form are called, and what of a recipe's data only they have. */
 const FORMS = {
-  preference: { words: 'pairs', keys: [] },
+  preference: { words: 'pairs', keys: ['responseEnd'] },
   demonstration: { words: 'demonstrations', keys: ['column', 'turns'] },
   unpaired: { words: 'judged responses', keys: ['pairs'] },
   sampled: { words: 'prompts with sampled responses', keys: [] },
@@ -101,14 +102,11 @@ function checkDataKeys(form: RowForm, { data }: Recipe): void {
   });
 }
 
-/** What of the recipe every tokenisation goes by. */
-type Limits = Pick<ObjectiveRecipe['data'], 'maxLength' | 'truncate' | 'longPrompt' | 'maxRows'>;
-
 /** A data set as token ids, by its name in messages. */
 type ReadSet<Row> = (
   name: string,
   files: readonly DataFile[],
-  limits: Limits,
+  limits: LengthLimits & Pick<ObjectiveRecipe['data'], 'maxRows'>,
 ) => Promise<{ readonly rows: readonly Row[]; readonly report: SequenceReport & { readonly summary: string } }>;
 
 async function loadSets<Row>(
@@ -118,9 +116,8 @@ async function loadSets<Row>(
   read: ReadSet<Row>,
 ): Promise<{ readonly train: readonly Row[]; readonly held: readonly Row[] }> {
   const load = async (name: string, source: string | string[], split?: string, maxRows?: number) => {
-    const { maxLength, truncate, longPrompt } = data;
     const files = await dataFiles(source, { split, config: data.config }, sources);
-    const { rows, report } = await read(name, files, { maxLength, truncate, longPrompt, maxRows });
+    const { rows, report } = await read(name, files, { ...limitsOf(data, coding), maxRows });
     reportRows(name, report, coding, sources);
     return rows;
   };

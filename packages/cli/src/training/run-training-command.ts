@@ -1,8 +1,10 @@
 import { initialTrainerState, planBatches, runTraining } from '@metaapo/core';
-import type { ModelSource, TextModel, TextScorer } from '@metaapo/core/contracts';
+import type { ModelSource, Objective, TextModel, TextScorer } from '@metaapo/core/contracts';
 import { openScorer, withReference } from '../model/open-model.js';
 import type { CheckedTraining } from '../recipe/checked-recipe.js';
+import { say } from '../recipe/compose-parts.js';
 import type { RunFlags } from '../recipe/run-flags.js';
+import { metaUpdatesLine } from '../run/meta-updates.js';
 import { checkpointKey } from './checkpoint-key.js';
 import { keepRecipe } from './claim-output.js';
 import { inRunDirectory } from './in-run-directory.js';
@@ -38,7 +40,10 @@ export async function runTrainingCommand(checked: CheckedTraining, flags: RunFla
             sets: await referencesOf(model, objective, [rows, held], training.microBatchTokens, signal),
           }))
         : undefined;
+    if (rows.length < train.length) say(leftOut(train.length - rows.length, train.length, objective));
     const plan = planBatches({ rowCount: rows.length, ...training });
+    const updates = metaUpdatesLine(objective, [plan.totalSteps]);
+    if (updates !== undefined) say(updates);
     await keepRecipe(recipe);
     begin();
     const summary = await runTraining({
@@ -68,4 +73,9 @@ export async function runTrainingCommand(checked: CheckedTraining, flags: RunFla
 
 function isPolicy(opened: TextModel | TextScorer): opened is TextModel {
   return !('score' in opened.model);
+}
+
+function leftOut(count: number, all: number, { id, options }: Objective): string {
+  const why = options.unselected === 'drop' ? ', which have no online pair (unselected: drop)' : '';
+  return `${count} of ${all} rows are left out by objective ${id}${why}`;
 }

@@ -49,6 +49,8 @@ export interface MetaLearner {
   readonly options: Readonly<Record<string, unknown>>;
   /** True where it reads the entropies of responses, which cost time and are computed for it alone. */
   readonly readsEntropy?: boolean | undefined;
+  /** True where an update changes nothing: it was trained before, or never is. */
+  readonly isFixed?: boolean | undefined;
   /** The state before any update; the same for the same seed. */
   initialState(seed: number): MetaLearnerState;
   /**

@@ -115,7 +115,7 @@ export interface BatchOutcome {
   readonly weights?: Float32Array | undefined;
   /**
    * State and further metrics after the optimizer step; absent: the state stays as it is.
-   * @param optimizerStep 1-based number of the step that was done, counted over all iterations
+   * @param optimizerStep 1-based number of the step that was done, counted since the optimizer's moments were zero
    */
   readonly afterStep?: (optimizerStep: number) => { readonly state: ObjectiveState; readonly metrics: Metrics };
 }
@@ -175,6 +175,12 @@ export interface Objective<Form extends RowForm = RowForm> {
   trainedRows?(rows: readonly RowsByForm[Form][], slice?: { readonly iteration: number }): readonly RowsByForm[Form][];
   /** The state before the first step; the same for the same seed. */
   initialState(seed: number): ObjectiveState;
+  /** The state that an iteration of a run begins with, out of that which the one before ended with; absent: the same. */
+  beginIteration?(state: ObjectiveState): ObjectiveState;
+  /**
+   * Most updates of what weighs the pairs, in iterations of so many optimizer steps each; absent where nothing is updated.
+   */
+  metaUpdates?(stepsOfIterations: readonly number[]): number;
   /**
    * The objective over rows.
    * @throws MetaapoError with code `config` when there is no reference and it reads one

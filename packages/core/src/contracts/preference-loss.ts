@@ -56,6 +56,11 @@ export interface PreferenceLoss {
   readonly reads?: 'logprobs' | 'rewards';
   /** Whether its log-probabilities are sums or means over response tokens. */
   readonly aggregation: 'sum' | 'mean';
+  /**
+   * Factor between the logit of its comparison and `score`: beta, where the score holds it; absent, they are the same, as
+   * in the DPO family, whose score is without beta.
+   */
+  readonly scoreScale?: number;
   /** True when `referenceChosen` and `referenceRejected` are not read. */
   readonly isReferenceFree: boolean;
   /**

@@ -49,6 +49,11 @@ export interface TokenizedPreference {
    * new responses are sampled after it, and are trained with it as their beginning.
    */
   readonly opening?: Int32Array;
+  /**
+   * What the chat template writes behind the end of a turn, such as a line break, where `chosen` and `rejected` keep it: new
+   * responses that ended by themselves are trained with it too.
+   */
+  readonly ending?: Int32Array;
   readonly chosen: Int32Array;
   readonly rejected: Int32Array;
   /** How much better `chosen` was judged than `rejected`, where that is known. */

@@ -134,6 +134,8 @@ export interface TrainedParameters {
   apply(step: OptimizerStep): Promise<AppliedStep>;
   /** Sets the accumulated gradients to zero without an update. */
   zeroGradients(): Promise<void>;
+  /** Sets the optimizer's moments to zero, as they were before the first step; absent where that cannot be done. */
+  resetMoments?(): Promise<void>;
   /** Writes the model as a Hugging Face directory (or, with LoRA, a PEFT adapter directory), atomically. */
   save(directory: string): Promise<void>;
   /** Writes a directory with all that an exact continuation needs (parameters in float32, moments), atomically. */

@@ -75,6 +75,23 @@ describe('batches', () => {
     expect(plan.rowsAt(0)).toEqual(plan.rowsAt(0));
   });
 
+  it('leave the last one out where it is smaller, and do not count its step', () => {
+    const plan = (rowCount: number) =>
+      planBatches({ rowCount, batchSize: 4, epochs: 2, lastBatch: 'drop', shuffle: false, seed: 0 });
+    expect([plan(10).stepsPerEpoch, plan(10).totalSteps]).toEqual([2, 4]);
+    expect([0, 1, 2, 3].map((step) => [...plan(10).rowsAt(step)])).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+    ]);
+    expect([plan(8).totalSteps, plan(3).totalSteps]).toEqual([4, 0]);
+    // Steps are counted in another order of rows, so a checkpoint of the one is none of the other.
+    expect(plan(10).order).not.toBe(
+      planBatches({ rowCount: 10, batchSize: 4, epochs: 2, shuffle: false, seed: 0 }).order,
+    );
+  });
+
   it('keep data set order without shuffling', () => {
     const plan = planBatches({ rowCount: 3, batchSize: 2, epochs: 1, shuffle: false, seed: 0 });
     expect([...plan.rowsAt(0), ...plan.rowsAt(1)]).toEqual([0, 1, 2]);

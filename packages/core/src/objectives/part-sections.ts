@@ -28,5 +28,17 @@ export const metaLearnerSection = orId(
       .max(1)
       .optional()
       .describe('Weight of offline pairs in the loss in place of w; w still selects and is still trained.'),
+    weightFrom: z
+      .enum(['score', 'logit'])
+      .optional()
+      .describe(
+        'What w in the loss is computed of: the score (default), as in selection and meta step, or the logit, the score without the beta that SimPO’s holds.',
+      ),
+    leftover: z
+      .enum(['carry', 'discard'])
+      .optional()
+      .describe(
+        'Rows that wait for an update when an iteration ends: carried on (default), or discarded; then updates are counted from its first step.',
+      ),
   }),
 );

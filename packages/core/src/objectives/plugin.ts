@@ -31,12 +31,16 @@ const preferenceSection = z
       .enum(['keep', 'drop'])
       .optional()
       .describe(
-        'Rows without an online pair under a meta-learner: trained offline with weight 1 (default), or left out.',
+        'Rows without an online pair under a meta-learner: left out (default), or trained offline with weight 1.',
       ),
   })
   .refine(({ unselected, metaLearner }) => unselected === undefined || metaLearner !== undefined, {
     message: 'it does nothing without metaLearner',
     path: ['unselected'],
+  })
+  .refine(({ metaLearner }) => metaLearner?.weightFrom === undefined || metaLearner.lossWeight === undefined, {
+    message: 'it does nothing beside lossWeight, which stands in the place of w',
+    path: ['metaLearner', 'weightFrom'],
   });
 
 type MetaSection = NonNullable<z.output<typeof preferenceSection>['metaLearner']>;
@@ -93,13 +97,15 @@ function made<Part>({ makePart }: PartContext, slot: Slot<Part>, wanted: Wanted)
 }
 
 async function weighing(section: MetaSection, context: PartContext): Promise<MetaWeighing> {
-  const { updateEvery, lossWeight } = section;
+  const { updateEvery, lossWeight, weightFrom, leftover } = section;
   const learner = await made<MetaLearner>(context, META_LEARNER, metaLearnerPart(section));
-  return { learner, updateEvery, lossWeight, start: await startOf(section, context.baseDirectory) };
+  const start = await startOf(section, context.baseDirectory);
+  return { learner, updateEvery, lossWeight, weightFrom, leftover, start };
 }
 
 /** The options that are the meta-learner's own: without the objective's, and without a file to begin from. */
-function metaLearnerPart({ updateEvery: _, lossWeight: __, init, ...own }: MetaSection): Wanted {
+function metaLearnerPart(section: MetaSection): Wanted {
+  const { updateEvery: _, lossWeight: __, weightFrom: ___, leftover: ____, init, ...own } = section;
   return { ...own, ...(init === undefined || isFile(init) ? {} : { init }) };
 }
 

@@ -7,16 +7,25 @@ export interface PreferenceMemory {
   /** Of a meta-learner that keeps arrays; empty otherwise. */
   readonly metaLearner: MetaLearnerState;
   readonly metaBuffer: BufferedRows;
+  /** Optimizer steps since the last time that the meta-learner's turn had come. */
+  readonly metaSteps: number;
   /** What the loss remembers, where it remembers anything. */
   readonly lossState?: LossState | undefined;
   /** How likely chosen responses were at the start of the run, where no reference tells. */
   readonly chosenStart?: ChosenStart | undefined;
 }
 
+const META_STEPS = 'meta/steps';
+
 /** The same as numbers and arrays. */
-export function stateOf({ metaLearner, metaBuffer, lossState, chosenStart }: PreferenceMemory): ObjectiveState {
+export function stateOf(memory: PreferenceMemory): ObjectiveState {
+  const { metaLearner, metaBuffer, metaSteps, lossState, chosenStart } = memory;
   return {
-    numbers: { ...prefixed('loss', lossState ?? {}), ...prefixed('chosen-start', { ...chosenStart }) },
+    numbers: {
+      ...prefixed('loss', lossState ?? {}),
+      ...prefixed('chosen-start', { ...chosenStart }),
+      ...(metaSteps > 0 && { [META_STEPS]: metaSteps }),
+    },
     arrays: { ...prefixed('meta-learner', metaLearner), ...prefixed('buffer', bufferArrays(metaBuffer)) },
   };
 }
@@ -28,6 +37,7 @@ export function memoryOf({ numbers, arrays }: ObjectiveState): PreferenceMemory 
   return {
     metaLearner: below('meta-learner', arrays) ?? {},
     metaBuffer: bufferFrom(below('buffer', arrays) ?? {}),
+    metaSteps: numbers[META_STEPS] ?? 0,
     lossState,
     chosenStart: steps === undefined ? undefined : { steps, mean: mean! },
   };

@@ -28,6 +28,8 @@ export interface Weighing {
   readonly iteration?: number | undefined;
   /** Weight of offline pairs in the loss, in place of the meta-learner's. */
   readonly lossWeight?: number | undefined;
+  /** What w in the loss is computed of. */
+  readonly weightFrom?: 'score' | 'logit' | undefined;
 }
 
 /** The training objective over N rows. */
@@ -101,7 +103,7 @@ export async function rowObjective(
     await addGradients({ loss, input, gradients }, places, offlineArrays, coefficients);
     return { values: { perRow: offline.perPair, offline, offlineArrays }, gradients };
   }
-  const { weights, features } = weigh(weighing, offline.score, input);
+  const { weights, features } = weigh(weighing, { score: offline.score, scale: loss.scoreScale ?? 1 }, input);
   const ofOffline = weights.map((weight) => weight * share);
   await addGradients({ loss, input, gradients }, places, offlineArrays, ofOffline);
   const online = await onlineValues({ loss, input, gradients }, weights, share, where);
@@ -178,18 +180,20 @@ async function onlineValues(
   return { paired, onlineLoss, online, onlineArrays };
 }
 
+/** Weights of rows, and the features of their scores: those of the meta step, whatever the weights are computed of. */
 function weigh(
-  { learner, state, iteration, lossWeight }: Weighing,
-  scores: Float32Array,
+  { learner, state, iteration, lossWeight, weightFrom }: Weighing,
+  { score, scale }: { readonly score: Float32Array; readonly scale: number },
   { rows, entropies }: PreferenceReadings,
 ): { readonly weights: Float32Array; readonly features: RowFeatures } {
   const features = {
-    logSigmoidScore: scores.map(logSigmoid),
+    logSigmoidScore: score.map(logSigmoid),
     chosenTokens: Int32Array.from(rows, ({ chosen }) => chosen.length),
     rejectedTokens: Int32Array.from(rows, ({ rejected }) => rejected.length),
     ...(learner.readsEntropy === true && entropies !== undefined && pairEntropies(rows, entropies)),
   };
-  const all = learner.weights(state, { ...features, iteration });
+  const ofLogit = weightFrom === 'logit' && { logSigmoidScore: score.map((s) => logSigmoid(s / scale)) };
+  const all = learner.weights(state, { ...features, ...ofLogit, iteration });
   const weights = Float32Array.from(rows, (row, index) => (hasOnlinePair(row) ? (lossWeight ?? all[index]!) : 1));
   return { weights, features };
 }

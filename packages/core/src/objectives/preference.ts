@@ -3,6 +3,7 @@ import {
   MetaapoError,
   type Objective,
   type ObjectiveInput,
+  type ObjectiveState,
   type PreferenceLoss,
   type TokenizedPreference,
   type TrainingObjective,
@@ -11,7 +12,7 @@ import { groupOf, heldOutMetrics, type RowLogprobs, type TrainingMetrics } from 
 import { type ChosenStart, chosenChange, nextChosenStart, watchChosenFall } from './chosen-fall.js';
 import { checkLossReads, checkMargins, checkReference } from './loss-requirements.js';
 import { emptyBuffer } from './meta-buffer.js';
-import { type MetaWeighing, updateMeta } from './meta-weighing.js';
+import { countMetaUpdates, type MetaWeighing, updateMeta, withoutLeftover } from './meta-weighing.js';
 import { withLossState } from './pair-losses.js';
 import { joinPairs, meanOf, pairMetrics } from './pair-metrics.js';
 import { memoryOf, type PreferenceMemory, stateOf } from './preference-memory.js';
@@ -29,7 +30,7 @@ export interface PreferenceOptions {
   readonly loss: PreferenceLoss;
   /** Weighs offline against online pairs; absent, offline pairs count 1 and online pairs are not trained. */
   readonly metaLearner?: MetaWeighing | undefined;
-  /** Rows without an online pair under a meta-learner: trained offline with weight 1, or left out; default `keep`. */
+  /** Rows without an online pair under a meta-learner: left out (default), or trained offline with weight 1. */
   readonly unselected?: 'keep' | 'drop' | undefined;
 }
 
@@ -40,22 +41,17 @@ export interface PreferenceOptions {
  * a loss that ranks them
  */
 export function preference(options: PreferenceOptions): Objective<'preference'> {
-  const { loss, metaLearner, unselected = 'keep' } = options;
+  const { loss, metaLearner, unselected = 'drop' } = options;
   checkLossReads(loss, 'logprobs');
   if (metaLearner !== undefined && loss.ranksPairs === true) throw notWeighable(loss);
-  const { learner, start, updateEvery, lossWeight } = metaLearner ?? {};
+  const { learner, start, ...section } = metaLearner ?? {};
   return {
     ...pairObjective(options),
     id: 'preference',
     options: deepFrozen({
       loss: { id: loss.id, ...loss.options },
       ...(learner && {
-        metaLearner: {
-          id: learner.id,
-          ...learner.options,
-          updateEvery,
-          ...(lossWeight !== undefined && { lossWeight }),
-        },
+        metaLearner: { id: learner.id, ...learner.options, ...given(section) },
         unselected,
       }),
     }),
@@ -80,10 +76,23 @@ export function preference(options: PreferenceOptions): Objective<'preference'> 
     initialState: (seed) =>
       stateOf({
         metaBuffer: emptyBuffer(),
+        metaSteps: 0,
         lossState: loss.initialState,
         metaLearner: { ...learner?.initialState(seed), ...start },
       }),
+    ...(metaLearner?.leftover === 'discard' && {
+      beginIteration: (state: ObjectiveState) => stateOf(withoutLeftover(memoryOf(state))),
+    }),
+    ...(metaLearner !== undefined &&
+      metaLearner.learner.isFixed !== true && {
+        metaUpdates: (steps: readonly number[]) => countMetaUpdates(metaLearner, steps),
+      }),
   };
+}
+
+/** The settings that are there. */
+function given(settings: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
 /**
@@ -102,7 +111,8 @@ export function reward({ loss }: Pick<PreferenceOptions, 'loss'>): Objective<'pr
       if (loss.readsMargins === true) checkMargins(loss, rows);
       return rows;
     },
-    initialState: () => stateOf({ metaLearner: {}, metaBuffer: emptyBuffer(), lossState: loss.initialState }),
+    initialState: () =>
+      stateOf({ metaLearner: {}, metaBuffer: emptyBuffer(), metaSteps: 0, lossState: loss.initialState }),
   };
 }
 
@@ -154,10 +164,10 @@ function openPairs({ loss, metaLearner }: PreferenceOptions, input: Input): Trai
         rows: batch.rows.map(({ row }) => row),
         tokens: batch.rows.reduce((sum, row) => sum + seenTokens(row), 0),
         weights: weighing && Float32Array.from(pieces.flatMap((piece) => [...piece.weighted!.weights])),
-        afterStep(optimizerStep) {
+        afterStep() {
           const next = { ...memory, ...nextMemory(loss, memory, pieces) };
           if (metaLearner === undefined) return { state: stateOf(next), metrics: {} };
-          return updateMeta({ ...metaLearner, iteration }, next, optimizerStep, pieces);
+          return updateMeta({ ...metaLearner, iteration }, next, pieces);
         },
       };
     },

@@ -16,7 +16,7 @@ describe('the objective of a recipe', () => {
       id: 'preference',
       loss: { id: 'dpo' },
       metaLearner: { id: 'mlp', updateEvery: 2 },
-      unselected: 'keep',
+      unselected: 'drop',
     });
   });
 

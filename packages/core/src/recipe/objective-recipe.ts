@@ -4,7 +4,14 @@ import { part } from '../objectives/part-sections.js';
 import { modelOptions, withModelOptions } from './model-section.js';
 import { parseWith } from './parse-recipe.js';
 import { sftRecipe } from './sft-recipe.js';
-import { checkConflicts, commonSections, dataSection, rewardRecipe, trainingRecipe } from './training-recipe.js';
+import {
+  checkConflicts,
+  commonSections,
+  dataSection,
+  responseEnd,
+  rewardRecipe,
+  trainingRecipe,
+} from './training-recipe.js';
 
 /** A recipe of an objective that has no recipe of its own: its options are in its section. */
 const otherRecipe = z
@@ -20,6 +27,8 @@ const otherRecipe = z
       column: z.string().min(1).optional(),
       /** Of demonstrations: which of the assistant's messages in a conversation are trained. */
       turns: z.enum(['all', 'last']).optional(),
+      /** Of pairs: where the responses of conversations end; default end-of-turn. */
+      responseEnd: responseEnd.optional(),
       /** Of judged responses: `split` takes the two responses of every pair. */
       pairs: z.enum(['split']).optional(),
     }),

@@ -18,14 +18,14 @@ describe('recipes', () => {
       data: { maxLength: 4096, truncate: 'response-tail' },
     });
     expect(parseTrainingRecipe(training, 'recipe.yaml').unselected).toBeUndefined();
-    expect(parseTrainingRecipe({ ...training, metaLearner: {} }, 'recipe.yaml').unselected).toBe('keep');
+    expect(parseTrainingRecipe({ ...training, metaLearner: {} }, 'recipe.yaml').unselected).toBe('drop');
     const cosine = { ...training, training: { schedule: 'cosine_with_min_lr' } };
     expect(parseTrainingRecipe(cosine, 'r').training).toMatchObject({ minLrRatio: 0.1, warmupRatio: 0.03 });
     const constant = { ...training, training: { warmupSteps: 0 } };
     expect(parseTrainingRecipe(constant, 'r').training).not.toHaveProperty('minLrRatio');
     expect(parseTrainingRecipe(constant, 'r').training).not.toHaveProperty('warmupRatio');
     expect(parseRunRecipe(run, 'recipe.yaml').recipe).toMatchObject({
-      unselected: 'keep',
+      unselected: 'drop',
       metaLearner: { id: 'mlp', updateEvery: 8 },
       iterations: 3,
       responsesPerPrompt: 8,
@@ -41,6 +41,15 @@ describe('recipes', () => {
       data: { maxLength: 4096, turns: 'all' },
       trackers: [],
     });
+  });
+
+  it('end the responses of pairs at the end of a turn, and those of a reward model as the template does', () => {
+    expect(parseTrainingRecipe(training, 'r').data.responseEnd).toBe('end-of-turn');
+    expect(parseRunRecipe(run, 'r').recipe.data).toHaveProperty('responseEnd', 'end-of-turn');
+    expect(parseRewardRecipe(training, 'r').data.responseEnd).toBe('template-end');
+    const other = { ...training, data: { ...training.data, responseEnd: 'template-end' } };
+    expect(parseTrainingRecipe(other, 'r').data.responseEnd).toBe('template-end');
+    expect(() => parseSftRecipe(other, 'r')).toThrow(/unknown key data\.responseEnd/);
   });
 
   it('name the file, the key and the nearest spelling', () => {
@@ -71,6 +80,12 @@ describe('recipes', () => {
 
   it.each([
     ['unselected', { unselected: 'drop' }, /unselected.*without metaLearner/],
+    ['metaLearner.leftover', { metaLearner: { leftover: 'discard' } }, /metaLearner\.leftover.*one training/],
+    [
+      'metaLearner.weightFrom',
+      { metaLearner: { weightFrom: 'logit', lossWeight: 0.5 } },
+      /metaLearner\.weightFrom.*beside lossWeight/,
+    ],
     ['data.evalSplit', { data: { train: 'x', evalSplit: 'test' } }, /data\.evalSplit.*without data\.eval/],
     ['training.evaluateEvery', { training: { evaluateEvery: 2 } }, /training\.evaluateEvery.*without data\.eval/],
   ])('refuse what would do nothing: %s', (_, change, message) => {
@@ -123,7 +138,7 @@ describe('recipes', () => {
       id: 'preference',
       loss: { id: 'dpo' },
       metaLearner: { id: 'mlp' },
-      unselected: 'keep',
+      unselected: 'drop',
     });
     const inside = parseRunRecipe({ ...run, objective: { id: 'preference', loss: { id: 'simpo' } } }, 'r');
     expect(inside.objective).toMatchObject({ loss: { id: 'simpo' } });

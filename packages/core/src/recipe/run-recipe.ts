@@ -21,8 +21,13 @@ const loop = {
   rewardModel: part,
   /** Which responses get a reward call. */
   annotation: partOr('all'),
-  /** Responses cut at the limit: kept without an end-of-sequence token, or left out. */
-  truncated: z.enum(['keep', 'drop']).default('keep'),
+  /**
+   * Responses cut at the limit: kept without an end, kept with a space and the end-of-sequence token behind them (as OpenRLHF
+   * ends a text that has no end), or left out.
+   */
+  truncated: z.enum(['keep', 'keep-ended', 'drop']).default('keep'),
+  /** AdamW's moments and its number of steps when an iteration begins: those of the one before, or zero. */
+  optimizerState: z.enum(['carry', 'fresh']).default('carry'),
   /** `previous`: the policy as it was before the last iteration; `fixed`: the first reference for ever. */
   referencePolicy: z.enum(['previous', 'fixed']).default('previous'),
   /** Bound on annotation over the whole run: a share of the prompts, or a number of reward calls. */
@@ -42,7 +47,7 @@ const preferenceFields = z.strictObject({
   loss: lossSection,
   /** What weighs the pairs; a run of preferences always has one. */
   metaLearner: metaLearnerSection.prefault({}),
-  unselected: z.enum(['keep', 'drop']).default('keep'),
+  unselected: z.enum(['keep', 'drop']).default('drop'),
   pairs: partOr('best-worst'),
 });
 

@@ -25,6 +25,8 @@ export const trainingFields = z
     microBatchTokens: tokenCount.default(8192),
     epochs: z.int().positive().max(1_000_000).default(1),
     shuffle: z.boolean().default(true),
+    /** The last batch of an epoch where it is smaller: trained as it is, or left out, and its step not counted. */
+    lastBatch: z.enum(['keep', 'drop']).default('keep'),
     learningRate: learningRate.default(5e-7),
     /** Of the learning rate after the warm-up. The built-in recipes name the paper's, cosine_with_min_lr. */
     schedule: z.enum(SCHEDULES).default('constant'),
@@ -82,9 +84,14 @@ export const dataSection = z.strictObject({
   evalSplit: z.string().optional(),
   /** Most tokens of a prompt with one response. */
   maxLength: tokenCount.default(4096),
-  /** What happens to longer rows: the response's tail is cut, or the row is left out. Both are counted. */
-  truncate: z.enum(['response-tail', 'drop']).default('response-tail'),
-  /** A prompt that leaves no room for a response: an error (default with response-tail), or the row is left out and counted. */
+  /** Most tokens of a prompt; default: what maxLength leaves room for. */
+  maxPromptLength: tokenCount.optional(),
+  /**
+   * What happens to longer rows: the response's tail is cut, the same with the end-of-sequence token in its last place, or the
+   * row is left out. All are counted.
+   */
+  truncate: z.enum(['response-tail', 'ended-tail', 'drop']).default('response-tail'),
+  /** A prompt that is too long: an error (default where tails are cut), or the row is left out and counted. */
   longPrompt: z.enum(['error', 'drop']).optional(),
   /** Variables of the chat template, such as enable_thinking: false; a row's own chat_template_kwargs lie over them. */
   templateArguments: z.record(z.string(), z.unknown()).optional(),
@@ -98,6 +105,18 @@ export const dataSection = z.strictObject({
   maxRows: count.optional(),
 });
 
+/** Where the responses of conversations end. */
+export const responseEnd = z.enum(['end-of-turn', 'template-end']);
+
+/** Pairs that a policy is trained on. */
+const pairSection = dataSection.extend({
+  /**
+   * Where responses end, offline and online ones alike: at the end-of-sequence token, or with all that the chat template
+   * writes behind it, which is most often a line break.
+   */
+  responseEnd: responseEnd.default('end-of-turn'),
+});
+
 /** Keys that every recipe has. */
 export const commonSections = {
   /** Hub id or directory of the policy, or a part of the slot of models with its options. */
@@ -108,8 +127,8 @@ export const commonSections = {
   loss: partOr('dpo'),
   metaLearner: metaLearnerSection.optional(),
   training: trainingSection.prefault({}),
-  data: dataSection,
-  /** Rows without an online pair in a meta-weighted training: trained offline with weight 1, or left out; default keep. */
+  data: pairSection,
+  /** Rows without an online pair in a meta-weighted training: left out (default), or trained offline with weight 1. */
   unselected: z.enum(['keep', 'drop']).optional(),
   trackers: z.array(part).default([]),
   /** Packages of plugins, or paths of their modules, beside the project's own. */
@@ -122,7 +141,7 @@ export const commonSections = {
 
 /** What {@link checkConflicts} reads of a recipe. */
 interface Conflicting {
-  readonly metaLearner?: unknown;
+  readonly metaLearner?: z.output<typeof metaLearnerSection> | undefined;
   readonly unselected?: unknown;
   readonly evaluateRewards?: unknown;
   readonly data: { readonly eval?: unknown; readonly evalSplit?: unknown };
@@ -135,6 +154,8 @@ export function checkConflicts(recipe: Conflicting, context: z.core.$RefinementC
   const refuse = (message: string, ...path: string[]): void => context.addIssue({ code: 'custom', message, path });
   if (unselected !== undefined && metaLearner === undefined)
     refuse('it does nothing without metaLearner', 'unselected');
+  if (metaLearner?.weightFrom !== undefined && metaLearner.lossWeight !== undefined)
+    refuse('it does nothing beside lossWeight, which stands in the place of w', 'metaLearner', 'weightFrom');
   if (data.eval !== undefined) return;
   const message = 'it does nothing without data.eval';
   if (data.evalSplit !== undefined) refuse(message, 'data', 'evalSplit');
@@ -150,8 +171,13 @@ export const namedObjective = <Id extends string>(id: Id) =>
 export const trainingRecipe = z
   .strictObject({ ...commonSections, objective: namedObjective('preference') })
   .superRefine(checkConflicts)
+  .superRefine(({ metaLearner }, context) => {
+    if (metaLearner?.leftover === undefined) return;
+    const message = 'it does nothing in one training, which has no iterations';
+    context.addIssue({ code: 'custom', message, path: ['metaLearner', 'leftover'] });
+  })
   .transform((recipe) =>
-    recipe.metaLearner === undefined ? recipe : { ...recipe, unselected: recipe.unselected ?? 'keep' },
+    recipe.metaLearner === undefined ? recipe : { ...recipe, unselected: recipe.unselected ?? 'drop' },
   )
   .transform(withModelOptions);
 
@@ -165,7 +191,8 @@ export const rewardRecipe = z
     model: commonSections.model,
     loss: partOr('bradley-terry'),
     training: commonSections.training,
-    data: commonSections.data,
+    /** A reward model is read at the last token: by default that of the template, as it is scored with. */
+    data: dataSection.extend({ responseEnd: responseEnd.default('template-end') }),
     ...modelOptions,
     trackers: commonSections.trackers,
     plugins: commonSections.plugins,

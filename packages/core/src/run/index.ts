@@ -3,5 +3,6 @@ export type { RewardEvaluation } from './annotation/held-out-reward.js';
 export { type IterationSlice, iterationSlices, type SliceOptions } from './iteration-slices.js';
 export { type RunSummary, runIterations } from './run-iterations.js';
 export type { IterationParts, ReferenceSource, RunOptions, RunPrompt } from './run-options.js';
+export { featuresOf } from './selection/row-features.js';
 export { type ScoredRow, type SelectionInput, selectPrompts } from './selection/select-prompts.js';
 export { ITERATION_METRICS } from './summary/iteration-metrics.js';

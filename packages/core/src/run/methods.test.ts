@@ -101,6 +101,74 @@ describe('selection', () => {
   });
 });
 
+describe('an optimizer that begins anew', () => {
+  it('is told so once an iteration, also in a resumed run, and counts its steps from there', async () => {
+    /** What the policy was told, in order: numbers of steps, and where its moments were set to zero. */
+    const told = async (
+      output: string,
+      more: Partial<RunOptions>,
+      stopsAt = 0,
+    ): Promise<readonly (number | string)[]> => {
+      const notes: (number | string)[] = [];
+      const policy = coinPolicy();
+      const { apply } = policy;
+      const noting = {
+        ...policy,
+        apply(step: Parameters<typeof apply>[0]) {
+          notes.push(step.step);
+          return apply(step);
+        },
+        resetMoments: async () => void notes.push('anew'),
+      };
+      const options = coinRun(output, noting, coinServer().sampler);
+      let steps = 0;
+      const observer = {
+        step() {
+          if (++steps === stopsAt) throw new Error('stopped');
+        },
+      };
+      const running = runIterations({ ...options, ...more, observer });
+      if (stopsAt > 0) await expect(running).rejects.toThrow('stopped');
+      else await running;
+      return notes;
+    };
+    const fresh = { optimizerState: 'fresh', saveEvery: 1 } as const;
+    expect(await told(await temporaryDirectory(), {})).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await told(await temporaryDirectory(), fresh)).toEqual(['anew', 1, 2, 'anew', 1, 2, 'anew', 1, 2]);
+    const output = await temporaryDirectory();
+    await told(output, fresh, 4);
+    expect(await told(output, fresh)).toEqual([2, 'anew', 1, 2]);
+  });
+
+  it('is refused of a policy that cannot, before anything is done', async () => {
+    const output = await temporaryDirectory();
+    await expect(run(output, { optimizerState: 'fresh' })).rejects.toThrow(
+      /cannot begin anew.*optimizerState to carry/s,
+    );
+    expect(await journalOf(output)).toEqual([]);
+  });
+});
+
+describe('whole batches', () => {
+  it('leave out what does not fill one, and an iteration without any trains nothing and says so', async () => {
+    const small = await run(await temporaryDirectory(), { batchSize: 3, lastBatch: 'drop' });
+    expect(small.iterations.map(({ steps }) => steps)).toEqual([1, 1, 1]);
+    const said: string[] = [];
+    const observer = { warning: (text: string) => void said.push(text) };
+    const none = await run(await temporaryDirectory(), { batchSize: 5, lastBatch: 'drop', observer });
+    expect(none.iterations.map(({ steps }) => steps)).toEqual([0, 0, 0]);
+    expect(said[0]).toMatch(/iteration 1 trains nothing: its 4 rows are fewer than a batch of 5/);
+  });
+});
+
+describe('cut responses', () => {
+  it('that are to get an end token are refused where none is known', async () => {
+    const output = await temporaryDirectory();
+    await expect(run(output, { truncated: 'keep-ended' })).rejects.toThrow(/end-of-sequence token, and none is known/);
+    expect((await run(output, { truncated: 'keep-ended', cutEnd: Int32Array.of(1) })).iterations).toHaveLength(3);
+  });
+});
+
 describe('a pair rule', () => {
   it('may give several pairs a prompt, with margins, and sees the row', async () => {
     const seen = new Set<number>();

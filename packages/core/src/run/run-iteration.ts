@@ -178,7 +178,7 @@ async function trainOn(
   const { objective, pairs: rule } = options.parts;
   if (objective.rowForm === 'sampled') return trainOnSampled(options, context, { ...slice, objective }, clock);
   const { iteration, rows } = context;
-  const built = buildPairs(rows, slice.given, { ...options, rule: rule!, iteration });
+  const built = buildPairs(rows, slice.given, { ...options, ...endOf(options), rule: rule!, iteration });
   const outcomes = await noteOutcomes(context, slice, built);
   const { kl, reference } = await scoreReference(options, context, { ...slice, built }, clock);
   const training = { objective, rows: built.rows, reference, heldOut: options.evaluation };
@@ -194,7 +194,7 @@ async function trainOnSampled(
 ): Promise<TrainedSlice> {
   const built = { counts: countResponses(slice.given), texts: new Map(), withoutPair: new Map() };
   const outcomes = await noteOutcomes(context, slice, built);
-  const rows = sampledRows(slice.wanted, slice.given);
+  const rows = sampledRows(slice.wanted, slice.given, endOf(options).cutEnd);
   const { microBatchTokens, observer, signal } = options;
   const read = async (model: TrainableModel) => ({
     kl: await estimateKl(options, context, { model, wanted: slice.wanted }, clock),
@@ -210,6 +210,11 @@ async function trainOnSampled(
   const training = { objective, rows, reference };
   const trained = await clock.time('train', () => trainSlice<'sampled'>(options, context, training));
   return { built, kl, trained, outcomes };
+}
+
+/** What responses get which were cut; nothing where they stay without an end. */
+function endOf({ truncated, cutEnd }: RunOptions): Pick<RunOptions, 'cutEnd'> {
+  return { cutEnd: truncated === 'keep-ended' ? cutEnd : undefined };
 }
 
 /** Journals what was found about the selected rows, once an iteration. */

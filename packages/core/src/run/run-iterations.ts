@@ -43,6 +43,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
   const { output, observer } = given;
   checkObjective(given.parts);
   checkSources(given);
+  checkPolicy(given);
   await observer.begin?.({ directory: output });
   const served = servePolicy({ ...given, ...given.parts });
   const journal = await openRunJournal(join(output, RUN_FILES.journal), isOfWholeRun);
@@ -122,6 +123,25 @@ function checkSources({ responsesFrom, parts: { sampler } }: RunOptions): void {
     expected: 'a sampler that draws from any model of the run, such as local',
     got: 'responsesFrom: both',
     remedy: 'Choose the sampler local, or leave responsesFrom out',
+  });
+}
+
+/** @throws MetaapoError with code `config` when the policy cannot be trained as it is wanted */
+function checkPolicy({ policy, optimizerState, truncated, cutEnd }: RunOptions): void {
+  if (optimizerState === 'fresh' && policy.resetMoments === undefined) {
+    throw new MetaapoError('config', 'the optimizer of this model cannot begin anew in every iteration', {
+      where: 'optimizerState',
+      expected: 'a model that can set its moments to zero, such as local',
+      got: 'optimizerState: fresh',
+      remedy: 'Set optimizerState to carry, or choose another model',
+    });
+  }
+  if (truncated !== 'keep-ended' || cutEnd !== undefined) return;
+  throw new MetaapoError('config', 'cut responses are to get an end-of-sequence token, and none is known', {
+    where: 'truncated',
+    expected: 'eos_token in tokenizer_config.json, or eos_token_id in the config of the model',
+    got: 'truncated: keep-ended',
+    remedy: 'Add it to the model directory, or set truncated to keep or drop',
   });
 }
 

@@ -68,10 +68,16 @@ export interface RunOptions {
   readonly responsesFrom?: 'policy' | 'both' | undefined;
   /** Bound on annotation over the whole run. */
   readonly budget?: AnnotationBudget | undefined;
-  /** Responses cut at the limit: kept without an end-of-sequence token, or left out. */
-  readonly truncated: 'keep' | 'drop';
+  /** Responses cut at the limit: kept without an end-of-sequence token, kept with an end put behind them, or left out. */
+  readonly truncated: 'keep' | 'keep-ended' | 'drop';
+  /** `[E]` token ids that `keep-ended` puts there, the end-of-sequence token last. */
+  readonly cutEnd?: Int32Array | undefined;
+  /** The optimizer's moments and number of steps when an iteration begins; default `carry`. */
+  readonly optimizerState?: 'carry' | 'fresh' | undefined;
   readonly batchSize: number;
   readonly epochs: number;
+  /** The last batch of an epoch where it is smaller; default `keep`. */
+  readonly lastBatch?: 'keep' | 'drop' | undefined;
   readonly shuffle: boolean;
   readonly seed: number;
   /** The schedule of an iteration of so many steps. */

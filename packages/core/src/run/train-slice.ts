@@ -9,7 +9,7 @@ import type {
 } from '../contracts/index.js';
 import { planBatches } from '../numerics/index.js';
 import { runTraining, saveTrainerCheckpoint, type TrainingSummary } from '../trainer/index.js';
-import { openedPrompt } from './opened-prompt.js';
+import { endedResponse, openedPrompt } from './opened-prompt.js';
 import { type AnnotatedResponses, isReadable } from './pairs/build-pairs.js';
 import { iterationCheckpoint, iterationKey, iterationModel } from './resume/iteration-files.js';
 import type { IterationContext } from './run-iteration.js';
@@ -27,12 +27,18 @@ export async function trainSlice<Form extends 'preference' | 'sampled'>(
   { iteration, state, earlierSteps, journal }: IterationContext,
   { objective, rows, reference, heldOut }: SliceTraining<Form>,
 ): Promise<TrainingSummary> {
-  const { policy, output } = options;
+  const { policy, output, observer } = options;
   const kept = objective.trainedRows?.(rows, { iteration }) ?? rows;
   const referenceOf = new Map(rows.map(({ row }, index) => [row, reference?.[index]]));
   const plan = planBatches({ ...options, rowCount: kept.length, seed: options.seed + iteration });
   const checkpointDirectory = iterationCheckpoint(output, iteration);
   const key = iterationKey(options.key, iteration);
+  const isResumed = existsSync(checkpointDirectory);
+  if (kept.length > 0 && plan.totalSteps === 0) observer.warning?.(noWholeBatch(iteration, kept.length, options));
+  const isFresh = options.optimizerState === 'fresh';
+  // A run whose policy has no resetMoments is refused before it begins.
+  if (isFresh && !isResumed) await policy.resetMoments!();
+  const begun = { ...state, ...(isFresh && { optimizerStep: 0 }) };
   const trained = await runTraining<Form>({
     ...options,
     model: policy,
@@ -42,9 +48,9 @@ export async function trainSlice<Form extends 'preference' | 'sampled'>(
     heldOut,
     plan,
     schedule: options.scheduleOf(plan.totalSteps),
-    start: { ...state, step: 0 },
+    start: { ...begun, step: 0, objective: objective.beginIteration?.(state.objective) ?? state.objective },
     key,
-    resume: existsSync(checkpointDirectory),
+    resume: isResumed,
     journal,
     checkpointDirectory,
     modelDirectory: iterationModel(output, iteration),
@@ -55,20 +61,40 @@ export async function trainSlice<Form extends 'preference' | 'sampled'>(
   return trained;
 }
 
+function noWholeBatch(iteration: number, rows: number, { batchSize }: RunOptions): string {
+  return (
+    `iteration ${iteration + 1} trains nothing: its ${rows} rows are fewer than a batch of ${batchSize}, and ` +
+    'training.lastBatch is drop. Lower training.batchSize, or set training.lastBatch to keep'
+  );
+}
+
 /** Rows of rewarded responses, for objectives that train on those; a row without a readable reward is left out. */
 export function sampledRows(
   rows: readonly TokenizedPreference[],
   { responses, rewards }: AnnotatedResponses,
+  cutEnd?: Int32Array,
 ): readonly SampledRow[] {
   return rows.flatMap((row): SampledRow[] => {
     const given = rewards.get(row.row)?.rewards ?? [];
-    const rewarded = (responses.get(row.row) ?? []).flatMap(
-      ({ tokens, logprobs, source }, index): RewardedResponse[] => {
-        const reward = given[index];
-        if (!isReadable(reward)) return [];
-        return [{ tokens, reward, ...(logprobs && { logprobs }), ...(source === 'reference' && { source }) }];
-      },
-    );
+    const rewarded = (responses.get(row.row) ?? []).flatMap((response, index): RewardedResponse[] => {
+      const reward = given[index];
+      if (!isReadable(reward)) return [];
+      const tokens = endedResponse(row, response, cutEnd);
+      const logprobs = response.logprobs && paddedWithNan(response.logprobs, tokens.length);
+      return [
+        { tokens, reward, ...(logprobs && { logprobs }), ...(response.source === 'reference' && FROM_REFERENCE) },
+      ];
+    });
     return rewarded.length === 0 ? [] : [{ row: row.row, prompt: openedPrompt(row), responses: rewarded }];
   });
+}
+
+const FROM_REFERENCE = { source: 'reference' } as const;
+
+/** Log-probabilities of tokens of which the last ones were not drawn. */
+function paddedWithNan(logprobs: Float32Array, length: number): Float32Array {
+  if (logprobs.length === length) return logprobs;
+  const padded = new Float32Array(length).fill(Number.NaN);
+  padded.set(logprobs);
+  return padded;
 }

@@ -29,7 +29,7 @@ export interface TrainingSummary {
  */
 export async function runTraining<Form extends RowForm>(options: TrainingRunOptions<Form>): Promise<TrainingSummary> {
   const { model, output, resume, observer } = options;
-  if (options.plan.totalSteps === 0 && options.iteration === undefined) throw noRows(output);
+  if (options.plan.totalSteps === 0 && options.iteration === undefined) throw noStep(options);
   if (options.iteration === undefined) await observer.begin?.({ directory: output });
   const warn = (text: string): void => observer.warning?.(text);
   const start = resume
@@ -95,7 +95,15 @@ function warningsOf({ plan, schedule }: RunSettings, { objective }: Trainer): re
   ];
 }
 
-function noRows(output: string): MetaapoError {
+function noStep({ output, rows }: Pick<TrainingRunOptions, 'output' | 'rows'>): MetaapoError {
+  if (rows.length > 0) {
+    return new MetaapoError('data', 'there is no whole batch to train on', {
+      where: output,
+      expected: 'at least training.batchSize rows, as training.lastBatch is drop',
+      got: `${rows.length} rows`,
+      remedy: 'Lower training.batchSize, or set training.lastBatch to keep',
+    });
+  }
   return new MetaapoError('data', 'there is no row to train on', {
     where: output,
     expected: 'at least one row',

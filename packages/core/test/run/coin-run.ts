@@ -38,7 +38,7 @@ export const metaLearner: MetaLearner = {
 
 /** Preferences with the loss of the coin, weighed by a half or by another meta-learner. */
 export function coinObjective(learner: MetaLearner = metaLearner, updateEvery = 100): Objective<'preference'> {
-  return preference({ loss, metaLearner: { learner, updateEvery } });
+  return preference({ loss, metaLearner: { learner, updateEvery }, unselected: 'keep' });
 }
 
 const selection: SelectionRule = {

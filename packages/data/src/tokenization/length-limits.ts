@@ -1,4 +1,4 @@
-import type { RowOrigin } from '@metaapo/core/contracts';
+import { MetaapoError, type RowOrigin } from '@metaapo/core/contracts';
 import { rowError } from '../rows/data-row.js';
 import type { SplitIds } from './split-at-boundary.js';
 
@@ -9,10 +9,12 @@ export interface LengthLimits {
   /** Most tokens of a prompt; default: what `maxLength` leaves room for. */
   readonly maxPromptLength?: number | undefined;
   /**
-   * `response-tail` (default) cuts the end of a longer response, its end-of-sequence token with it; `drop` leaves the
-   * row out. Both are counted.
+   * `response-tail` (default) cuts the end of a longer response, its end-of-sequence token with it; `ended-tail` cuts it and
+   * puts that token in the last place that is left; `drop` leaves the row out. All are counted.
    */
-  readonly truncate?: 'response-tail' | 'drop' | undefined;
+  readonly truncate?: 'response-tail' | 'ended-tail' | 'drop' | undefined;
+  /** What `ended-tail` ends a cut response with. */
+  readonly endTokenId?: number | undefined;
   /** A prompt that leaves no room for a response: an error, or the row is left out. Default `error` with `response-tail`, else `drop`. */
   readonly longPrompt?: 'error' | 'drop' | undefined;
 }
@@ -25,7 +27,8 @@ export type LimitedIds = { readonly ids: SplitIds; readonly truncated: number } 
 
 /**
  * A row held to its limits.
- * @throws MetaapoError with code `data` when the prompt is too long and `longPrompt` is `error`
+ * @throws MetaapoError with code `data` when the prompt is too long and `longPrompt` is `error`; `config` when a cut response
+ * is to be ended and nothing says with which token
  */
 export function limitLength(origin: RowOrigin, ids: SplitIds, limits: LengthLimits): LimitedIds {
   const { maxLength = Number.POSITIVE_INFINITY, truncate = 'response-tail' } = limits;
@@ -39,7 +42,22 @@ export function limitLength(origin: RowOrigin, ids: SplitIds, limits: LengthLimi
   const truncated = ids.responses.filter(({ length }) => length > room).length;
   if (truncated === 0) return { ids, truncated };
   if (truncate === 'drop') return { dropped: 'response too long' };
-  return { ids: { ...ids, responses: ids.responses.map((response) => response.slice(0, room)) }, truncated };
+  const endTokenId = truncate === 'ended-tail' ? requireEnd(origin, limits) : undefined;
+  const cut = (response: Int32Array): Int32Array => {
+    const kept = response.slice(0, room);
+    if (endTokenId !== undefined && response.length > room) kept[room - 1] = endTokenId;
+    return kept;
+  };
+  return { ids: { ...ids, responses: ids.responses.map(cut) }, truncated };
+}
+
+function requireEnd({ file }: RowOrigin, { endTokenId }: LengthLimits): number {
+  if (endTokenId !== undefined) return endTokenId;
+  throw new MetaapoError('config', 'a cut response is to end with an end-of-sequence token, and none is known', {
+    where: file,
+    expected: 'eos_token in tokenizer_config.json, or eos_token_id in the config of the model',
+    remedy: 'Add it, or choose truncate: response-tail',
+  });
 }
 
 function longPromptError(

@@ -65,6 +65,39 @@ describe('conversations', () => {
     expect(chosen.includes(EOS)).toBe(false);
   });
 
+  it('end at the end of the turn where they are to, whatever blanks the template writes behind it', () => {
+    const tokenizer = mergingTokenizer();
+    const row = chat([user('q'), assistant('a'), user('r')], 'yes', 'no');
+    const ended = kept(row, tokenizer, { responseEnd: 'end-of-turn', endTokenIds: [END] });
+    expect(tokenizer.decode(ended.prompt)).toBe(
+      '<|user|>q<|end|>\n<|assistant|>a<|end|>\n<|user|>r<|end|>\n<|assistant|>',
+    );
+    expect(tokenizer.decode(ended.chosen)).toBe('yes<|end|>');
+    expect(tokenizer.decode(ended.rejected)).toBe('no<|end|>');
+    expect(ended.ending).toBeUndefined();
+  });
+
+  it('tell what the template writes behind the end of a turn where they keep it', () => {
+    const tokenizer = mergingTokenizer();
+    const { chosen, ending } = kept(chat([user('q')], 'yes', 'no'), tokenizer, { endTokenIds: [END] });
+    expect(tokenizer.decode(chosen)).toBe('yes<|end|>\n');
+    expect(tokenizer.decode(ending!)).toBe('\n');
+  });
+
+  it.each(['end-of-turn', 'template-end'] as const)(
+    'end as the template ends them where a text follows the end token, or none is there: %s',
+    (responseEnd) => {
+      const template = (messages: readonly ChatMessage[], more: boolean) =>
+        `${marked(messages, more)}${more ? '' : 'bye'}`;
+      const options = { responseEnd, endTokenIds: [END] };
+      const signed = kept(chat([user('q')], 'yes', 'no'), mergingTokenizer({ template }), options);
+      expect(mergingTokenizer().decode(signed.chosen)).toBe('yes<|end|>\nbye');
+      const other = kept(chat([user('q')], 'yes', 'no'), mergingTokenizer(), { responseEnd });
+      expect(mergingTokenizer().decode(other.chosen)).toBe('yes<|end|>\n');
+      expect(other.ending).toBeUndefined();
+    },
+  );
+
   it('give the merged token to both responses when only one merges across the boundary', () => {
     const tokenizer = mergingTokenizer({
       template: (messages, more) => script(messages, more).replace(': !', ':!'),
@@ -197,6 +230,21 @@ describe('limits', () => {
         online: [{ chosen: Int32Array.of(8, 9), rejected: Int32Array.of(12) }],
       },
     });
+  });
+
+  it('end what they cut where that is wanted, and nothing else', () => {
+    const ended = { maxLength: 5, truncate: 'ended-tail', endTokenId: 99 } as const;
+    expect(tokenizePreference(row, undefined, ended)).toMatchObject({
+      truncated: 2,
+      preference: {
+        chosen: Int32Array.of(4, 99),
+        rejected: Int32Array.of(7),
+        online: [{ chosen: Int32Array.of(8, 99), rejected: Int32Array.of(12) }],
+      },
+    });
+    expect(() => tokenizePreference(row, undefined, { maxLength: 5, truncate: 'ended-tail' })).toThrow(
+      /end-of-sequence token, and none is known.*truncate: response-tail/,
+    );
   });
 
   it('leave a row of the longest length whole', () => {

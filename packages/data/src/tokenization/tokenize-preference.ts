@@ -3,12 +3,13 @@ import type { BadRowListener } from '../rows/bad-rows.js';
 import type { Answered } from '../rows/parse-answers.js';
 import { answerTexts } from './encode-answers.js';
 import { type DropReason, type LengthLimits, limitLength } from './length-limits.js';
+import { type EndedIds, endResponses, type ResponseEnd } from './response-end.js';
 import { carryOut, type RowPlan } from './row-plans.js';
 import type { SplitIds } from './split-at-boundary.js';
 import { checkTellsApart } from './trained-messages.js';
 
 /** How rows become token ids. */
-export interface TokenizationOptions extends LengthLimits {
+export interface TokenizationOptions extends LengthLimits, ResponseEnd {
   /** Number of ids that the model knows; default the tokenizer's own number. */
   readonly vocabularySize?: number | undefined;
   /** Most rows that are kept of a data set; reading ends there. Default all. */
@@ -26,7 +27,7 @@ export type TokenizedRow =
 
 /**
  * Token ids of one preference. Prompt ids followed by response ids are the tokenisation of the whole text, also where a
- * token spans the boundary; messages end exactly as the chat template ends them.
+ * token spans the boundary; messages end exactly as the chat template ends them, or at their end-of-sequence token.
  * @param tokenizer may be `undefined` when the row holds token ids
  * @param number 0-based number of the row in the whole data set; default its number in the file
  * @throws MetaapoError with code `data` naming the row: a doubled BOS, an id outside the vocabulary, an empty response, a
@@ -49,16 +50,17 @@ export function preferencePlan(
   number: number,
 ): RowPlan<TokenizedRow> {
   const parts = [answerTexts(row, answersOf(row), tokenizer, options.vocabularySize)];
-  return { parts, finish: ([encoded]) => limitedRow(row, encoded!, options, number) };
+  const ended = (ids: SplitIds): EndedIds => (row.form === 'messages' ? endResponses(ids, tokenizer!, options) : ids);
+  return { parts, finish: ([encoded]) => limitedRow(row, ended(encoded!), options, number) };
 }
 
-function limitedRow(row: PreferenceRow, encoded: SplitIds, options: TokenizationOptions, number: number): TokenizedRow {
+function limitedRow(row: PreferenceRow, encoded: EndedIds, options: TokenizationOptions, number: number): TokenizedRow {
   checkTellsApart(row, encoded.responses[0]!, encoded.responses[1]!);
   const limited = limitLength(row, encoded, options);
   if ('dropped' in limited) return limited;
-  const { prompt, responses, opening } = limited.ids;
+  const { prompt, responses, opening, ending }: EndedIds = limited.ids;
   const [chosen, rejected, ...others] = responses as [Int32Array, Int32Array, ...Int32Array[]];
-  const given = { ...(opening && { opening }), ...marginOf(row), ...onlineOf(row, others) };
+  const given = { ...(opening && { opening }), ...(ending && { ending }), ...marginOf(row), ...onlineOf(row, others) };
   const preference = { row: number, prompt, chosen, rejected, ...given };
   return { preference, truncated: limited.truncated };
 }

@@ -5,6 +5,7 @@ import {
   applyProgram,
   gradientNormProgram,
   type ProgramOptions,
+  resetMomentsProgram,
   zeroGradientsProgram,
 } from './programs.js';
 
@@ -14,11 +15,12 @@ export function optimizerPrograms(options: ProgramOptions, constants: AdamWConst
     gradientNorm: gradientNormProgram(options),
     apply: applyProgram(options, constants),
     zeroGradients: zeroGradientsProgram(options),
+    resetMoments: resetMomentsProgram(options),
   };
 }
 
 /** What a trained model does with its accumulated gradients. */
-export type OptimizerSteps = Pick<TrainedParameters, 'apply' | 'zeroGradients'>;
+export type OptimizerSteps = Required<Pick<TrainedParameters, 'apply' | 'zeroGradients' | 'resetMoments'>>;
 
 /** These steps on a session that has {@link optimizerPrograms}. */
 export function optimizerSteps(session: Session, constants: AdamWConstants | undefined): OptimizerSteps {
@@ -32,6 +34,7 @@ export function optimizerSteps(session: Session, constants: AdamWConstants | und
       return { gradientNorm };
     },
     zeroGradients,
+    resetMoments: async () => void (await session.run('resetMoments', {})),
   };
 }
 

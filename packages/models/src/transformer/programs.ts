@@ -198,6 +198,17 @@ export function zeroGradientsProgram(options: ProgramOptions): Program {
   );
 }
 
+/** Sets the moments of every parameter to zero. */
+export function resetMomentsProgram(options: ProgramOptions): Program {
+  return clearProgram(
+    'reset-moments',
+    trainable(options).flatMap((parameter) => {
+      const { firstMoment, secondMoment } = trainingStates(parameter);
+      return [firstMoment, secondMoment];
+    }),
+  );
+}
+
 /** All states that continue a training: parameters and moments. */
 export function continuedStates(options: ProgramOptions): readonly StateDeclaration[] {
   return trainable(options).flatMap((parameter) => {

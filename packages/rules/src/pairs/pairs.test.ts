@@ -16,6 +16,21 @@ describe('pair rules', () => {
     expect(bestWorst().pair(responses, 0)).toEqual({ chosen: responses[1], rejected: responses[3] });
   });
 
+  it('best-worst takes the first of equals, on both sides', () => {
+    const equal = [scored(1, 1), scored(0, 2), scored(1, 3), scored(0, 4)];
+    expect(bestWorst().pair(equal, 0)).toEqual({ chosen: equal[0], rejected: equal[1] });
+  });
+
+  it('best-worst pairs the first response with itself where all are equal and that is wanted', () => {
+    const rule = bestWorst({ ties: 'pair' });
+    const equal = [scored(1, 1), scored(1, 2), scored(1, 3)];
+    expect(rule.pair(equal, 0)).toEqual({ chosen: equal[0], rejected: equal[0] });
+    expect(rule.pair([scored(1, 1), scored(0, 1)], 0)).toEqual({ chosen: scored(1, 1), rejected: scored(1, 1) });
+    expect(rule.pair(responses, 0)).toEqual({ chosen: responses[1], rejected: responses[3] });
+    expect(rule.pair([scored(1, 1)], 0)).toEqual({ reason: 'too-few' });
+    expect(() => bestWorst({ ties: 'both' as 'pair' })).toThrow(/ties/);
+  });
+
   it('best-random draws the rejected one evenly from the others', () => {
     const drawn = [0, 0.4, 0.99].map((uniform) => bestRandom().pair(responses, uniform));
     expect(drawn.map((pair) => 'rejected' in pair && pair.rejected.reward)).toEqual([0.5, 0.2, -1]);

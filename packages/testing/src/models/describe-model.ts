@@ -4,7 +4,7 @@ import { type CreatePart, declareChecks, type TestRunner } from '../test-runner.
 import type { ModelFlags } from './model-flags.js';
 import { checkModelGeneration, checkModelSeeds } from './model-generation.js';
 import { checkModelDescription, checkModelPasses, checkModelReference, checkModelTokens } from './model-passes.js';
-import { checkModelSaved, checkModelState } from './model-states.js';
+import { checkModelMoments, checkModelSaved, checkModelState } from './model-states.js';
 import {
   checkModelAccumulation,
   checkModelClipping,
@@ -30,6 +30,7 @@ export function describeModel(test: TestRunner, create: CreatePart<ModelSource>,
     'clips gradients': followsOptimizer && clips ? checkModelClipping : undefined,
     'refuses a gradient that is not finite': checkModelNonFinite,
     'goes on from a saved state as if it had not stopped': checkModelState,
+    'begins its optimizer anew, where it can': checkModelMoments,
     'opens what it saved': checkModelSaved,
     'generates what it says it generates': checkModelGeneration,
     'generates the same for the same seed': isSeeded ? checkModelSeeds : undefined,

@@ -56,6 +56,23 @@ function requireMoved(name: string, before: Float32Array, after: Float32Array): 
 }
 
 /**
+ * Passes when a model that can set its moments to zero does: nothing moves it then but a new gradient.
+ * @throws ConformanceError that names the response
+ */
+export async function checkModelMoments(source: ModelSource, flags: ModelFlags = {}): Promise<void> {
+  const groups = groupsOf(flags);
+  const name = modelName(source);
+  await withPolicy(source, async ({ model }) => {
+    if (model.resetMoments === undefined) return;
+    await train(model, flags, 1, 2);
+    const before = await sumsOf(model, groups);
+    await model.resetMoments();
+    await model.apply({ ...trainingStep(1), weightDecay: 0 });
+    requireSame(name, 'moments that were set to zero move it', await sumsOf(model, groups), before, 0);
+  });
+}
+
+/**
  * Passes when a trained model that was saved opens as a reference that says the same.
  * @throws ConformanceError that names the response
  */

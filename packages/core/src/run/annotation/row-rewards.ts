@@ -25,7 +25,7 @@ export interface RowRewards {
 export interface ScoringOptions {
   readonly promptOf: (row: TokenizedPreference) => RunPrompt;
   /** What happens to responses that were cut at the limit; those left out cost no reward. */
-  readonly truncated: 'keep' | 'drop';
+  readonly truncated: 'keep' | 'keep-ended' | 'drop';
   /** True where the row's offline chosen response is scored with them. */
   readonly withOffline: boolean;
 }
@@ -37,7 +37,7 @@ export function hasText({ text, tokens }: SampledResponse): boolean {
 
 /** True for a response that a pair can be made of. */
 export function isUsable(response: SampledResponse, truncated: ScoringOptions['truncated']): boolean {
-  return hasText(response) && (truncated === 'keep' || response.finishReason === 'stop');
+  return hasText(response) && (truncated !== 'drop' || response.finishReason === 'stop');
 }
 
 /** Text of the row's offline chosen response. */

@@ -130,4 +130,31 @@ describe('pairs', () => {
       undefined,
     ]);
   });
+
+  it('end as the responses of the data do, and cut ones with an end token where that is wanted', () => {
+    const ended = { ...row(0), opening: Int32Array.of(50), ending: Int32Array.of(60) };
+    const sampled = [said('a'), said('b', 'length')];
+    const rewards = { scored: 2, scoredOtherwise: 0, spared: 0, unreadableComparisons: 0, rewards: [2, 1] };
+    const given = { responses: new Map([[0, sampled]]), rewards: new Map([[0, rewards]]) };
+    const [kept] = buildPairs([ended], given, OPTIONS).rows;
+    expect(kept!.online![0]).toMatchObject({ chosen: Int32Array.of(50, 97, 60), rejected: Int32Array.of(50, 98) });
+    const [closed] = buildPairs([ended], given, { ...OPTIONS, cutEnd: Int32Array.of(8, 7) }).rows;
+    expect(closed!.online![0]).toMatchObject({
+      chosen: Int32Array.of(50, 97, 60),
+      rejected: Int32Array.of(50, 98, 8, 7, 60),
+    });
+  });
+
+  it('take the offline response as it is', () => {
+    const offline: PairRule = {
+      ...rule,
+      readsOffline: true,
+      pair: ([best], _, known) => ({ chosen: best!, rejected: known! }),
+    };
+    const opened = { ...row(0), opening: Int32Array.of(50), ending: Int32Array.of(60) };
+    const rewards = { scored: 2, scoredOtherwise: 0, spared: 0, unreadableComparisons: 0, rewards: [2], offline: 1 };
+    const given = { responses: new Map([[0, [said('a')]]]), rewards: new Map([[0, rewards]]) };
+    const [made] = buildPairs([opened], given, { ...OPTIONS, rule: offline }).rows;
+    expect(made!.online![0]).toMatchObject({ chosen: Int32Array.of(50, 97, 60), rejected: Int32Array.of(1, 2) });
+  });
 });

@@ -44,6 +44,8 @@ export interface PairOptions extends Pick<ScoringOptions, 'promptOf'> {
   readonly rule: PairRule;
   readonly seed: number;
   readonly iteration: number;
+  /** Put behind responses that were cut; absent, they stay without an end. */
+  readonly cutEnd?: Int32Array | undefined;
 }
 
 /** Makes the online pairs of a slice. */
@@ -70,7 +72,7 @@ export function buildPairs(
       row.row,
       pairs.map(({ chosen, rejected }) => ({ chosen: textOf(chosen), rejected: textOf(rejected) })),
     );
-    return { ...row, online: pairs.map((pair) => onlinePair(row, pair)) };
+    return { ...row, online: pairs.map((pair) => onlinePair(row, pair, options.cutEnd)) };
   });
   const pairs = [...texts.values()].flat();
   const mean = (side: keyof OnlinePairText): number | undefined =>
@@ -79,12 +81,14 @@ export function buildPairs(
   return { rows: built, counts, texts, withoutPair, chosenReward, rejectedReward };
 }
 
-function onlinePair(row: TokenizedPreference, { chosen, rejected }: ResponsePair): OnlinePair {
-  return {
-    chosen: openedResponse(row, chosen.tokens),
-    rejected: openedResponse(row, rejected.tokens),
-    margin: chosen.reward - rejected.reward,
-  };
+function onlinePair(
+  row: TokenizedPreference,
+  { chosen, rejected }: ResponsePair,
+  cutEnd: Int32Array | undefined,
+): OnlinePair {
+  const trained = (response: ScoredResponse): Int32Array =>
+    response.source === 'offline' ? response.tokens : openedResponse(row, response, cutEnd);
+  return { chosen: trained(chosen), rejected: trained(rejected), margin: chosen.reward - rejected.reward };
 }
 
 function outcomeOf(
