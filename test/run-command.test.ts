@@ -196,6 +196,7 @@ describe('metaapo run', () => {
     expect(planned.stdout).toMatch(/Longest rows, in tokens: row \d+ with \d+/);
     expect(planned.stdout).toContain('At most 60 prompts are sampled: 240 responses and reward calls');
     expect(planned.stdout).toMatch(/Expected: \d+ prompts, \d+ responses and reward calls/);
+    expect(planned.stdout).toMatch(/Updates of the meta-learner, expected: \d+, one in 4 of \d+ optimizer steps/);
     expect(planned.stdout).toMatch(/Tokens: \d+ in 60 rows, \d+ a row/);
     expect(planned.stdout).toMatch(/With the weights of other models: .*reference, while it is asked/);
     expect(planned.stdout).toMatch(/Time, a rough estimate from products at \d+ GFLOP\/s|Time: not estimated/);
@@ -215,7 +216,7 @@ describe('metaapo run', () => {
 
 describe('metaapo init', () => {
   it('writes each built-in recipe once', () => {
-    for (const name of ['metaapo', 'metaapo-simpo', 'metaapo-qwen', 'dpo']) {
+    for (const name of ['metaapo', 'metaapo-reference', 'metaapo-simpo', 'metaapo-qwen', 'dpo']) {
       const file = output(`${name}.yaml`);
       expect(metaapo(['init', name, '--output', file]).status).toBe(0);
       expect(readFileSync(file, 'utf8')).toContain('loss: {');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { coinLogprob, coinPolicy } from '../../test/run/coin-policy.js';
-import { coinRun } from '../../test/run/coin-run.js';
+import { coinObjective, coinRun, metaLearner } from '../../test/run/coin-run.js';
 import { coinServer } from '../../test/run/coin-server.js';
 import type {
   EarlierIteration,
@@ -158,6 +158,20 @@ describe('whole batches', () => {
     const none = await run(await temporaryDirectory(), { batchSize: 5, lastBatch: 'drop', observer });
     expect(none.iterations.map(({ steps }) => steps)).toEqual([0, 0, 0]);
     expect(said[0]).toMatch(/iteration 1 trains nothing: its 4 rows are fewer than a batch of 5/);
+  });
+
+  it('are none where no row has an online pair and others are left out, which is said', async () => {
+    const said: string[] = [];
+    const observer = { warning: (text: string) => void said.push(text) };
+    const output = await temporaryDirectory();
+    const { selection } = coinRun(output, coinPolicy(), coinServer().sampler).parts;
+    const parts = {
+      objective: coinObjective(metaLearner, 100, 'drop'),
+      selection: { ...selection, select: () => Int32Array.of() },
+    };
+    const { iterations } = await run(output, { parts, observer });
+    expect(iterations.map(({ steps }) => steps)).toEqual([0, 0, 0]);
+    expect(said[0]).toMatch(/iteration 1 trains nothing: none of its 4 rows has an online pair.*unselected: drop/);
   });
 });
 

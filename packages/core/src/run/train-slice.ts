@@ -34,7 +34,9 @@ export async function trainSlice<Form extends 'preference' | 'sampled'>(
   const checkpointDirectory = iterationCheckpoint(output, iteration);
   const key = iterationKey(options.key, iteration);
   const isResumed = existsSync(checkpointDirectory);
-  if (kept.length > 0 && plan.totalSteps === 0) observer.warning?.(noWholeBatch(iteration, kept.length, options));
+  if (rows.length > 0 && plan.totalSteps === 0) {
+    observer.warning?.(`iteration ${iteration + 1} trains nothing: ${whyNothing(kept.length, rows.length, options)}`);
+  }
   const isFresh = options.optimizerState === 'fresh';
   // A run whose policy has no resetMoments is refused before it begins.
   if (isFresh && !isResumed) await policy.resetMoments!();
@@ -61,10 +63,11 @@ export async function trainSlice<Form extends 'preference' | 'sampled'>(
   return trained;
 }
 
-function noWholeBatch(iteration: number, rows: number, { batchSize }: RunOptions): string {
+function whyNothing(kept: number, rows: number, { batchSize }: RunOptions): string {
+  if (kept === 0) return `none of its ${rows} rows has an online pair, and others are left out (unselected: drop)`;
   return (
-    `iteration ${iteration + 1} trains nothing: its ${rows} rows are fewer than a batch of ${batchSize}, and ` +
-    'training.lastBatch is drop. Lower training.batchSize, or set training.lastBatch to keep'
+    `its ${kept} rows are fewer than a batch of ${batchSize}, and training.lastBatch is drop. Lower training.batchSize, ` +
+    'or set training.lastBatch to keep'
   );
 }
 

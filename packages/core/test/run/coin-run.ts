@@ -37,8 +37,12 @@ export const metaLearner: MetaLearner = {
 };
 
 /** Preferences with the loss of the coin, weighed by a half or by another meta-learner. */
-export function coinObjective(learner: MetaLearner = metaLearner, updateEvery = 100): Objective<'preference'> {
-  return preference({ loss, metaLearner: { learner, updateEvery }, unselected: 'keep' });
+export function coinObjective(
+  learner: MetaLearner = metaLearner,
+  updateEvery = 100,
+  unselected: 'keep' | 'drop' = 'keep',
+): Objective<'preference'> {
+  return preference({ loss, metaLearner: { learner, updateEvery }, unselected });
 }
 
 const selection: SelectionRule = {
