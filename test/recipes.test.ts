@@ -58,12 +58,14 @@ describe.skipIf(missing.length > 0)('the built-in recipes, with a small model', 
   });
 
   it.each([
-    ['metaapo', { reference: model }, [6, 6, 4]],
-    ['metaapo-simpo', {}, [8, 8, 7]],
-    ['metaapo-qwen', { reference: model }, [6, 6, 4]],
-  ] as const)('%s runs three iterations', (name, settings, selected) => {
+    ['metaapo', { reference: model }, [6, 6, 4], [2, 2, 1]],
+    ['metaapo-reference', { reference: model }, [6, 6, 4], [1, 1, 1]],
+    ['metaapo-simpo', {}, [8, 8, 7], [2, 2, 2]],
+    ['metaapo-qwen', { reference: model }, [6, 6, 4], [2, 2, 1]],
+  ] as const)('%s runs three iterations', (name, settings, selected, steps) => {
     run('run', name, { ...SMALL, ...LOOP, ...settings, output: output(name) });
-    expect(summariesOf(name)).toEqual(selected.map((count) => ({ rows: 8, selected: count, steps: 2 })));
+    const expected = selected.map((count, iteration) => ({ rows: 8, selected: count, steps: steps[iteration] }));
+    expect(summariesOf(name)).toEqual(expected);
     expect(existsSync(join(output(name), 'model', 'model.safetensors'))).toBe(true);
   });
 

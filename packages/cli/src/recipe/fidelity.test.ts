@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { composeLoop } from '../run/compose-loop.js';
 import { openObjective } from '../training/open-objective.js';
+import { checkedTraining } from './checked-recipe.js';
 import { readRecipe } from './read-recipe.js';
 
 const page = readFileSync(new URL('../../../../docs/fidelity.md', import.meta.url), 'utf8');
@@ -85,7 +86,7 @@ describe('the table of docs/fidelity.md', () => {
     for (const [, command, name, flags] of commands) {
       const set = [...flags!.matchAll(/--set (?:'([^']+)'|(\S+))/g)].map(([, quoted, plain]) => quoted ?? plain!);
       if (command === 'run') await loop(name!, ...set);
-      else await openObjective(name!, { set }, 'preference');
+      else await openObjective(await checkedTraining({ name: name!, set, objective: 'preference' }), {});
     }
   });
 });
