@@ -22,11 +22,18 @@ export interface ReportFlags {
 export async function writeReport(directories: readonly string[], flags: ReportFlags = {}): Promise<string> {
   const usual = directories.length === 1 ? join(directories[0]!, RUN_FILES.report) : RUN_FILES.report;
   const { output = usual } = flags;
-  const file = await requireOutputFile(output, { overwrite: flags.overwrite === true || isReport(output) });
+  const overwrite = flags.overwrite === true || isReport(output);
+  const file = await requireOutputFile(output, { overwrite, inputs: directories.flatMap(keptFiles) });
   const names = runNames(directories);
   const runs = await Promise.all(directories.map((directory, index) => readRun(directory, names[index]!)));
   await writeAtomically(file, await reportPage(runs));
   return output;
+}
+
+/** What a run needs to go on, and to be reported again. */
+function keptFiles(directory: string): readonly string[] {
+  const names = Object.values(RUN_FILES).filter((name) => name !== RUN_FILES.report);
+  return names.map((name) => join(directory, name));
 }
 
 /** True for a page that was written here. */

@@ -1,6 +1,7 @@
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { requirePartPaths } from '../recipe/require-named-paths.js';
 import { type PathKind, requireThere } from '../recipe/require-there.js';
+import { inputsOf } from './require-apart.js';
 import { requireOutputFile } from './require-output-file.js';
 
 /** Flags of a command that reads models or files, and writes a file. */
@@ -13,7 +14,10 @@ interface FileFlags {
   readonly data?: string;
   readonly scores?: string;
   readonly reward?: string;
+  readonly metaLearner?: string;
 }
+
+const PART_KEYS = ['model', 'reference', 'reward', 'metaLearner'] as const;
 
 const KINDS = {
   model: 'model',
@@ -28,8 +32,16 @@ const KINDS = {
  * @throws MetaapoError with code `config` for a path that leads nowhere, or an output that is in the way
  */
 export async function withJudgedFiles<Flags extends FileFlags>(flags: Flags): Promise<Flags> {
-  const inputs = requireInputs(flags);
+  const inputs = [...requireInputs(flags), ...partInputs(flags)];
   return { ...flags, output: await requireOutputFile(flags.output, { overwrite: flags.overwrite, inputs }) };
+}
+
+/** Paths that parts in YAML read, such as `init` of a meta-learner. */
+function partInputs(flags: FileFlags): readonly string[] {
+  return PART_KEYS.flatMap((key) => {
+    const text = flags[key];
+    return text === undefined || !isPart(text) ? [] : inputsOf({ part: parsePartFlag(key, text) });
+  });
 }
 
 /** True for a part in YAML. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { claimOutput, keepRecipe } from './claim-output.js';
+import { withJudgedFiles } from './judged-files.js';
 import { inputsOf } from './require-apart.js';
 import { requireOutputFile } from './require-output-file.js';
 
@@ -41,6 +42,20 @@ it('replaces an existing file only when asked, and where a link leads', async ()
   await expect(requireOutputFile(at('link.jsonl'))).rejects.toThrow(/exists already.*--overwrite/);
   expect(await requireOutputFile(at('link.jsonl'), { overwrite: true })).toBe(at('data.jsonl'));
   expect(await requireOutputFile(at('new.jsonl'))).toBe(at('new.jsonl'));
+});
+
+it.each([
+  ['the rows', { data: 'data.jsonl' }, 'data.jsonl'],
+  ['a file in a model', { model: 'model' }, 'model/out.jsonl'],
+  ['a file in the model of a part', { model: '{id: local, path: model}' }, 'model/out.jsonl'],
+  ['what a meta-learner begins with', { metaLearner: '{id: mlp, init: data.jsonl}' }, 'data.jsonl'],
+])('refuses to write over what flags name: %s', async (_, flags, output) => {
+  const texts = Object.entries(flags).map(([key, text]) => [
+    key,
+    text.replace(/(model|data\.jsonl)(?=}?$)/, (path) => at(path)),
+  ]);
+  const given = { ...Object.fromEntries(texts), output: at(output), overwrite: true };
+  await expect(withJudgedFiles(given)).rejects.toThrow(/is, holds or lies in what is read/);
 });
 
 it.each([

@@ -10,8 +10,8 @@ const OTHER_KEYS = new Set(['train', 'eval', 'path', 'init', 'plugins']);
 const isModel = (path: string): boolean =>
   ['config.json', 'adapter_config.json', 'tokenizer.json'].some((name) => existsSync(join(path, name)));
 
-/** Paths that a recipe reads from, as far as its values are paths at all, and the recipe's own. */
-export function inputsOf(recipe: object, file: string): readonly string[] {
+/** Paths that a recipe or a part of one reads from, as far as its values are paths at all, and the recipe's own. */
+export function inputsOf(recipe: object, file?: string): readonly string[] {
   const texts = (value: unknown): readonly string[] =>
     Array.isArray(value) ? value.filter((one) => typeof one === 'string') : typeof value === 'string' ? [value] : [];
   const inside = (value: unknown): readonly string[] =>
@@ -21,7 +21,7 @@ export function inputsOf(recipe: object, file: string): readonly string[] {
           ...(MODEL_KEYS.has(key) ? texts(inner).filter(isModel) : OTHER_KEYS.has(key) ? texts(inner) : []),
           ...inside(inner),
         ]);
-  return [file, ...inside(recipe)];
+  return [...(file === undefined ? [] : [file]), ...inside(recipe)];
 }
 
 /**
