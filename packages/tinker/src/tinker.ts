@@ -33,6 +33,7 @@ export interface TinkerContext extends Pick<PartContext, 'env' | 'signal'> {
 
 /** Waits in milliseconds, where no test says others. */
 const TIMES: Omit<ServiceTimes, 'patienceMs'> = {
+  graceMs: 30_000,
   retryDelayMs: 500,
   beatMs: 10_000,
   pollMs: 45_000,

@@ -32,6 +32,8 @@ export interface SmallServerOptions extends SmallServiceOptions {
   readonly wires: readonly ('json' | 'protobuf')[];
   /** What happens to a request, by its path and its number; default nothing. */
   readonly fault?: ((path: string, count: number) => Fault | undefined) | undefined;
+  /** False while no result is given yet, told how many passes were asked for; default always true. */
+  readonly isReady?: ((passes: number) => boolean) | undefined;
   /** How long after its time a reply comes that is late. */
   readonly lateMs?: number | undefined;
 }
@@ -66,6 +68,9 @@ export async function smallServer(options: SmallServerOptions) {
       return bytes
         ? { status: 200, type: 'application/octet-stream', bytes }
         : jsonReply(404, { detail: 'Checkpoint not found' });
+    }
+    if (path === 'retrieve_future' && options.isReady?.(service.passes()) === false) {
+      return jsonReply(408, { detail: 'Timeout waiting for result' });
     }
     if (path === 'retrieve_future')
       return resultReply(

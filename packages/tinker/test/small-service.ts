@@ -85,6 +85,7 @@ export function smallService({
   const checkpoints = new Map<string, TinyState>();
   const outcomes = new Map<string, Outcome>();
   let ids = 0;
+  let passes = 0;
 
   const keep = (outcome: Outcome): string => {
     const id = String(++ids);
@@ -95,6 +96,7 @@ export function smallService({
   const modelOf = (body: SmallRequest['body']): Model | undefined => models.get(String(body.model_id));
 
   const pass = (model: Model, data: readonly TinyDatum[], { loss, config, isForwardOnly }: PassSettings): Outcome => {
+    passes += 1;
     const logprobs = data.map((datum) => tinyLogprobs(model.state, datum));
     let total = 0;
     if (!isForwardOnly) {
@@ -219,6 +221,8 @@ export function smallService({
   return {
     /** Updates of a model that is there, those of the checkpoint that it was loaded from included. */
     updatesOf: (id: string): number | undefined => models.get(id)?.state.steps,
+    /** Passes that were asked for so far. */
+    passes: (): number => passes,
     /** Ids of the models that are there. */
     modelIds: (): readonly string[] => [...models.keys()],
     outcomeOf: (id: string): Outcome | undefined => outcomes.get(id),

@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { TrainingUse } from '@metaapo/core/contracts';
@@ -67,6 +70,45 @@ describe('a service', () => {
   });
 });
 
+it('sends what belongs together before it waits for any of it', async () => {
+  let wanted = 0;
+  const { source } = await smallModel({ isReady: (passes) => passes >= wanted }, { server: 'skyrl-jax' });
+  const { model } = await source.openPolicy(use);
+  const many = Array.from({ length: 6 }, () => groups[0]!);
+  // Four sequences a request: three requests are there before the first result is given. Two passes were sent to find it out.
+  wanted = 2 + 3;
+  const ticket = await model.forward(many);
+  wanted += 3;
+  await model.backward(ticket, { perResponse: ticket.sumLogprobs.map(() => 1) });
+  expect((await model.apply({ ...optimizer, learningRate: 0.1, step: 1 })).gradientNorm).toBeGreaterThan(0);
+});
+
+describe('an interruption', () => {
+  it('lets what has begun be saved, and ends the wait for a service that is gone', async () => {
+    const server = await smallServer({ kind: 'skyrl-jax', repeats: 'ignored', wires: ['json'], vocabulary: 5 });
+    const stop = new AbortController();
+    const source = tinker(
+      { url: server.url, base: 'tiny', patienceSeconds: 3600 },
+      {
+        env: {},
+        signal: stop.signal,
+        describeText: async () => ({ eosTokenIds: [0], vocabularySize: 5, contextLength: 64, fingerprint: 'tiny' }),
+        times: { retryDelayMs: 1, graceMs: 50 },
+      },
+    );
+    const directory = await mkdtemp(join(tmpdir(), 'metaapo-interrupted-'));
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+    const { model } = await source.openPolicy(use);
+    await step(model, 1);
+    stop.abort();
+    await model.saveState(join(directory, 'state'));
+    expect(JSON.parse(await readFile(join(directory, 'state', 'service.json'), 'utf8'))).toMatchObject({ updates: 1 });
+    await server.close();
+    await expect(model.evaluate(groups)).rejects.toThrow('cannot be reached');
+    await source.dispose?.();
+  });
+});
+
 describe('the key', () => {
   it('is sent from the environment, and shown by no error and no option', async () => {
     const server = await smallServer({
@@ -79,7 +121,7 @@ describe('the key', () => {
       {
         env: { SERVICE_KEY: 'tml-secret-key' },
         describeText: async () => ({ eosTokenIds: [0], vocabularySize: 5, contextLength: 64, fingerprint: 'tiny' }),
-        times: { retryDelayMs: 1 },
+        times: { retryDelayMs: 1, graceMs: 50 },
       },
     );
     const error = await source.openPolicy(use).catch((cause: unknown) => cause);

@@ -13,7 +13,7 @@ const DOWNLOAD_MS = 6 * 3_600_000;
  * @throws MetaapoError with code `network` for an archive that cannot be read; ServiceFailure where the service gives none
  */
 export async function downloadModel(service: Service, path: string, directory: string): Promise<void> {
-  const request = { method: 'GET', path, timeoutMs: DOWNLOAD_MS, signal: service.signal } as const;
+  const request = { method: 'GET', path, timeoutMs: DOWNLOAD_MS } as const;
   const bytes = await service.patiently(() => service.http.open(request));
   try {
     await unpackTar(await decompressed(bytes), directory);

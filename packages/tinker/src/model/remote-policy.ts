@@ -1,6 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type { OptimizerStep } from '@metaapo/core/contracts';
-import { backoffMs } from '@metaapo/core/http';
 import { z } from 'zod';
 import {
   createRemoteModel,
@@ -91,15 +89,14 @@ export function remotePolicy(
     work: (model: RemoteModel) => Promise<Result>,
     changesModel = false,
   ): Promise<Result> => {
-    const end = performance.now() + service.times.patienceMs;
-    for (let failures = 1; ; failures++) {
+    const patience = service.patience();
+    for (;;) {
       try {
         return await work(model ?? (await restore()));
       } catch (error) {
         // What was submitted of an update may have been done in part.
         if (changesModel || isLost(error)) await lose();
-        if (!isLost(error) || performance.now() > end) throw finalError(error);
-        await wait(backoffMs(failures, service.times.retryDelayMs), undefined, { signal: service.signal });
+        if (!isLost(error) || !(await patience.wait())) throw finalError(error);
       }
     }
   };

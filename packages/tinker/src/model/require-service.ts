@@ -1,6 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { backoffMs } from '@metaapo/core/http';
 import { z } from 'zod';
 import { createRemoteModel, isLost, type RemoteModel } from '../service/remote-model.js';
 import { readReply, type Service } from '../service/service.js';
@@ -19,7 +17,7 @@ const capabilities = z.object({
 export async function requireBase(service: Service, { url, base }: TinkerSettings): Promise<void> {
   const path = 'get_server_capabilities';
   const { supported_models } = await service.patiently(async () => {
-    const reply = await service.http.send({ method: 'GET', path, timeoutMs: 30_000, signal: service.signal });
+    const reply = await service.http.send({ method: 'GET', path, timeoutMs: 30_000 });
     return readReply(service, path, reply, capabilities);
   });
   const names = supported_models.flatMap(({ model_name }) => model_name ?? []);
@@ -88,15 +86,14 @@ export async function onScratch<Result>(
   { base, rank }: Pick<TinkerSettings, 'base' | 'rank'>,
   work: (model: RemoteModel) => Promise<Result>,
 ): Promise<Result> {
-  const end = performance.now() + service.times.patienceMs;
-  for (let failures = 1; ; failures++) {
+  const patience = service.patience();
+  for (;;) {
     let model: RemoteModel | undefined;
     try {
       model = await createRemoteModel(service, { base, rank, seed: 0 });
       return await work(model);
     } catch (error) {
-      if (!isLost(error) || performance.now() > end) throw error;
-      await wait(backoffMs(failures, service.times.retryDelayMs), undefined, { signal: service.signal });
+      if (!isLost(error) || !(await patience.wait())) throw error;
     } finally {
       await model?.unload();
     }

@@ -32,7 +32,6 @@ export interface HttpRequest {
   readonly accept?: string | undefined;
   /** Time for the whole exchange. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** A reply with a status of success. */
@@ -48,7 +47,7 @@ export interface HttpExchange {
   readonly headers: Readonly<Record<string, string>>;
   /** Address of a path. */
   addressOf(path: string): string;
-  /** @throws ServiceFailure for anything but a reply with a status of success; the signal's reason when it is aborted */
+  /** @throws ServiceFailure for anything but a reply with a status of success */
   send(request: HttpRequest): Promise<HttpReply>;
   /**
    * The body of a reply as it comes, after redirections.
@@ -100,7 +99,6 @@ export function createHttpExchange({ url, apiKeyVariable, env }: ServiceAddress)
       const request = ask(address, {
         method: sent.method,
         agent: false,
-        ...(sent.signal && { signal: sent.signal }),
         headers: {
           ...headers,
           ...(!isOwn && { 'x-api-key': NO_KEY }),
@@ -117,7 +115,6 @@ export function createHttpExchange({ url, apiKeyVariable, env }: ServiceAddress)
     });
 
   const unanswered = (sent: HttpRequest, cause: unknown): unknown => {
-    if (sent.signal?.aborted) return sent.signal.reason;
     if (cause instanceof ServiceFailure || cause instanceof MetaapoError) return cause;
     const final = fault(
       sent.path,

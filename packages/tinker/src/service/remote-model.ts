@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { backoffMs } from '@metaapo/core/http';
 import { z } from 'zod';
 import type { EncodedRequest } from '../wire/wire.js';
 import { readReply, type Service } from './service.js';
@@ -108,17 +107,14 @@ function remoteModel(service: Service, id: string, sessionId: string): RemoteMod
     async submit(make, { repeats, isHarmless }) {
       const request = make(++sequence);
       const mayRepeat = repeats === 'kept' || (repeats === 'ignored' && isHarmless);
-      const end = performance.now() + service.times.patienceMs;
-      for (let failures = 1; ; failures++) {
+      const patience = service.patience();
+      for (;;) {
         try {
           return await send(request);
         } catch (error) {
           if (!isFailure(error, 'unanswered')) throw error;
           if (error.mayHaveArrived && !mayRepeat) throw error.as('lost');
-          if (performance.now() > end) throw error;
-          await wait(error.retryAfterMs ?? backoffMs(failures, service.times.retryDelayMs), undefined, {
-            signal: service.signal,
-          });
+          if (!(await patience.wait(error.retryAfterMs))) throw error;
         }
       }
     },

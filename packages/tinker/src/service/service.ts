@@ -16,6 +16,8 @@ import { isFailure, ServiceFailure } from './service-failure.js';
 export interface ServiceTimes {
   /** Of trying again what is not answered, from the first failure on. */
   readonly patienceMs: number;
+  /** The same after an interruption, when only what has begun is still to be saved. */
+  readonly graceMs: number;
   /** Before the first new attempt; it doubles each time, up to 30 s. */
   readonly retryDelayMs: number;
   /** Between two heartbeats of a session. */
@@ -31,7 +33,8 @@ export interface Service {
   readonly http: HttpExchange;
   readonly heartbeats: Heartbeats;
   readonly times: ServiceTimes;
-  readonly signal: AbortSignal | undefined;
+  /** Waits between attempts at one thing. */
+  patience(): Patience;
   /** Sends a request once: JSON of `body`, or what is encoded. */
   post(path: string, body: unknown): Promise<HttpReply>;
   postEncoded(request: EncodedRequest): Promise<HttpReply>;
@@ -51,12 +54,21 @@ const tryAgain = z.object({ type: z.literal('try_again') });
 export function createService(address: ServiceAddress, times: ServiceTimes, signal: AbortSignal | undefined): Service {
   const http = createHttpExchange(address);
   const postEncoded = ({ path, contentType, body }: EncodedRequest): Promise<HttpReply> =>
-    http.send({ method: 'POST', path, contentType, body, timeoutMs: times.requestMs, signal });
-  const patiently = <Result>(attempt: () => Promise<Result>): Promise<Result> => withPatience(attempt, times, signal);
+    http.send({ method: 'POST', path, contentType, body, timeoutMs: times.requestMs });
+  const patiently: Service['patiently'] = async (attempt) => {
+    const patience = patienceOf(times, signal);
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!isFailure(error, 'unanswered') || !(await patience.wait(error.retryAfterMs))) throw error;
+      }
+    }
+  };
   const poll = (requestId: string, accept: string): Promise<HttpReply | undefined> => {
     const body = Buffer.from(JSON.stringify({ request_id: requestId, allow_metadata_only: false }));
     const sent = { method: 'POST', path: 'retrieve_future', contentType: 'application/json', body } as const;
-    return http.send({ ...sent, accept, timeoutMs: times.pollMs, signal }).catch((error: unknown) => {
+    return http.send({ ...sent, accept, timeoutMs: times.pollMs }).catch((error: unknown) => {
       if (isFailure(error, 'unanswered') && error.status === 408) return undefined;
       throw error;
     });
@@ -64,7 +76,7 @@ export function createService(address: ServiceAddress, times: ServiceTimes, sign
   return {
     http,
     times,
-    signal,
+    patience: () => patienceOf(times, signal),
     heartbeats: startHeartbeats(http.addressOf('session_heartbeat'), http.headers, times.beatMs),
     post: (path, body) =>
       postEncoded({ path, contentType: 'application/json', body: Buffer.from(JSON.stringify(body)) }),
@@ -76,26 +88,42 @@ export function createService(address: ServiceAddress, times: ServiceTimes, sign
         const reply = await patiently(() => poll(requestId, accept));
         if (reply !== undefined && !isPending(reply)) return requireSuccess(http, reply);
         // A server that does not hold the line is not asked without a pause.
-        if (performance.now() - begun < times.retryDelayMs) await wait(times.retryDelayMs, undefined, { signal });
+        if (performance.now() - begun < times.retryDelayMs) await wait(times.retryDelayMs);
       }
     },
   };
 }
 
-async function withPatience<Result>(
-  attempt: () => Promise<Result>,
-  { patienceMs, retryDelayMs }: ServiceTimes,
-  signal: AbortSignal | undefined,
-): Promise<Result> {
-  const end = performance.now() + patienceMs;
-  for (let failures = 1; ; failures++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!isFailure(error, 'unanswered') || performance.now() > end) throw error;
-      await wait(error.retryAfterMs ?? backoffMs(failures, retryDelayMs), undefined, { signal });
-    }
-  }
+/** How often and how long something is tried. */
+export interface Patience {
+  /**
+   * Waits before the next attempt, longer each time.
+   * @param askedMs what the service asks for
+   * @returns false when there is to be none, since patience is over
+   */
+  wait(askedMs?: number): Promise<boolean>;
+}
+
+/** An interruption breaks nothing off, so that the state can be saved; it shortens patience with what does not answer. */
+function patienceOf({ patienceMs, graceMs, retryDelayMs }: ServiceTimes, signal: AbortSignal | undefined): Patience {
+  let end = performance.now() + patienceMs;
+  let wasAborted = false;
+  let failures = 0;
+  const shorten = (): void => {
+    if (wasAborted || !signal?.aborted) return;
+    wasAborted = true;
+    end = Math.min(end, performance.now() + graceMs);
+  };
+  return {
+    async wait(askedMs) {
+      shorten();
+      if (performance.now() > end) return false;
+      failures += 1;
+      const ms = Math.min(askedMs ?? backoffMs(failures, retryDelayMs), Math.max(0, end - performance.now()));
+      await wait(ms, undefined, wasAborted ? {} : { signal }).catch(() => undefined);
+      return true;
+    },
+  };
 }
 
 const isJson = ({ contentType }: HttpReply): boolean => contentType.includes('json');
