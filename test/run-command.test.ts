@@ -205,6 +205,27 @@ describe('metaapo run', () => {
     expect(existsSync(output('planned'))).toBe(false);
   });
 
+  it('looks in a dry run at all that the run would open', () => {
+    const planned = (settings: Readonly<Record<string, unknown>>): string => {
+      const { status, stderr } = metaapo([...argumentsFor('planned', settings), '--dry-run'], env);
+      expect(status, stderr).toBe(2);
+      return stderr;
+    };
+    const nowhere = { id: 'judge', model: 'm', baseUrls: ['http://127.0.0.1:9/v1'] };
+    const broken = output('broken.mjs');
+    writeFileSync(broken, 'export const score = 1;');
+    expect(planned({ rewardModel: { id: 'function', path: broken } })).toContain('no function');
+    expect(planned({ rewardModel: nowhere })).toMatch(/reward model judge at .*cannot be reached/);
+    const member = { rewardModel: nowhere, weight: 1 };
+    expect(planned({ rewardModel: { id: 'ensemble', members: [member] } })).toMatch(/judge at .*cannot be reached/);
+    const cascade = { id: 'cascade', clearBy: 1, first: nowhere };
+    expect(planned({ annotation: cascade })).toMatch(/judge at .*cannot be reached/);
+    const sampler = { id: 'openai', model: 'policy', baseUrls: ['http://127.0.0.1:9/v1'] };
+    expect(planned({ sampler })).toMatch(/sampler openai at .*cannot be reached/);
+    expect(planned({ reference: directory })).toContain(directory);
+    expect(planned({ output: broken })).toContain('a file where a directory should be');
+  });
+
   it('refuses a second process in the same directory', async () => {
     const second: { status: number | null; stderr: string }[] = [];
     await interruptedMetaapo(argumentsFor('shared', { iterations: 1 }), /Iteration 1/, env, () => {

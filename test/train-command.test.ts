@@ -200,11 +200,14 @@ describe('bad input', () => {
     expect(plan('train', recipe, '--set', 'loss.id=dppo')).toMatch(/Did you mean dpo\?/);
     expect(plan('train', recipe, '--set', 'loss.beta=-1')).toContain('beta');
     expect(plan('train', 'metaapo')).toContain('metaapo run metaapo');
-    const free = ['--set', `reference=${quickstartModel}`, '--set', 'loss={id: simpo}'];
-    expect(metaapo(['run', recipe, '--dry-run', ...free], env).stderr).toContain('since loss simpo reads none');
-    const planned = metaapo(['run', recipe, '--dry-run'], env);
+    const planning = ['run', recipe, '--dry-run', '--set', `output=${output('planned')}`];
+    const free = ['--set', `reference=${quickstartModel}`, '--set', 'loss=simpo'];
+    expect(metaapo([...planning, ...free], env).stderr).toContain('since loss simpo reads none');
+    const planned = metaapo(planning, env);
     expect(planned.status, planned.stderr).toBe(0);
-    expect(planned.stdout).toMatch(/Training: 96 pairs, 12 steps.*schedule: constant.*warmupRatio: 0\.03/s);
+    expect(planned.stdout).toMatch(
+      /Disk, estimated: model .*checkpoints.*Training: 96 pairs, 12 steps.*Time.*schedule: constant.*warmupRatio: 0\.03/s,
+    );
   });
 
   it('says in a dry run that a model does not fit, and where it would', () => {
@@ -215,12 +218,13 @@ describe('bad input', () => {
     // A layer takes more than 6 GiB.
     const layers = Math.ceil(totalmem() / 2 ** 32);
     writeFileSync(join(large, 'config.json'), JSON.stringify({ ...config, ...sizes, num_hidden_layers: layers }));
-    const planned = metaapo(['train', recipe, '--dry-run', '--set', `model=${large}`], env);
+    const planning = ['train', recipe, '--dry-run', '--set', `output=${output('planned')}`];
+    const planned = metaapo([...planning, '--set', `model=${large}`], env);
     expect(planned.status, planned.stderr).toBe(0);
     expect(planned.stdout).toMatch(
       /does not fit into the .*weights alone take .* model: { id: tinker, url: \S+ base: /,
     );
-    expect(metaapo(['train', recipe, '--dry-run'], env).stdout).not.toContain('does not fit');
+    expect(metaapo(planning, env).stdout).not.toContain('does not fit');
   });
 
   it('names an output that is in the way', () => {

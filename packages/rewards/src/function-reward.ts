@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { RewardModel, RewardRequest } from '@metaapo/core/contracts';
+import type { PartContext, RewardModel, RewardRequest } from '@metaapo/core/contracts';
 import { definePart, MetaapoError, REWARD_MODEL } from '@metaapo/core/contracts';
 import { moduleDigest } from '@metaapo/core/storage';
 import { z } from 'zod';
@@ -62,18 +62,27 @@ export const functionRewardPart = definePart({
   id: 'function',
   summary: 'A function of your own, the default export of a module.',
   options: schema,
-  async create({ path }, { baseDirectory }) {
-    const file = resolve(baseDirectory, path);
-    try {
-      const { default: score } = (await import(pathToFileURL(file).href)) as { default?: unknown };
-      if (typeof score !== 'function') throw new Error('its default export is no function');
-      return functionReward(score as RewardFunction, `function ${moduleDigest(file)}`);
-    } catch (cause) {
-      throw new MetaapoError('plugin', `the reward function cannot be used: ${(cause as Error).message}`, {
-        where: file,
-        cause,
-        remedy: 'Give a module whose default export takes requests and returns rewards',
-      });
-    }
+  create: createFunctionReward,
+  async inspect(options, context) {
+    await createFunctionReward(options, context);
+    return {};
   },
 });
+
+async function createFunctionReward(
+  { path }: FunctionRewardOptions,
+  { baseDirectory }: PartContext,
+): Promise<RewardModel> {
+  const file = resolve(baseDirectory, path);
+  try {
+    const { default: score } = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    if (typeof score !== 'function') throw new Error('its default export is no function');
+    return functionReward(score as RewardFunction, `function ${moduleDigest(file)}`);
+  } catch (cause) {
+    throw new MetaapoError('plugin', `the reward function cannot be used: ${(cause as Error).message}`, {
+      where: file,
+      cause,
+      remedy: 'Give a module whose default export takes requests and returns rewards',
+    });
+  }
+}

@@ -3,34 +3,44 @@ import type { ModelSource, Objective, RowForm, RowsByForm, TokenizedPreference }
 import { stringify } from 'yaml';
 import { type CheckedRun, type CheckedTraining, isCheckedRun } from '../recipe/checked-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
+import { requireUsableOutput } from '../training/claim-output.js';
 import { loadPreferences } from '../training/load-preferences.js';
 import { loadRows, rowWords } from '../training/load-rows.js';
 import { openObjective } from '../training/open-objective.js';
+import { inputsOf } from '../training/require-apart.js';
 import { trainingUse, withOnlineResponses } from '../training/training-use.js';
-import { composeLoop } from './compose-loop.js';
+import { type ComposedLoop, composeLoop } from './compose-loop.js';
 import { expectedSteps, metaUpdatesLine } from './meta-updates.js';
 import { type PlannedData, planData } from './plan-data.js';
+import { diskOf } from './plan-disk.js';
 import { printFit } from './plan-memory.js';
 import { type PlannedIteration, planSelection, responsesOf } from './plan-selection.js';
-import { estimateTime, type PlannedTokens } from './plan-time.js';
+import { estimateTime, type PlannedTokens, trainingTime } from './plan-time.js';
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** `metaapo run --dry-run`: what a run would do, without weights. */
 export function planRun(checked: CheckedRun | CheckedTraining, flags: RunFlags): Promise<void> {
-  return isCheckedRun(checked) ? planWholeLoop(checked) : planTraining(checked, flags);
+  return isCheckedRun(checked) ? planWholeLoop(checked, flags) : planTraining(checked, flags);
 }
 
-async function planWholeLoop(checked: CheckedRun): Promise<void> {
+async function planWholeLoop(checked: CheckedRun, { resume = false }: RunFlags): Promise<void> {
   const { recipe, composition, objective, reference } = await composeLoop(checked);
+  if (!resume) requireUsableOutput(recipe.output, inputsOf(recipe, checked.where));
   const source = await composition.make('model');
   const isReferred = objective.readsReference !== false;
   const isOpened = isReferred || recipe.responsesFrom === 'both';
+  // All that the run opens is looked at, and what costs least first.
+  const outlooks = await inspectAll(composition);
+  if (isOpened) await reference.describe();
   const { rows, estimate } = await planPreferences(source, recipe);
   printFit(source, estimate, {
     'reference, while it is asked': isOpened ? await weightsOf(reference, recipe) : undefined,
-    'reward model': (await composition.inspect('rewardModel')).memory,
+    'model of the sampler': outlooks.sampler.memory,
+    'reward model': outlooks.rewardModel.memory,
+    'reward models of the annotation rule': outlooks.annotation.memory,
   });
+  print(diskOf(recipe, estimate, recipe.iterations));
   const iterations = await planSelection(recipe, { composition, objective }, rows);
   const steps = expectedSteps(recipe, objective, iterations);
   printIterations(recipe, rows.length, iterations, steps);
@@ -40,6 +50,15 @@ async function planWholeLoop(checked: CheckedRun): Promise<void> {
   printDefaults(recipe);
 }
 
+/** What the parts that a run opens say of themselves: their files are there, and their servers answer. */
+async function inspectAll(composition: ComposedLoop['composition']) {
+  return {
+    sampler: await composition.inspect('sampler'),
+    rewardModel: await composition.inspect('rewardModel'),
+    annotation: await composition.inspect('annotation'),
+  };
+}
+
 /** Bytes of the weights of a model that is only asked. */
 async function weightsOf(source: ModelSource, recipe: RunRecipe): Promise<number | undefined> {
   return (await source.estimateMemory?.({ ...trainingUse(recipe), groups: [] }))?.parts.weights;
@@ -47,8 +66,11 @@ async function weightsOf(source: ModelSource, recipe: RunRecipe): Promise<number
 
 /** `metaapo train --dry-run`, and that of `sft` and `train-reward`. */
 export async function planTraining(checked: CheckedTraining, flags: RunFlags): Promise<void> {
-  const { recipe, composition, objective } = await openObjective(checked, flags);
+  const { recipe, composition, objective, reference } = await openObjective(checked, flags);
+  if (flags.resume !== true) requireUsableOutput(recipe.output, inputsOf(recipe, checked.where));
   const { rowForm, trains } = objective;
+  const isReferred = objective.readsReference !== false;
+  if (isReferred && recipe.reference !== undefined) await reference.describe();
   const source = await composition.make('model');
   const { rows, estimate } = await planData<RowsByForm[RowForm]>(source, recipe, {
     load: async (coding, sources) => (await loadRows(rowForm, recipe, coding, sources)).train,
@@ -56,10 +78,14 @@ export async function planTraining(checked: CheckedTraining, flags: RunFlags): P
     trains,
   });
   printFit(source, estimate);
-  const { length } = objective.trainedRows?.(rows) ?? rows;
+  print(diskOf(recipe, estimate));
+  const used = objective.trainedRows?.(rows) ?? rows;
+  const { length } = used;
   const { totalSteps } = planBatches({ rowCount: length, ...recipe.training });
   print(`Training: ${length} ${rowWords(rowForm)}, ${totalSteps} steps of ${recipe.training.batchSize}`);
   printUpdates(objective, [totalSteps]);
+  const tokens = used.flatMap((row) => objective.groupsOf(row)).reduce((sum, group) => sum + tokensOf(group), 0);
+  print(await trainingTime(source, recipe, { estimate, tokens, isReferred }));
   printDefaults(recipe);
 }
 

@@ -36,23 +36,50 @@ export async function estimateTime(
   recipe: Pick<RunRecipe, 'training' | 'sampler'>,
   { estimate, passes, tokens }: PlannedWork,
 ): Promise<string> {
+  const isLocal = recipe.sampler.id === 'local';
+  return timeOf(source, estimate, isLocal ? 'rewards' : 'servers and rewards', {
+    score: FORWARD * (passes * tokens.offline + (passes - 1) * tokens.online),
+    ...(isLocal && { sample: GENERATION * tokens.sampled + FORWARD * tokens.sampledPrompts }),
+    train: recipe.training.epochs * TRAINING * (tokens.offline + tokens.online),
+  });
+}
+
+/** What one training would compute. */
+export interface PlannedTraining {
+  readonly estimate: MemoryEstimate | undefined;
+  /** Of all rows that are trained. */
+  readonly tokens: number;
+  readonly isReferred: boolean;
+}
+
+/** The same of one training on a data set; evaluations are not in it. */
+export function trainingTime(
+  source: ModelSource,
+  { training }: Pick<RunRecipe, 'training'>,
+  { estimate, tokens, isReferred }: PlannedTraining,
+): Promise<string> {
+  return timeOf(source, estimate, 'evaluations', {
+    ...(isReferred && { reference: FORWARD * tokens }),
+    train: training.epochs * TRAINING * tokens,
+  });
+}
+
+/** @param operations a parameter, by stage */
+async function timeOf(
+  source: ModelSource,
+  estimate: MemoryEstimate | undefined,
+  left: string,
+  operations: Readonly<Record<string, number>>,
+): Promise<string> {
   const speed = await source.measureSpeed?.();
   if (speed === undefined || estimate === undefined) return 'Time: not estimated, as no product could be measured';
-  const parameters = estimate.parameters.all;
-  const seconds = (operations: number, count: number): number => (operations * parameters * count) / speed.flops;
-  const isLocal = recipe.sampler.id === 'local';
-  const stages = {
-    score: seconds(FORWARD, passes * tokens.offline + (passes - 1) * tokens.online),
-    ...(isLocal && {
-      sample: seconds(GENERATION, tokens.sampled) + seconds(FORWARD, tokens.sampledPrompts),
-    }),
-    train: recipe.training.epochs * seconds(TRAINING, tokens.offline + tokens.online),
-  };
-  const list = Object.entries(stages).map(([stage, time]) => `${stage} ${durationText(time)}`);
-  const all = Object.values(stages).reduce((sum, time) => sum + time, 0);
-  const left = isLocal ? 'rewards are' : 'servers and rewards are';
+  const stages = Object.entries(operations).map(
+    ([stage, count]) => [stage, (count * estimate.parameters.all) / speed.flops] as const,
+  );
+  const list = stages.map(([stage, time]) => `${stage} ${durationText(time)}`);
+  const all = stages.reduce((sum, [, time]) => sum + time, 0);
   return (
     `Time, a rough estimate from products at ${(speed.flops / 1e9).toFixed(0)} GFLOP/s on ${speed.computedBy}: ` +
-    `${durationText(all)} (${list.join(', ')}); start-up and ${left} not in it`
+    `${durationText(all)} (${list.join(', ')}); start-up and ${left} are not in it`
   );
 }

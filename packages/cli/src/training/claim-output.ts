@@ -23,11 +23,7 @@ export interface OutputClaim {
  * is, holds or lies in what is read, or another process works in it
  */
 export async function claimOutput(output: string, { resume, inputs }: OutputClaim): Promise<() => Promise<void>> {
-  if (!resume || !holdsRun(output)) {
-    requireDirectory(output);
-    requireApart(output, inputs);
-    requireFree(output);
-  }
+  if (!resume || !holdsRun(output)) requireUsableOutput(output, inputs);
   return lockDirectory(output, {
     report: (line) => void process.stderr.write(`${line}\n`),
     onLost: () => {
@@ -37,6 +33,16 @@ export async function claimOutput(output: string, { resume, inputs }: OutputClai
       process.exit(2);
     },
   });
+}
+
+/**
+ * Looks whether a new run could be written to a directory. Changes nothing.
+ * @throws MetaapoError as {@link claimOutput} does
+ */
+export function requireUsableOutput(output: string, inputs: readonly string[]): void {
+  requireDirectory(output);
+  requireApart(output, inputs);
+  requireFree(output);
 }
 
 function requireDirectory(output: string): void {

@@ -91,7 +91,7 @@ describe('composing a run', () => {
     });
     expect(parts.trackers).toHaveLength(2);
     expect(parts.trackers[0]).not.toBe(parts.trackers[1]);
-    const handed = { ...context, makePart: expect.any(Function) };
+    const handed = { ...context, makePart: expect.any(Function), inspectPart: expect.any(Function) };
     expect(seen).toEqual([handed, handed]);
   });
 

@@ -7,6 +7,7 @@ import {
   parseOptions,
   partName,
   type Slot,
+  sumOfOutlooks,
 } from '../contracts/index.js';
 import { type PluginRegistry, registerPlugins } from './plugin-registry.js';
 import {
@@ -83,8 +84,7 @@ export function composeRecipe<Recipe extends PartsRecipe>(options: ComposeOption
     async inspect(key, more) {
       const outlooks: PartOutlook[] = [];
       for (const part of prepared.get(key)!) outlooks.push(await part.inspect({ ...context, ...more }));
-      const known = outlooks.flatMap(({ memory }) => memory ?? []);
-      return known.length === 0 ? {} : { memory: known.reduce((sum, bytes) => sum + bytes, 0) };
+      return sumOfOutlooks(outlooks);
     },
     async makeAll(more) {
       try {
@@ -141,6 +141,7 @@ function prepare(registry: PluginRegistry, slot: Slot<unknown>, wanted: PartReci
   const options = parseOptions(partName(slot, wanted.id), part.options, optionsOf(wanted));
   const makingInner = (context: PartContext, made: unknown[]): PartContext => ({
     ...context,
+    inspectPart: (innerSlot, recipe) => prepare(registry, innerSlot, recipe).inspect(context),
     async makePart(innerSlot, recipe) {
       made.push(await prepare(registry, innerSlot, recipe).make(context));
       return made.at(-1) as never;

@@ -18,6 +18,13 @@ export interface PartContext {
   readonly makePart?:
     | (<Part>(slot: Slot<Part>, recipe: { readonly id: string; readonly [option: string]: unknown }) => Promise<Part>)
     | undefined;
+  /** Inspects a part that another one is made of, while that is inspected; absent outside of a composed run. */
+  readonly inspectPart?:
+    | (<Part>(
+        slot: Slot<Part>,
+        recipe: { readonly id: string; readonly [option: string]: unknown },
+      ) => Promise<PartOutlook>)
+    | undefined;
   /** Environment variables: keys and tokens are read from here, never from options. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The day that chat templates write which ask for the date; absent: today. */
@@ -30,6 +37,12 @@ export interface PartContext {
 export interface PartOutlook {
   /** Bytes of memory that it will take on this machine. */
   readonly memory?: number | undefined;
+}
+
+/** What is known of several parts together. */
+export function sumOfOutlooks(outlooks: readonly PartOutlook[]): PartOutlook {
+  const known = outlooks.flatMap(({ memory }) => memory ?? []);
+  return known.length === 0 ? {} : { memory: known.reduce((sum, bytes) => sum + bytes, 0) };
 }
 
 /** A part that a plugin offers: its slot, its id inside the slot, and how to make it from options. */

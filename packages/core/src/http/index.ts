@@ -3,6 +3,7 @@ export { maskSecrets, readApiKey } from './api-key.js';
 export * from './extra-body.js';
 export { reasonOf, shownText, statusOf, TransientError } from './http-errors.js';
 export * from './json-client.js';
+export { reachModelServers, reachServers } from './reach-servers.js';
 export { backoffMs, retryAfterMs } from './retry-delay.js';
 export * from './until-done.js';
 export * from './variables.js';

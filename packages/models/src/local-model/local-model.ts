@@ -263,6 +263,16 @@ export const localModelPart: PartDefinition<ModelSource, Settings> = definePart<
   id: 'local',
   summary: 'A model of a Hugging Face directory or hub id, computed on this machine.',
   options: schema,
-  create: (options, { baseDirectory, ...context }) =>
-    localModel({ ...options, adapter: options.adapter && placeOf(options.adapter, baseDirectory) }, context),
+  create: (options, context) => sourceOf(options, context),
+  async inspect(options, context) {
+    const source = sourceOf(options, context);
+    await source.describe();
+    const anyTraining = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+    const estimate = await source.estimateMemory?.({ optimizer: anyTraining, seed: 0, longestRow: 1, groups: [] });
+    return { memory: estimate?.parts.weights };
+  },
 });
+
+function sourceOf(options: Settings, { baseDirectory, ...context }: PartContext): ModelSource {
+  return localModel({ ...options, adapter: options.adapter && placeOf(options.adapter, baseDirectory) }, context);
+}

@@ -1,5 +1,12 @@
-import type { RewardModel, RewardRequest } from '@metaapo/core/contracts';
-import { deepFrozen, definePart, MetaapoError, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
+import type { PartOutlook, RewardModel, RewardRequest } from '@metaapo/core/contracts';
+import {
+  deepFrozen,
+  definePart,
+  MetaapoError,
+  parseOptions,
+  REWARD_MODEL,
+  sumOfOutlooks,
+} from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { allOrNone } from '../all-or-none.js';
 import { fingerprintOf } from '../fingerprint.js';
@@ -134,5 +141,10 @@ export const ensemblePart = definePart({
       for (const { rewardModel } of made) await rewardModel.dispose?.();
       throw error;
     }
+  },
+  async inspect({ members }, { inspectPart }) {
+    const outlooks: PartOutlook[] = [];
+    for (const { rewardModel } of members) outlooks.push((await inspectPart?.(REWARD_MODEL, rewardModel)) ?? {});
+    return sumOfOutlooks(outlooks);
   },
 });

@@ -1,6 +1,6 @@
 import type { PartContext, RewardModel, RewardRequest, Tokenizer } from '@metaapo/core/contracts';
 import { definePart, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
-import { createJsonClient } from '@metaapo/core/http';
+import { createJsonClient, reachServers } from '@metaapo/core/http';
 import { z } from 'zod';
 import { allOrNone } from '../all-or-none.js';
 import { connectionOptions } from '../connection-options.js';
@@ -104,4 +104,8 @@ export const httpRewardPart = definePart({
   summary: "A server of OpenRLHF's reward protocol.",
   options: schema,
   create: (options, { policy, env }) => httpReward(options, { tokenizer: policy?.tokenizer, env }),
+  async inspect({ url, apiKeyVariable }, { env, signal }) {
+    await reachServers({ service: SERVICE, baseUrl: url, apiKeyVariable, env }, '', signal);
+    return {};
+  },
 });

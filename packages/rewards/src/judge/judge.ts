@@ -1,6 +1,6 @@
 import type { PartContext, RewardModel } from '@metaapo/core/contracts';
 import { definePart, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
-import { createJsonClient, withVariables } from '@metaapo/core/http';
+import { createJsonClient, reachModelServers, withVariables } from '@metaapo/core/http';
 import { fingerprintOf } from '../fingerprint.js';
 import { createAskJudge } from './ask-judge.js';
 import { type JudgeOptions, judgeSchema, scoreRange } from './judge-options.js';
@@ -56,4 +56,11 @@ export const judgePart = definePart({
   summary: 'A language model that scores responses or compares them.',
   options: judgeSchema,
   create: judge,
+  async inspect(options, context) {
+    await judge(options, context);
+    const { baseUrls, apiKeyVariable, model } = options;
+    const { env, report, signal } = context;
+    await reachModelServers({ service: SERVICE, baseUrl: baseUrls, apiKeyVariable, env, model }, report, signal);
+    return {};
+  },
 });

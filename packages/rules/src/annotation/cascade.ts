@@ -2,7 +2,7 @@ import type { AnnotationCandidate, AnnotationRule, PartDefinition, RewardModel }
 import { ANNOTATION_RULE, deepFrozen, definePart, parseOptions } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { rewardsBy, spreadOf, unscored } from './candidate-rewards.js';
-import { makeScorers, scorerSchema } from './make-scorers.js';
+import { inspectScorers, makeScorers, scorerSchema } from './make-scorers.js';
 
 const FIRST = 'first';
 
@@ -58,4 +58,5 @@ export const cascadePart: PartDefinition<AnnotationRule, CascadeOptions> = defin
     const [scorer] = await makeScorers('cascade', [first], context);
     return cascade(scorer!, { clearBy });
   },
+  inspect: ({ first }, context) => inspectScorers([first], context),
 });

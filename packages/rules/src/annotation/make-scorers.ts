@@ -1,5 +1,5 @@
-import type { PartContext, RewardModel } from '@metaapo/core/contracts';
-import { MetaapoError, REWARD_MODEL } from '@metaapo/core/contracts';
+import type { PartContext, PartOutlook, RewardModel } from '@metaapo/core/contracts';
+import { MetaapoError, REWARD_MODEL, sumOfOutlooks } from '@metaapo/core/contracts';
 import { z } from 'zod';
 
 /** Options of a reward model that a rule makes: its id, and its own options beside it. */
@@ -31,4 +31,14 @@ export async function makeScorers(
     for (const scorer of made) await scorer.dispose?.();
     throw error;
   }
+}
+
+/** What is known of the reward models that a rule is made of. */
+export async function inspectScorers(
+  recipes: readonly ScorerRecipe[],
+  { inspectPart }: PartContext,
+): Promise<PartOutlook> {
+  const outlooks: PartOutlook[] = [];
+  for (const recipe of recipes) outlooks.push((await inspectPart?.(REWARD_MODEL, recipe)) ?? {});
+  return sumOfOutlooks(outlooks);
 }

@@ -9,7 +9,7 @@ import type {
 import { ANNOTATION_RULE, deepFrozen, definePart, MetaapoError } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { rewardsBy, unscored } from './candidate-rewards.js';
-import { makeScorers, scorerSchema } from './make-scorers.js';
+import { inspectScorers, makeScorers, scorerSchema } from './make-scorers.js';
 
 const schema = z.strictObject({
   scorers: z
@@ -119,4 +119,5 @@ export const uncertainPairPart: PartDefinition<AnnotationRule, UncertainPairOpti
   options: schema,
   create: async ({ scorers = [] }, context) =>
     uncertainPair(scorers.length === 0 ? [] : await makeScorers('uncertain-pair', scorers, context)),
+  inspect: ({ scorers = [] }, context) => inspectScorers(scorers, context),
 });

@@ -197,4 +197,8 @@ export const localPart = definePart({
     }
     return model === undefined ? local(options, policy) : ofAnother({ ...options, model }, policy, context);
   },
+  async inspect({ model }, { inspectPart }) {
+    if (model === undefined) return {};
+    return (await inspectPart?.(MODEL, typeof model === 'string' ? { id: 'local', path: model } : model)) ?? {};
+  },
 });

@@ -1,6 +1,6 @@
 import type { ResponseSampler, SamplingRequest, ServerProbe, TextModel } from '@metaapo/core/contracts';
 import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
-import { createJsonClient, type JsonClient, withVariables } from '@metaapo/core/http';
+import { createJsonClient, type JsonClient, reachModelServers, withVariables } from '@metaapo/core/http';
 import { asCompleted } from './as-completed.js';
 import type { CallContext } from './ask.js';
 import { endTokenFinder } from './end-token.js';
@@ -113,5 +113,11 @@ export const openaiPart = definePart({
   create: (options, { policy, env, baseDirectory, report }) => {
     if (policy !== undefined) return openai(options, policy, { env, baseDirectory, report });
     throw new MetaapoError('config', 'there is no policy whose tokenizer could be used', { where: SERVICE });
+  },
+  async inspect({ baseUrls, apiKeyVariable, extraBody, startModel, model }, { env, report, signal }) {
+    withVariables(SERVICE, extraBody, env);
+    const connection = { service: SERVICE, baseUrl: baseUrls, apiKeyVariable, env };
+    await reachModelServers({ ...connection, model: startModel ?? model }, report, signal);
+    return {};
   },
 });
