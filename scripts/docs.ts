@@ -1,5 +1,6 @@
-// Writes what docs and READMEs say of options and losses from what the code declares: docs/losses.md, its picture, and
-// the tables of each package's README. With --check it compares instead, and ends with exit code 1 when they differ.
+// Writes what docs and READMEs say of options, losses and files from what the code declares: docs/losses.md, its picture,
+// docs/compatibility.md, and the tables of each package's README. With --check it compares instead, and ends with exit
+// code 1 when they differ.
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import core from '@metaapo/core';
@@ -12,6 +13,7 @@ import rules from '@metaapo/rules';
 import samplers from '@metaapo/samplers';
 import tinker from '@metaapo/tinker';
 import trackers from '@metaapo/trackers';
+import { compatibilityPage } from './docs/compatibility.js';
 import { lossPages } from './docs/loss-pages.js';
 import { withTables } from './docs/readme-blocks.js';
 
@@ -19,7 +21,7 @@ const PLUGINS: readonly Plugin[] = [core, losses, metaLearners, models, rewards,
 
 const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-const written: Record<string, string> = { ...(await lossPages()) };
+const written: Record<string, string> = { ...(await lossPages()), 'docs/compatibility.md': compatibilityPage() };
 for (const plugin of PLUGINS) {
   const readme = `packages/${plugin.name.replace('@metaapo/', '')}/README.md`;
   written[readme] = withTables(await readFile(root(readme), 'utf8'), plugin);

@@ -1,6 +1,7 @@
 import { ARCHITECTURES, HARMLESS_FIELDS } from '@metaapo/models';
 
-const table = (...rows: readonly (readonly string[])[]): string => {
+/** A table of Markdown: the titles, then a row each. */
+export const table = (...rows: readonly (readonly string[])[]): string => {
   const [titles, ...rest] = rows as readonly [readonly string[], ...(readonly string[])[]];
   return [titles, titles.map(() => '---'), ...rest].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 };

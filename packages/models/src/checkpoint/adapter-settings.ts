@@ -46,7 +46,7 @@ const fields = {
     })
     .optional(),
   modules_to_save: z
-    .array(z.enum(['classifier', 'score']), { error: 'none, or the score head of a reward model' })
+    .array(z.enum(['classifier', 'score'], { error: 'none, or the score head of a reward model' }))
     .nullish(),
   bias: z.literal('none', { error: 'none' }).nullish(),
   use_dora: none('false'),
@@ -65,6 +65,18 @@ const fields = {
 } as const;
 
 const schema = z.object(fields);
+
+/** True for a field that is refused whatever it says, unless that is nothing. */
+const isRefused = (field: z.ZodType): boolean =>
+  [true, 1, 'all', ['all'], [1], { all: 1 }, 'LORA', 'CAUSAL_LM', 'none', ['score']].every(
+    (value) => !field.safeParse(value).success,
+  );
+
+/** The fields that are read, and those that are refused unless they say nothing. */
+export const ADAPTER_FIELDS: Readonly<Record<'read' | 'refused', readonly string[]>> = {
+  read: Object.entries(fields).flatMap(([name, field]) => (isRefused(field) ? [] : [name])),
+  refused: Object.entries(fields).flatMap(([name, field]) => (isRefused(field) ? [name] : [])),
+};
 
 /** Fields that change no number of a saved adapter, whatever they say, each with the reason. */
 export const HARMLESS_ADAPTER_FIELDS: Readonly<Record<string, string>> = {

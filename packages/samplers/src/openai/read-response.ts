@@ -23,7 +23,7 @@ export interface ResponseReader {
 type ReadResponse = SampledResponse & { readonly areSent: boolean };
 
 /** What servers call the ways in which a response ends, in lower case. */
-const FINISHES: Readonly<Record<string, SampledResponse['finishReason']>> = {
+export const FINISHES: Readonly<Record<string, SampledResponse['finishReason']>> = {
   stop: 'stop',
   eos: 'stop',
   eos_token: 'stop',

@@ -8,7 +8,7 @@ const FILTERS: ReadonlyMap<string, Filter> = new Map(Object.entries({ ...TEXT_FI
 const TESTS_BY_NAME: ReadonlyMap<string, Test> = new Map(Object.entries(TESTS));
 
 /** Filters of jinja2 that are not rendered here; `safe`, `e` and `escape` are where an output ends with them. */
-const OTHER_FILTERS = [
+export const OTHER_FILTERS = [
   'e',
   'escape',
   'filesizeformat',

@@ -5,7 +5,8 @@ import { TemplateSyntaxError, TemplateUnsupported } from './template-errors.js';
 import { TokenStream } from './token-stream.js';
 
 /** Tags of jinja2 that have no place in a template that stands alone. */
-const UNSUPPORTED_TAGS = ['include', 'import', 'from', 'extends', 'block', 'autoescape'];
+/** Tags of jinja2 that are not rendered here. */
+export const UNSUPPORTED_TAGS = ['include', 'import', 'from', 'extends', 'block', 'autoescape'];
 
 /**
  * The statements of a template.
