@@ -48,6 +48,11 @@ describe('a score', () => {
     ['Clarity score: 3\nScore: 8\nConfidence score: 9', 8],
     ['8', 8],
     [' **8/10**\n', 8],
+    ['The score is 8.', 8],
+    ['I think the score would be **8**/10, for its brevity.', 8],
+    ['## Score\n\n**8**', 8],
+    ['Score:\n8', 8],
+    ['Well argued, if long.\n[[8]]', 8],
   ])('is read of %j', (answer, score) => {
     expect(readScore(answer, range)).toBe(score);
   });
@@ -60,6 +65,10 @@ describe('a score', () => {
     'Score: -3',
     'Score: 7-8',
     'Score: 7 to 8',
+    'The score is 7 or 8',
+    'The score is based on 8 facts',
+    '# Score\nEight facts, 8',
+    'It cites [[8 facts]]',
     'Score: 7–8',
     'Score: 80%',
     'Score: 8/5',
@@ -108,6 +117,11 @@ describe('a winner', () => {
     ['Winner: A\nWinner: B', 0],
     ['Final verdict: [[A]]', 1],
     ['Winner: A, because it is short', 1],
+    ['A is better by far.\n[[A]]', 1],
+    ['My final verdict is: [[B]]', 0],
+    ['The winner is A.', 1],
+    ['The winner is a tie', 0.5],
+    ['(B)', 0],
   ])('is read of %j', (answer, share) => {
     expect(readWinner(answer)).toBe(share);
   });
@@ -119,6 +133,8 @@ describe('a winner', () => {
     'Winner: A/B',
     'Winner: A and B',
     'A winner is hard to name',
+    'The winner is a matter of taste',
+    '[[A>>B]]',
     'A is good',
     '',
   ])('is none of %j', (answer) => {

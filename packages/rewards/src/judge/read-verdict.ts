@@ -11,25 +11,29 @@ const MOST = 20_000;
 
 /**
  * The score that an answer states: `Score: 7`, in whatever dress models give it (bold, a heading, `7/10`, brackets, a code
- * fence, JSON, words around it), or a number that is the whole answer. The last statement counts, one that begins a line
- * before any other; what is thought aloud before the answer counts nothing.
+ * fence, JSON, words around it), said in a sentence (`the score is 7`) or under a heading, or a number that is the whole
+ * answer or stands in double brackets. The last statement counts, one that begins a line before any other; what is thought
+ * aloud before the answer counts nothing.
  * @returns `undefined` where no number of the range is stated plainly: `seven`, `7-8`, `80%`, `7/5`
  */
 export function readScore(answer: string, range: ScoreRange): number | undefined {
   const text = undressed(answer);
   const whole = /^\s*([^\n]+?)\s*$/.exec(text)?.[1];
-  const stated = lastOf(text, SCORES) ?? (whole !== undefined && /^[-+]?\d/.test(whole) ? whole : undefined);
+  const alone = whole !== undefined && /^[-+]?\d/.test(whole) ? whole : undefined;
+  const stated = lastOf(text, SCORES) ?? alone ?? lastBracketed(answer);
   return stated === undefined ? undefined : numberIn(stated, range);
 }
 
-/** Labels of a score with what follows them on their line: at the begin of a line, and anywhere. */
+/** Labels of a score with what follows them: at the begin of a line, and anywhere; in a sentence; under a heading. */
 const SCORES = [
-  /^[ \t>*•-]*(?:(?:my|the|final|overall|total) +)*(?:score|rating)(?: *\([^)\n]{0,40}\))? *[:=：] *([^\n]*)/gim,
-  /\b(?:score|rating)(?: *\([^)\n]{0,40}\))? *[:=：] *([^\n]*)/gim,
+  /^[ \t>*•-]*(?:(?:my|the|final|overall|total) +)*(?:score|rating)(?: *\([^)\n]{0,40}\))? *[:=：] *([^\s][^\n]*)/gim,
+  /\b(?:score|rating)(?: *\([^)\n]{0,40}\))? *[:=：] *([^\s][^\n]*)/gim,
+  /\b(?:score|rating) (?:is|would be) +([^\n]*)/gi,
+  /^[ \t]*(?:(?:my|the|final|overall|total) +)*(?:score|rating)(?: *\([^)\n]{0,40}\))? *[:=：]? *\n\s{0,9}([^\s][^\n]*)/gim,
 ];
 
 function numberIn(stated: string, { low, high }: ScoreRange): number | undefined {
-  const found = /^([-+]?\d+(?:\.\d+)?)(?![\d\w%‰])(?!\.\d)(?! *(?:-|–|—|to\b) *\d)(?!,\d)(.*)$/is.exec(stated);
+  const found = /^([-+]?\d+(?:\.\d+)?)(?![\d\w%‰])(?!\.\d)(?! *(?:-|–|—|to\b|or\b) *\d)(?!,\d)(.*)$/is.exec(stated);
   if (found === null) return undefined;
   const of = /^ *\(? *(?:\/|out of|of) *(\d+(?:\.\d+)?)/i.exec(found[2]!)?.[1];
   if (of !== undefined && Number(of) !== high) return undefined;
@@ -49,7 +53,8 @@ const SHARES: Readonly<Record<string, number>> = { a: 1, b: 0, tie: TIE, draw: T
 export function readWinner(answer: string): number | undefined {
   const text = undressed(answer);
   const whole = /^\s*([^\n]+?)\s*$/.exec(text)?.[1];
-  const stated = lastOf(text, WINNERS) ?? (whole !== undefined && /^(a|b|tie)[.!]?$/i.test(whole) ? whole : undefined);
+  const alone = whole !== undefined && /^\(?(a|b|tie)\)?[.!]?$/i.test(whole) ? whole.replace('(', '') : undefined;
+  const stated = lastOf(text, WINNERS) ?? alone ?? lastBracketed(answer);
   const winner = /^(?:(?:answer|response|assistant) ?)?(a|b|tie|draw)\b(?! *(?:[/,&]|or\b|and\b) *[ab]\b)/i.exec(
     stated ?? '',
   );
@@ -59,7 +64,18 @@ export function readWinner(answer: string): number | undefined {
 const WINNERS = [
   /^[ \t>*•-]*(?:(?:my|the|final|overall) +)*(?:winner|verdict) *[:=：] *([^\n]*)/gim,
   /\b(?:winner|verdict) *[:=：] *([^\n]*)/gim,
+  // In a sentence a small `a` is a word.
+  /\b(?:[Ww]inner|[Vv]erdict) is *[:：]? *(?:a )?((?:(?:[Aa]nswer|[Rr]esponse|[Aa]ssistant) )?(?:[AB]|[Tt]ie|[Dd]raw)) *[.!]? *$/gm,
 ];
+
+/** What stands in the last double brackets, where no label does: `[[7]]`, `[[A]]`. */
+function lastBracketed(answer: string): string | undefined {
+  return [
+    ...withoutThoughts(answer)
+      .slice(-MOST)
+      .matchAll(/\[\[ *([-+]?\d[\d./]{0,20}|[AB]|tie) *\]\]/gi),
+  ].at(-1)?.[1];
+}
 
 /** What the first pattern that is found has in its group, where it is found last. */
 function lastOf(text: string, patterns: readonly RegExp[]): string | undefined {
