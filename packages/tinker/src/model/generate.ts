@@ -30,32 +30,51 @@ interface Snapshot {
   readonly updates: number;
 }
 
+const ANYTHING = [{ prompt: Int32Array.of(0), response: Int32Array.of(0), fields: { weights: { scale: 1 } } }];
+
+/** Weights to draw from, saved once for all who ask at the same time. */
+function snapshotsOf({ connection, policy, staleness }: SamplingOptions) {
+  let last: Snapshot | undefined;
+  let saving: Promise<Snapshot> | undefined;
+  const save = async (): Promise<Snapshot> => {
+    const { path } = await policy.use((model) => connection.save(model, 'sampler'));
+    last = { path, life: policy.life, updates: policy.updates };
+    return last;
+  };
+  return {
+    async current(): Promise<Snapshot> {
+      const isFresh = last !== undefined && last.life === policy.life && policy.updates - last.updates <= staleness;
+      if (isFresh) return last!;
+      saving ??= save().finally(() => {
+        saving = undefined;
+      });
+      return saving;
+    },
+    /** A snapshot that cannot be drawn from. */
+    forget(snapshot: Snapshot): void {
+      if (last === snapshot) last = undefined;
+    },
+  };
+}
+
 /**
  * Responses of the model on the service. What it draws from is saved when training has moved it by more than the bound on
  * staleness; a model that is lost meanwhile is restored, and its requests are repeated.
  */
 export function createGenerate(options: SamplingOptions) {
-  let snapshot: Snapshot | undefined;
-  const current = async (): Promise<string> => {
-    const { connection, policy, staleness } = options;
-    const isFresh =
-      snapshot !== undefined && snapshot.life === policy.life && policy.updates - snapshot.updates <= staleness;
-    if (isFresh) return snapshot!.path;
-    const { path } = await policy.use((model) => connection.save(model, 'sampler'));
-    snapshot = { path, life: policy.life, updates: policy.updates };
-    return path;
-  };
+  const { connection, policy } = options;
+  const snapshots = snapshotsOf(options);
   const draw = async (request: GenerationRequest): Promise<readonly DrawnSequence[]> => {
+    const patience = connection.service.patience();
     for (;;) {
+      const snapshot = await snapshots.current();
       try {
-        return await options.connection.sample(bodyOf(request, await current()));
+        return await connection.sample(bodyOf(request, snapshot.path));
       } catch (error) {
-        if (!isLost(error)) throw finalError(error);
+        if (!isLost(error) || !(await patience.wait())) throw finalError(error);
+        snapshots.forget(snapshot);
         // The model is asked for something that tells whether it is there, and comes back if it is not.
-        snapshot = undefined;
-        await options.policy.read([
-          { prompt: Int32Array.of(0), response: Int32Array.of(0), fields: { weights: { scale: 1 } } },
-        ]);
+        await policy.read(ANYTHING);
       }
     }
   };
