@@ -4,7 +4,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pnpm, root, run, setUp } from './setup.mjs';
+import { pnpm, root, run } from './setup.mjs';
 
 /** Licences that let users of an Apache-2.0 project do what its own lets them do. */
 const ALLOWED = new Set([
@@ -108,7 +108,6 @@ function dependencies() {
   return Object.fromEntries(foreign);
 }
 
-setUp();
 checkLicences();
 checkAdvisories();
 await checkSignatures();
