@@ -77,7 +77,9 @@ describe('metaapo run', () => {
   it('asks the policy in the place of the reference that it begins as, and comes to the same weights', () => {
     run('referred', { reference: quickstartModel });
     expect(weightsOf('referred').equals(weightsOf('whole'))).toBe(true);
-    const scored = (name: string): unknown => journalOf(name).filter(({ kind }) => kind === 'scores');
+    // A line's checksum is of its number too, and rewards come in more or fewer lines.
+    const scored = (name: string): unknown =>
+      journalOf(name).flatMap((entry) => (entry.kind === 'scores' ? [{ ...entry, check: undefined }] : []));
     expect(scored('referred')).toEqual(scored('whole'));
   });
 
