@@ -1,10 +1,10 @@
-import { MetaapoError } from '@metaapo/core/contracts';
+import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import type { DataFileRows } from './data-file.js';
 import type { DataRow } from './data-row.js';
 import { asFloatsIn } from './parquet-floats.js';
 import { checkParquetSizes } from './parquet-sizes.js';
+import { pageUnpackers } from './unpacking.js';
 
 /**
  * Rows of a parquet file, one row group in memory at a time; groups without a wanted row are not read.
@@ -36,7 +36,7 @@ export async function* parquetRows(
     const [rowStart, rowEnd] = [Math.max(groupStart, from), Math.min(groupEnd, to)];
     groupStart = groupEnd;
     if (rowStart >= rowEnd) continue;
-    const options = { file, metadata, compressors, columns: selected, rowStart, rowEnd };
+    const options = { file, metadata, compressors: pageUnpackers, columns: selected, rowStart, rowEnd };
     const rows =
       selected.length === 0 ? emptyRows(rowEnd - rowStart) : await guarded(path, () => parquetReadObjects(options));
     for (const [index, values] of rows.entries()) {
@@ -63,6 +63,7 @@ async function guarded<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (cause) {
+    if (isMetaapoError(cause)) throw cause;
     throw new MetaapoError('data', 'the parquet file cannot be read', {
       where: path,
       expected: 'a whole parquet file',

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
-import { Decompress } from 'fzstd';
+import { unpackedZstd } from './unpacking.js';
 
 /**
  * The text of a file piece by piece, unpacked where its name ends in `.gz` or `.zst`, without a byte order mark.
@@ -30,19 +30,6 @@ function unpacked(file: string): AsyncIterable<Uint8Array> {
   const gunzip = createGunzip();
   packed.on('error', (cause) => gunzip.destroy(cause));
   return packed.pipe(gunzip);
-}
-
-/** Zstandard in pieces: Node unpacks it itself from 22.15 on only. */
-async function* unpackedZstd(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let pieces: Uint8Array[] = [];
-  const unpacking = new Decompress((piece) => pieces.push(piece));
-  for await (const bytes of packed) {
-    unpacking.push(bytes);
-    yield* pieces;
-    pieces = [];
-  }
-  unpacking.push(new Uint8Array(0), true);
-  yield* pieces;
 }
 
 function unreadable(file: string, cause: NodeJS.ErrnoException): MetaapoError {
