@@ -16,9 +16,12 @@ export interface ChatMessage {
 /** What a message says, as people and judges read it: its text, then its tool calls as JSON, a line each. */
 export function messageText({ content, tool_calls: calls }: ChatMessage): string {
   const text = typeof content === 'string' ? content : (content ?? []).map((part) => part.text ?? '').join('');
-  const called = Array.isArray(calls) ? calls.map((call) => JSON.stringify(call)) : [];
+  const called = Array.isArray(calls) ? calls.map((call) => JSON.stringify(call, plainInteger)) : [];
   return [...(text === '' && called.length > 0 ? [] : [text]), ...called].join('\n');
 }
+
+/** An integer of data that JSON.stringify does not take, as a number. */
+const plainInteger = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);
 
 /** What a conversation has beside its messages. */
 export interface ChatContext {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { FloatNumber } from '@metaapo/core/contracts';
+import { FloatNumber, messageText } from '@metaapo/core/contracts';
 import { expect, it } from 'vitest';
 import { collect } from '../../test/collect.js';
 import { temporaryFile } from '../../test/temporary-directory.js';
@@ -41,13 +41,24 @@ it('are told from integers inside of the objects of parquet files', async () => 
   const file = fileURLToPath(new URL('../../test/fixtures/floats.parquet', import.meta.url));
   const [row] = await collect(readRows(file));
   const path = [new FloatNumber(1), 2.5];
-  const call = { by: new FloatNumber(2), times: 3n, path, ends: [{ at: new FloatNumber(4) }] };
+  const call = { by: new FloatNumber(2), times: 3, path, ends: [{ at: new FloatNumber(4) }] };
   expect(row!.values).toMatchObject({ score_chosen: 2, weights: [1, 0.5] });
   expect(row!.values.messages).toMatchObject([{ role: 'user' }, { tool_calls: [{ name: 'move', arguments: call }] }]);
 });
 
-it('that are integers too large to be kept are refused', async () => {
-  const text = `{"prompt": [{"role": "user", "content": "Go."}], "tools": [{"id": 12345678901234567890}], ${said}}`;
-  const file = temporaryFile('a.jsonl', text);
-  await expect(collect(readPreferences(file))).rejects.toThrow(/row 0 .*12345678901234567890, which is too large/);
+it('that are integers beyond what JavaScript counts are kept, for a template to refuse', async () => {
+  const large = '12345678901234567890';
+  const text = `{"prompt": [{"role": "user", "content": "Go."}], "tools": [{"id": ${large}}], ${said}, "id": ${large}}`;
+  const [row] = await collect(readPreferences(temporaryFile('a.jsonl', text)));
+  expect(row).toMatchObject({ chat: { tools: [{ id: BigInt(large) }] } });
+});
+
+it('and integers of parquet files are shown to people and judges in calls of tools', async () => {
+  const file = fileURLToPath(new URL('../../test/fixtures/floats.parquet', import.meta.url));
+  const [row] = await collect(readDemonstrations(file));
+  const messages = row!.form === 'messages' ? row!.messages : [];
+  expect(messageText(messages[1]!)).toBe(
+    '{"name":"move","arguments":{"by":2,"times":3,"path":[1,2.5],"ends":[{"at":4}]}}',
+  );
+  expect(messageText({ role: 'assistant', tool_calls: [{ id: 2n ** 60n }] })).toContain('1152921504606846976');
 });

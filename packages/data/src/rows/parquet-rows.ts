@@ -2,7 +2,7 @@ import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import type { DataFileRows } from './data-file.js';
 import type { DataRow } from './data-row.js';
-import { asFloatsIn } from './parquet-floats.js';
+import { asNumbersIn } from './parquet-numbers.js';
 import { checkParquetSizes } from './parquet-sizes.js';
 import { pageUnpackers } from './unpacking.js';
 
@@ -15,20 +15,20 @@ export async function* parquetRows(
   { file: path, from, to }: DataFileRows,
   columns?: readonly string[],
 ): AsyncGenerator<DataRow> {
-  const { file, metadata, selected, floats } = await guarded(path, async () => {
+  const { file, metadata, selected, numbers } = await guarded(path, async () => {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
     const { children } = parquetSchema(metadata);
     const present = children.map(({ element }) => element.name);
     const selected = columns ? present.filter((name) => columns.includes(name)) : present;
     await checkParquetSizes(file, metadata, selected);
-    const floats = children
+    const numbers = children
       .filter(({ element }) => selected.includes(element.name))
       .flatMap((column) => {
-        const asFloats = asFloatsIn(column);
-        return asFloats ? [[column.element.name, asFloats] as const] : [];
+        const asNumbers = asNumbersIn(column);
+        return asNumbers ? [[column.element.name, asNumbers] as const] : [];
       });
-    return { file, metadata, selected, floats };
+    return { file, metadata, selected, numbers };
   });
   let groupStart = 0;
   for (const group of metadata.row_groups) {
@@ -40,7 +40,7 @@ export async function* parquetRows(
     const rows =
       selected.length === 0 ? emptyRows(rowEnd - rowStart) : await guarded(path, () => parquetReadObjects(options));
     for (const [index, values] of rows.entries()) {
-      for (const [name, asFloats] of floats) values[name] = asFloats(values[name]);
+      for (const [name, asNumbers] of numbers) values[name] = asNumbers(values[name]);
       yield { file: path, row: rowStart + index, values };
     }
   }

@@ -2,17 +2,17 @@ import { FloatNumber } from '@metaapo/core/contracts';
 
 /**
  * The value of a JSON text, also of one that Python's json wrote: `NaN` is null, `Infinity` the number. A whole number that
- * is written as a float, such as 1.0, is a `FloatNumber`.
- * @throws SyntaxError when it is neither, or holds a whole number that JavaScript would change
+ * is written as a float, such as 1.0, is a `FloatNumber`, and one that JavaScript would change a `bigint`.
+ * @throws SyntaxError when it is neither
  */
 export function parseJson(text: string): unknown {
-  if (MAY_NEED_CARE.test(text)) return parsedWithCare(text);
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return MAY_NEED_CARE.test(text) ? parsedWithCare(text) : value;
   } catch (error) {
     const plain = text.replace(STRING_OR_NUMBER, (found) => NUMBERS[found] ?? found);
     if (plain === text) throw error;
-    return JSON.parse(plain);
+    return parseJson(plain);
   }
 }
 
@@ -28,15 +28,18 @@ const NUMBERS: Readonly<Record<string, string | undefined>> = {
   '-Infinity': '-1e999',
 };
 
-/** A key that no data have: what stands for a float while the text is parsed. */
+/** Keys that no data have: what stands for a float or a large integer while the text is parsed. */
 const FLOAT = '\0float';
+const INTEGER = '\0integer';
 
+/** @param text valid JSON */
 function parsedWithCare(text: string): unknown {
-  JSON.parse(text.replace(STRING_OR_NUMBER, (found) => NUMBERS[found] ?? found));
-  const marked = text.replace(STRING_OR_NUMBER, (found) => NUMBERS[found] ?? markedNumber(found));
+  const marked = text.replace(STRING_OR_NUMBER, markedNumber);
   return JSON.parse(marked, (_, value: unknown) => {
-    const isMarked = typeof value === 'object' && value !== null && Object.hasOwn(value, FLOAT);
-    return isMarked ? new FloatNumber((value as Record<string, number>)[FLOAT]!) : value;
+    if (typeof value !== 'object' || value === null) return value;
+    const held = value as Readonly<Record<string, unknown>>;
+    if (Object.hasOwn(held, FLOAT)) return new FloatNumber(held[FLOAT] as number);
+    return Object.hasOwn(held, INTEGER) ? BigInt(held[INTEGER] as string) : value;
   });
 }
 
@@ -45,8 +48,7 @@ function markedNumber(found: string): string {
   const number = Number(found);
   if (!Number.isInteger(number)) return found;
   if (/[.eE]/.test(found)) return `{${JSON.stringify(FLOAT)}: ${found}}`;
-  if (Number.isSafeInteger(number)) return found;
-  throw new SyntaxError(`the whole number ${found}, which is too large to be kept exactly`);
+  return Number.isSafeInteger(number) ? found : JSON.stringify({ [INTEGER]: found });
 }
 
 /** A value whose floats are plain numbers, as columns have them that no template sees. */
@@ -57,7 +59,10 @@ export function withPlainNumber(value: unknown): unknown {
 
 /** True when some text of a JSON value holds half a character, which UTF-8 cannot hold. */
 export function hasHalfCharacter(text: string, value: unknown): boolean {
-  return /\\u[dD][89a-fA-F]/.test(text) && HALF.test(JSON.stringify(value));
+  return (
+    /\\u[dD][89a-fA-F]/.test(text) &&
+    HALF.test(JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? String(inner) : inner)))
+  );
 }
 
 /** `JSON.stringify` escapes a surrogate only where it stands alone; an even number of backslashes is text. */

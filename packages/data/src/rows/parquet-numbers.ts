@@ -1,14 +1,14 @@
 import { FloatNumber } from '@metaapo/core/contracts';
 import type { SchemaTree } from 'hyparquet';
 
-/** What gives a value of a column with its floats told from integers. */
-type AsFloats = (value: unknown) => unknown;
+/** What gives a value of a column with its numbers as JSON has them, floats told from integers. */
+type AsNumbers = (value: unknown) => unknown;
 
 /**
- * What marks the floats inside of the objects of a column, which a chat template may print; `undefined` for a column that
- * has none there.
+ * What gives the numbers inside of the objects of a column as rows of JSON have them, since a chat template may print them;
+ * `undefined` for a column that has none there.
  */
-export function asFloatsIn(column: SchemaTree): AsFloats | undefined {
+export function asNumbersIn(column: SchemaTree): AsNumbers | undefined {
   return hasFields(column) ? inside(column) : undefined;
 }
 
@@ -25,15 +25,15 @@ function isWrapper({ repetition_type, converted_type, name }: SchemaTree['elemen
   return converted_type === 'LIST' || (repetition_type === 'REPEATED' && ['list', 'array', 'bag'].includes(name));
 }
 
-function inside({ element, children }: SchemaTree): AsFloats | undefined {
-  if (children.length === 0) return ['DOUBLE', 'FLOAT'].includes(element.type ?? '') ? marked : undefined;
+function inside({ element, children }: SchemaTree): AsNumbers | undefined {
+  if (children.length === 0) return NUMBERS[element.type ?? ''];
   const fields = children.flatMap((child) => {
-    const asFloats = inside(child);
-    return asFloats ? [[child.element.name, asFloats] as const] : [];
+    const asNumbers = inside(child);
+    return asNumbers ? [[child.element.name, asNumbers] as const] : [];
   });
   if (fields.length === 0) return undefined;
-  const asFloats = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(asFloats);
+  const asNumbers = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(asNumbers);
     if (typeof value !== 'object' || value === null) return value;
     const own = value as Record<string, unknown>;
     return {
@@ -42,13 +42,19 @@ function inside({ element, children }: SchemaTree): AsFloats | undefined {
     };
   };
   const isList = children.length === 1 && (isWrapper(element) || isWrapper(children[0]!.element));
-  return isList ? inList(fields[0]![1]) : asFloats;
+  return isList ? inList(fields[0]![1]) : asNumbers;
 }
 
 const inList =
-  (of: AsFloats): AsFloats =>
+  (of: AsNumbers): AsNumbers =>
   (value) =>
     Array.isArray(value) ? value.map(of) : of(value);
 
-const marked: AsFloats = (value) =>
+const float: AsNumbers = (value) =>
   typeof value === 'number' && Number.isInteger(value) ? new FloatNumber(value) : value;
+
+/** Integers that JavaScript would change stay as they are. */
+const integer: AsNumbers = (value) =>
+  typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value;
+
+const NUMBERS: Readonly<Record<string, AsNumbers | undefined>> = { DOUBLE: float, FLOAT: float, INT64: integer };
