@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { writePreferences } from '../../examples/quickstart/write-preferences.js';
 import { type CommandResult, root, startedMetaapo, temporaryDirectory } from '../support/metaapo.js';
 import { type ServedModel, serveRandomModel } from './service-model.js';
-import { servicePython } from './training-server.js';
+import { servicePython, startTrainingServer } from './training-server.js';
 
 const directory = temporaryDirectory();
 const at = (name: string): string => join(directory, name);
@@ -107,5 +107,16 @@ describe.skipIf(servicePython === undefined)('metaapo with a policy on a real se
     const journal = at(`${output}/journal.jsonl`);
     const paid = existsSync(journal) ? linesOf(journal).filter(({ kind }) => kind === 'responses') : [];
     expect(paid).toEqual([]);
+  });
+
+  it('refuses a run whose reference has no room on the server', async () => {
+    const own = { model: served.base, directory: at('small'), python: servicePython! };
+    const small = await startTrainingServer({ ...own, adapters: 1 });
+    onTestFinished(() => small.kill());
+    const recipe = { ...loop(), model: { ...model, url: small.url } };
+    const { status, stderr } = await metaapo('run', recipe, 'refused-reference');
+    expect(status, stderr).toBe(2);
+    expect(stderr.trim().split('\n').at(-1)).toMatch(/holds one model at a time.*max_lora_adapters/);
+    expect(existsSync(at('refused-reference'))).toBe(false);
   });
 });

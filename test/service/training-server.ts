@@ -18,6 +18,8 @@ export interface TrainingServerOptions {
   readonly directory: string;
   /** Python of {@link servicePython}. */
   readonly python: string;
+  /** Adapters that it holds at a time; default 5. */
+  readonly adapters?: number | undefined;
 }
 
 /** SkyRL's server in two processes: one that answers requests, and its engine. */
@@ -54,12 +56,13 @@ export async function startTrainingServer(options: TrainingServerOptions): Promi
   return { url, kill, start };
 }
 
-function launch({ model, directory, python }: TrainingServerOptions, port: number): ChildProcess {
+function launch({ model, directory, python, adapters = 5 }: TrainingServerOptions, port: number): ChildProcess {
   const log = openSync(join(directory, 'server.log'), 'a');
   const settings = {
     'base-model': model,
     backend: 'jax',
-    'backend-config': JSON.stringify({ max_lora_adapters: 6, max_lora_rank: 8 }),
+    // One more is the base model without an adapter.
+    'backend-config': JSON.stringify({ max_lora_adapters: adapters + 1, max_lora_rank: 8 }),
     'database-url': `sqlite:///${join(directory, 'server.db')}`,
     'checkpoints-base': join(directory, 'checkpoints'),
     port: `${port}`,
