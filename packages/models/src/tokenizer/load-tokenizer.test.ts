@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -50,6 +50,14 @@ describe('special tokens are those that Python names, marks and adds', () => {
       size: tokenizer.vocabularySize,
     }).toEqual(expected);
   });
+});
+
+it('refuses a link that leads out of the directory, also of a file that only goes with a saved model', async () => {
+  const directory = directoryOf('gpt2', {});
+  writeFileSync(join(directory, '..', 'outside.txt'), '');
+  symlinkSync(join(directory, '..', 'outside.txt'), join(directory, 'merges.txt'));
+  await expect(loadTokenizer(directory)).rejects.toThrow(/merges\.txt: the file is a link that leaves its directory/);
+  rmSync(join(directory, '..', 'outside.txt'));
 });
 
 it('decodes no ids to no text, and passes over ids that nothing stands for', async () => {

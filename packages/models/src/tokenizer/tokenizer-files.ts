@@ -42,10 +42,12 @@ export async function copyTokenizerFiles(from: string, to: string, model?: strin
 }
 
 /**
- * Reads a directory's tokenizer files.
- * @throws MetaapoError with code `checkpoint` when tokenizer.json is missing, or a file is no JSON
+ * Reads a directory's tokenizer files. Those that are only copied when a model is saved are looked at too: what will be
+ * refused then is refused before anything is trained.
+ * @throws MetaapoError with code `checkpoint` when tokenizer.json is missing, a file is no JSON, or a link leads elsewhere
  */
 export async function readTokenizerFiles(directory: string): Promise<TokenizerFiles> {
+  for (const name of COPIED) await fileIn(directory, name);
   const file = join(directory, 'tokenizer.json');
   const text = await readIfPresent(file);
   if (text === undefined) {
