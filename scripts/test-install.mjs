@@ -1,0 +1,126 @@
+// Installs the command as the README says, in empty directories: from the tarballs of this tree, as before a publication,
+// and from a registry of this machine to which all packages are published. Packages of others come through the user's own
+// registry. The registry is verdaccio, fetched by npx when this runs. Exit code 1 when something does not hold.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pnpm, root, run, setUp } from './setup.mjs';
+
+const VERDACCIO = 'verdaccio@6.3.2';
+const FILTER = ['-r', '--filter', './packages/*'];
+const WAIT_MS = 120_000;
+
+let failures = 0;
+
+/** Prints one line for a step; the whole text when it failed. */
+function report(name, { status, stdout = '', stderr = '', error }) {
+  const isGood = status === 0;
+  if (!isGood) failures += 1;
+  process.stdout.write(isGood ? `ok: ${name}\n` : `failed: ${name}\n${stdout}${stderr}${error ?? ''}\n`);
+  return isGood;
+}
+
+/** Lines of a README that install something, without their comments. */
+function installLines(readme) {
+  const lines = readFileSync(join(root, readme), 'utf8').split('\n');
+  return lines.filter((line) => /^npm install /.test(line)).map((line) => line.split(/ # | && /)[0].trim());
+}
+
+/** Runs commands in a new directory, then the command that they installed. */
+function tryInstall(name, lines, directory, env) {
+  mkdirSync(directory, { recursive: true });
+  const options = { quiet: true, cwd: directory, env: { npm_config_audit: 'false', npm_config_fund: 'false', ...env } };
+  for (const line of lines) if (!report(`${name}: ${line}`, run('sh', ['-c', line], options))) return;
+  for (const args of [['--version'], ['plugins'], ['init', 'dpo'], ['doctor', '--quick']]) {
+    report(`${name}: npx metaapo ${args.join(' ')}`, run('npx', ['--no', 'metaapo', ...args], options));
+  }
+}
+
+async function freePort() {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A registry that has our packages alone, and asks the user's own for others. */
+async function startRegistry(directory) {
+  const upstream = run('npm', ['config', 'get', 'registry'], { quiet: true }).stdout.trim();
+  const rights = 'access: $all\n    publish: $all\n    unpublish: $all';
+  writeFileSync(
+    join(directory, 'config.yaml'),
+    `storage: ${join(directory, 'storage')}
+uplinks:
+  upstream: { url: '${upstream}', maxage: 60m, timeout: 120s }
+packages:
+  '@metaapo/*':
+    ${rights}
+  '**':
+    access: $all
+    proxy: upstream
+max_body_size: 50mb
+log: { type: stdout, level: error }
+`,
+  );
+  const port = await freePort();
+  const args = ['--yes', VERDACCIO, '--config', join(directory, 'config.yaml'), '--listen', `127.0.0.1:${port}`];
+  const child = spawn('npx', args, { cwd: directory, stdio: 'ignore', detached: true });
+  const url = `http://127.0.0.1:${port}/`;
+  writeFileSync(join(directory, 'npmrc'), `registry=${url}\n//127.0.0.1:${port}/:_authToken=anyone\n`);
+  return { url, isUp: await answers(url), stop: () => stop(child), npmrc: join(directory, 'npmrc') };
+}
+
+/** Ends the registry with what npx started for it, unless it has ended by itself. */
+function stop({ pid, exitCode }) {
+  if (exitCode === null) process.kill(-pid);
+}
+
+async function answers(url) {
+  for (const end = Date.now() + WAIT_MS; Date.now() < end; ) {
+    const reply = await fetch(`${url}-/ping`).catch(() => undefined);
+    if (reply?.ok) return true;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return false;
+}
+
+async function fromRegistry(directory) {
+  mkdirSync(directory);
+  const registry = await startRegistry(directory);
+  try {
+    if (!report('a registry of this machine', { status: registry.isUp ? 0 : 1, stderr: 'it does not answer' })) return;
+    const env = { npm_config_userconfig: registry.npmrc, npm_config_registry: registry.url };
+    const published = pnpm([...FILTER, 'publish', '--no-git-checks', '--registry', registry.url], { quiet: true, env });
+    if (!report('publishing all packages to it', published)) return;
+    for (const [index, readme] of ['README.md', 'packages/cli/README.md'].entries()) {
+      const lines = installLines(readme).filter((line) => !line.includes('.tgz'));
+      tryInstall(readme, lines, join(directory, `reader-${index}`), env);
+    }
+  } finally {
+    registry.stop();
+  }
+}
+
+function fromTarballs(directory) {
+  const tarballs = join(directory, 'tarballs');
+  const packed = pnpm([...FILTER, 'pack', '--pack-destination', tarballs], { quiet: true });
+  if (!report('packing all packages', packed)) return;
+  const [line] = installLines('README.md').filter((one) => one.includes('.tgz'));
+  const files = readdirSync(tarballs).map((name) => join(tarballs, name));
+  tryInstall('tarballs', [line.replace(/\S+\.tgz/, files.join(' '))], join(directory, 'from-tarballs'), {});
+}
+
+setUp();
+const directory = mkdtempSync(join(tmpdir(), 'metaapo-install-'));
+try {
+  fromTarballs(directory);
+  await fromRegistry(join(directory, 'registry'));
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+process.stdout.write(failures === 0 ? 'install: everything holds\n' : `install: ${failures} failed\n`);
+process.exit(failures === 0 ? 0 : 1);
