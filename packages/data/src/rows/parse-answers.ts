@@ -61,7 +61,10 @@ const MESSAGE_KEYS = /^\s*\[\s*\{[^{}]*?["'](?:role|from)["']\s*:/;
  * @throws MetaapoError with code `data`
  */
 function checkIsNoConversation(row: DataRow, columns: readonly string[]): void {
-  const isWritten = (column: string): boolean => MESSAGE_KEYS.test(String(row.values[column] ?? ''));
+  const isWritten = (column: string): boolean => {
+    const text = row.values[column];
+    return typeof text === 'string' && MESSAGE_KEYS.test(text);
+  };
   // A single answer among others may be JSON that was asked for.
   const written = isWritten('prompt') ? 'prompt' : columns.every(isWritten) ? columns[0] : undefined;
   if (written === undefined) return;
