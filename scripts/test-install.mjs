@@ -1,6 +1,6 @@
 // Installs the command as the README says, in empty directories: from the tarballs of this tree, as before a publication,
 // and from a registry of this machine to which all packages are published. Packages of others come through the user's own
-// registry. The registry is verdaccio, fetched by npx when this runs. Exit code 1 when something does not hold.
+// registry. The registry is verdaccio, installed for this alone when it runs. Exit code 1 when something does not hold.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pnpm, root, run, setUp } from './setup.mjs';
 
-const VERDACCIO = 'verdaccio@6.3.2';
+/** The newest that runs on Node 20. It asks for node-fetch by a tag that not every registry keeps. */
+const VERDACCIO = { private: true, dependencies: { verdaccio: '6.3.2' }, overrides: { 'node-fetch': '2.7.0' } };
 const FILTER = ['-r', '--filter', './packages/*'];
 const WAIT_MS = 120_000;
 
@@ -67,16 +68,21 @@ log: { type: stdout, level: error }
 `,
   );
   const port = await freePort();
-  const args = ['--yes', VERDACCIO, '--config', join(directory, 'config.yaml'), '--listen', `127.0.0.1:${port}`];
-  const child = spawn('npx', args, { cwd: directory, stdio: 'ignore', detached: true });
+  writeFileSync(join(directory, 'package.json'), JSON.stringify(VERDACCIO));
+  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
+  report('npm install of the registry', run('npm', ['install', ...flags], { quiet: true, cwd: directory }));
+  const args = ['--config', join(directory, 'config.yaml'), '--listen', `127.0.0.1:${port}`];
+  const server = join(directory, 'node_modules', '.bin', 'verdaccio');
+  const child = spawn(server, args, { cwd: directory, stdio: 'ignore', detached: true });
+  child.once('error', () => undefined);
   const url = `http://127.0.0.1:${port}/`;
   writeFileSync(join(directory, 'npmrc'), `registry=${url}\n//127.0.0.1:${port}/:_authToken=anyone\n`);
   return { url, isUp: await answers(url), stop: () => stop(child), npmrc: join(directory, 'npmrc') };
 }
 
-/** Ends the registry with what npx started for it, unless it has ended by itself. */
+/** Ends the registry, unless it has ended by itself or never began. */
 function stop({ pid, exitCode }) {
-  if (exitCode === null) process.kill(-pid);
+  if (exitCode === null && pid !== undefined) process.kill(-pid);
 }
 
 async function answers(url) {
