@@ -76,7 +76,7 @@ it('the report of a run draws its figures, curves and samples without an error o
   expect(count(html, /class="uplot/g)).toBe(12);
   expect(count(html, /class="histogram"/g)).toBe(2);
   expect(html).toContain('<b>user</b><p>sort ');
-  expect(html).not.toMatch(/im_start|NaN|undefined|-0\.0*[^\d.]/);
+  expect(html).not.toMatch(/im_start|NaN|undefined|\[object|-0\.0*[^\d.]/);
   const picture = join(directory, 'report.png');
   inBrowser(page, `--screenshot=${picture}`, '--window-size=1180,3000', '--hide-scrollbars');
   expect(statSync(picture).size).toBeGreaterThan(50_000);

@@ -25,19 +25,30 @@
     return paired['logps/chosen'] === paired['rewards/chosen'] ? 'Reward model' : 'Preference training';
   };
 
+  const named = (name, options) => {
+    const words = Object.entries(options).map(
+      ([option, value]) => `${option} ${typeof value === 'object' ? JSON.stringify(value) : value}`,
+    );
+    return words.length === 0 ? name : `${name} (${words.join(', ')})`;
+  };
+
   const partText = (part) => {
     if (part === undefined) return undefined;
     const { id, ...options } = part;
-    const named = Object.entries(options).map(
-      ([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : value}`,
-    );
-    return named.length === 0 ? id : `${id} (${named.join(', ')})`;
+    return named(id, options);
+  };
+
+  /** A local model is known by its name or directory. */
+  const modelText = (model) => {
+    if (typeof model !== 'object' || model.id !== 'local') return typeof model === 'object' ? partText(model) : model;
+    const { id, path, ...options } = model;
+    return named(path, options);
   };
 
   /** The parts and settings that say which method it was: [name, value]. */
   const factsOf = ({ settings = {} }) =>
     [
-      ['Model', settings.model],
+      ['Model', modelText(settings.model)],
       ['Loss', partText(settings.loss)],
       ['Meta-learner', partText(settings.metaLearner)],
       ['Selection', partText(settings.selection)],
