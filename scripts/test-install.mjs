@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pnpm, root, run, setUp } from './setup.mjs';
 
 /** The newest that runs on Node 20. It asks for node-fetch by a tag that not every registry keeps. */
@@ -94,14 +94,25 @@ async function answers(url) {
   return false;
 }
 
-async function fromRegistry(directory) {
+/** Publishes what a tarball holds, without the provenance that only a workflow of the repository's host can state. */
+function publish(tarball, directory, env) {
+  mkdirSync(directory, { recursive: true });
+  const unpacked = run('tar', ['-xzf', tarball, '-C', directory], { quiet: true });
+  if (!report(`unpacking ${basename(tarball)}`, unpacked)) return false;
+  const folder = join(directory, 'package');
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  delete manifest.publishConfig.provenance;
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
+  return report(`publishing ${manifest.name}`, run('npm', ['publish'], { quiet: true, cwd: folder, env }));
+}
+
+async function fromRegistry(directory, tarballs) {
   mkdirSync(directory);
   const registry = await startRegistry(directory);
   try {
     if (!report('a registry of this machine', { status: registry.isUp ? 0 : 1, stderr: 'it does not answer' })) return;
     const env = { npm_config_userconfig: registry.npmrc, npm_config_registry: registry.url };
-    const published = pnpm([...FILTER, 'publish', '--no-git-checks', '--registry', registry.url], { quiet: true, env });
-    if (!report('publishing all packages to it', published)) return;
+    for (const tarball of tarballs) if (!publish(tarball, join(directory, 'published', basename(tarball)), env)) return;
     for (const [index, readme] of ['README.md', 'packages/cli/README.md'].entries()) {
       const lines = installLines(readme).filter((line) => !line.includes('.tgz'));
       tryInstall(readme, lines, join(directory, `reader-${index}`), env);
@@ -111,20 +122,21 @@ async function fromRegistry(directory) {
   }
 }
 
+/** @returns the tarballs */
 function fromTarballs(directory) {
   const tarballs = join(directory, 'tarballs');
   const packed = pnpm([...FILTER, 'pack', '--pack-destination', tarballs], { quiet: true });
-  if (!report('packing all packages', packed)) return;
+  if (!report('packing all packages', packed)) return [];
   const [line] = installLines('README.md').filter((one) => one.includes('.tgz'));
   const files = readdirSync(tarballs).map((name) => join(tarballs, name));
   tryInstall('tarballs', [line.replace(/\S+\.tgz/, files.join(' '))], join(directory, 'from-tarballs'), {});
+  return files;
 }
 
 setUp();
 const directory = mkdtempSync(join(tmpdir(), 'metaapo-install-'));
 try {
-  fromTarballs(directory);
-  await fromRegistry(join(directory, 'registry'));
+  await fromRegistry(join(directory, 'registry'), fromTarballs(directory));
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

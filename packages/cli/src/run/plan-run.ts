@@ -125,6 +125,12 @@ function printIterations(
   print(
     `Expected: ${sum('expected')} prompts, ${calls(sum('expected'))} responses and reward calls, if the meta-learner stayed as it starts and all scores were 0`,
   );
+  const { id } = recipe.annotation;
+  if (id !== 'all') {
+    print(
+      `The annotation rule ${id} decides which responses get a reward call: these calls are what \`all\` would make`,
+    );
+  }
 }
 
 /** Tokens of a run, if new responses are as long as the data's chosen ones. */
