@@ -23,12 +23,24 @@ export interface AnswerTexts {
   split(ids: readonly Int32Array[]): SplitIds;
 }
 
+/** Half a million tokens and more: what takes this long to encode fits into no model. */
+const MOST_CHARACTERS = 2 ** 21;
+
+function tooLong(origin: RowOrigin, length: number): MetaapoError {
+  return rowError(origin, 'a text is too long to be tokenised', {
+    expected: `at most ${MOST_CHARACTERS} characters of a prompt with a response`,
+    got: `${length} characters`,
+    remedy: 'Leave the row out of the file, or leave such rows out with badRows: drop',
+  });
+}
+
 /**
  * Texts of a prompt and its answers. Messages are rendered by the chat template and end as it ends them; text gets the
  * tokenizer's special tokens before it and the end-of-sequence token behind it; token ids need no texts.
  * @param tokenizer may be `undefined` for token ids alone
  * @param vocabularySize number of ids that the model knows; default the tokenizer's own number
- * @throws MetaapoError with code `data` naming the row: a template that refuses the conversation or rewrites its history;
+ * @throws MetaapoError with code `data` naming the row: a template that refuses the conversation or rewrites its history,
+ * a text of more than two million characters;
  * with code `config` when the tokenizer cannot do what the row needs
  */
 export function answerTexts(
@@ -38,6 +50,8 @@ export function answerTexts(
   vocabularySize: number | undefined = tokenizer?.vocabularySize,
 ): AnswerTexts {
   const { split, ...texts } = textsOf(origin, answered, tokenizer);
+  const longest = texts.texts.reduce((most, { length }) => Math.max(most, length), 0);
+  if (longest > MOST_CHARACTERS) throw tooLong(origin, longest);
   return {
     ...texts,
     split: (encoded) => {

@@ -152,6 +152,13 @@ describe('conversations', () => {
 });
 
 describe('plain text', () => {
+  it('is refused unread where it is longer than any model reads', () => {
+    const unread: Tokenizer = { ...mergingTokenizer(), encode: () => expect.unreachable() };
+    expect(() => tokenizePreference(text('a', 'b'.repeat(2 ** 21), 'c'), unread)).toThrow(
+      /row 17 .*a text is too long to be tokenised.*2097153 characters/s,
+    );
+  });
+
   it('begins with the special tokens and ends with the end-of-sequence token', () => {
     const tokenizer = mergingTokenizer();
     const { prompt, chosen, rejected } = kept(text('Q:', ' yes', ' no'), tokenizer);
