@@ -4,7 +4,8 @@ import { openEagerSession } from '../executors/eager/session.js';
 import { type CheckpointPolicy, splitAtCheckpoint } from './checkpoint.js';
 import { accumulateGradient, differentiate } from './differentiate.js';
 import * as ops from './operations.js';
-import { createGraph, inScope, keep, type StateDeclaration } from './program.js';
+import { inScope } from './placement.js';
+import { createGraph, keep, type StateDeclaration } from './program.js';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');

@@ -1,7 +1,7 @@
 import { assignState, cast, input } from './operations.js';
+import { atNode } from './placement.js';
 import {
   addNode,
-  atNode,
   createGraph,
   finishProgram,
   type Graph,

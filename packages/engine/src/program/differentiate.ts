@@ -1,6 +1,7 @@
 import { gradientRuleOf } from './gradients.js';
 import { add, addRowsToState, addToState, WITHOUT_GRADIENT } from './operations.js';
-import { atNode, type GradientRegion, isEffect, type Node, type StateDeclaration, type Value } from './program.js';
+import { atNode } from './placement.js';
+import { type GradientRegion, isEffect, type Node, type StateDeclaration, type Value } from './program.js';
 
 /**
  * Adds the nodes of reverse-mode differentiation to the graph of `outputs`.
