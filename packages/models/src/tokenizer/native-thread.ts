@@ -36,6 +36,7 @@ export class NativeThread {
   readonly #port: MessagePort;
   readonly #flag = new Int32Array(new SharedArrayBuffer(4));
   readonly #waiting = new Map<number, { resolve(reply: NativeReply): void; reject(error: Error): void }>();
+  /** Of the last request; those that are waited for in place leave it in the flag when they are answered. */
   #number = 0;
 
   private constructor(library: string) {
@@ -53,7 +54,7 @@ export class NativeThread {
 
   /** The answer to a request; the process stays alive until it is there. */
   ask(request: NativeRequest): Promise<NativeReply> {
-    const number = this.#number++;
+    const number = ++this.#number;
     return new Promise((resolve, reject) => {
       this.#waiting.set(number, { resolve, reject });
       this.#worker.ref();
@@ -63,14 +64,27 @@ export class NativeThread {
 
   /** The answer to a request, waited for in place. */
   askNow(request: NativeRequest): NativeReply {
-    const number = this.#number++;
-    Atomics.store(this.#flag, 0, 0);
+    const number = ++this.#number;
     this.#worker.postMessage({ ...request, number, isAwaited: true });
-    Atomics.wait(this.#flag, 0, 0, LONGEST_WAIT);
-    const answer = receiveMessageOnPort(this.#port)?.message as Answer | undefined;
+    const answer = this.#waitFor(number);
     if (answer === undefined) throw new Error('the thread of the native tokenizers does not answer');
     if ('error' in answer) throw new Error(answer.error);
     return answer;
+  }
+
+  /** The answer with this number. Being woken says nothing: the thread may have meant the wait before, only now. */
+  #waitFor(number: number): Answer | undefined {
+    const end = performance.now() + LONGEST_WAIT;
+    for (let seen = Atomics.load(this.#flag, 0); seen !== number; seen = Atomics.load(this.#flag, 0)) {
+      const left = end - performance.now();
+      if (left <= 0) return undefined;
+      Atomics.wait(this.#flag, 0, seen, left);
+    }
+    for (;;) {
+      const answer = receiveMessageOnPort(this.#port)?.message as Answer | undefined;
+      // One that came too late for its own request is nobody's any more.
+      if (answer === undefined || answer.number === number) return answer;
+    }
   }
 
   #settle(answer: Answer): void {
@@ -122,7 +136,7 @@ parentPort.on('message', async ({ number, isAwaited, ...request }) => {
   const moved = reply.ids ? [reply.ids.buffer, reply.lengths.buffer] : [];
   if (!isAwaited) return parentPort.postMessage({ number, ...reply }, moved);
   port.postMessage({ number, ...reply }, moved);
-  Atomics.store(flag, 0, 1);
+  Atomics.store(flag, 0, number);
   Atomics.notify(flag, 0);
 });
 `;
