@@ -10,24 +10,18 @@ import {
 } from '@metaapo/core';
 import { MetaapoError, type ModelSource, type TextModel, type TokenizedPreference } from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
-import { readPreferences, resolveDataFiles, tokenizePreferences } from '@metaapo/data';
+import { readPreferences, tokenizePreferences } from '@metaapo/data';
 import { composeAlone, say } from '../recipe/compose-parts.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
+import { type DataFlags, filesOfFlags } from '../training/data-files.js';
 import { formOf, reportRows } from '../training/load-preferences.js';
 import { type ModelFlags, modelOfFlags } from './model-of-flags.js';
 
 /** Flags of `metaapo score`. */
-export interface ScoreFlags extends ModelFlags {
+export interface ScoreFlags extends ModelFlags, DataFlags {
   readonly reference?: string;
-  readonly data: string;
-  readonly split?: string;
-  readonly templateArguments?: Readonly<Record<string, unknown>>;
-  readonly columns?: Readonly<Record<string, string | false>>;
-  readonly dataConfig?: string;
-  readonly output: string;
-  readonly overwrite?: boolean;
   readonly loss?: string;
   readonly entropy?: boolean;
   readonly maxLength: number;
@@ -54,10 +48,7 @@ export async function scoreCommand(flags: ScoreFlags): Promise<void> {
     const { model } = await composeAlone({ model: modelOfFlags(flags) }, { signal });
     const described = await model.describe();
     const { rows, report: counted } = await tokenizePreferences(
-      readPreferences(
-        await resolveDataFiles(flags.data, { ...sources, split: flags.split, config: flags.dataConfig }),
-        formOf(flags),
-      ),
+      readPreferences(await filesOfFlags(flags, sources), formOf(flags)),
       described.tokenizer,
       {
         maxLength: flags.maxLength,

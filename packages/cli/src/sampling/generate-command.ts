@@ -7,25 +7,18 @@ import {
   type Tokenizer,
 } from '@metaapo/core/contracts';
 import { seedOf } from '@metaapo/core/numerics';
-import { type PromptRow, readPrompts, resolveDataFiles, tokenizePrompt } from '@metaapo/data';
+import { type PromptRow, readPrompts, tokenizePrompt } from '@metaapo/data';
 import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
 import { composeAlone, say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
-import type { Sources } from '../training/data-files.js';
+import { type DataFlags, filesOfFlags, type Sources } from '../training/data-files.js';
 import { formOf } from '../training/load-preferences.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 import { createLiveText } from './live-text.js';
 
 /** Flags of `metaapo generate`. */
-export interface GenerateFlags extends ModelFlags {
-  readonly data: string;
-  readonly split?: string;
-  readonly templateArguments?: Readonly<Record<string, unknown>>;
-  readonly columns?: Readonly<Record<string, string | false>>;
-  readonly dataConfig?: string;
-  readonly output: string;
-  readonly overwrite?: boolean;
+export interface GenerateFlags extends ModelFlags, DataFlags {
   readonly n: number;
   readonly temperature: number;
   readonly topP?: number;
@@ -75,7 +68,7 @@ export async function generateCommand(flags: GenerateFlags): Promise<void> {
 }
 
 async function rowsOf(flags: GenerateFlags, sources: Sources): Promise<readonly PromptRow[]> {
-  const files = await resolveDataFiles(flags.data, { ...sources, split: flags.split, config: flags.dataConfig });
+  const files = await filesOfFlags(flags, sources);
   const rows: PromptRow[] = [];
   for await (const row of readPrompts(files, { ...formOf(flags), signal: sources.signal })) rows.push(row);
   return rows;

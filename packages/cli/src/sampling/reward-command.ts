@@ -1,8 +1,9 @@
 import { MetaapoError } from '@metaapo/core/contracts';
-import { type ResponseRow, readResponses, resolveDataFiles } from '@metaapo/data';
+import { type ResponseRow, readResponses } from '@metaapo/data';
 import { say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
+import { filesOfFlags } from '../training/data-files.js';
 import { formOf } from '../training/load-preferences.js';
 import { type KeptResults, openKeptResults, orKept } from './kept-results.js';
 import { openRowScorer, type RewardFlags, type RowScorer, type ScoredTogether } from './row-scorer.js';
@@ -34,10 +35,7 @@ export async function rewardCommand(flags: RewardFlags): Promise<void> {
 }
 
 async function rowsOf(flags: RewardFlags, signal: AbortSignal): Promise<readonly ResponseRow[]> {
-  const files = await resolveDataFiles(flags.data, {
-    ...{ report: say, signal },
-    ...{ split: flags.split, config: flags.dataConfig },
-  });
+  const files = await filesOfFlags(flags, { report: say, signal });
   const rows: ResponseRow[] = [];
   for await (const row of readResponses(files, { ...formOf(flags), signal })) rows.push(row);
   if (rows.length > 0) return rows;

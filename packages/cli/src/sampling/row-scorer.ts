@@ -12,21 +12,15 @@ import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
 import { openScorer } from '../model/open-model.js';
 import { composeAlone } from '../recipe/compose-parts.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
+import type { DataFlags } from '../training/data-files.js';
 import { resultKey } from './kept-results.js';
 
 /** Flags of `metaapo reward`. */
-export interface RewardFlags extends Omit<ModelFlags, 'model'> {
+export interface RewardFlags extends Omit<ModelFlags, 'model'>, DataFlags {
   readonly model?: string;
   /** A reward model as a part, in place of `model`. */
   readonly reward?: string;
   readonly plugin?: readonly string[];
-  readonly data: string;
-  readonly split?: string;
-  readonly templateArguments?: Readonly<Record<string, unknown>>;
-  readonly columns?: Readonly<Record<string, string | false>>;
-  readonly dataConfig?: string;
-  readonly output: string;
-  readonly overwrite?: boolean;
   readonly batchTokens: number;
 }
 

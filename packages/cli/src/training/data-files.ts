@@ -1,5 +1,16 @@
 import { type DataFile, type DataFileOptions, resolveDataFiles } from '@metaapo/data';
 
+/** Flags of a command that reads a data set and writes a file. */
+export interface DataFlags {
+  readonly data: string;
+  readonly split?: string;
+  readonly templateArguments?: Readonly<Record<string, unknown>>;
+  readonly columns?: Readonly<Record<string, string | false>>;
+  readonly dataConfig?: string;
+  readonly output: string;
+  readonly overwrite?: boolean;
+}
+
 /** Where data come from, and whom to tell. */
 export interface Sources {
   readonly report: (line: string) => void;
@@ -15,4 +26,9 @@ export async function dataFiles(
   const files: DataFile[] = [];
   for (const one of [source].flat()) files.push(...(await resolveDataFiles(one, { ...sources, ...part })));
   return files;
+}
+
+/** The data files that flags name; those of the hub are fetched. */
+export function filesOfFlags({ data, split, dataConfig }: DataFlags, sources: Sources): Promise<readonly DataFile[]> {
+  return dataFiles(data, { split, config: dataConfig }, sources);
 }

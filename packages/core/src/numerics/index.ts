@@ -1,4 +1,5 @@
 export * from './batch-plan.js';
+export * from './concatenated.js';
 export * from './log-sigmoid.js';
 export * from './pack-by-tokens.js';
 export * from './random.js';

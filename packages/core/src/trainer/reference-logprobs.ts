@@ -11,9 +11,10 @@ import {
   type TokenizedPreference,
   type TrainableModel,
 } from '../contracts/index.js';
+import { concatenated } from '../numerics/index.js';
 import { readArrays, writeArrays } from '../storage/index.js';
 import { groupOf, type RowLogprobs, type RowProgress } from './response-logprobs.js';
-import { concatenated, policyPasses, splitBy } from './training-passes.js';
+import { policyPasses, splitBy } from './training-passes.js';
 
 /** How to get a reference's log-probabilities. */
 export interface ReferenceOptions<Form extends RowForm = 'preference'> {

@@ -13,7 +13,7 @@ import {
   type TrainingPasses,
   yieldToEvents,
 } from '../contracts/index.js';
-import { packByTokens } from '../numerics/index.js';
+import { concatenated, packByTokens } from '../numerics/index.js';
 
 /** Tokens that a group costs when its prompt is computed once. */
 export function tokensOf({ prompt, responses }: PromptGroup): number {
@@ -168,15 +168,4 @@ function sliceOf(gradients: GroupGradients, start: number, end: number): GroupGr
   return 'perResponse' in gradients
     ? { perResponse: gradients.perResponse.slice(start, end) }
     : { perToken: gradients.perToken.slice(start, end) };
-}
-
-/** One array after another. */
-export function concatenated(arrays: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const values of arrays) {
-    all.set(values, at);
-    at += values.length;
-  }
-  return all;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isLost, jsonRequest, type RemoteModel, type RepeatedNumbers } from '../service/remote-model.js';
+import { acceptedReply, isLost, jsonRequest, type RemoteModel, type RepeatedNumbers } from '../service/remote-model.js';
 import { readReply, type Service, unreadable } from '../service/service.js';
 import { isFailure, ServiceFailure } from '../service/service-failure.js';
 import { jsonWire } from '../wire/json-wire.js';
@@ -41,7 +41,6 @@ export interface SavedWeights {
 }
 
 const savedReply = z.object({ path: z.string().min(1).max(4096) });
-const acceptedReply = z.object({ request_id: z.union([z.string().min(1).max(1000), z.int().transform(String)]) });
 const configReply = z.object({
   fwdbwd_max_chunk_len: z.int().positive().nullish().catch(undefined),
   fwdbwd_max_chunk_bytes_count: z.int().positive().nullish().catch(undefined),

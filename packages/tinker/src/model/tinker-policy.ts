@@ -8,6 +8,7 @@ import {
   type Tokenizer,
   type TrainableModel,
 } from '@metaapo/core/contracts';
+import { concatenated } from '@metaapo/core/numerics';
 import { replaceDirectory } from '@metaapo/core/storage';
 import { downloadModel } from '../archive/download-model.js';
 import type { Connection } from './connection.js';
@@ -121,14 +122,4 @@ function logprobsOf(
     tokenCounts: Int32Array.from(responses, ({ length }) => length),
     ...(tokenLogprobs && { tokenLogprobs: concatenated(tokens) }),
   };
-}
-
-function concatenated(arrays: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const values of arrays) {
-    all.set(values, at);
-    at += values.length;
-  }
-  return all;
 }

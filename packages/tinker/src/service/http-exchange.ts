@@ -24,7 +24,7 @@ export interface ServiceAddress {
 
 /** One request. */
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST';
   /** Below `/api/v1` of the service, or a whole address. */
   readonly path: string;
   readonly body?: Uint8Array | undefined;

@@ -49,8 +49,11 @@ const UNLOAD_MS = 30_000;
 const SDK = 'metaapo';
 
 const session = z.object({ session_id: z.string().min(1).max(1000) });
-const accepted = z.object({ request_id: z.union([z.string().min(1).max(1000), z.int().transform(String)]) });
-const created = accepted.extend({ model_id: z.string().min(1).max(1000) });
+/** What a service says to a request whose result is asked for later. */
+export const acceptedReply = z.object({
+  request_id: z.union([z.string().min(1).max(1000), z.int().transform(String)]),
+});
+const created = acceptedReply.extend({ model_id: z.string().min(1).max(1000) });
 
 /**
  * Creates a model in a session of its own, so that what a lost model leaves behind goes away with its heartbeat.
@@ -100,7 +103,7 @@ function remoteModel(service: Service, id: string, sessionId: string): RemoteMod
   let sequence = 0;
   let saved = 0;
   const send = async (request: EncodedRequest): Promise<string> =>
-    readReply(service, request.path, await service.postEncoded(request), accepted).request_id;
+    readReply(service, request.path, await service.postEncoded(request), acceptedReply).request_id;
   return {
     id,
     nextName: () => `metaapo-${names}-${++saved}`,
@@ -137,7 +140,7 @@ function remoteModel(service: Service, id: string, sessionId: string): RemoteMod
       const body = { model_id: id, type: 'unload_model' };
       const unloaded = service
         .post('unload_model', body)
-        .then((reply) => service.resultOf(readReply(service, 'unload_model', reply, accepted).request_id))
+        .then((reply) => service.resultOf(readReply(service, 'unload_model', reply, acceptedReply).request_id))
         .catch(() => undefined);
       await Promise.race([unloaded, wait(UNLOAD_MS, undefined, { ref: false })]);
     },

@@ -24,8 +24,16 @@ const STATE_ATTRIBUTES: ReadonlySet<string> = new Set([
   'secondMoment',
 ]);
 
-/** The form of some nodes of a program. */
-export function formOf(nodes: readonly Node[], program: Program, rowReads: ReadonlySet<Node>): BlockForm {
+/**
+ * The form of some nodes of a program.
+ * @param isReadByOthers whether a value of theirs is read by other nodes, or is an output of the program
+ */
+export function formOf(
+  nodes: readonly Node[],
+  program: Program,
+  rowReads: ReadonlySet<Node>,
+  isReadByOthers: (value: Value) => boolean,
+): BlockForm {
   const own = new Map(nodes.map((node, position) => [node, position]));
   const inputs = new Map<Value, number>();
   const states = new Map<string, number>();
@@ -65,7 +73,7 @@ export function formOf(nodes: readonly Node[], program: Program, rowReads: Reado
       keepsFedMemory(node) ? 'fed' : '',
     ].join(' | '),
   );
-  const outputs = readOutside(nodes, own, program);
+  const outputs = nodes.flatMap((node) => node.outputs.filter(isReadByOthers));
   return {
     key: [...lines, `gives ${outputs.map(place).join(', ')}`].join('\n'),
     nodes,
@@ -82,9 +90,3 @@ function keepsFedMemory({ operation, inputs }: Node): boolean {
 }
 
 const kindOf = ({ dtype, shape }: Value): string => `${dtype} [${shape}]`;
-
-function readOutside(nodes: readonly Node[], own: ReadonlyMap<Node, number>, program: Program): readonly Value[] {
-  const read = new Set<Value>(program.outputs.values());
-  for (const node of program.nodes) if (!own.has(node)) for (const value of node.inputs) read.add(value);
-  return nodes.flatMap(({ outputs }) => outputs.filter((value) => read.has(value)));
-}

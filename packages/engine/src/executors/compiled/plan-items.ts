@@ -1,4 +1,4 @@
-import type { Node, Program } from '../../program/index.js';
+import type { Node, Program, Value } from '../../program/index.js';
 import { type BlockForm, formOf } from './block-form.js';
 import { changedStates } from './write-node.js';
 
@@ -111,8 +111,12 @@ function touchedStates(node: Node): readonly { readonly name: string; readonly i
 function withForms(groups: readonly Group[], program: Program, rowReads: ReadonlySet<Node>): readonly Item[] {
   const forms = new Map<Group, BlockForm>();
   const counts = new Map<string, number>();
+  const readers = readersOf(groups);
+  const results = new Set(program.outputs.values());
   for (const nodes of groups.filter(({ length }) => length > 1)) {
-    const form = formOf(nodes, program, rowReads);
+    const isReadByOthers = (value: Value): boolean =>
+      results.has(value) || [...(readers.get(value) ?? [])].some((group) => group !== nodes);
+    const form = formOf(nodes, program, rowReads, isReadByOthers);
     forms.set(nodes, form);
     counts.set(form.key, (counts.get(form.key) ?? 0) + 1);
   }
@@ -120,4 +124,15 @@ function withForms(groups: readonly Group[], program: Program, rowReads: Readonl
     const form = forms.get(nodes);
     return form === undefined || counts.get(form.key) === 1 ? { nodes } : { nodes, form };
   });
+}
+
+function readersOf(groups: readonly Group[]): ReadonlyMap<Value, ReadonlySet<Group>> {
+  const readers = new Map<Value, Set<Group>>();
+  for (const group of groups) {
+    for (const value of group.flatMap(({ inputs }) => inputs)) {
+      const known = readers.get(value) ?? new Set();
+      readers.set(value, known.add(group));
+    }
+  }
+  return readers;
 }

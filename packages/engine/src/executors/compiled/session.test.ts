@@ -1,12 +1,11 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isMetaapoError } from '@metaapo/core/contracts';
 import { type Owner, ownerName, thisOwner } from '@metaapo/core/storage';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { missingNative } from '../../../test/native-backend.js';
 import { numbers, PRIMITIVE_CASES, programOf, sizeOf } from '../../../test/primitive-cases.js';
-import { selectBackend } from '../../backends/index.js';
 import {
   addNode,
   createGraph,
@@ -26,12 +25,7 @@ import { openCompiledSession } from './session.js';
 let missing: string | undefined;
 
 beforeAll(async () => {
-  try {
-    await selectBackend({ prefer: 'tensorflow' });
-  } catch (error) {
-    if (!isMetaapoError(error)) throw error;
-    missing = error.message;
-  }
+  missing = await missingNative();
 });
 
 /** A test that needs the native backend; it must leave as many tensors as it found. */

@@ -1,7 +1,6 @@
-import { isMetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { selectBackend } from '../../backends/index.js';
+import { missingNative } from '../../../test/native-backend.js';
 import {
   accumulateGradient,
   createGraph,
@@ -21,12 +20,7 @@ import { openCompiledSession } from './session.js';
 let missing: string | undefined;
 
 beforeAll(async () => {
-  try {
-    await selectBackend({ prefer: 'tensorflow' });
-  } catch (error) {
-    if (!isMetaapoError(error)) throw error;
-    missing = error.message;
-  }
+  missing = await missingNative();
 });
 
 const LAYERS = 4;
