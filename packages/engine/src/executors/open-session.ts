@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { DataType } from '../program/index.js';
 import { backendHasSessions, backendUsesGpu } from './compiled/native-sessions.js';
 import { openCompiledSession } from './compiled/session.js';
+import { whyNotXla } from './compiled/try-xla.js';
 import type { Profile } from './eager/profile.js';
 import { openEagerSession } from './eager/session.js';
 import type { Executor, ProgramSet, Session } from './session.js';
@@ -14,24 +15,37 @@ export interface ExecutorChoice {
 }
 
 /**
- * The executor for the current TensorFlow.js backend: the wished one, or the compiled one where the backend can.
+ * The executor for the current TensorFlow.js backend: the wished one, or the best that the backend can run: `xla` on a GPU
+ * where XLA works, `compiled` on native backends, else `eager`.
  * @throws MetaapoError with code `backend` when the backend cannot run the wished one
  */
 export function chooseExecutor(wished: Executor | 'auto' = 'auto'): ExecutorChoice {
   const backend = tf.getBackend();
   if (wished === 'eager') return { executor: 'eager', reason: 'asked for' };
-  if (backendHasSessions()) {
-    return {
-      executor: 'compiled',
-      reason: wished === 'auto' ? 'the backend runs whole graphs' : 'asked for',
-    };
-  }
+  if (backendHasSessions()) return wished === 'auto' ? bestOfNative() : requireXla(wished);
   if (wished === 'auto') return { executor: 'eager', reason: `${backend} runs single operations only` };
-  throw new MetaapoError('backend', 'The executor `compiled` does not run on this backend', {
+  throw new MetaapoError('backend', `The executor \`${wished}\` does not run on this backend`, {
     where: 'executor',
     expected: 'a native backend (tensorflow or tensorflow-gpu)',
     got: backend,
     remedy: 'Set `executor: auto`, or run `metaapo backend install`',
+  });
+}
+
+function bestOfNative(): ExecutorChoice {
+  if (!backendUsesGpu()) return { executor: 'compiled', reason: 'the backend runs whole graphs' };
+  const failure = whyNotXla();
+  if (failure === undefined) return { executor: 'xla', reason: 'XLA compiles the layers for the GPU' };
+  return { executor: 'compiled', reason: `the backend runs whole graphs; XLA does not work here: ${failure}` };
+}
+
+function requireXla(executor: 'compiled' | 'xla'): ExecutorChoice {
+  const failure = executor === 'xla' ? whyNotXla() : undefined;
+  if (failure === undefined) return { executor, reason: 'asked for' };
+  throw new MetaapoError('backend', 'The executor `xla` does not work here', {
+    where: 'executor',
+    got: failure,
+    remedy: 'Set `executor: compiled`',
   });
 }
 
@@ -50,9 +64,9 @@ export function canWriteRows(dtype: DataType): boolean {
  */
 export function openSession(programs: ProgramSet, wished: Executor | 'auto' = 'auto', profile?: Profile): Session {
   const { executor, reason } = chooseExecutor(profile === undefined ? wished : 'eager');
-  if (executor === 'compiled') return openCompiledSession(programs);
+  if (executor !== 'eager') return openCompiledSession(programs, { forXla: executor === 'xla' });
   if (usesBfloat16(programs)) {
-    throw new MetaapoError('backend', 'bfloat16 needs the executor `compiled`', {
+    throw new MetaapoError('backend', 'bfloat16 needs the executor `compiled` or `xla`', {
       where: 'precision',
       expected: 'float32',
       got: `bfloat16 with the executor \`eager\` (${reason})`,

@@ -7,8 +7,8 @@ export type ProgramSet = Readonly<Record<string, Program>>;
 /** What a run is fed: a tensor (borrowed), or numbers with their shape. */
 export type FedTensor = Tensor | { readonly data: Float32Array | Int32Array; readonly shape: readonly number[] };
 
-/** What runs programs: operation by operation, or each as one graph. */
-export type Executor = 'eager' | 'compiled';
+/** What runs programs: operation by operation, each as one graph, or each as a few computations that XLA compiles. */
+export type Executor = 'eager' | 'compiled' | 'xla';
 
 /** Programs loaded on a device together with the states they share. */
 export interface Session {

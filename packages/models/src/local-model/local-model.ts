@@ -61,9 +61,9 @@ const schema = z
       .optional()
       .describe('Where it is computed; default the best that is there.'),
     executor: z
-      .enum(['auto', 'compiled', 'eager'])
+      .enum(['auto', 'xla', 'compiled', 'eager'])
       .default('auto')
-      .describe('How programs run; auto: compiled where the backend can.'),
+      .describe('How programs run; auto: xla on a GPU where it works, else compiled where the backend can.'),
     precision: z.enum(['float32', 'bfloat16']).default('float32').describe('Element type of matrix products.'),
     normalizeReward: z
       .boolean()

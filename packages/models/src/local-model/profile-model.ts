@@ -39,7 +39,8 @@ export async function* profileModel(
   yield* costLines(profile.costs(), peaks.float32);
   const tokens = groups.reduce((sum, group) => sum + tokensOf(group), 0);
   yield `${groups.length} rows, ${tokens} tokens; eager ${eagerSeconds.toFixed(3)} s`;
-  if (chooseExecutor(executor).executor === 'eager') return;
+  const { executor: runs } = chooseExecutor(executor);
+  if (runs === 'eager') return;
   const flops = profile.costs().reduce((sum, cost) => sum + cost.flops, 0);
   for (const computed of new Set(['float32', precision] as const)) {
     const compiled = await open({ precision: computed });
@@ -47,7 +48,7 @@ export async function* profileModel(
     const seconds = await step(compiled, groups, use);
     compiled.dispose();
     const rate = rateOf(flops, seconds, peaks[computed]);
-    yield `compiled, ${computed}: ${seconds.toFixed(3)} s (${rate}), the first time ${first.toFixed(1)} s`;
+    yield `${runs}, ${computed}: ${seconds.toFixed(3)} s (${rate}), the first time ${first.toFixed(1)} s`;
   }
 }
 

@@ -40,9 +40,9 @@ const schema = z.strictObject({
     .optional()
     .describe('Element type of matrix products; bfloat16 needs a backend that has it. Default float32.'),
   executor: z
-    .enum(['auto', 'compiled', 'eager'])
+    .enum(['auto', 'xla', 'compiled', 'eager'])
     .optional()
-    .describe('How programs are run; auto (default): compiled where the backend can, else eager.'),
+    .describe('How programs run; auto (default): xla on a GPU where it works, else compiled where the backend can.'),
   normalizeReward: z
     .boolean()
     .optional()

@@ -54,8 +54,9 @@ const OUTPUT_NAMES: Readonly<Record<string, readonly string[]>> = {
 /**
  * An empty function. Its operations name inputs as those of a graph do; what they become in the definition is
  * `node:output:index`, or the argument's name.
+ * @param howToRun the attribute that says so to the runtime
  */
-export function createFunctionWriter(): FunctionWriter {
+export function createFunctionWriter(howToRun: string): FunctionWriter {
   const types: (DataType | 'resource')[] = [];
   const operations = new Map<string, string>();
   const reference = (output: Output): string => {
@@ -95,7 +96,7 @@ export function createFunctionWriter(): FunctionWriter {
         messageField(4, textField(1, `result${at}`), textField(2, reference(output))),
       );
       const waited = effects.map((edge) => messageField(6, textField(1, edge.slice(1)), textField(2, edge.slice(1))));
-      const written = messageField(5, textField(1, '_noinline'), bytesField(2, attribute.boolean(true)));
+      const written = messageField(5, textField(1, howToRun), bytesField(2, attribute.boolean(true)));
       return Buffer.concat([signature, ...nodes.blocks(), ...returned, ...waited, written]);
     },
   };

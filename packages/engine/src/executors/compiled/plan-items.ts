@@ -16,22 +16,27 @@ export interface Item {
 export function planItems(program: Program, rowReads: ReadonlySet<Node>): readonly Item[] {
   const dissolved = new Set<string>();
   for (;;) {
-    const groups = groupsOf(program, dissolved);
-    const { order, cyclic } = sorted(groups, program);
+    const groups = groupsOf(program.nodes, dissolved);
+    const { order, cyclic } = sorted(groups, dependenciesOf(groups, program));
     if (cyclic === undefined) return withForms(order, program, rowReads);
     dissolved.add(cyclic);
   }
 }
 
-type Group = readonly Node[];
+/** Nodes that are not to be taken apart. */
+export type Group = readonly Node[];
+
+/** What each group comes after. */
+export type Dependencies = ReadonlyMap<Group, ReadonlySet<Group>>;
 
 /** Fed tensors have their placeholders in the graph itself. */
 const blockOf = ({ operation, block }: Node): string | undefined => (operation === 'input' ? undefined : block);
 
-function groupsOf(program: Program, dissolved: ReadonlySet<string>): readonly Group[] {
+/** The nodes of each block but the dissolved ones together, all others alone. */
+export function groupsOf(nodes: readonly Node[], dissolved: ReadonlySet<string>): readonly Group[] {
   const groups: Node[][] = [];
   const blocks = new Map<string, Node[]>();
-  for (const node of program.nodes) {
+  for (const node of nodes) {
     const block = blockOf(node);
     const known = block === undefined || dissolved.has(block) ? undefined : blocks.get(block);
     if (known !== undefined) {
@@ -45,12 +50,14 @@ function groupsOf(program: Program, dissolved: ReadonlySet<string>): readonly Gr
   return groups;
 }
 
-/** Depth first, from the first group on, so that the order stays near that of the program. */
-function sorted(
+/**
+ * Depth first, from the first group on, so that the order stays near that of the program; with the name of a block that
+ * stands in the way of any order.
+ */
+export function sorted(
   groups: readonly Group[],
-  program: Program,
+  dependencies: Dependencies,
 ): { readonly order: readonly Group[]; readonly cyclic?: string } {
-  const dependencies = dependenciesOf(groups, program);
   const order: Group[] = [];
   const state = new Map<Group, 'open' | 'done'>();
   let cyclic: string | undefined;
@@ -73,19 +80,25 @@ function blockIn(group: Group, state: ReadonlyMap<Group, 'open' | 'done'>): stri
   return [group, ...open].find((member) => member.length > 1)?.[0]?.block;
 }
 
-function dependenciesOf(groups: readonly Group[], program: Program): ReadonlyMap<Group, ReadonlySet<Group>> {
+/** @param repeated reads of states that each group does itself */
+export function dependenciesOf(
+  groups: readonly Group[],
+  program: Program,
+  repeated: ReadonlySet<Node> = new Set(),
+): Dependencies {
   const groupOf = new Map<Node, Group>(groups.flatMap((group) => group.map((node): [Node, Group] => [node, group])));
   const dependencies = new Map<Group, Set<Group>>(groups.map((group) => [group, new Set()]));
   const states = new Map<string, { written: Node | undefined; reads: Node[] }>();
-  for (const node of program.nodes) {
+  for (const node of program.nodes.filter((node) => groupOf.has(node))) {
     const own = groupOf.get(node)!;
     const dependOn = (other: Node | undefined): void => {
-      const group = other && groupOf.get(other)!;
+      const group = other && groupOf.get(other);
       if (group !== undefined && group !== own) dependencies.get(own)!.add(group);
     };
     for (const input of node.inputs) dependOn(input.node);
     dependOn(node.after?.node);
-    for (const { name, isChange } of touchedStates(node)) {
+    const reads = node.inputs.filter((input) => repeated.has(input.node)).map((input) => input.node);
+    for (const { name, isChange } of [...reads, node].flatMap(touchedStates)) {
       const state = states.get(name) ?? { written: undefined, reads: [] };
       states.set(name, state);
       dependOn(state.written);
@@ -126,7 +139,8 @@ function withForms(groups: readonly Group[], program: Program, rowReads: Readonl
   });
 }
 
-function readersOf(groups: readonly Group[]): ReadonlyMap<Value, ReadonlySet<Group>> {
+/** The groups that read each value. */
+export function readersOf(groups: readonly Group[]): ReadonlyMap<Value, ReadonlySet<Group>> {
   const readers = new Map<Value, Set<Group>>();
   for (const group of groups) {
     for (const value of group.flatMap(({ inputs }) => inputs)) {

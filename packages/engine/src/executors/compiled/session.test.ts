@@ -58,10 +58,12 @@ function program(write: (graph: Graph) => Parameters<typeof finishProgram>[1]): 
 
 const row = (...values: number[]): FedTensor => ({ data: Float32Array.from(values), shape: [values.length] });
 
-describe('the compiled executor', () => {
+const EXECUTORS = { compiled: {}, xla: { forXla: true } } as const;
+
+describe.each(Object.entries(EXECUTORS))('the executor %s', (_, how) => {
   native('computes what the eager one computes, primitive by primitive, and the same bits each time', async () => {
     const programs = Object.fromEntries(PRIMITIVE_CASES.map((item) => [item.name, programOf(item).program]));
-    const [compiled, eager] = [openCompiledSession(programs), openEagerSession(programs)];
+    const [compiled, eager] = [openCompiledSession(programs, how), openEagerSession(programs)];
     for (const { name, shapes, isPositive } of PRIMITIVE_CASES) {
       const inputs = Object.fromEntries(
         shapes.map((shape, index) => {
@@ -72,7 +74,7 @@ describe('the compiled executor', () => {
       const [got, expected] = [await outputsOf(compiled, name, inputs), await outputsOf(eager, name, inputs)];
       for (const [key, values] of Object.entries(expected)) {
         for (const [index, value] of values.entries()) {
-          // Both run TensorFlow's kernels; fusing and reordering move the last bits.
+          // Fusing and reordering move the last bits, and so do XLA's own approximations.
           expect(Math.abs(got[key]![index]! - value), `${key} of ${name}`).toBeLessThan(
             1e-6 * Math.max(1, Math.abs(value)),
           );
@@ -85,13 +87,14 @@ describe('the compiled executor', () => {
   });
 
   native('binds unknown dimensions at each run', async () => {
-    const session = openCompiledSession({
+    const outer = {
       outer: program((graph) => {
         const x = ops.input(graph, 'x', ['n']);
         const product = ops.matmul(ops.reshape(x, ['n', 1]), ops.reshape(x, [1, 'n']));
         return { flat: ops.reshape(product, ['n*n']) };
       }),
-    });
+    };
+    const session = openCompiledSession(outer, how);
     expect(await outputsOf(session, 'outer', { x: row(1, 2) })).toEqual({ flat: [1, 2, 2, 4] });
     expect(await outputsOf(session, 'outer', { x: row(3) })).toEqual({ flat: [9] });
     session.dispose();
@@ -126,7 +129,7 @@ describe('the compiled executor', () => {
           return {};
         }),
       },
-      usesGpu,
+      { ...how, usesGpu },
     );
     expect(Array.from(await session.read(total.name))).toEqual([0, 0]);
     await outputsOf(session, 'add', { x: row(1, 2) });
@@ -162,7 +165,7 @@ describe('the compiled executor', () => {
       }),
     };
     const int = (...data: number[]) => ({ data: Int32Array.from(data), shape: [data.length] });
-    for (const session of [openCompiledSession(programs), openEagerSession(programs)]) {
+    for (const session of [openCompiledSession(programs, how), openEagerSession(programs)]) {
       const rows = { data: Float32Array.of(1, 2, 3, 4), shape: [2, 2] };
       const sizes = { data: new Int32Array(0), shape: [0, 1, 2] };
       expect(await outputsOf(session, 'replace', { rows, at: int(4, 1), sizes })).toEqual({ doubled: [6, 8, 0, 0] });
@@ -177,13 +180,14 @@ describe('the compiled executor', () => {
     const states = ['a', 'b', 'c'].map(
       (name) => ({ name, shape: [2, 1], dtype: 'float32', initially: 'zeros' }) as const,
     );
-    const session = openCompiledSession({
+    const write = {
       write: program((graph) => {
         const [rows, at] = [ops.input(graph, 'rows', [1, 1]), ops.input(graph, 'at', [1], 'int32')];
         ops.replaceRowsOfState(graph, states[0]!, rows, at);
         return Object.fromEntries(states.slice(1).map((state) => [state.name, ops.readState(graph, state)]));
       }),
-    });
+    };
+    const session = openCompiledSession(write, how);
     const at = { data: Int32Array.of(1), shape: [1] };
     const rows = { data: Float32Array.of(7), shape: [1, 1] };
     expect(await outputsOf(session, 'write', { rows, at })).toEqual({ b: [0, 0], c: [0, 0] });
@@ -206,7 +210,7 @@ describe('the compiled executor', () => {
 
   native('hands a kept value of unknown size from one program to the next', async () => {
     const kept = { name: 'kept', shape: ['n'], dtype: 'float32', initially: 'empty' } as const;
-    const session = openCompiledSession({
+    const handOver = {
       keep: program((graph) => {
         ops.assignState(graph, kept, ops.square(ops.input(graph, 'x', ['n'])));
         return {};
@@ -216,7 +220,8 @@ describe('the compiled executor', () => {
         const [taken] = addNode(graph, 'takeState', { state: 'kept' }, [], [{ shape: ['n'], dtype: 'float32' }]);
         return { y: ops.multiply(taken!, ops.input(graph, 'x', ['n'])) };
       }),
-    });
+    };
+    const session = openCompiledSession(handOver, how);
     await outputsOf(session, 'keep', { x: row(2, 3) });
     expect(await outputsOf(session, 'use', { x: row(1, 2) })).toEqual({ y: [4, 18] });
     await expect(session.run('use', { x: row(1, 2) })).rejects.toThrow('before it was written');
@@ -244,7 +249,7 @@ describe('the compiled executor', () => {
         });
         return {};
       });
-      const [compiled, eager] = [openCompiledSession({ update }), openEagerSession({ update })];
+      const [compiled, eager] = [openCompiledSession({ update }, how), openEagerSession({ update })];
       const scalar = (value: number): FedTensor => ({ data: Float32Array.of(value), shape: [] });
       for (const session of [compiled, eager]) {
         await session.write('w', Float32Array.of(1, -2, 3));
@@ -270,7 +275,7 @@ describe('the compiled executor', () => {
         const factor = (name: string) => ops.cast(ops.input(graph, name, [32, 32]), dtype);
         return { y: ops.matmul(factor('a'), factor('b')) };
       });
-    const session = openCompiledSession({ narrow: product('bfloat16'), wide: product('float32') });
+    const session = openCompiledSession({ narrow: product('bfloat16'), wide: product('float32') }, how);
     const inputs = {
       a: { data: numbers(1024, 1), shape: [32, 32] },
       b: { data: numbers(1024, 2), shape: [32, 32] },
@@ -283,6 +288,30 @@ describe('the compiled executor', () => {
     session.dispose();
   });
 
+  native('can be opened and disposed again and again', async () => {
+    // 16 MiB: twenty lost sessions would take 320.
+    const state: StateDeclaration = { name: 'large', shape: [2 ** 22], dtype: 'float32', initially: 'zeros' };
+    const declared = {
+      sum: program((graph) => ({ total: ops.sumOfSquares(ops.readState(graph, state)) })),
+    };
+    const once = async (): Promise<void> => {
+      const session = openCompiledSession(declared, how);
+      await session.write('large', new Float32Array(2 ** 22).fill(1));
+      expect(await outputsOf(session, 'sum')).toEqual({ total: [2 ** 22] });
+      session.dispose();
+    };
+    const tensors = tf.memory().numTensors;
+    for (let time = 0; time < 5; time++) await once();
+    collectGarbage();
+    const before = process.memoryUsage().rss;
+    for (let time = 0; time < 20; time++) await once();
+    collectGarbage();
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect(process.memoryUsage().rss - before).toBeLessThan(96 * 2 ** 20);
+  });
+});
+
+describe('a session of the native backend', () => {
   native('names the program and the node of a failure', async () => {
     const session = openCompiledSession({
       look: program((graph) => {
@@ -298,28 +327,6 @@ describe('the compiled executor', () => {
     await expect(session.run('nothing', {})).rejects.toThrow('no such program');
     await expect(session.run('look', { table: inputs.table })).rejects.toThrow('input indices is missing');
     session.dispose();
-  });
-
-  native('can be opened and disposed again and again', async () => {
-    // 16 MiB: twenty lost sessions would take 320.
-    const state: StateDeclaration = { name: 'large', shape: [2 ** 22], dtype: 'float32', initially: 'zeros' };
-    const declared = {
-      sum: program((graph) => ({ total: ops.sumOfSquares(ops.readState(graph, state)) })),
-    };
-    const once = async (): Promise<void> => {
-      const session = openCompiledSession(declared);
-      await session.write('large', new Float32Array(2 ** 22).fill(1));
-      expect(await outputsOf(session, 'sum')).toEqual({ total: [2 ** 22] });
-      session.dispose();
-    };
-    const tensors = tf.memory().numTensors;
-    for (let time = 0; time < 5; time++) await once();
-    collectGarbage();
-    const before = process.memoryUsage().rss;
-    for (let time = 0; time < 20; time++) await once();
-    collectGarbage();
-    expect(tf.memory().numTensors).toBe(tensors);
-    expect(process.memoryUsage().rss - before).toBeLessThan(96 * 2 ** 20);
   });
 
   native('removes what killed processes of this machine left behind, and nothing of others', async () => {
@@ -346,16 +353,20 @@ describe('the choice of an executor', () => {
   native('takes the compiled one where the backend has sessions', async () => {
     expect(chooseExecutor().executor).toBe('compiled');
     expect(chooseExecutor('eager').executor).toBe('eager');
+    // XLA is chosen on GPUs only, and can be asked for where it works.
+    expect(chooseExecutor('xla')).toEqual({ executor: 'xla', reason: 'asked for' });
   });
 
   it('takes the eager one elsewhere, and says what it cannot do', async () => {
     await tf.setBackend('cpu');
     expect(chooseExecutor().executor).toBe('eager');
-    expect(() => chooseExecutor('compiled')).toThrow('The executor `compiled` does not run on this backend');
+    for (const wished of ['compiled', 'xla'] as const) {
+      expect(() => chooseExecutor(wished)).toThrow(`The executor \`${wished}\` does not run on this backend`);
+    }
     const narrow = program((graph) => {
       const x = ops.cast(ops.input(graph, 'x', [1, 1]), 'bfloat16');
       return { y: ops.matmul(x, x) };
     });
-    expect(() => openSession({ narrow })).toThrow('bfloat16 needs the executor `compiled`');
+    expect(() => openSession({ narrow })).toThrow('bfloat16 needs the executor `compiled` or `xla`');
   });
 });

@@ -6,58 +6,75 @@ import { bindDimensions } from '../eager/session.js';
 import { carrierOf, type FedTensor, type ProgramSet, type Session, statesOf } from '../session.js';
 import { createGraphWriter, type Output } from './graph-writer.js';
 import { backendUsesGpu, loadNativeSession, type NativeSession } from './native-sessions.js';
+import { type ProgramVariants, writeForXla } from './program-variants.js';
 import { runtimeError } from './runtime-error.js';
 import { type StateAccess, writeStateAccess, writeZeros, type ZeroAccess } from './state-access.js';
 import { writeVariables } from './state-writer.js';
 import { withTemporaryModel } from './temporary-model.js';
 import { createBlockFunctions } from './write-block.js';
-import { type WrittenProgram, writeProgram } from './write-program.js';
+import { type ProgramTarget, type WrittenProgram, writeProgram } from './write-program.js';
+
+/** How a graph is written. */
+export interface CompiledSessionOptions {
+  /** Whether variables are to lie on a GPU; default: where the current backend has them. */
+  readonly usesGpu?: boolean;
+  /** Whether XLA compiles its parts, each when it first meets the sizes of a run. */
+  readonly forXla?: boolean;
+}
+
+/** A session whose programs run at once. */
+export interface CompiledSession extends Session {
+  /** As `run`, before it returns. */
+  runNow(program: string, inputs: Readonly<Record<string, FedTensor>>): Record<string, tf.Tensor>;
+}
 
 /**
  * Runs programs as one TensorFlow graph in a session of its own: states are variables updated in place, and buffers are
  * reused. The first run of each program takes longer, since the runtime optimises its part of the graph.
- * @param usesGpu whether variables are to lie on a GPU
  * @throws MetaapoError with code `backend` when the current backend has no sessions
  */
-export function openCompiledSession(programs: ProgramSet, usesGpu = backendUsesGpu()): Session {
+export function openCompiledSession(
+  programs: ProgramSet,
+  { usesGpu = backendUsesGpu(), forXla = false }: CompiledSessionOptions = {},
+): CompiledSession {
   const declarations = statesOf(programs);
   const graph = createGraphWriter();
   const variables = writeVariables(graph, declarations);
   const dtypes = new Set([...declarations.values()].map(({ dtype }) => dtype));
   const handles = [...declarations.keys()].map(variables.handle);
   const access = handles.length === 0 ? undefined : writeStateAccess(graph, handles, dtypes, usesGpu);
-  const functions = createBlockFunctions(graph, variables);
-  const written = new Map<string, WrittenProgram>();
-  for (const [name, program] of Object.entries(programs)) {
-    written.set(name, writeProgram(graph, variables, functions, name, program));
-  }
-  const required = new Set([...written.values()].flatMap((program) => program.required));
+  const functions = createBlockFunctions(graph, variables, forXla ? 'xla' : 'operations');
+  const written = (forXla ? writeForXla : writePrograms)({ graph, variables, functions }, programs);
+  const required = new Set([...written.values()].flatMap(({ usual }) => usual.required));
   const zeros = writeZeros(graph, variables, required);
   const savedModel = graph.savedModel();
   collectGarbage();
   const native = withTemporaryModel(savedModel, loadNativeSession);
   const states = createStates(native, access, zeros, declarations);
+  const runNow: CompiledSession['runNow'] = (name, inputs) => {
+    const program = programs[name];
+    if (program === undefined) {
+      throw new MetaapoError('internal', 'no such program', {
+        where: name,
+        expected: Object.keys(programs).join(', '),
+      });
+    }
+    const variant = states.variantOf(written.get(name)!);
+    const { required, presence } = variant;
+    states.ensure(required);
+    try {
+      const outputs = runProgram(native, name, program, variant, inputs);
+      states.note(presence);
+      return outputs;
+    } catch (error) {
+      states.forget(presence);
+      throw error;
+    }
+  };
   return {
-    executor: 'compiled',
-    async run(name, inputs) {
-      const program = programs[name];
-      if (program === undefined) {
-        throw new MetaapoError('internal', 'no such program', {
-          where: name,
-          expected: Object.keys(programs).join(', '),
-        });
-      }
-      const { required, presence } = written.get(name)!;
-      states.ensure(required);
-      try {
-        const outputs = runProgram(native, name, program, written.get(name)!, inputs);
-        states.note(presence);
-        return outputs;
-      } catch (error) {
-        states.forget(presence);
-        throw error;
-      }
-    },
+    executor: forXla ? 'xla' : 'compiled',
+    run: async (name, inputs) => runNow(name, inputs),
+    runNow,
     write: states.write,
     read: states.read,
     dispose() {
@@ -111,7 +128,17 @@ function attempt<Result>(where: string, prefix: string, run: () => Result): Resu
   }
 }
 
+function writePrograms(target: ProgramTarget, programs: ProgramSet): ReadonlyMap<string, ProgramVariants> {
+  const written = Object.entries(programs).map(([name, program]): [string, ProgramVariants] => [
+    name,
+    { usual: writeProgram(target, name, program) },
+  ]);
+  return new Map(written);
+}
+
 interface States extends Pick<Session, 'read' | 'write'> {
+  /** The program that the present states ask for. */
+  variantOf(variants: ProgramVariants): WrittenProgram;
   /** Gives zeros to those of the states that have no value. */
   ensure(names: readonly string[]): void;
   /** Notes which states have a value after a run. */
@@ -170,6 +197,9 @@ function createStates(
     }
   };
   return {
+    variantOf({ usual, fresh }) {
+      return fresh !== undefined && ![...fresh.absent].some(isPresent) ? fresh.written : usual;
+    },
     ensure(names) {
       const missing = names.filter((name) => !isPresent(name));
       if (missing.length === 0) return;

@@ -1,3 +1,4 @@
+import { MetaapoError } from '@metaapo/core/contracts';
 import type { StateDeclaration } from '../../program/index.js';
 import { attribute, type ControlEdge, controlEdge, type GraphWriter, type Output } from './graph-writer.js';
 import type { ProgramWriter } from './program-writer.js';
@@ -29,8 +30,9 @@ interface Access {
   written: readonly ControlEdge[];
   /** Reads since then, for which the next write waits. */
   reads: ControlEdge[];
-  /** Whether the variable certainly has a value. */
-  hasValue: boolean;
+  presence: Presence;
+  /** Its value was taken, and the caller is to free it. */
+  isSpent: boolean;
 }
 
 /** Writes the reads and effects of one program: what touches one state runs in the program's order. */
@@ -61,8 +63,8 @@ export interface StateWriter {
   clear(name: string): void;
   /** Adds an operation that reads and changes several states inside. */
   call(touched: readonly TouchedState[], write: (waits: readonly ControlEdge[]) => Output): void;
-  /** Whether the state certainly has a value by now. */
-  hasValue(name: string): boolean;
+  /** What is known of the state by now. */
+  presenceOf(name: string): Presence;
   /** Makes sure that a state which begins as zeros has a value. */
   ensure(name: string): void;
   /** All effects so far. */
@@ -71,6 +73,8 @@ export interface StateWriter {
   required(): readonly string[];
   /** Whether each state that the program changes has a value afterwards. */
   presence(): ReadonlyMap<string, boolean>;
+  /** States that the caller is to free. */
+  spent(): ReadonlySet<string>;
 }
 
 /** What an operation does to a state. */
@@ -81,23 +85,33 @@ export interface TouchedState {
   readonly isRequired: boolean;
   /** It has one afterwards. */
   readonly hasValue: boolean;
+  /** It is left to the caller to free it. */
+  readonly isSpent: boolean;
+}
+
+/** What is known of a state before anything is written: whether it has a value. */
+export type Presence = 'present' | 'absent' | 'unknown';
+
+/** How the states of a program, or of a function of one, are written. */
+export interface StateWriterOptions {
+  /** What is known of a state at the beginning; nothing by default. */
+  readonly presence?: (name: string) => Presence;
+  /** Whether XLA compiles what is written: it frees no variable, and asks of none whether it has a value. */
+  readonly forXla?: boolean;
 }
 
 type Attributes = Parameters<ProgramWriter['add']>[2];
 
-/**
- * A writer of state for a program, or for a function of one.
- * @param hasValue whether a state certainly has a value at the beginning
- */
+/** A writer of state for a program, or for a function of one. */
 export function createStateWriter(
   writer: ProgramWriter,
   variables: Variables,
-  hasValue: (name: string) => boolean = () => false,
+  { presence = () => 'unknown', forXla = false }: StateWriterOptions = {},
 ): StateWriter {
   const accesses = new Map<string, Access>();
   const required = new Set<string>();
   const accessOf = (name: string): Access => {
-    const known = accesses.get(name) ?? { written: [], reads: [], hasValue: hasValue(name) };
+    const known = accesses.get(name) ?? { written: [], reads: [], presence: presence(name), isSpent: false };
     accesses.set(name, known);
     return known;
   };
@@ -106,7 +120,7 @@ export function createStateWriter(
   const wrote = (access: Access, edge: ControlEdge): void => {
     access.written = [edge];
     access.reads = [];
-    access.hasValue = true;
+    access.presence = 'present';
   };
   const onVariable = (name: string, type: string, inputs: readonly (Output | ControlEdge)[], attributes?: Attributes) =>
     writer.add(type, [variables.handle(name), ...inputs], attributes ?? { dtype: dtypeOf(name) });
@@ -120,6 +134,15 @@ export function createStateWriter(
     const written = writer.add('InplaceUpdate', [all, indices, rows], { T: dtypeOf(name) });
     wrote(accessOf(name), controlEdge(written));
   };
+  /** The value with these rows, assigned: XLA writes them into the memory of a variable that it is given to keep. */
+  const scatter = (name: string, all: Output, rows: Output, indices: Output): void => {
+    const [T, int32] = [dtypeOf(name), attribute.type('int32')];
+    const places = writer.add('Reshape', [indices, writer.integers([-1, 1])], { T: int32, Tshape: int32 });
+    const updated = writer.add('TensorScatterUpdate', [all, places, rows], { T, Tindices: int32 });
+    const shape = writer.shape(variables.declaration(name).shape);
+    states.assign(name, writer.add('Reshape', [updated, shape], { T, Tshape: int32 }));
+  };
+  const writeRows = forXla ? scatter : writeInPlace;
 
   const states: StateWriter = {
     read(name, type, inputs = [], attributes) {
@@ -127,11 +150,12 @@ export function createStateWriter(
       const access = accessOf(name);
       const output = onVariable(name, type, [...inputs, ...access.written], attributes);
       access.reads.push(controlEdge(output));
-      access.hasValue = true;
+      access.presence = 'present';
       return output;
     },
     change(name, type, inputs, attributes) {
       const access = accessOf(name);
+      if (access.isSpent) throw new MetaapoError('internal', 'a state is changed where it was taken', { where: name });
       const operation = onVariable(name, type, [...inputs, ...before(access)], attributes);
       wrote(access, controlEdge(operation));
       return operation;
@@ -149,6 +173,7 @@ export function createStateWriter(
       const output = onVariable(name, 'ReadVariableOp', [...access.written, ...after]);
       access.reads.push(controlEdge(output));
       states.clear(name);
+      if (forXla) return output;
       return writer.add('Identity', [output, ...access.written], { T: dtypeOf(name) });
     },
     assign(name, value) {
@@ -156,7 +181,9 @@ export function createStateWriter(
     },
     add(name, value) {
       const access = accessOf(name);
-      if (access.hasValue) states.change(name, 'AssignAddVariableOp', [value]);
+      if (forXla && access.presence === 'unknown') states.ensure(name);
+      if (access.presence === 'present') states.change(name, 'AssignAddVariableOp', [value]);
+      else if (access.presence === 'absent') states.assign(name, value);
       else wrote(access, addOrAssign(writer, variables, name, value, before(access)));
     },
     addRows(name, rows, indices) {
@@ -165,17 +192,18 @@ export function createStateWriter(
       states.change(name, 'ResourceScatterAdd', [indices, rows], { dtype: dtypeOf(name), Tindices });
     },
     replaceRows(name, rows, indices, width) {
-      writeInPlace(name, rowsOf(name, width), rows, indices);
+      writeRows(name, rowsOf(name, width), rows, indices);
     },
     moveRows(name, from, to, width, after) {
       const all = rowsOf(name, width, after);
       const attributes = { Tparams: dtypeOf(name), Tindices: attribute.type('int32'), Taxis: attribute.type('int32') };
-      writeInPlace(name, all, writer.add('GatherV2', [all, from, writer.integer(0)], attributes), to);
+      writeRows(name, all, writer.add('GatherV2', [all, from, writer.integer(0)], attributes), to);
       return accessOf(name).written[0]!;
     },
     clear(name) {
-      states.change(name, 'DestroyResourceOp', [], { ignore_lookup_error: attribute.boolean(true) });
-      accessOf(name).hasValue = false;
+      if (forXla) accessOf(name).isSpent = true;
+      else states.change(name, 'DestroyResourceOp', [], { ignore_lookup_error: attribute.boolean(true) });
+      accessOf(name).presence = 'absent';
     },
     call(touched, write) {
       for (const { name, isRequired } of touched) if (isRequired) states.ensure(name);
@@ -188,23 +216,27 @@ export function createStateWriter(
         const access = accessOf(name);
         if (isChanged) wrote(access, edge);
         else access.reads.push(edge);
-        access.hasValue = hasValue;
+        access.presence = hasValue ? 'present' : 'absent';
       }
+      for (const { name, isSpent } of touched) if (isSpent) states.clear(name);
     },
-    hasValue: (name) => accessOf(name).hasValue,
+    presenceOf: (name) => accessOf(name).presence,
     ensure(name) {
       const access = accessOf(name);
-      if (access.hasValue || variables.declaration(name).initially === 'empty') return;
-      if (access.written.length === 0) required.add(name);
+      if (access.presence === 'present' || variables.declaration(name).initially === 'empty') return;
+      if (access.presence === 'unknown') required.add(name);
       else states.assign(name, zerosFor(writer, variables.declaration(name)));
-      access.hasValue = true;
+      access.presence = 'present';
     },
     effects: () => [...accesses.values()].flatMap(before),
     required: () => [...required],
     presence: () =>
       new Map(
-        [...accesses].filter(([, { written }]) => written.length > 0).map(([name, { hasValue }]) => [name, hasValue]),
+        [...accesses]
+          .filter(([, { written, isSpent }]) => written.length > 0 || isSpent)
+          .map(([name, access]) => [name, access.presence === 'present']),
       ),
+    spent: () => new Set([...accesses].flatMap(([name, { isSpent }]) => (isSpent ? [name] : []))),
   };
   return states;
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { missingNative } from '../../../test/native-backend.js';
 import {
   accumulateGradient,
@@ -15,7 +15,8 @@ import {
 import { openEagerSession } from '../eager/session.js';
 import type { Session } from '../session.js';
 import { planItems } from './plan-items.js';
-import { openCompiledSession } from './session.js';
+import { planLaunches } from './plan-launches.js';
+import { type CompiledSessionOptions, openCompiledSession } from './session.js';
 
 let missing: string | undefined;
 
@@ -80,14 +81,27 @@ describe('blocks that are alike', () => {
     expect([blocksOf(forward), blocksOf(backward)]).toEqual([[LAYERS - 1], [LAYERS - 2]]);
   });
 
-  it('are called as one function, which reads, keeps and changes the states of each', async (context: TestContext) => {
-    if (missing !== undefined) return context.skip(missing);
-    const programs = { forward, backward };
-    const expected = await historyOf(openEagerSession(programs));
-    const got = await historyOf(openCompiledSession(programs));
-    // Both run the same kernels; a product may sum in another order.
-    for (const [at, numbers] of expected.entries()) {
-      expect(got[at]).toEqual(numbers.map((number) => expect.closeTo(number, 6)));
-    }
+  const ways: Readonly<Record<string, CompiledSessionOptions>> = { operations: {}, XLA: { forXla: true } };
+  for (const [way, options] of Object.entries(ways)) {
+    it(`are called as one function of ${way}, which reads, keeps and changes the states of each`, async (context) => {
+      if (missing !== undefined) return context.skip(missing);
+      const programs = { forward, backward };
+      const expected = await historyOf(openEagerSession(programs));
+      const got = await historyOf(openCompiledSession(programs, options));
+      // A product may sum in another order, and XLA has a hyperbolic tangent of its own.
+      for (const [at, numbers] of expected.entries()) {
+        expect(got[at]).toEqual(numbers.map((number) => expect.closeTo(number, 5)));
+      }
+    }, 60_000);
+  }
+
+  it('are a computation of XLA each, and what lies between them is one', () => {
+    const launches = (program: Program) => planLaunches(program, new Set()).filter(({ form }) => form !== undefined);
+    // The rows' one half is broadcast before the first layer.
+    expect(launches(forward).map(({ nodes }) => nodes[0]!.block)).toEqual([
+      undefined,
+      ...Array.from({ length: LAYERS }, (_, layer) => `layers/${layer}`),
+    ]);
+    expect(launches(backward)).toHaveLength(LAYERS + 1);
   });
 });

@@ -2,7 +2,7 @@ import type { BlockForm } from './block-form.js';
 import { createFunctionWriter } from './function-writer.js';
 import { attribute, type GraphWriter, type Output } from './graph-writer.js';
 import { createFunctionBodyWriter, type ProgramWriter } from './program-writer.js';
-import { createStateWriter, type TouchedState, type Variables } from './state-writer.js';
+import { createStateWriter, type Presence, type TouchedState, type Variables } from './state-writer.js';
 import { type NodeContext, writeNode } from './write-node.js';
 
 /** Functions of a graph, one for all blocks that are alike. */
@@ -11,10 +11,16 @@ export interface BlockFunctions {
   call(form: BlockForm, context: NodeContext): void;
 }
 
+/** How the functions are run: operation by operation, or each as one computation of XLA. */
+export type FunctionTarget = 'operations' | 'xla';
+
 /** What an argument of a function is in the block that is called: its n-th input or state, or a size. */
 type Argument =
   | { readonly kind: 'input' | 'state'; readonly position: number }
   | { readonly kind: 'size'; readonly symbol: string };
+
+/** The attribute of a function, and of its calls, that keeps the runtime from taking it apart. */
+const HOW_TO_RUN: Readonly<Record<FunctionTarget, string>> = { operations: '_noinline', xla: '_XlaMustCompile' };
 
 interface BlockFunction {
   readonly name: string;
@@ -24,12 +30,17 @@ interface BlockFunction {
 }
 
 /** No functions yet. */
-export function createBlockFunctions(graph: GraphWriter, variables: Variables): BlockFunctions {
+export function createBlockFunctions(
+  graph: GraphWriter,
+  variables: Variables,
+  target: FunctionTarget = 'operations',
+): BlockFunctions {
   const functions = new Map<string, BlockFunction>();
   const functionOf = (form: BlockForm, context: NodeContext): BlockFunction => {
-    const hasValue = form.states.map(({ name }) => context.states.hasValue(name));
-    const key = `${form.key}\nbegins ${hasValue}`;
-    const known = functions.get(key) ?? writeFunction(graph, `block${functions.size}`, form, context, hasValue);
+    const presence = form.states.map(({ name }) => context.states.presenceOf(name));
+    const key = `${form.key}\nbegins ${presence}`;
+    const own = { form, presence, target, rowReads: context.rowReads };
+    const known = functions.get(key) ?? writeFunction(graph, `block${functions.size}`, own);
     functions.set(key, known);
     return known;
   };
@@ -50,7 +61,7 @@ export function createBlockFunctions(graph: GraphWriter, variables: Variables): 
         config: attribute.text(''),
         config_proto: attribute.text(''),
         executor_type: attribute.text(''),
-        _noinline: attribute.boolean(true),
+        [HOW_TO_RUN[target]]: attribute.boolean(true),
       };
       const own = touched.map((touch, position) => ({ ...touch, name: form.states[position]!.name }));
       writer.enter(form.nodes[0]!);
@@ -70,14 +81,20 @@ function argumentType(form: BlockForm, argument: Argument) {
   return argument.kind === 'state' ? 'resource' : form.inputs[argument.position]!.dtype;
 }
 
+interface FunctionSource {
+  readonly form: BlockForm;
+  /** What is known of each of its states when it is called. */
+  readonly presence: readonly Presence[];
+  readonly target: FunctionTarget;
+  readonly rowReads: NodeContext['rowReads'];
+}
+
 function writeFunction(
   graph: GraphWriter,
   name: string,
-  form: BlockForm,
-  { rowReads }: NodeContext,
-  hasValue: readonly boolean[],
+  { form, presence, target, rowReads }: FunctionSource,
 ): BlockFunction {
-  const body = createFunctionWriter();
+  const body = createFunctionWriter(HOW_TO_RUN[target]);
   const given: Argument[] = [];
   const outputs = new Map<string, Output>();
   const ask = (argument: Argument, key: string): Output => {
@@ -106,19 +123,24 @@ function writeFunction(
     },
     declaration: (state) => form.states[positions.get(state)!]!,
   };
-  const states = createStateWriter(writer, variables, (state) => hasValue[positions.get(state)!]!);
-  const context: NodeContext = { writer, states, rowReads, updates: [] };
+  const forXla = target === 'xla';
+  const states = createStateWriter(writer, variables, {
+    presence: (state) => presence[positions.get(state)!]!,
+    forXla,
+  });
+  const context: NodeContext = { writer, states, rowReads, forXla, updates: [] };
   for (const node of form.nodes) writeNode(node, context);
   const results = form.outputs.map((value) => ({ output: writer.get(value), dtype: value.dtype }));
   graph.define(body.definition(name, results, [...new Set(states.effects())]));
-  const [required, presence] = [new Set(states.required()), states.presence()];
+  const [required, changed, spent] = [new Set(states.required()), states.presence(), states.spent()];
   return {
     name,
     arguments: given,
     touched: form.states.map(({ name: state }) => ({
-      isChanged: presence.has(state),
+      isChanged: changed.has(state),
       isRequired: required.has(state),
-      hasValue: presence.get(state) ?? true,
+      hasValue: changed.get(state) ?? true,
+      isSpent: spent.has(state),
     })),
   };
 }

@@ -11,6 +11,8 @@ export interface NodeContext {
   readonly states: StateWriter;
   /** See {@link readsOfRowsOnly}. */
   readonly rowReads: ReadonlySet<Node>;
+  /** Whether XLA compiles what is written. */
+  readonly forXla: boolean;
   /** The last update of a parameter or move of rows, for which the next one waits. */
   updates: readonly ControlEdge[];
 }
@@ -27,7 +29,7 @@ export function writeNode(node: Node, context: NodeContext): void {
 }
 
 function outputsOf(node: Node, context: NodeContext): readonly (Output | undefined)[] {
-  const { writer, states, rowReads } = context;
+  const { writer, states, rowReads, forXla } = context;
   switch (node.operation) {
     case 'input': {
       const { dtype, shape } = node.outputs[0]!;
@@ -39,14 +41,17 @@ function outputsOf(node: Node, context: NodeContext): readonly (Output | undefin
     case 'takeState':
       return [states.take(node.attributes.state)];
     case 'assignState':
-      states.assign(node.attributes.state, ownedBySession(writer, node.inputs[0]!));
+      states.assign(node.attributes.state, ownedBySession(context, node.inputs[0]!));
       return [];
     case 'addToState':
-      states.add(node.attributes.state, ownedBySession(writer, node.inputs[0]!));
+      states.add(node.attributes.state, ownedBySession(context, node.inputs[0]!));
       return [];
     case 'addRowsToState': {
       const [rows, indices] = operands(writer, node) as [Output, Output];
-      states.addRows(node.attributes.state, ...sumsByRow(writer, rows, indices));
+      states.addRows(
+        node.attributes.state,
+        ...(forXla ? ([rows, indices] as const) : sumsByRow(writer, rows, indices)),
+      );
       return [];
     }
     case 'replaceRowsOfState': {
@@ -106,10 +111,10 @@ export function isFedMemory(value: Value): boolean {
   return operation === 'input' || (PASSING_ON.has(operation) && inputs.some(isFedMemory));
 }
 
-/** The value, copied where it may be the memory of a fed tensor, which ends with the run. */
-function ownedBySession(writer: ProgramWriter, value: Value): Output {
+/** The value, copied where it may be the memory of a fed tensor, which ends with the run. What XLA computes is its own. */
+function ownedBySession({ writer, forXla }: NodeContext, value: Value): Output {
   const output = writer.get(value);
-  return isFedMemory(value) ? writer.add('DeepCopy', [output], { T: attribute.type(value.dtype) }) : output;
+  return !forXla && isFedMemory(value) ? writer.add('DeepCopy', [output], { T: attribute.type(value.dtype) }) : output;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Program } from '../../program/index.js';
 import { attribute, type GraphWriter, type Output } from './graph-writer.js';
 import { planItems } from './plan-items.js';
 import { createProgramWriter, type DimensionFeed } from './program-writer.js';
-import { createStateWriter, type Variables } from './state-writer.js';
+import { createStateWriter, type Presence, type Variables } from './state-writer.js';
 import type { BlockFunctions } from './write-block.js';
 import { type NodeContext, readsOfRowsOnly, writeNode } from './write-node.js';
 
@@ -23,18 +23,30 @@ export interface WrittenProgram {
   readonly presence: ReadonlyMap<string, boolean>;
 }
 
-/** Writes a program into a graph; blocks that are alike become calls of one function. */
+/** What a program is written into. */
+export interface ProgramTarget {
+  readonly graph: GraphWriter;
+  readonly variables: Variables;
+  readonly functions: BlockFunctions;
+  /** How it is cut into what is written together; default {@link planItems}. */
+  readonly plan?: typeof planItems;
+}
+
+/**
+ * Writes a program into a graph; what is alike becomes calls of one function.
+ * @param absent states that certainly have no value when it is run
+ */
 export function writeProgram(
-  graph: GraphWriter,
-  variables: Variables,
-  functions: BlockFunctions,
+  { graph, variables, functions, plan = planItems }: ProgramTarget,
   name: string,
   program: Program,
+  absent: ReadonlySet<string> = new Set(),
 ): WrittenProgram {
   const { writer, dimensions } = createProgramWriter(graph, name, program);
-  const states = createStateWriter(writer, variables);
-  const context: NodeContext = { writer, states, rowReads: readsOfRowsOnly(program), updates: [] };
-  for (const item of planItems(program, context.rowReads)) {
+  const presence = (state: string): Presence => (absent.has(state) ? 'absent' : 'unknown');
+  const states = createStateWriter(writer, variables, { presence });
+  const context: NodeContext = { writer, states, rowReads: readsOfRowsOnly(program), forXla: false, updates: [] };
+  for (const item of plan(program, context.rowReads)) {
     if (item.form === undefined) for (const node of item.nodes) writeNode(node, context);
     else functions.call(item.form, context);
   }
@@ -50,6 +62,13 @@ export function writeProgram(
     `${name}/done`,
   );
   const inputs = [...program.inputs].map(([key, value]): [string, Output] => [key, writer.get(value)]);
-  const [required, presence] = [states.required(), states.presence()];
-  return { prefix: name, inputs: new Map(inputs), dimensions, outputs: new Map(outputs), done, required, presence };
+  return {
+    prefix: name,
+    inputs: new Map(inputs),
+    dimensions,
+    outputs: new Map(outputs),
+    done,
+    required: states.required(),
+    presence: states.presence(),
+  };
 }
