@@ -2,17 +2,18 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { NATIVE_TARGETS, type NativeTarget } from '../src/backends/native-targets.js';
 import type { KnownWheel, KnownWheels } from '../src/backends/provision/known-wheels.js';
-import { tensorflowFiles, writeWheel } from './fake-wheel.js';
+import { tensorflowFiles, WHEEL_TAGS, writeWheel } from './fake-wheel.js';
 
-/** Stand-in of a native package: it opens its binding and libraries, and multiplies when they are good. */
+/** Stand-in of a native package: it opens its binding and LIBRARIES of FOLDER, and multiplies when they are good. */
 const PACKAGE_MAIN = `
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const read = (...path) => readFileSync(join(__dirname, '..', ...path), 'latin1');
 if (!read('lib', 'napi-v8', 'tfjs_binding.node').includes('good')) throw new Error('the binding cannot be opened');
-read('deps', 'lib', 'libtensorflow_framework.so.2');
-const version = read('deps', 'lib', 'libtensorflow_cc.so.2').split(' ').at(-1);
+const [main, ...others] = LIBRARIES.map((name) => read(FOLDER, name));
+const version = main.split(' ').at(-1);
 exports.version = { 'tfjs-node': '4.22.0' };
 exports.ready = async () => {};
 exports.tensor2d = (rows) => rows;
@@ -59,18 +60,33 @@ while read -r requirement checksums; do
 done < "$wanted"
 /bin/cp "$wanted" "$WHEELS/requirements.txt"
 exit 0`;
-export const COMPILER = `while [ $# -gt 0 ]; do [ "$1" = -o ] && out="$2"; shift; done; printf '\\177ELF good' > "$out"`;
+const compiler = (magic: string): string => {
+  const octal = [...Buffer.from(magic, 'latin1')].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+  return `while [ $# -gt 0 ]; do [ "$1" = -o ] && out="$2"; shift; done; printf '${octal} good' > "$out"`;
+};
 
-/** Makes a machine with a python3 whose pip has tensorflow-cpu, and a g++. Owned: the caller removes it. */
-export function fakeMachine(): FakeMachine {
+/** Makes a machine with a python3 whose pip has TensorFlow, and a compiler. Owned: the caller removes it. */
+export function fakeMachine(target: NativeTarget['id'] = 'linux-x64'): FakeMachine {
+  const {
+    wheels: published,
+    libraries,
+    libraryFolder,
+    magic,
+    compiler: tools,
+  } = NATIVE_TARGETS.find(({ id }) => id === target)!;
+  const main = PACKAGE_MAIN.replace('FOLDER', JSON.stringify(libraryFolder)).replace(
+    'LIBRARIES',
+    JSON.stringify(libraries.map(({ name }) => name)),
+  );
   const root = mkdtempSync(join(tmpdir(), 'metaapo-machine-'));
   const [bin, log, wheels] = [join(root, 'bin'), join(root, 'calls'), join(root, 'wheels')];
   for (const directory of [bin, wheels]) mkdirSync(directory);
-  writeWheel(join(wheels, 'tensorflow_cpu-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl'), tensorflowFiles());
+  const name = published.cpu.name.replace('-', '_');
+  writeWheel(join(wheels, `${name}-2.21.0-${WHEEL_TAGS[target]}.whl`), tensorflowFiles({ name, target }));
   const program = (name: string, script: string): void =>
     writeFileSync(join(bin, name), `#!/bin/sh\necho ${name} >> ${log}\n${script}\n`, { mode: 0o755 });
   program('python3', PIP);
-  program('g++', COMPILER);
+  if (tools !== undefined) program(tools.commands[0]!, compiler(magic));
   const addProject = (name: string, packageName = '@tensorflow/tfjs-node'): ReturnType<FakeMachine['addProject']> => {
     const project = join(root, name);
     const packageDirectory = join(project, 'node_modules', packageName);
@@ -78,7 +94,7 @@ export function fakeMachine(): FakeMachine {
       join(packageDirectory, 'package.json'),
       JSON.stringify({ name: packageName, version: '4.22.0', main: 'dist/index.js' }),
     );
-    write(join(packageDirectory, 'dist', 'index.js'), PACKAGE_MAIN);
+    write(join(packageDirectory, 'dist', 'index.js'), main);
     for (const source of ['tfjs_backend.cc', 'tfjs_binding.cc']) write(join(packageDirectory, 'binding', source), '//');
     return { project, packageDirectory };
   };

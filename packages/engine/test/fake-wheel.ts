@@ -1,17 +1,36 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { NATIVE_TARGETS, type NativeTarget } from '../src/backends/native-targets.js';
+import { dllThatImports } from './fake-dll.js';
+
+/** What the stand-in of TensorFlow's library for Windows asks Python for. */
+export const PYTHON = ['PyErr_SetString', 'PyDict_Type', 'Py_IsInitialized'];
 
 /** Files of a wheel by path. */
 export type WheelFiles = Readonly<Record<string, string>>;
 
+/** Tags of the wheels of each system. */
+export const WHEEL_TAGS = {
+  'linux-x64': 'cp312-cp312-manylinux_2_27_x86_64',
+  'linux-arm64': 'cp312-cp312-manylinux_2_27_aarch64',
+  'darwin-arm64': 'cp312-cp312-macosx_12_0_arm64',
+  'win32-x64': 'cp312-cp312-win_amd64',
+} as const satisfies Record<NativeTarget['id'], string>;
+
 /** A wheel of TensorFlow with a few bytes in place of each library. */
-export function tensorflowFiles(overrides: Partial<{ name: string; version: string; tag: string }> = {}): WheelFiles {
-  const { name = 'tensorflow_cpu', version = '2.21.0', tag = 'cp312-cp312-manylinux_2_27_x86_64' } = overrides;
+export function tensorflowFiles(
+  overrides: Partial<{ name: string; version: string; tag: string; target: NativeTarget['id'] }> = {},
+): WheelFiles {
+  const { name = 'tensorflow_cpu', version = '2.21.0', target = 'linux-x64' } = overrides;
+  const { tag = WHEEL_TAGS[target] } = overrides;
   const information = `${name}-${version}.dist-info`;
+  const { libraries, magic } = NATIVE_TARGETS.find(({ id }) => id === target)!;
+  const [main, ...others] = libraries.map(({ path }) => path);
+  const start = target === 'win32-x64' ? dllThatImports({ 'KERNEL32.dll': ['Sleep'], 'python312.dll': PYTHON }) : magic;
   return {
-    'tensorflow/libtensorflow_cc.so.2': `\x7fELF tensorflow ${version}`,
-    'tensorflow/libtensorflow_framework.so.2': '\x7fELF framework',
+    [main!]: `${start} tensorflow ${version}`,
+    ...Object.fromEntries(others.map((path) => [path, `${magic} framework`])),
     'tensorflow/include/tensorflow/c/c_api.h': '// c_api',
     'tensorflow/include/tensorflow/c/eager/c_api.h': '// eager',
     'tensorflow/include/tsl/platform/ctstring.h': '// ctstring',

@@ -17,9 +17,12 @@ export function addBackend(program: Command): void {
     .command('install')
     .description('provide @tensorflow/tfjs-node with libtensorflow 2.21 and its binding, and check that it works')
     .option('--gpu', 'the CUDA build, for @tensorflow/tfjs-node-gpu')
-    .option('--wheel <file>', 'take libtensorflow from this wheel of tensorflow-cpu (or tensorflow, with --gpu)')
+    .option(
+      '--wheel <file>',
+      'take libtensorflow from this wheel of tensorflow (on Linux x64 also tensorflow-cpu, except with --gpu)',
+    )
     .option('--from-python <path>', 'take libtensorflow from a Python environment that has TensorFlow')
-    .option('--binding <file>', 'copy this prebuilt tfjs_binding.node instead of compiling one')
+    .option('--binding <file>', 'copy this prebuilt tfjs_binding.node instead of compiling one; needed on Windows')
     .option('--allow-unknown-wheel', 'take wheels whose checksums are not among those that this version knows')
     .option('--force', 'install again even when it works already')
     .action(async (flags: InstallFlags) => {

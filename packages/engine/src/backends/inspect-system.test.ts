@@ -1,18 +1,22 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type FakeMachine, fakeMachine, write } from '../../test/fake-machine.js';
 import { readCpu } from './cpu-information.js';
 import { listGpus } from './gpu-information.js';
 import { inspectSystem } from './inspect-system.js';
 import { measureInChild } from './measure-in-child.js';
 import { nextSteps, type Seen } from './next-steps.js';
+import { probeNative } from './probe-native.js';
 
 let machine: FakeMachine;
 beforeEach(() => {
   machine = fakeMachine();
 });
-afterEach(() => machine.remove());
+afterEach(() => {
+  vi.restoreAllMocks();
+  machine.remove();
+});
 
 const inspect = (env: NodeJS.ProcessEnv = {}): ReturnType<typeof inspectSystem> =>
   inspectSystem({ budgetMs: 0, env: { ...machine.env, ...env }, searchFrom: [machine.project] });
@@ -34,6 +38,26 @@ it('reports an unprovisioned package, the embedded backend and the way to a fast
   ]);
   expect(chosen).toBe('wasm');
   expect(steps.join('\n')).toMatch(/has no binding.*Run `metaapo backend install`\./);
+});
+
+it.each<[NodeJS.Platform, NodeJS.Architecture, cpu: RegExp, gpu: RegExp]>([
+  ['darwin', 'arm64', /npm i @tensorflow\/tfjs-node@.*backend install/, /CUDA is published for Linux x64 only/],
+  ['linux', 'arm64', /npm i @tensorflow\/tfjs-node@.*backend install/, /CUDA is published for Linux x64 only/],
+  ['win32', 'x64', /npm i @tensorflow\/tfjs-node@.*--binding/, /CUDA is published for Linux x64 only/],
+  ['darwin', 'x64', /not published for this system \(darwin x64\)\. Use the webgpu backend, or wasm/, /not published/],
+  ['win32', 'arm64', /not published for this system \(win32 arm64\)\. Use the webgpu/, /not published/],
+])('says what is possible on %s %s', async (system, architecture, cpu, gpu) => {
+  vi.spyOn(process, 'platform', 'get').mockReturnValue(system);
+  vi.spyOn(process, 'arch', 'get').mockReturnValue(architecture);
+  const header = { osRelease: '23.6.0', ...(system === 'linux' && { glibcVersionRuntime: '2.36' }) };
+  vi.spyOn(process.report!, 'getReport').mockReturnValue({ header });
+  rmSync(machine.packageDirectory, { recursive: true });
+  const probes = (['tensorflow', 'tensorflow-gpu'] as const).map((id) => probeNative(id, [machine.project]));
+  const [first, second] = probes.map(({ reason, remedy }) => `${reason}. ${remedy}`);
+  expect(first).toMatch(cpu);
+  expect(second).toMatch(gpu);
+  const backends = probes.map(({ id, state, reason, remedy }) => ({ id, state, reason, remedy }));
+  expect(nextSteps({ ...seen, chosen: 'wasm', backends }, false, undefined)[0]).toMatch(cpu);
 });
 
 it('reports versions of a backend that works', async () => {

@@ -9,7 +9,7 @@ import { type BackendMeasurement, measureInChild, type Subject } from './measure
 import { defaultSearchPath } from './native-package.js';
 import { nextSteps } from './next-steps.js';
 import { planChoice } from './plan-choice.js';
-import { type NativeProbe, probeNative } from './probe-native.js';
+import { installCommand, type NativeProbe, probeNative } from './probe-native.js';
 
 /** A backend as it was found on this machine. */
 export interface BackendInspection {
@@ -91,9 +91,8 @@ async function inspectOne(
       id === 'tensorflow-gpu' ? `, on the ${measured.usesGpu ? 'GPU' : 'CPU: TensorFlow found no usable GPU'}` : '';
     return { id, state: 'ready', reason: `${reason}${device}`, remedy: '', measured };
   } catch (error) {
-    const gpu = id === 'tensorflow-gpu' ? ' --gpu' : '';
     const remedy = isNative(id)
-      ? `Run \`metaapo backend install${gpu} --force\`.`
+      ? `Run \`${installCommand(id)} --force\`.`
       : 'Install the packages of this project again.';
     return { id, state: 'broken', reason: (error as Error).message, remedy };
   }

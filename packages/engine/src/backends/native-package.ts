@@ -2,6 +2,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NativeBackendId } from './backend.js';
+import { nativeTarget } from './native-targets.js';
 import { textField } from './text-field.js';
 
 /** The npm package behind each native backend. */
@@ -57,5 +58,5 @@ export function bindingFile(packageDirectory: string): string {
 
 /** Where the binding looks for libtensorflow. */
 export function librariesDirectory(packageDirectory: string): string {
-  return join(packageDirectory, 'deps', 'lib');
+  return join(packageDirectory, nativeTarget()?.libraryFolder ?? 'deps/lib');
 }

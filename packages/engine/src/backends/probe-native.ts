@@ -9,11 +9,13 @@ import {
   NATIVE_PACKAGE_VERSION,
   type NativePackage,
 } from './native-package.js';
+import { nativeTarget } from './native-targets.js';
+import { currentPlatform, faultOfPlatform } from './provision/platform.js';
 
 /** What the files say about a native backend, before anything of it is loaded. */
 export interface NativeProbe {
   readonly id: NativeBackendId;
-  /** `absent`: no package; `unprovisioned`: no libraries or binding; `unsupported`: this CPU cannot run it. */
+  /** `absent`: no package; `unprovisioned`: no libraries or binding; `unsupported`: this CPU or system cannot run it. */
   readonly state: 'ready' | 'absent' | 'unprovisioned' | 'unsupported';
   /** A clause such as "@tensorflow/tfjs-node is not installed". */
   readonly reason: string;
@@ -26,24 +28,15 @@ export interface NativeProbe {
 export function probeNative(id: NativeBackendId, searchFrom: readonly string[]): NativeProbe {
   const name = NATIVE_PACKAGE_NAMES[id];
   const found = findNativePackage(id, searchFrom);
-  const install = `metaapo backend install${id === 'tensorflow-gpu' ? ' --gpu' : ''}`;
   if (found === undefined) {
-    return {
-      id,
-      state: 'absent',
-      reason: `${name} is not installed`,
-      remedy: `Run \`npm i ${name}@${NATIVE_PACKAGE_VERSION} --ignore-scripts\`, then \`${install}\`.`,
-    };
+    const remedy = `Run \`npm i ${name}@${NATIVE_PACKAGE_VERSION} --ignore-scripts\`, then \`${installCommand(id)}\`.`;
+    return unsupportedHere(id) ?? { id, state: 'absent', reason: `${name} is not installed`, remedy };
   }
   const fault = faultOfFiles(found.directory);
   if (fault !== undefined) {
-    return {
-      id,
-      state: 'unprovisioned',
-      reason: `${name} is installed but ${fault}`,
-      remedy: `Run \`${install}\`.`,
-      package: found,
-    };
+    const reason = `${name} is installed but ${fault}`;
+    const remedy = `Run \`${installCommand(id)}\`.`;
+    return unsupportedHere(id) ?? { id, state: 'unprovisioned', reason, remedy, package: found };
   }
   if (!canRunAvx()) {
     const remedy = 'Use a machine whose CPU has AVX, or the wasm backend.';
@@ -52,26 +45,49 @@ export function probeNative(id: NativeBackendId, searchFrom: readonly string[]):
   return { id, state: 'ready', reason: `${name} ${found.version}`, remedy: '', package: found };
 }
 
+/** The command that provides a native backend on this system. */
+export function installCommand(id: NativeBackendId): string {
+  const binding = nativeTarget()?.compiler === undefined ? ' --binding FILE' : '';
+  return `metaapo backend install${id === 'tensorflow-gpu' ? ' --gpu' : ''}${binding}`;
+}
+
+/** A backend that cannot be provided on this system. */
+function unsupportedHere(id: NativeBackendId): NativeProbe | undefined {
+  const fault = faultOfPlatform(currentPlatform(), id === 'tensorflow-gpu' ? 'cuda' : 'cpu');
+  return (
+    fault && {
+      id,
+      state: 'unsupported',
+      reason: `${fault.reason} (${fault.got})`,
+      remedy: 'Use the webgpu backend, or wasm.',
+    }
+  );
+}
+
 /** What is wrong with the libraries and the binding, as the end of a sentence; undefined when nothing is. */
 export function faultOfFiles(packageDirectory: string): string | undefined {
   const binding = bindingFile(packageDirectory);
   if (!existsSync(binding)) return 'has no binding (lib/napi-v8/tfjs_binding.node)';
-  if (process.platform !== 'linux') return undefined;
-  if (!isElfFile(binding)) return 'its binding (lib/napi-v8/tfjs_binding.node) is not a library';
+  const target = nativeTarget();
+  if (target === undefined) return undefined;
+  if (!isLibraryFile(binding)) return 'its binding (lib/napi-v8/tfjs_binding.node) is not a library';
   const libraries = librariesDirectory(packageDirectory);
-  for (const names of [['libtensorflow_cc.so.2', 'libtensorflow.so.2'], ['libtensorflow_framework.so.2']]) {
-    if (!names.some((name) => isElfFile(join(libraries, name)))) return `has no ${names[0]} in deps/lib`;
+  for (const { name, links, olderNames } of target.libraries) {
+    const isThere = [name, ...links, ...olderNames].some((one) => isLibraryFile(join(libraries, one)));
+    if (!isThere) return `has no ${name} in ${target.libraryFolder}`;
   }
   return undefined;
 }
 
-/** True for a readable file (links followed) that begins as a Linux library does. */
-export function isElfFile(file: string): boolean {
-  const start = Buffer.alloc(4);
+/** True for a readable file (links followed) that begins as a library of this system does. */
+export function isLibraryFile(file: string): boolean {
+  const { magic = '' } = nativeTarget() ?? {};
+  const start = Buffer.alloc(magic.length);
   try {
     const handle = openSync(file, 'r');
     try {
-      return readSync(handle, start, 0, 4, 0) === 4 && start.toString('latin1') === '\x7fELF';
+      readSync(handle, start, 0, magic.length, 0);
+      return start.toString('latin1') === magic;
     } finally {
       closeSync(handle);
     }

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { cacheHome } from '@metaapo/core/storage';
@@ -7,19 +7,20 @@ import { type BackendMeasurement, measureInChild } from '../measure-in-child.js'
 import {
   defaultSearchPath,
   findNativePackage,
+  librariesDirectory,
   NATIVE_PACKAGE_NAMES,
   NATIVE_PACKAGE_VERSION,
   type NativePackage,
 } from '../native-package.js';
 import { faultOfFiles } from '../probe-native.js';
 import { textField } from '../text-field.js';
-import { placeBinding } from './binding.js';
+import { compilerFor, placeBinding } from './binding.js';
 import { explainFailure, failure } from './explain-failure.js';
 import type { KnownWheels } from './known-wheels.js';
 import { ensureLibtensorflow, type LibrarySource } from './library-cache.js';
-import { LIBTENSORFLOW_VERSION, type LibtensorflowBuild } from './locations.js';
-import { currentPlatform, requirePlatform } from './platform.js';
-import { createStage, discard, linkOrCopy, linkOrCopyTree, putInPlace } from './stage.js';
+import { LIBTENSORFLOW_VERSION } from './locations.js';
+import { currentPlatform, type Host, requirePlatform } from './platform.js';
+import { createStage, discard, linkOrCopy, linkOrCopyTree, makeRoomFor, putInPlace } from './stage.js';
 
 /** What to install, and from where. */
 export interface InstallOptions extends LibrarySource {
@@ -64,11 +65,11 @@ export async function installBackend(options: InstallOptions = {}): Promise<Inst
   const id: NativeBackendId = options.gpu ? 'tensorflow-gpu' : 'tensorflow';
   const name = NATIVE_PACKAGE_NAMES[id];
   try {
-    const glibcMinor = requirePlatform(currentPlatform());
+    const host = requirePlatform(currentPlatform(), options.gpu ? 'cuda' : 'cpu');
     const found = requirePackage(id, options);
     const present = options.force ? undefined : await checkPresent(found, options);
     if (present !== undefined) return resultOf(found, 'already-installed', present);
-    return resultOf(found, 'installed', await install(found, glibcMinor, options));
+    return resultOf(found, 'installed', await install(found, host, options));
   } catch (error) {
     throw explainFailure(error, name);
   }
@@ -115,10 +116,11 @@ async function checkPresent(found: NativePackage, options: InstallOptions): Prom
   return undefined;
 }
 
-async function install(found: NativePackage, glibcMinor: number, options: InstallOptions): Promise<BackendMeasurement> {
+async function install(found: NativePackage, host: Host, options: InstallOptions): Promise<BackendMeasurement> {
   const { signal, wheel, fromPython, env = process.env, report = () => undefined } = options;
-  const build: LibtensorflowBuild = options.gpu ? 'cuda' : 'cpu';
-  const shared = { home: cacheHome(env), glibcMinor, force: options.force ?? false, context: { env, signal }, report };
+  const build = options.gpu ? 'cuda' : 'cpu';
+  compilerFor(host.target, options.binding);
+  const shared = { home: cacheHome(env), host, force: options.force ?? false, context: { env, signal }, report };
   const stage = await createStage(found.directory);
   try {
     const { allowUnknownWheel, knownWheels } = options;
@@ -130,7 +132,7 @@ async function install(found: NativePackage, glibcMinor: number, options: Instal
       allowUnknownWheel,
       knownWheels,
     });
-    await linkOrCopyTree(libraries, join(stage, 'deps'));
+    await placeLibraries(libraries, stage);
     await writeFile(
       join(stage, 'deps', RECEIPT),
       `${JSON.stringify({ build, libtensorflow: LIBTENSORFLOW_VERSION })}\n`,
@@ -149,17 +151,35 @@ async function install(found: NativePackage, glibcMinor: number, options: Instal
   }
 }
 
+/** What the cache has, as `deps`; the libraries where the binding finds them. */
+async function placeLibraries(libraries: string, stage: string): Promise<void> {
+  await linkOrCopyTree(libraries, join(stage, 'deps'));
+  const goal = librariesDirectory(stage);
+  if (goal === join(stage, 'deps', 'lib')) return;
+  await rename(join(stage, 'deps', 'lib'), await makeRoomFor(goal));
+}
+
 async function check(stage: string, { binding, env, signal }: InstallOptions): Promise<BackendMeasurement> {
   try {
     return await measureInChild({ packageDirectory: stage }, { budgetMs: 0, env, signal });
   } catch (error) {
     if (!(error instanceof MetaapoError)) throw error;
-    const remedy =
-      binding === undefined
-        ? 'Run the command again with --force, which makes the libraries and the binding anew'
-        : 'This prebuilt binding may be made for other libraries: leave --binding out to compile one';
-    throw failure('What was installed does not work', stage, error.fault.got ?? error.message, remedy, error);
+    throw failure(
+      'What was installed does not work',
+      stage,
+      error.fault.got ?? error.message,
+      repairOf(binding),
+      error,
+    );
   }
+}
+
+function repairOf(binding: string | undefined): string {
+  if (binding === undefined)
+    return 'Run the command again with --force, which makes the libraries and the binding anew';
+  if (process.platform === 'win32')
+    return "Install Microsoft's Visual C++ Redistributable for x64, and give the binding that belongs to this version";
+  return 'This prebuilt binding may be made for other libraries: leave --binding out to compile one';
 }
 
 async function readReceipt(packageDirectory: string): Promise<string | undefined> {

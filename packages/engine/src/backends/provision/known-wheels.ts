@@ -3,10 +3,10 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { failure } from './explain-failure.js';
 
-/** A version of a Python package for Linux x64, and the checksums of its wheels. */
+/** A version of a Python package, and the checksums of its wheels. */
 export interface KnownWheel {
   readonly version: string;
-  /** sha256 in hexadecimal; one for each Python version that the package is built for. */
+  /** sha256 in hexadecimal; one for each system and Python version that the package is built for. */
   readonly sha256: readonly string[];
 }
 
@@ -15,7 +15,8 @@ export type KnownWheels = Readonly<Record<string, KnownWheel>>;
 
 /**
  * The wheels that `backend install` takes unless it is told to take others: those of Python 3.10 to 3.13 where a package
- * is built for each, and of the CUDA packages the newest that TensorFlow's requirements allow and glibc 2.27 runs.
+ * is built for each, and of the CUDA packages, for Linux x64, the newest that TensorFlow's requirements allow and glibc
+ * 2.27 runs.
  */
 export const KNOWN_WHEELS: KnownWheels = {
   'tensorflow-cpu': {
@@ -30,10 +31,26 @@ export const KNOWN_WHEELS: KnownWheels = {
   tensorflow: {
     version: '2.21.0',
     sha256: [
+      // Linux x64
       '77c6f298e695ea1d283cdd7d30f8d97530cc6e92c1395a9ddbab9771c99233a4',
       '9056fbc9ba04235810b71ae6cbd958a196e8804fb53bbcffbf3e23b56155f124',
       'b3b95643c4e70eb925839938fb35cbe142f317ec84af6844ee61513713bb13c0',
       'e9d8da8dcab9650efb45f032ba70af2f016f907e6e0c6bda29dd101bba945406',
+      // Linux arm64
+      '7c97938b25cf70c80ae8619931f85abcdee2ab2eb256c2051202edb3b89e9a5d',
+      '4b24aca16d527a3cf1c37f720c04c484c3d20f4d0fdfa98632ac8b9f3be6eb5c',
+      'b07d15737406533898e36c7ef7944b1be18e9028dc521b9229952c537bbc5552',
+      'a10abdfb8b1189210c251021a3f153b7ccc52a8e6521351f3dc3331e8ba593e0',
+      // macOS 12 and later, Apple silicon
+      '6462632889e0e9ce1455b208c87b86a8c154e899407ef7d426ef1ec71647f565',
+      '51f46f4806139d01fc7920cc72a4c75876f80649bf40ff083ab6212ceb43ca88',
+      '56ecd7d47429acbe1df2694d50b75bf9fc3995ac92cb367cd9af6c4780ead712',
+      'a145ed46c58192b7c3f9916d070caf4f6afc6dc7e5511f83dd97677f4c4947f4',
+      // Windows x64
+      '8ee4d30fca0249c441bf65e63994df848dc63c80730bd494a9aa9ce5e3f0dee5',
+      '0064a19bdc054a4b7c5e7e21cdf50ce38a114c2bada578b4f5267a37410f6784',
+      '27ba0682572b1e50a0db1ee74cfb787eafcfdb1b751bbbf401fed62fe32a92e0',
+      '76cccbe0a95d9392dee1ae501ae0656b6c73c1cac29a7f8f32d570e0670863f7',
     ],
   },
   'nvidia-cublas-cu12': {

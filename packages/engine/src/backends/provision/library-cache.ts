@@ -1,12 +1,15 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { requireSealed, sealDirectory } from '@metaapo/core/storage';
+import type { LibtensorflowBuild } from '../native-targets.js';
 import { failure } from './explain-failure.js';
 import { type KnownWheels, pinnedRequirements, requireKnownWheel } from './known-wheels.js';
 import { checkTensorflow, extractLibtensorflow, extractNvidia, hasLibtensorflow } from './libtensorflow.js';
-import { LIBTENSORFLOW_VERSION, type LibtensorflowBuild, libtensorflowDirectory } from './locations.js';
+import { LIBTENSORFLOW_VERSION, libtensorflowDirectory } from './locations.js';
 import type { PackageTree } from './package-tree.js';
 import { downloadWheels } from './pip.js';
+import type { Host } from './platform.js';
+import { standInForPython } from './python-stand-in.js';
 import type { CommandContext } from './run-command.js';
 import { openSitePackages } from './site-packages.js';
 import { createStage, discard, putInPlace } from './stage.js';
@@ -26,7 +29,7 @@ export interface LibrarySource {
 export interface LibraryRequest extends LibrarySource {
   readonly build: LibtensorflowBuild;
   readonly home: string;
-  readonly glibcMinor: number;
+  readonly host: Host;
   /** Makes the cache's entry anew; a given wheel or environment does so too. */
   readonly force: boolean;
   /** Wheels that are taken without being asked; default: the table of this version. */
@@ -41,9 +44,9 @@ export interface LibraryRequest extends LibrarySource {
  * @throws MetaapoError with code `backend`, or the file system's error; the cache is as before then
  */
 export async function ensureLibtensorflow(request: LibraryRequest): Promise<string> {
-  const goal = libtensorflowDirectory(request.home, request.build);
+  const goal = libtensorflowDirectory(request.home, request.build, request.host.target);
   const isGiven = request.wheel !== undefined || request.fromPython !== undefined;
-  if (!isGiven && !request.force && (await hasLibtensorflow(goal))) {
+  if (!isGiven && !request.force && (await hasLibtensorflow(goal, request.host.target))) {
     if (await isAsWritten(goal)) {
       request.report(`libtensorflow is in the cache: ${goal}`);
       return goal;
@@ -75,11 +78,11 @@ async function isAsWritten(directory: string): Promise<boolean> {
 }
 
 async function openSource(request: LibraryRequest, stage: string): Promise<PackageTree> {
-  const { wheel, fromPython, build, context, report } = request;
+  const { wheel, fromPython, build, host, context, report } = request;
   if (fromPython !== undefined) return openSitePackages(fromPython, context);
   if (wheel !== undefined) return openKnownWheel(resolve(wheel), request);
-  const name = build === 'cuda' ? 'tensorflow' : 'tensorflow-cpu';
-  report(`Downloading ${name} ${LIBTENSORFLOW_VERSION} (${build === 'cuda' ? '600' : '270'} MB) with pip`);
+  const { name, megabytes } = host.target.wheels[build]!;
+  report(`Downloading ${name} ${LIBTENSORFLOW_VERSION} for ${host.target.title} (${megabytes} MB) with pip`);
   const [file] = await download([`${name}==${LIBTENSORFLOW_VERSION}`], join(stage, 'wheel'), request);
   return openKnownWheel(file!, request);
 }
@@ -91,9 +94,11 @@ async function openKnownWheel(file: string, request: LibraryRequest): Promise<Pa
 }
 
 async function fill(tree: PackageTree, target: string, stage: string, request: LibraryRequest): Promise<void> {
-  const { cudaRequirements } = await checkTensorflow(tree, request.build);
+  const { cudaRequirements } = await checkTensorflow(tree, request.build, request.host.target);
   request.report(`Taking libtensorflow out of ${tree.where}`);
-  await extractLibtensorflow(tree, target);
+  const { libraries, importsPython } = request.host.target;
+  await extractLibtensorflow(tree, target, request.host.target);
+  if (importsPython) await standInForPython(join(target, 'lib', libraries[0]!.name));
   if (request.build === 'cpu') return;
   const taken = request.fromPython === undefined ? 0 : await extractNvidia(tree, target);
   if (request.fromPython !== undefined) {
@@ -150,7 +155,7 @@ async function download(
   await mkdir(directory);
   const haveChecksums = request.allowUnknownWheel !== true;
   const lines = haveChecksums ? pinnedRequirements(requirements.map(packageOf), request.knownWheels) : requirements;
-  await downloadWheels({ lines, haveChecksums }, directory, request.glibcMinor, request.context);
+  await downloadWheels({ lines, haveChecksums }, directory, request.host.pipPlatforms, request.context);
   const files = (await readdir(directory)).filter((name) => name.endsWith('.whl')).map((name) => join(directory, name));
   if (files.length === requirements.length) return files;
   const remedy = 'See what `python3 -m pip config list` says about the index';

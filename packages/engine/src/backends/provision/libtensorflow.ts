@@ -1,26 +1,25 @@
 import { readdir, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { LibtensorflowBuild, NativeTarget } from '../native-targets.js';
 import { failure } from './explain-failure.js';
-import { LIBTENSORFLOW_VERSION, type LibtensorflowBuild } from './locations.js';
+import { LIBTENSORFLOW_VERSION } from './locations.js';
 import { type PackageMetadata, type PackageTree, parseMetadata } from './package-tree.js';
 import { makeRoomFor } from './stage.js';
 
 /** Folders that the C API and the string type of the binding are declared in. */
 const HEADER_FOLDERS = ['tensorflow/c', 'tensorflow/core/platform/ctstring', 'tsl/platform/ctstring', 'xla/tsl/c'];
-const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
-/** Names under which builds of the binding ask for the two libraries. */
-const LIBRARY_LINKS = {
-  'libtensorflow.so': 'libtensorflow_cc.so.2',
-  'libtensorflow.so.2': 'libtensorflow_cc.so.2',
-  'libtensorflow_framework.so': 'libtensorflow_framework.so.2',
-};
 
 /**
  * Metadata of the TensorFlow in a tree.
- * @throws MetaapoError with code `backend` when it is not a Linux x64 TensorFlow 2.21, or lacks CUDA and `build` asks for it
+ * @throws MetaapoError with code `backend` when it is no TensorFlow 2.21 for the target, or lacks CUDA and `build` asks for it
  */
-export async function checkTensorflow(tree: PackageTree, build: LibtensorflowBuild): Promise<PackageMetadata> {
-  const expected = `${build === 'cuda' ? 'tensorflow' : 'tensorflow-cpu or tensorflow'} ${LIBTENSORFLOW_VERSION} for Linux x64`;
+export async function checkTensorflow(
+  tree: PackageTree,
+  build: LibtensorflowBuild,
+  { wheels, wheelTag, title }: NativeTarget,
+): Promise<PackageMetadata> {
+  const hasSlimWheel = build === 'cpu' && wheels.cpu.name !== 'tensorflow';
+  const expected = `${hasSlimWheel ? `${wheels.cpu.name} or tensorflow` : 'tensorflow'} ${LIBTENSORFLOW_VERSION} for ${title}`;
   const refuse = (got: string): Error =>
     failure(`This is not ${expected}`, tree.where, got, `Give ${expected}, or leave the option out to download it`);
   const information = await distInfoOf(tree);
@@ -30,7 +29,7 @@ export async function checkTensorflow(tree: PackageTree, build: LibtensorflowBui
   if (!/^2\.21\.\d+$/.test(metadata.version)) throw refuse(found);
   if (build === 'cuda' && metadata.name !== 'tensorflow') throw refuse(`${found}, which is built without CUDA`);
   const tags = /^Tag: .*$/gm.exec((await tree.read(`${information}WHEEL`)) ?? '')?.[0] ?? '';
-  if (!/linux.*x86_64/.test(tags)) throw refuse(`${found} for another platform (${tags})`);
+  if (!wheelTag.test(tags)) throw refuse(`${found} for another platform (${tags})`);
   return metadata;
 }
 
@@ -47,11 +46,15 @@ async function distInfoOf(tree: PackageTree): Promise<string | undefined> {
 }
 
 /** Takes libraries, headers and licences out of a tree, laid out as the cache keeps them. */
-export async function extractLibtensorflow(tree: PackageTree, target: string): Promise<void> {
-  for (const name of LIBRARIES) {
-    await tree.extract(`tensorflow/${name}`, await makeRoomFor(join(target, 'lib', name)));
+export async function extractLibtensorflow(
+  tree: PackageTree,
+  target: string,
+  { libraries }: NativeTarget,
+): Promise<void> {
+  for (const { path, name, links } of libraries) {
+    await tree.extract(path, await makeRoomFor(join(target, 'lib', name)));
+    for (const link of links) await symlink(name, join(target, 'lib', link));
   }
-  for (const [name, original] of Object.entries(LIBRARY_LINKS)) await symlink(original, join(target, 'lib', name));
   for (const folder of HEADER_FOLDERS) {
     const inside = `tensorflow/include/${folder}`;
     const headers = (await tree.list(folder.endsWith('ctstring') ? `${dirname(inside)}/` : `${inside}/`)).filter(
@@ -74,8 +77,8 @@ export async function extractNvidia(tree: PackageTree, target: string): Promise<
   return files.length;
 }
 
-/** True when a directory of the cache has both libraries and the headers. */
-export async function hasLibtensorflow(directory: string): Promise<boolean> {
+/** True when a directory of the cache has the target's libraries. */
+export async function hasLibtensorflow(directory: string, { libraries }: NativeTarget): Promise<boolean> {
   const names = await readdir(join(directory, 'lib')).catch((): string[] => []);
-  return LIBRARIES.every((name) => names.includes(name));
+  return libraries.every(({ name }) => names.includes(name));
 }

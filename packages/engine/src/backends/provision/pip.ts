@@ -14,25 +14,24 @@ export interface Requirements {
 /**
  * Downloads wheels through the user's own pip, so with the user's index, proxy and certificates; pip checks them.
  * The wheel's Python version does not matter, since only its C library is used: any Python with pip will do.
- * @param glibcMinor newest manylinux_2_x that may be fetched
+ * @param platforms as pip names them, the one to be preferred first
  * @throws MetaapoError with code `backend` without python or pip, or when pip fails
  */
 export async function downloadWheels(
   { lines, haveChecksums }: Requirements,
   directory: string,
-  glibcMinor: number,
+  platforms: readonly string[],
   context: CommandContext,
 ): Promise<void> {
   const python = await findPython(context);
   const file = join(directory, 'requirements.txt');
   await writeFile(file, `${lines.join('\n')}\n`);
-  const platforms = Array.from({ length: glibcMinor - 4 }, (_, index) => `manylinux_2_${glibcMinor - index}_x86_64`);
   const result = await runCommand(
     python,
     [
       ...['-m', 'pip', '--disable-pip-version-check', '--no-input', 'download', '--quiet', '--no-deps'],
       ...['--only-binary=:all:', '--implementation', 'cp', '--python-version', '3.12'],
-      ...[...platforms, 'manylinux2014_x86_64'].flatMap((platform) => ['--platform', platform]),
+      ...platforms.flatMap((platform) => ['--platform', platform]),
       ...['--dest', directory, '--requirement', file, ...(haveChecksums ? ['--require-hashes'] : [])],
     ],
     // pip unpacks what it downloads in TMPDIR, and a small /tmp is common.

@@ -8,7 +8,7 @@ import { failure } from './explain-failure.js';
 import type { PackageTree } from './package-tree.js';
 
 const REMEDY =
-  'Fetch it again with `pip download --no-deps --only-binary=:all: tensorflow-cpu==2.21.0` and give it with --wheel';
+  'Fetch it again (`pip download --no-deps --only-binary=:all:` with the name and version of the wheel) and give it with --wheel';
 
 /**
  * Opens a wheel. Files are streamed out of it and compared with the checksums of its RECORD.
