@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { softwareVulkan } from './scripts/software-vulkan.mjs';
 
 const source = (path: string): string => new URL(`./packages/${path}`, import.meta.url).pathname;
 
@@ -12,6 +13,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     pool: 'forks',
+    env: softwareVulkan(),
     projects: [
       {
         extends: true,

@@ -17,7 +17,7 @@ const version = main.split(' ').at(-1);
 exports.version = { 'tfjs-node': '4.22.0' };
 exports.ready = async () => {};
 exports.tensor2d = (rows) => rows;
-exports.matMul = (a, b) => ({ dataSync: () => a.flatMap((row) => b[0].map((_, j) => row.reduce((s, x, i) => s + x * b[i][j], 0))) });
+exports.matMul = (a, b) => ({ data: async () => a.flatMap((row) => b[0].map((_, j) => row.reduce((s, x, i) => s + x * b[i][j], 0))) });
 exports.backend = () => ({ binding: { TF_Version: version, loadSavedModel() {} }, isUsingGpuDevice: false });
 `;
 

@@ -38,7 +38,7 @@ function describeBackend({ id, state, reason, measured }: BackendInspection, isC
   const gflops = measured?.matmulGflops;
   const speed = [
     measured?.libtensorflow === undefined ? undefined : `libtensorflow ${measured.libtensorflow}`,
-    gflops?.float32 === undefined ? undefined : `f32 ${gflops.float32.toFixed(0)} GFLOP/s`,
+    gflops?.float32 === undefined ? undefined : `f32 ${gflops.float32.toFixed(gflops.float32 < 10 ? 1 : 0)} GFLOP/s`,
     gflops?.bfloat16 === undefined ? undefined : `bf16 ${gflops.bfloat16.toFixed(0)} GFLOP/s`,
   ].filter((part) => part !== undefined);
   const figures = speed.length === 0 ? '' : `; ${speed.join(', ')}`;

@@ -14,7 +14,7 @@ export function addExport(program: Command): void {
     .addOption(
       new Option('--dtype <dtype>', 'element type of the files').choices(['float32', 'bfloat16']).default('float32'),
     )
-    .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
+    .option('--backend <backend>', 'tensorflow-gpu, tensorflow, webgpu or wasm')
     .option('--revision <revision>', 'revision of the model from the hub')
     .action(async (flags: ExportFlags) => {
       requireInputs(flags);

@@ -38,7 +38,7 @@ export function addGenerate(program: Command): void {
     .option('--logprobs', 'write the log-probability of each token too, before temperature and filters')
     .option('--stream', 'show responses on the standard output while they are written, one after the other')
     .option('--cached-tokens <count>', 'tokens of the KV cache', positiveCount, 16_384)
-    .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
+    .option('--backend <backend>', 'tensorflow-gpu, tensorflow, webgpu or wasm')
     .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
     .action(async (given: GenerateFlags) => {
       const flags = await withJudgedFiles(given);

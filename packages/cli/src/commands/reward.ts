@@ -37,7 +37,7 @@ export function addReward(program: Command): void {
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--overwrite', 'replace the file where there is one')
     .option('--batch-tokens <tokens>', 'tokens computed at a time', positiveCount, 8192)
-    .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
+    .option('--backend <backend>', 'tensorflow-gpu, tensorflow, webgpu or wasm')
     .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
     .action(async (given: RewardFlags) => {
       requireRewardModel(given);

@@ -44,7 +44,7 @@ export function addScore(program: Command): void {
       ]),
     )
     .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
-    .option('--backend <backend>', 'tensorflow-gpu, tensorflow or wasm')
+    .option('--backend <backend>', 'tensorflow-gpu, tensorflow, webgpu or wasm')
     .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
     .action(async (given: ScoreFlags) => {
       const flags = await withJudgedFiles(given);

@@ -5,6 +5,7 @@ import { isGpuPresent } from './gpu-present.js';
 import { defaultSearchPath } from './native-package.js';
 import { planChoice } from './plan-choice.js';
 import { probeNative } from './probe-native.js';
+import { probeWebgpu } from './probe-webgpu.js';
 
 /** Memory of this machine in bytes. `limit` is the container's, where there is one. */
 export function machineMemory(): { readonly total: number; readonly limit?: number } {
@@ -16,7 +17,7 @@ export function machineMemory(): { readonly total: number; readonly limit?: numb
 
 /**
  * Bytes that a backend could use if nothing else ran: of the largest GPU, or of this machine within the container's limit.
- * No backend is loaded.
+ * No backend is loaded. WebGPU does not say how much memory a GPU has: this machine's is then the most there can be.
  * @param asked default the one that would be chosen
  * @returns nothing for a GPU that cannot be asked
  */
@@ -33,5 +34,5 @@ export async function availableMemory(asked?: BackendId, env = process.env): Pro
 function expectedBackend({ METAAPO_BACKEND: named }: NodeJS.ProcessEnv): BackendId | undefined {
   if (named !== undefined && isBackendId(named)) return named;
   const probes = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probeNative(id, defaultSearchPath()));
-  return planChoice(probes, isGpuPresent()).candidates[0]?.id;
+  return planChoice(probes, isGpuPresent(), probeWebgpu(defaultSearchPath())).candidates[0]?.id;
 }

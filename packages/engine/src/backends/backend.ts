@@ -1,7 +1,7 @@
 import type * as tfjs from '@tensorflow/tfjs';
 
 /** Every backend that can be asked for. `cpu` (plain JavaScript) is never chosen by itself. */
-export const BACKEND_IDS = ['tensorflow-gpu', 'tensorflow', 'wasm', 'cpu'] as const;
+export const BACKEND_IDS = ['tensorflow-gpu', 'tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
 
 /** Name of a backend. */
 export type BackendId = (typeof BACKEND_IDS)[number];
@@ -18,9 +18,9 @@ export interface Backend {
   readonly tf: typeof tfjs;
   /** True when compiled programs can run here, in a TensorFlow session. */
   readonly hasSessions: boolean;
-  /** True when the products run on a GPU. */
+  /** True when the products run on a GPU, through CUDA or WebGPU. */
   readonly usesGpu: boolean;
-  /** Directory of the native package; absent for `wasm` and `cpu`. */
+  /** Directory of the native package; absent for the others. */
   readonly packageDirectory?: string;
 }
 

@@ -1,10 +1,11 @@
 /**
  * CommonJS program for `node -e`, so that it runs alike from sources, from a bundle and from a test.
- * Its argument is JSON: main (module to require), backend, wasm, wasmDirectory, budgetMs.
+ * Its argument is JSON: main (module to require), backend, wasm, wasmDirectory, webgpu and dawn (a module and an address to
+ * import), budgetMs.
  * It answers with one line on standard output: `@metaapo ` and a BackendMeasurement.
  */
 export const CHILD_PROGRAM = `'use strict';
-const { main, backend, wasm, wasmDirectory, budgetMs } = JSON.parse(process.argv[1]);
+const { main, backend, wasm, wasmDirectory, webgpu, dawn, budgetMs } = JSON.parse(process.argv[1]);
 Object.assign(require('node:util'), { isNullOrUndefined: (x) => x === null || x === undefined, isArray: Array.isArray });
 process.noDeprecation = true;
 for (const name of ['log', 'info', 'warn']) console[name] = () => {};
@@ -13,39 +14,51 @@ const FLOAT = 1, BFLOAT16 = 14;
 async function load() {
   const tf = require(main);
   if (wasm) require(wasm).setWasmPaths(wasmDirectory);
+  if (webgpu) await provideWebgpu();
   if (backend !== 'tensorflow') await tf.setBackend(backend);
   await tf.ready();
   return tf;
 }
 
-function check(tf) {
-  const product = tf.matMul(tf.tensor2d([[1, 2], [3, 4]]), tf.tensor2d([[5, 6], [7, 8]])).dataSync();
+let adapter;
+async function provideWebgpu() {
+  const { create, globals } = await import(dawn);
+  Object.assign(globalThis, globals);
+  const gpu = create([]);
+  Object.defineProperty(globalThis.navigator ??= {}, 'gpu', { value: gpu });
+  const found = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!found) throw new Error('no adapter that Dawn can use');
+  const { vendor, architecture, device, description, isFallbackAdapter } = found.info;
+  adapter = { vendor, architecture, device, description, isFallbackAdapter };
+  require(webgpu);
+}
+
+async function check(tf) {
+  const product = await tf.matMul(tf.tensor2d([[1, 2], [3, 4]]), tf.tensor2d([[5, 6], [7, 8]])).data();
   if (String(Array.from(product)) !== '19,22,43,50') throw new Error('a wrong product: ' + Array.from(product));
 }
 
 /** Best GFLOP/s of n x n products; n grows until one takes 40 ms, or is 2048. */
-function speed(tf, prepare) {
-  const run = (n, multiply, count) => {
+async function speed(tf, prepare) {
+  const run = async (n, multiply, count) => {
     const start = performance.now();
     for (let i = 0; i < count; i++) {
       const product = multiply();
-      if (i === count - 1) product.slice([0, 0], [1, 1]).cast('float32').dataSync();
+      if (i === count - 1) await product.slice([0, 0], [1, 1]).cast('float32').data();
       product.dispose();
     }
     return (performance.now() - start) / count;
   };
-  return tf.tidy(() => {
-    for (let n = 256; ; n *= 2) {
-      const multiply = prepare(tf.randomNormal([n, n]), tf.randomNormal([n, n]));
-      run(n, multiply, 1);
-      let best = run(n, multiply, 1);
-      if (best < 40 && n < 2048) continue;
-      const count = Math.max(1, Math.floor(50 / best));
-      const end = performance.now() + budgetMs;
-      do best = Math.min(best, run(n, multiply, count)); while (performance.now() < end);
-      return (2 * n ** 3) / best / 1e6;
-    }
-  });
+  for (let n = 256; ; n *= 2) {
+    const multiply = prepare(tf.randomNormal([n, n]), tf.randomNormal([n, n]));
+    await run(n, multiply, 1);
+    let best = await run(n, multiply, 1);
+    if (best < 40 && n < 2048) continue;
+    const count = Math.max(1, Math.floor(50 / best));
+    const end = performance.now() + budgetMs;
+    do best = Math.min(best, await run(n, multiply, count)); while (performance.now() < end);
+    return (2 * n ** 3) / best / 1e6;
+  }
 }
 
 function bfloat16(tf) {
@@ -73,16 +86,16 @@ function bfloat16(tf) {
   });
 }
 
-load().then((tf) => {
-  check(tf);
+load().then(async (tf) => {
+  await check(tf);
   const native = tf.backend();
   const libtensorflow = native.binding && native.binding.TF_Version;
   const matmulGflops = {};
   if (budgetMs > 0) {
-    matmulGflops.float32 = speed(tf, (a, b) => () => tf.matMul(a, b));
-    try { if (libtensorflow) matmulGflops.bfloat16 = bfloat16(tf); } catch {}
+    matmulGflops.float32 = await speed(tf, (a, b) => () => tf.matMul(a, b));
+    try { if (libtensorflow) matmulGflops.bfloat16 = await bfloat16(tf); } catch {}
   }
-  const answer = { versions: tf.version, libtensorflow, usesGpu: native.isUsingGpuDevice === true,
+  const answer = { versions: tf.version, libtensorflow, adapter, usesGpu: native.isUsingGpuDevice === true,
     hasSessions: typeof (native.binding && native.binding.loadSavedModel) === 'function', matmulGflops };
   process.stdout.write('\\n@metaapo ' + JSON.stringify(answer) + '\\n');
 }).catch((error) => {

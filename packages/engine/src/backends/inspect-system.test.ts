@@ -34,6 +34,7 @@ it('reports an unprovisioned package, the embedded backend and the way to a fast
   expect(backends.map(({ id, state }) => [id, state])).toEqual([
     ['tensorflow-gpu', 'absent'],
     ['tensorflow', 'unprovisioned'],
+    ['webgpu', 'absent'],
     ['wasm', 'ready'],
   ]);
   expect(chosen).toBe('wasm');
@@ -153,6 +154,15 @@ it.each<[string, Partial<Seen>, boolean, RegExp]>([
     { backends: [{ id: 'tensorflow-gpu', ...ready, measured: { ...measured, usesGpu: false } }] },
     false,
     /No NVIDIA driver was found, so tensorflow-gpu computes on the CPU/,
+  ],
+  [
+    'a GPU that WebGPU could use',
+    {
+      chosen: 'wasm',
+      backends: [{ id: 'webgpu', state: 'absent', reason: 'webgpu is not installed', remedy: 'Add it.' }],
+    },
+    false,
+    /through WebGPU, but webgpu is not installed\. Add it\./,
   ],
 ])('advises on %s', (_, change, isGpuHere, advice) => {
   expect(nextSteps({ ...seen, ...change }, isGpuHere, undefined).join('\n')).toMatch(advice);

@@ -5,11 +5,13 @@ import { type BackendId, isBackendId, isNative } from './backend.js';
 import { type CpuInformation, readCpu } from './cpu-information.js';
 import { type GpuInformation, listGpus } from './gpu-information.js';
 import { isGpuPresent } from './gpu-present.js';
+import { describeAdapter } from './load-webgpu.js';
 import { type BackendMeasurement, measureInChild, type Subject } from './measure-in-child.js';
 import { defaultSearchPath } from './native-package.js';
 import { nextSteps } from './next-steps.js';
-import { planChoice } from './plan-choice.js';
+import { type ChoicePlan, planChoice } from './plan-choice.js';
 import { installCommand, type NativeProbe, probeNative } from './probe-native.js';
+import { probeWebgpu, type WebgpuProbe } from './probe-webgpu.js';
 
 /** A backend as it was found on this machine. */
 export interface BackendInspection {
@@ -58,10 +60,12 @@ export async function inspectSystem(options: InspectOptions = {}): Promise<Syste
   const probes = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probeNative(id, searchFrom));
   const backends: BackendInspection[] = [];
   for (const probe of probes) backends.push(await inspectNative(probe, budgetMs, env));
+  const webgpu = probeWebgpu(searchFrom);
+  backends.push(await inspectWebgpu(webgpu, budgetMs, env));
   backends.push(await inspectOne('wasm', 'wasm', 'embedded', budgetMs, env));
   const gpus = await listGpus(env);
   const isGpuHere = gpus.length > 0 || isGpuPresent();
-  const chosen = chosenFrom(backends, probes, isGpuHere, env.METAAPO_BACKEND);
+  const chosen = chosenFrom(backends, planChoice(probes, isGpuHere, webgpu), env.METAAPO_BACKEND);
   const seen = { node: inspectNode(), cpu: readCpu(), gpus, backends, chosen };
   return {
     ...seen,
@@ -76,6 +80,22 @@ function inspectNative(probe: NativeProbe, budgetMs: number, env: NodeJS.Process
   const { id, state, reason, remedy } = probe;
   if (state !== 'ready') return Promise.resolve({ id, state, reason, remedy });
   return inspectOne(id, { packageDirectory: probe.package!.directory }, reason, budgetMs, env);
+}
+
+async function inspectWebgpu(
+  { state, reason, remedy, directories }: WebgpuProbe,
+  budgetMs: number,
+  env: NodeJS.ProcessEnv,
+): Promise<BackendInspection> {
+  if (directories === undefined) return { id: 'webgpu', state, reason, remedy };
+  const found = await inspectOne('webgpu', { webgpu: directories }, reason, budgetMs, env);
+  if (found.measured?.adapter === undefined) return found;
+  const { name, isSoftware } = describeAdapter(found.measured.adapter);
+  return {
+    ...found,
+    reason: `${reason}, on ${name}${isSoftware ? ', which computes on the CPU: used only when it is asked for' : ''}`,
+    measured: { ...found.measured, usesGpu: !isSoftware },
+  };
 }
 
 async function inspectOne(
@@ -93,21 +113,26 @@ async function inspectOne(
   } catch (error) {
     const remedy = isNative(id)
       ? `Run \`${installCommand(id)} --force\`.`
-      : 'Install the packages of this project again.';
+      : id === 'webgpu'
+        ? 'Install the driver of a GPU, if there is one.'
+        : 'Install the packages of this project again.';
     return { id, state: 'broken', reason: (error as Error).message, remedy };
   }
 }
 
 function chosenFrom(
   backends: readonly BackendInspection[],
-  probes: readonly NativeProbe[],
-  isGpuHere: boolean,
+  { candidates }: ChoicePlan,
   asked: string | undefined,
 ): BackendId | undefined {
   const isReady = (id: BackendId): boolean =>
     id === 'cpu' || backends.some((one) => one.id === id && one.state === 'ready');
   if (asked && asked !== 'auto') return isBackendId(asked) && isReady(asked) ? asked : undefined;
-  return planChoice(probes, isGpuHere).candidates.find(({ id }) => isReady(id))?.id;
+  return candidates.find(({ id }) => isReady(id) && (id !== 'webgpu' || isHardware(backends)))?.id;
+}
+
+function isHardware(backends: readonly BackendInspection[]): boolean {
+  return backends.some(({ id, measured }) => id === 'webgpu' && measured?.usesGpu === true);
 }
 
 function inspectNode(): SystemInspection['node'] {

@@ -1,24 +1,34 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { CHILD_PROGRAM } from './child-program.js';
 import { GPU_ENVIRONMENT } from './gpu-environment.js';
 import { wasmDirectory } from './load-portable.js';
+import type { AdapterInformation } from './load-webgpu.js';
+import type { WebgpuProbe } from './probe-webgpu.js';
 
 /** What a fresh process found out about a backend. */
 export interface BackendMeasurement {
   /** Versions by package: `tfjs`, `tfjs-node`, ... */
   readonly versions: Readonly<Record<string, string>>;
-  /** Version of libtensorflow; absent for `wasm` and `cpu`. */
+  /** Version of libtensorflow; absent where there is none. */
   readonly libtensorflow?: string;
+  /** What `webgpu` computes on, as its driver says; absent for the others. */
+  readonly adapter?: AdapterInformation;
   readonly usesGpu: boolean;
   readonly hasSessions: boolean;
   /** GFLOP/s of a square matrix product; absent when no time was given, or the backend has no such product. */
   readonly matmulGflops: { readonly float32?: number; readonly bfloat16?: number };
 }
 
-/** What to measure: a native package's directory, or a portable backend. */
-export type Subject = { readonly packageDirectory: string } | 'wasm' | 'cpu';
+/** What to measure: a native package's directory, those of WebGPU's packages, or a portable backend. */
+export type Subject =
+  | { readonly packageDirectory: string }
+  | { readonly webgpu: NonNullable<WebgpuProbe['directories']> }
+  | 'wasm'
+  | 'cpu';
 
 /** How to measure. */
 export interface MeasureOptions {
@@ -40,17 +50,28 @@ export async function measureInChild(subject: Subject, options: MeasureOptions):
   const { output, errors, end } = await run(request, options);
   const line = output.split('\n').find((text) => text.startsWith('@metaapo '));
   if (line !== undefined) return JSON.parse(line.slice('@metaapo '.length)) as BackendMeasurement;
-  const where = typeof subject === 'string' ? subject : subject.packageDirectory;
   throw new MetaapoError('backend', 'The backend did not pass its check in a fresh process', {
-    where,
+    where: nameOf(subject),
     expected: 'the product of two 2 x 2 matrices',
     got: lastWords(errors) ?? end,
   });
 }
 
+function nameOf(subject: Subject): string {
+  if (typeof subject === 'string') return subject;
+  return 'webgpu' in subject ? 'webgpu' : subject.packageDirectory;
+}
+
 function locate(subject: Subject): Record<string, string> {
   const { resolve } = createRequire(import.meta.url);
-  if (typeof subject !== 'string') return { main: subject.packageDirectory, backend: 'tensorflow' };
+  if (typeof subject !== 'string' && !('webgpu' in subject)) {
+    return { main: subject.packageDirectory, backend: 'tensorflow' };
+  }
+  if (typeof subject !== 'string') {
+    const { backend, dawn } = subject.webgpu;
+    const url = pathToFileURL(join(dawn, 'index.js')).href;
+    return { main: resolve('@tensorflow/tfjs'), backend: 'webgpu', webgpu: backend, dawn: url };
+  }
   const portable = { main: resolve('@tensorflow/tfjs'), backend: subject };
   if (subject === 'cpu') return portable;
   return { ...portable, wasm: resolve('@tensorflow/tfjs-backend-wasm'), wasmDirectory: wasmDirectory() };

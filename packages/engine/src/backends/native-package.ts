@@ -28,19 +28,24 @@ export function defaultSearchPath(): string[] {
   return [process.cwd(), dirname(fileURLToPath(import.meta.url))];
 }
 
+/** Finds an installed native package without loading it, see {@link findPackage}. */
+export function findNativePackage(id: NativeBackendId, searchFrom: readonly string[]): NativePackage | undefined {
+  const found = findPackage(NATIVE_PACKAGE_NAMES[id], searchFrom);
+  return found && { id, ...found };
+}
+
 /**
- * Finds an installed native package without loading it: in the node_modules of each directory and of those above it.
+ * Finds an installed package without loading it: in the node_modules of each directory and of those above it.
  * NODE_PATH is not looked at, since package managers' command shims set it to packages that nobody asked for.
  * @param searchFrom directories, in order of preference
  */
-export function findNativePackage(id: NativeBackendId, searchFrom: readonly string[]): NativePackage | undefined {
-  const name = NATIVE_PACKAGE_NAMES[id];
+export function findPackage(name: string, searchFrom: readonly string[]): Omit<NativePackage, 'id'> | undefined {
   for (const start of searchFrom) {
     for (const above of withParents(start)) {
       const manifest = join(above, 'node_modules', name, 'package.json');
       if (!existsSync(manifest)) continue;
       const version = textField(readFileSync(manifest, 'utf8'), 'version') ?? 'unknown';
-      return { id, name, version, directory: dirname(realpathSync(manifest)) };
+      return { name, version, directory: dirname(realpathSync(manifest)) };
     }
   }
   return undefined;

@@ -1,3 +1,4 @@
+import { isNative } from './backend.js';
 import type { BackendInspection, SystemInspection } from './inspect-system.js';
 
 /** What was seen, as far as it leads to advice. */
@@ -20,9 +21,13 @@ export function nextSteps(seen: Seen, isGpuHere: boolean, asked: string | undefi
   }
   if (isGpuHere) steps.push(...gpuSteps(gpu));
   else if (gpu?.state === 'ready') steps.push('No NVIDIA driver was found, so tensorflow-gpu computes on the CPU.');
-  const hasNative = seen.backends.some((one) => one.id !== 'wasm' && one.state === 'ready');
+  const hasNative = seen.backends.some(({ id, state }) => isNative(id) && state === 'ready');
   if (cpu !== undefined && cpu.state !== 'ready' && (!hasNative || cpu.state === 'broken')) {
     steps.push(`The tensorflow backend is about ten times as fast as wasm, but ${cpu.reason}. ${cpu.remedy}`.trim());
+  }
+  const webgpu = seen.backends.find(({ id }) => id === 'webgpu');
+  if (seen.chosen === 'wasm' && webgpu !== undefined && webgpu.state !== 'ready') {
+    steps.push(`A GPU can be used through WebGPU, but ${webgpu.reason}. ${webgpu.remedy}`);
   }
   const { float32 = 0, bfloat16 = 0 } =
     seen.backends.find((one) => one.id === seen.chosen)?.measured?.matmulGflops ?? {};

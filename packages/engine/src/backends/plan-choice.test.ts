@@ -9,6 +9,9 @@ const probe = (id: NativeProbe['id'], state: NativeProbe['state']): NativeProbe 
   remedy: state === 'ready' ? '' : `Mend ${id}.`,
 });
 
+const absent = { state: 'absent', reason: 'webgpu is not installed', remedy: 'Run `npm i webgpu`.' } as const;
+const ready = { state: 'ready', reason: 'webgpu 0.6.2', remedy: '' } as const;
+
 /** GPU package, CPU package, GPU present -> ids to try, and what is said about those passed over. */
 it.each([
   ['ready', 'ready', true, ['tensorflow-gpu', 'tensorflow', 'wasm'], []],
@@ -24,15 +27,25 @@ it.each([
     [
       'tensorflow-gpu: tensorflow-gpu is unprovisioned (Mend tensorflow-gpu)',
       'tensorflow: tensorflow is unsupported (Mend tensorflow)',
+      'webgpu: webgpu is not installed (Run `npm i webgpu`)',
     ],
   ],
 ] as const)('with %s GPU package, %s CPU package, driver %s tries %j', (gpu, cpu, driver, ids, passedOver) => {
-  const plan = planChoice([probe('tensorflow-gpu', gpu), probe('tensorflow', cpu)], driver);
+  const plan = planChoice([probe('tensorflow-gpu', gpu), probe('tensorflow', cpu)], driver, absent);
   expect(plan.candidates.map(({ id }) => id)).toEqual(ids);
   expect(plan.passedOver).toEqual(passedOver);
 });
 
 it('says that the CUDA build computes on the CPU', () => {
-  const { candidates } = planChoice([probe('tensorflow-gpu', 'ready'), probe('tensorflow', 'absent')], false);
+  const { candidates } = planChoice([probe('tensorflow-gpu', 'ready'), probe('tensorflow', 'absent')], false, absent);
   expect(candidates[0]!.because).toContain('on the CPU since no NVIDIA driver was found');
+});
+
+it('tries a GPU through WebGPU after libtensorflow and before wasm', () => {
+  const ids = (state: NativeProbe['state']): string[] =>
+    planChoice([probe('tensorflow', state)], false, ready).candidates.map(({ id }) => id);
+  expect([ids('ready'), ids('absent')]).toEqual([
+    ['tensorflow', 'webgpu', 'wasm'],
+    ['webgpu', 'wasm'],
+  ]);
 });

@@ -1,5 +1,6 @@
 import type { BackendId } from './backend.js';
 import type { NativeProbe } from './probe-native.js';
+import type { WebgpuProbe } from './probe-webgpu.js';
 
 /** Backends to try, best first, and one clause for each that was passed over already. */
 export interface ChoicePlan {
@@ -8,10 +9,11 @@ export interface ChoicePlan {
 }
 
 /**
- * Orders the backends: a GPU, libtensorflow on the CPU, the CUDA build on the CPU (it is far ahead of wasm), wasm.
+ * Orders the backends: an NVIDIA GPU, libtensorflow on the CPU, the CUDA build on the CPU (it is far ahead of wasm), a GPU
+ * through WebGPU, wasm.
  * @param probes of `tensorflow-gpu` and `tensorflow`
  */
-export function planChoice(probes: readonly NativeProbe[], gpuIsPresent: boolean): ChoicePlan {
+export function planChoice(probes: readonly NativeProbe[], gpuIsPresent: boolean, webgpu: WebgpuProbe): ChoicePlan {
   const candidates: { id: BackendId; because: string }[] = [];
   const passedOver: string[] = [];
   const [gpu, cpu] = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probes.find((probe) => probe.id === id));
@@ -24,10 +26,18 @@ export function planChoice(probes: readonly NativeProbe[], gpuIsPresent: boolean
     else if (!lacksGpu) candidates.push({ id: probe.id, because: probe.reason });
     else candidates.push({ id: probe.id, because: `${probe.reason}, on the CPU since no NVIDIA driver was found` });
   }
+  if (webgpu.state === 'ready') candidates.push({ id: 'webgpu', because: webgpu.reason });
+  else if (candidates.length === 0) passedOver.push(clause({ id: 'webgpu', ...webgpu }));
   candidates.push({ id: 'wasm', because: 'embedded' });
   return { candidates, passedOver };
 }
 
-function clause({ id, reason, remedy }: NativeProbe): string {
+interface Fault {
+  readonly id: BackendId;
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+function clause({ id, reason, remedy }: Fault): string {
   return `${id}: ${reason} (${remedy.replace(/\.$/, '')})`;
 }

@@ -1,12 +1,14 @@
-import { MetaapoError } from '@metaapo/core/contracts';
+import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
-import { BACKEND_IDS, type Backend, type BackendId, isBackendId, isNative } from './backend.js';
+import { BACKEND_IDS, type Backend, type BackendId, isBackendId, isNative, type NativeBackendId } from './backend.js';
 import { isGpuPresent } from './gpu-present.js';
 import { loadedNative, loadNative, type NativeBackendObject } from './load-native.js';
 import { loadCpu, loadWasm } from './load-portable.js';
+import { loadWebgpu, type WebgpuAdapter } from './load-webgpu.js';
 import { defaultSearchPath } from './native-package.js';
 import { planChoice } from './plan-choice.js';
 import { type NativeProbe, probeNative } from './probe-native.js';
+import { probeWebgpu, type WebgpuProbe } from './probe-webgpu.js';
 
 /** How a backend is asked for. */
 export interface BackendChoice {
@@ -19,7 +21,8 @@ export interface BackendChoice {
 }
 
 /**
- * Chooses a backend, loads it and makes it TensorFlow.js' current one: `tensorflow-gpu`, `tensorflow`, `wasm`, best first.
+ * Chooses a backend, loads it and makes it TensorFlow.js' current one: `tensorflow-gpu`, `tensorflow`,
+ * `webgpu` (a real GPU), `wasm`, best first.
  * A backend asked for by `prefer` or METAAPO_BACKEND is used or is an error; there is no fallback from it.
  * @throws MetaapoError with code `config` for an unknown name, `backend` when the one asked for cannot be used
  */
@@ -49,26 +52,39 @@ function askedFor({ prefer, env = process.env }: BackendChoice): { id: BackendId
   });
 }
 
+/** What is known of the backends before one is loaded. */
+interface Probes {
+  readonly native: readonly NativeProbe[];
+  readonly webgpu: WebgpuProbe;
+}
+
+/** What was loaded: one of the native backends, or an adapter; nothing to say of the others. */
+interface Loaded {
+  readonly native?: NativeBackendObject;
+  readonly adapter?: WebgpuAdapter;
+}
+
 async function selectBest(searchFrom: readonly string[]): Promise<Backend> {
-  const probes = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probeNative(id, searchFrom));
-  const { candidates, passedOver } = planChoice(probes, isGpuPresent());
+  const native = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probeNative(id, searchFrom));
+  const probes = { native, webgpu: probeWebgpu(searchFrom) };
+  const { candidates, passedOver } = planChoice(native, isGpuPresent(), probes.webgpu);
   const passed = [...passedOver];
   for (const { id, because } of candidates) {
     try {
-      const native = await load(id, probes);
-      const reason = `${id} (${native ? describe(native, because) : because})`;
-      return backendOf(id, passed.length > 0 ? `${reason}; passed over ${passed.join('; ')}` : reason, native, probes);
+      const loaded = await load(id, probes, false);
+      const reason = `${id} (${describe(loaded, because)})`;
+      return backendOf(id, passed.length > 0 ? `${reason}; passed over ${passed.join('; ')}` : reason, loaded, probes);
     } catch (error) {
       if (id === 'wasm') throw unusable(id, 'chosen', error, '');
-      passed.push(`${id}: it could not be loaded (${firstLine(error)}): ${repairOf(id)}`);
+      passed.push(passedOverBy(id, error));
     }
   }
   throw new MetaapoError('internal', 'No backend was tried', { where: 'backend' });
 }
 
 async function selectAsked(id: BackendId, by: string, searchFrom: readonly string[]): Promise<Backend> {
-  const probes = isNative(id) ? [probeNative(id, searchFrom)] : [];
-  const [probe] = probes;
+  const probes = { native: isNative(id) ? [probeNative(id, searchFrom)] : [], webgpu: probeWebgpu(searchFrom) };
+  const probe = id === 'webgpu' ? probes.webgpu : probes.native[0];
   if (probe !== undefined && probe.state !== 'ready') {
     throw new MetaapoError('backend', 'This backend cannot be used here', {
       where: `${id} (${by})`,
@@ -77,16 +93,24 @@ async function selectAsked(id: BackendId, by: string, searchFrom: readonly strin
     });
   }
   try {
-    const native = await load(id, probes);
-    return backendOf(id, `${id} (${by}${native ? `; ${describe(native, probe!.reason)}` : ''})`, native, probes);
+    const loaded = await load(id, probes, true);
+    const what = probe === undefined ? '' : `; ${describe(loaded, probe.reason)}`;
+    return backendOf(id, `${id} (${by}${what})`, loaded, probes);
   } catch (error) {
+    if (isMetaapoError(error)) throw error;
     throw unusable(id, by, error, isNative(id) ? `${repairOf(id)}.` : '');
   }
 }
 
-async function load(id: BackendId, probes: readonly NativeProbe[]): Promise<NativeBackendObject | undefined> {
-  if (id === 'wasm') return void (await loadWasm());
-  if (id === 'cpu') return void (await loadCpu());
+async function load(id: BackendId, probes: Probes, isAsked: boolean): Promise<Loaded> {
+  if (id === 'wasm') await loadWasm();
+  else if (id === 'cpu') await loadCpu();
+  else if (id === 'webgpu') return { adapter: await loadWebgpu(probes.webgpu, isAsked) };
+  else return { native: await loadOneNative(id, probes.native) };
+  return {};
+}
+
+function loadOneNative(id: NativeBackendId, probes: readonly NativeProbe[]): Promise<NativeBackendObject> {
   const loaded = loadedNative();
   if (loaded !== undefined && loaded.isGPUPackage !== (id === 'tensorflow-gpu')) {
     throw new Error('this process has loaded the other native backend already: a process can hold one of them');
@@ -94,28 +118,32 @@ async function load(id: BackendId, probes: readonly NativeProbe[]): Promise<Nati
   return loadNative(probes.find((probe) => probe.id === id)!.package!);
 }
 
-function backendOf(
-  id: BackendId,
-  reason: string,
-  native: NativeBackendObject | undefined,
-  probes: readonly NativeProbe[],
-): Backend {
-  const directory = probes.find((probe) => probe.id === id)?.package?.directory;
+function backendOf(id: BackendId, reason: string, { native, adapter }: Loaded, probes: Probes): Backend {
+  const directory = probes.native.find((probe) => probe.id === id)?.package?.directory;
   return {
     id,
     reason: reason.replace(/\s+/g, ' '),
     tf,
     hasSessions: typeof native?.binding.loadSavedModel === 'function',
-    usesGpu: native?.isUsingGpuDevice ?? false,
+    usesGpu: native?.isUsingGpuDevice ?? adapter?.isSoftware === false,
     ...(directory !== undefined && { packageDirectory: directory }),
   };
 }
 
-function describe({ isGPUPackage, isUsingGpuDevice, binding }: NativeBackendObject, because: string): string {
+function describe({ native, adapter }: Loaded, because: string): string {
+  if (adapter !== undefined) return `${adapter.name}${adapter.isSoftware ? ', on the CPU' : ''}, through ${because}`;
+  if (native === undefined) return because;
+  const { isGPUPackage, isUsingGpuDevice, binding } = native;
   const device = isGPUPackage
     ? `, ${isUsingGpuDevice ? 'on the GPU' : 'on the CPU: TensorFlow found no usable GPU'}`
     : '';
   return `TensorFlow ${binding.TF_Version} through ${because}${because.includes('on the CPU') ? '' : device}`;
+}
+
+function passedOverBy(id: BackendId, error: unknown): string {
+  const repair = isNative(id) ? `: ${repairOf(id)}` : '';
+  const fault = isMetaapoError(error) ? (error.fault.got ?? error.message) : firstLine(error);
+  return `${id}: it could not be loaded (${fault})${repair}`;
 }
 
 function repairOf(id: BackendId): string {

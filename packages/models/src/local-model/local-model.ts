@@ -57,7 +57,7 @@ const schema = z
     adapter: z.string().min(1).max(4096).optional().describe('A PEFT adapter to go on from: directory or hub id.'),
     lora: lora.optional().describe('A new low-rank adapter that is trained instead of the model.'),
     backend: z
-      .enum(['tensorflow-gpu', 'tensorflow', 'wasm'])
+      .enum(['tensorflow-gpu', 'tensorflow', 'webgpu', 'wasm'])
       .optional()
       .describe('Where it is computed; default the best that is there.'),
     executor: z
