@@ -7,7 +7,7 @@ import { loadCpu, loadWasm } from './load-portable.js';
 import { loadWebgpu, type WebgpuAdapter } from './load-webgpu.js';
 import { defaultSearchPath } from './native-package.js';
 import { planChoice } from './plan-choice.js';
-import { type NativeProbe, probeNative } from './probe-native.js';
+import { installCommand, type NativeProbe, probeNative } from './probe-native.js';
 import { probeWebgpu, type WebgpuProbe } from './probe-webgpu.js';
 
 /** How a backend is asked for. */
@@ -146,8 +146,8 @@ function passedOverBy(id: BackendId, error: unknown): string {
   return `${id}: it could not be loaded (${fault})${repair}`;
 }
 
-function repairOf(id: BackendId): string {
-  return `\`metaapo backend install${id === 'tensorflow-gpu' ? ' --gpu' : ''} --force\` repairs it`;
+function repairOf(id: NativeBackendId): string {
+  return `\`${installCommand(id)} --force\` repairs it`;
 }
 
 function unusable(id: BackendId, by: string, error: unknown, remedy: string): MetaapoError {
