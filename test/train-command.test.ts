@@ -218,6 +218,7 @@ describe('bad input', () => {
     // A layer takes more than 6 GiB.
     const layers = Math.ceil(totalmem() / 2 ** 32);
     writeFileSync(join(large, 'config.json'), JSON.stringify({ ...config, ...sizes, num_hidden_layers: layers }));
+    writeFileSync(join(large, 'model.safetensors'), Buffer.from([2, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0x7d]));
     const planning = ['train', recipe, '--dry-run', '--set', `output=${output('planned')}`];
     const planned = metaapo([...planning, '--set', `model=${large}`], env);
     expect(planned.status, planned.stderr).toBe(0);

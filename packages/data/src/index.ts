@@ -1,5 +1,5 @@
 export { type DataFileOptions, resolveDataFiles } from './files/resolve-data-files.js';
-export { type BadRowListener, type BadRows, listBadRows } from './rows/bad-rows.js';
+export { type BadRowListener, type BadRows, listBadRows, orBadRow } from './rows/bad-rows.js';
 export type { DataFile, DataFileRows } from './rows/data-file.js';
 export type { DataRow } from './rows/data-row.js';
 export { type DemonstrationReadOptions, parseDemonstration, readDemonstrations } from './rows/read-demonstrations.js';

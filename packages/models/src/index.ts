@@ -2,6 +2,7 @@ export type { Architecture } from './architectures/architecture.js';
 export { HARMLESS_FIELDS } from './architectures/harmless-fields.js';
 export { ARCHITECTURES } from './architectures/index.js';
 export * from './checkpoint/index.js';
+export { checkRequests } from './generation/generate.js';
 export * from './language-model/index.js';
 export { type FoundModel, findModel, type ModelFilesOptions, modelDirectory } from './local-model/find-model.js';
 export { type LocalModelContext, type LocalModelOptions, localModel } from './local-model/local-model.js';

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { ExportFlags } from '../model/export-command.js';
 import { requireInputs } from '../training/judged-files.js';
 import { addExamples } from './examples.js';
+import { addDryRun } from './row-options.js';
 
 /** `metaapo export`: a model as others take it. */
 export function addExport(program: Command): void {
@@ -15,11 +16,11 @@ export function addExport(program: Command): void {
       new Option('--dtype <dtype>', 'element type of the files').choices(['float32', 'bfloat16']).default('float32'),
     )
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow, webgpu or wasm')
-    .option('--revision <revision>', 'revision of the model from the hub')
-    .action(async (flags: ExportFlags) => {
-      requireInputs(flags);
-      await (await import('../model/export-command.js')).exportCommand(flags);
-    });
+    .option('--revision <revision>', 'revision of the model from the hub');
+  addDryRun(command).action(async (flags: ExportFlags) => {
+    requireInputs(flags);
+    await (await import('../model/export-command.js')).exportCommand(flags);
+  });
   addExamples(
     command,
     'export --model runs/demo/model --output models/merged',

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
-import { parseColumnNames } from '../recipe/parse-column-names.js';
-import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
 import type { GenerateFlags } from '../sampling/generate-command.js';
 import { withJudgedFiles } from '../training/judged-files.js';
 import { addExamples } from './examples.js';
 import { count, nonNegative, positive, positiveCount, positiveShare, share, texts } from './numbers.js';
+import { addDryRun, addRowOptions } from './row-options.js';
 
 /** `metaapo generate`: responses to prompts. */
 export function addGenerate(program: Command): void {
@@ -16,14 +15,6 @@ export function addGenerate(program: Command): void {
     .requiredOption('--model <model>', 'directory or hub id')
     .option('--adapter <directory>', 'PEFT adapter')
     .requiredOption('--data <file>', 'rows with a prompt: messages, text or token ids')
-    .option('--split <name>', 'split of a data set')
-    .option('--data-config <name>', 'configuration of a data set')
-    .option(
-      '--template-arguments <yaml>',
-      'variables of the chat template, such as {enable_thinking: false}',
-      parseTemplateArguments,
-    )
-    .option('--columns <yaml>', 'names of columns in the file, such as {prompt: question}', parseColumnNames)
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--overwrite', 'replace the file where there is one')
     .option('--n <count>', 'responses a prompt', positiveCount, 1)
@@ -39,11 +30,11 @@ export function addGenerate(program: Command): void {
     .option('--stream', 'show responses on the standard output while they are written, one after the other')
     .option('--cached-tokens <count>', 'tokens of the KV cache', positiveCount, 16_384)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow, webgpu or wasm')
-    .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
-    .action(async (given: GenerateFlags) => {
-      const flags = await withJudgedFiles(given);
-      await (await import('../sampling/generate-command.js')).generateCommand(flags);
-    });
+    .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision');
+  addDryRun(addRowOptions(command)).action(async (given: GenerateFlags) => {
+    const flags = await withJudgedFiles(given);
+    await (await import('../sampling/generate-command.js')).generateCommand(flags);
+  });
   addExamples(
     command,
     'generate --model models/policy --data prompts.jsonl --n 4 --output responses.jsonl',

@@ -1,12 +1,11 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import { type Command, Option } from 'commander';
-import { parseColumnNames } from '../recipe/parse-column-names.js';
-import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
 import type { RewardFlags } from '../sampling/row-scorer.js';
 import { withJudgedFiles } from '../training/judged-files.js';
 import { collect } from './collect.js';
 import { addExamples } from './examples.js';
 import { positiveCount } from './numbers.js';
+import { addDryRun, addRowOptions } from './row-options.js';
 
 /** `metaapo reward`: rewards of given responses. */
 export function addReward(program: Command): void {
@@ -26,24 +25,16 @@ export function addReward(program: Command): void {
       '--data <file>',
       'rows with prompt and response, such as `metaapo generate` writes: messages, text or token ids',
     )
-    .option('--split <name>', 'split of a data set')
-    .option('--data-config <name>', 'configuration of a data set')
-    .option(
-      '--template-arguments <yaml>',
-      'variables of the chat template, such as {enable_thinking: false}',
-      parseTemplateArguments,
-    )
-    .option('--columns <yaml>', 'names of columns in the file, such as {prompt: question}', parseColumnNames)
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--overwrite', 'replace the file where there is one')
     .option('--batch-tokens <tokens>', 'tokens computed at a time', positiveCount, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow, webgpu or wasm')
-    .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
-    .action(async (given: RewardFlags) => {
-      requireRewardModel(given);
-      const flags = await withJudgedFiles(given);
-      await (await import('../sampling/reward-command.js')).rewardCommand(flags);
-    });
+    .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision');
+  addDryRun(addRowOptions(command)).action(async (given: RewardFlags) => {
+    requireRewardModel(given);
+    const flags = await withJudgedFiles(given);
+    await (await import('../sampling/reward-command.js')).rewardCommand(flags);
+  });
   addExamples(
     command,
     'reward --model models/reward --data responses.jsonl --output rewards.jsonl',

@@ -1,10 +1,9 @@
 import { type Command, Option } from 'commander';
 import type { ScoreFlags } from '../model/score-command.js';
-import { parseColumnNames } from '../recipe/parse-column-names.js';
-import { parseTemplateArguments } from '../recipe/parse-template-arguments.js';
 import { withJudgedFiles } from '../training/judged-files.js';
 import { addExamples } from './examples.js';
 import { count } from './numbers.js';
+import { addDryRun, addRowOptions } from './row-options.js';
 
 /** `metaapo score`: log-probabilities and preference scores of offline pairs. */
 export function addScore(program: Command): void {
@@ -14,14 +13,6 @@ export function addScore(program: Command): void {
     .requiredOption('--model <model>', 'directory or hub id of the policy')
     .option('--reference <model>', 'directory or hub id of the reference')
     .requiredOption('--data <file>', 'preference pairs: a file, a directory or a hub id')
-    .option('--split <name>', 'split of a data set')
-    .option('--data-config <name>', 'configuration of a data set')
-    .option(
-      '--template-arguments <yaml>',
-      'variables of the chat template, such as {enable_thinking: false}',
-      parseTemplateArguments,
-    )
-    .option('--columns <yaml>', 'names of columns in the file, such as {prompt: question}', parseColumnNames)
     .requiredOption('--output <file>', 'JSON lines to write')
     .option('--overwrite', 'replace the file where there is one')
     .option('--loss <loss>', 'loss whose score is written: an id, or YAML such as {id: simpo, beta: 2.5}')
@@ -45,11 +36,14 @@ export function addScore(program: Command): void {
     )
     .option('--micro-batch-tokens <tokens>', 'tokens computed at a time', count, 8192)
     .option('--backend <backend>', 'tensorflow-gpu, tensorflow, webgpu or wasm')
-    .option('--revision <revision>', 'revision of the model from the hub; data have their own: owner/name@revision')
-    .action(async (given: ScoreFlags) => {
-      const flags = await withJudgedFiles(given);
-      await (await import('../model/score-command.js')).scoreCommand(flags);
-    });
+    .option(
+      '--revision <revision>',
+      'revision of the policy from the hub; a reference and data have their own: owner/name@revision',
+    );
+  addDryRun(addRowOptions(command)).action(async (given: ScoreFlags) => {
+    const flags = await withJudgedFiles(given);
+    await (await import('../model/score-command.js')).scoreCommand(flags);
+  });
   addExamples(
     command,
     'score --model models/policy --reference models/start --data test.jsonl --output scores.jsonl',

@@ -3,6 +3,7 @@ import type { SelectFlags } from '../run/select-command.js';
 import { withJudgedFiles } from '../training/judged-files.js';
 import { addExamples } from './examples.js';
 import { count } from './numbers.js';
+import { addDryRun } from './row-options.js';
 
 /** `metaapo select`: which rows get new responses. */
 export function addSelect(program: Command): void {
@@ -20,11 +21,11 @@ export function addSelect(program: Command): void {
     .option('--selection <part>', 'an id, or YAML such as {id: budget, share: 0.58}', 'meta')
     .option('--limit <rows>', 'most rows that may be selected', count)
     .option('--seed <seed>', 'seed of the draws', count, 0)
-    .option('--iteration <number>', 'iteration of the draws, from 0', count, 0)
-    .action(async (given: SelectFlags) => {
-      const flags = await withJudgedFiles(given);
-      await (await import('../run/select-command.js')).selectCommand(flags);
-    });
+    .option('--iteration <number>', 'iteration of the draws, from 0', count, 0);
+  addDryRun(command).action(async (given: SelectFlags) => {
+    const flags = await withJudgedFiles(given);
+    await (await import('../run/select-command.js')).selectCommand(flags);
+  });
   addExamples(
     command,
     'select --scores scores.jsonl --output selected.jsonl',

@@ -8,6 +8,8 @@ import { type ModelFlags, modelOfFlags } from './model-of-flags.js';
 export interface ExportFlags extends ModelFlags {
   readonly output: string;
   readonly dtype: 'float32' | 'bfloat16';
+  /** Whether to look alone, and to write nothing. */
+  readonly dryRun?: boolean;
 }
 
 /** Runs `metaapo export`. The directory appears when it is complete. */
@@ -27,6 +29,11 @@ export async function exportCommand(flags: ExportFlags): Promise<void> {
       expected: 'a model of this machine',
       remedy: 'Save it where it lies',
     });
+  }
+  if (flags.dryRun === true) {
+    await model.describe('any');
+    process.stdout.write(`${output} would hold the model in ${dtype}\n`);
+    return;
   }
   await model.exportTo(output, dtype);
   process.stdout.write(`${output} holds the model in ${dtype}\n`);

@@ -1,11 +1,13 @@
 import {
   MetaapoError,
+  type ModelDescription,
+  type ModelRole,
   type ModelSource,
   type ReadingUse,
   type TextModel,
   type TextScorer,
 } from '@metaapo/core/contracts';
-import { type TrainedRecipe, trainingUse } from '../training/training-use.js';
+import { gib, type TrainedRecipe, trainingUse } from '../training/training-use.js';
 
 /**
  * Lends a model that is opened for this alone, or the policy where no source of another one is given.
@@ -31,7 +33,30 @@ export async function withReference<Result>(
  * @throws MetaapoError with code `config` when the source has none
  */
 export function openScorer(source: ModelSource, recipe?: TrainedRecipe): Promise<TextScorer> {
-  if (source.openScorer !== undefined) return source.openScorer(recipe === undefined ? {} : trainingUse(recipe));
+  requireScorers(source);
+  return source.openScorer!(recipe === undefined ? {} : trainingUse(recipe));
+}
+
+/**
+ * What is known of a model without weights, once it is known that it can be opened as what it is for.
+ * @throws MetaapoError with code `config` when the source has no reward models, and as `describe` does
+ */
+export function describeAs(source: ModelSource, role: ModelRole): Promise<ModelDescription> {
+  if (role === 'scorer' || role === 'new-scorer') requireScorers(source);
+  return source.describe(role);
+}
+
+const ANY_TRAINING = { optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 }, seed: 0, longestRow: 1 };
+
+/** The memory that the weights of a model take, in words. */
+export async function weightsOf(source: ModelSource): Promise<string> {
+  const estimate = await source.estimateMemory?.({ ...ANY_TRAINING, groups: [] });
+  const bytes = estimate?.parts.weights;
+  return bytes === undefined ? 'weights not estimated' : `weights ${gib(bytes)}`;
+}
+
+function requireScorers(source: ModelSource): void {
+  if (source.openScorer !== undefined) return;
   throw new MetaapoError('config', 'it gives no reward models', {
     where: `model ${source.id}`,
     expected: 'a model that can be given a classification head',

@@ -1,5 +1,6 @@
 import {
   checkLossReads,
+  groupOf,
   type PairEntropies,
   type PartRecipe,
   pairEntropies,
@@ -7,8 +8,15 @@ import {
   type Readings,
   type RowLogprobs,
   readRows,
+  tokensOf,
 } from '@metaapo/core';
-import { MetaapoError, type ModelSource, type TextModel, type TokenizedPreference } from '@metaapo/core/contracts';
+import {
+  MetaapoError,
+  type ModelDescription,
+  type ModelSource,
+  type TextModel,
+  type TokenizedPreference,
+} from '@metaapo/core/contracts';
 import { writeAtomically } from '@metaapo/core/storage';
 import { readPreferences, tokenizePreferences } from '@metaapo/data';
 import { composeAlone, say } from '../recipe/compose-parts.js';
@@ -17,7 +25,9 @@ import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { type DataFlags, filesOfFlags } from '../training/data-files.js';
 import { formOf, reportRows } from '../training/load-preferences.js';
+import { numberedRows } from '../training/numbered-rows.js';
 import { type ModelFlags, modelOfFlags } from './model-of-flags.js';
+import { describeAs, weightsOf } from './open-model.js';
 
 /** Flags of `metaapo score`. */
 export interface ScoreFlags extends ModelFlags, DataFlags {
@@ -43,42 +53,26 @@ export async function scoreCommand(flags: ScoreFlags): Promise<void> {
     });
   }
   const { signal, release } = onInterruption();
-  const sources = { report: say, signal };
   try {
     const { model } = await composeAlone({ model: modelOfFlags(flags) }, { signal });
-    const described = await model.describe();
-    const { rows, report: counted } = await tokenizePreferences(
-      readPreferences(await filesOfFlags(flags, sources), formOf(flags)),
-      described.tokenizer,
-      {
-        maxLength: flags.maxLength,
-        longPrompt: flags.longPrompt,
-        responseEnd: flags.responseEnd,
-        endTokenIds: described.eosTokenIds,
-        vocabularySize: described.vocabularySize,
-      },
-    );
-    reportRows('data', counted, described, sources);
+    const reference = isReferenceGiven ? await sourceOfReference(flags, signal) : undefined;
+    const described = await describeAs(model, 'policy');
+    await reference?.describe('policy');
+    const { rows, numbers } = await rowsOf(flags, described, signal);
+    if (flags.dryRun === true) return await printPlan({ model, reference, rows, loss: loss.id }, flags);
     const policy = await openToRead(model, flags);
     const { logprobs, entropies: sums } = await readAndDispose('policy', policy, rows, flags, signal);
     const entropies = sums && pairEntropies(rows, sums);
-    const reference = isReferenceGiven
-      ? (
-          await readAndDispose(
-            'reference',
-            await openReference(flags, signal),
-            rows,
-            { ...flags, entropy: false },
-            signal,
-          )
-        ).logprobs
-      : undefined;
-    const scores = await pairScores(loss, { rows, policy: logprobs, reference });
+    const alone = { ...flags, entropy: false };
+    const referred =
+      reference &&
+      (await readAndDispose('reference', await openToRead(reference, flags), rows, alone, signal)).logprobs;
+    const scores = await pairScores(loss, { rows, policy: logprobs, reference: referred });
     const lines = rows.map((row, index) =>
       JSON.stringify({
-        row: row.row,
+        row: numbers[row.row],
         ...pairLine(row, logprobs[index]!, entropiesAt(entropies, index)),
-        ...(reference && { reference: pairLine(row, reference[index]!) }),
+        ...(referred && { reference: pairLine(row, referred[index]!) }),
         score: scores[index],
       }),
     );
@@ -93,9 +87,43 @@ function defaultLoss(isReferenceGiven: boolean): PartRecipe {
   return { id: 'dpo', referenceFree: !isReferenceGiven };
 }
 
-async function openReference(flags: ScoreFlags, signal: AbortSignal): Promise<TextModel> {
-  const { model } = await composeAlone({ model: modelOfFlags({ ...flags, model: flags.reference! }) }, { signal });
-  return openToRead(model, flags);
+async function sourceOfReference(flags: ScoreFlags, signal: AbortSignal): Promise<ModelSource> {
+  // The revision is that of the policy.
+  const { revision: _, ...named } = flags;
+  const model = modelOfFlags({ ...named, model: flags.reference! });
+  return (await composeAlone({ model }, { signal })).model;
+}
+
+/** The pairs as token ids, and the numbers of all rows that were read. */
+async function rowsOf(flags: ScoreFlags, described: ModelDescription, signal: AbortSignal) {
+  const sources = { report: say, signal };
+  const files = await filesOfFlags(flags, sources);
+  const read = await numberedRows(flags, sources, (onBadRow) =>
+    readPreferences(files, { ...formOf(flags), signal, onBadRow }),
+  );
+  const { maxLength, longPrompt, responseEnd } = flags;
+  const { tokenizer, eosTokenIds: endTokenIds, vocabularySize } = described;
+  const limits = { maxLength, longPrompt, responseEnd, endTokenIds, vocabularySize, onBadRow: read.onBadRow };
+  const { rows, report } = await tokenizePreferences(read.rows, tokenizer, limits);
+  reportRows('data', report, described, sources);
+  read.sayBadRows();
+  return { rows, numbers: read.numbers };
+}
+
+/** What would be scored, and by what. */
+interface ScorePlan {
+  readonly model: ModelSource;
+  readonly reference: ModelSource | undefined;
+  readonly rows: readonly TokenizedPreference[];
+  readonly loss: string;
+}
+
+async function printPlan({ model, reference, rows, loss }: ScorePlan, { output }: ScoreFlags): Promise<void> {
+  const tokens = rows.reduce((sum, row) => sum + tokensOf(groupOf(row)), 0);
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  print(`Policy: ${await weightsOf(model)}`);
+  if (reference !== undefined) print(`Reference, after the policy: ${await weightsOf(reference)}`);
+  print(`${rows.length} pairs of ${tokens} tokens would be scored by loss ${loss}: ${output}`);
 }
 
 /** A model that is asked and not trained; owned by the caller. */

@@ -33,16 +33,28 @@ export async function composeParts<Recipe extends ComposedRecipe>(
   });
 }
 
-/**
- * Makes the parts that a command line names.
- * @param options.plugins packages or paths, where it names any
- */
+/** What a command line says beside its parts. */
+interface NamedOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Packages or paths, where it names any. */
+  readonly plugins?: readonly string[] | undefined;
+}
+
+/** The parts that a command line names, checked and not made yet. */
+export async function composeNamed<Recipe extends PartsRecipe>(
+  recipe: Recipe,
+  { signal, plugins = [] }: NamedOptions = {},
+): Promise<Composition<Recipe>> {
+  const context = { baseDirectory: process.cwd(), report: say, env: process.env, signal };
+  return composeRecipe({ plugins: await loadPlugins(plugins), recipe, context });
+}
+
+/** Makes the parts that a command line names. */
 export async function composeAlone<Recipe extends PartsRecipe>(
   recipe: Recipe,
-  { signal, plugins = [] }: { readonly signal?: AbortSignal; readonly plugins?: readonly string[] | undefined } = {},
+  options: NamedOptions = {},
 ): Promise<ComposedParts<Recipe>> {
-  const context = { baseDirectory: process.cwd(), report: say, env: process.env, signal };
-  return composeRecipe({ plugins: await loadPlugins(plugins), recipe, context }).makeAll();
+  return (await composeNamed(recipe, options)).makeAll();
 }
 
 /**

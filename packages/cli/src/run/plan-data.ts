@@ -1,5 +1,6 @@
 import { tokensOf } from '@metaapo/core';
 import type { MemoryEstimate, ModelSource, PromptGroup } from '@metaapo/core/contracts';
+import { describeAs } from '../model/open-model.js';
 import { say } from '../recipe/compose-parts.js';
 import type { Sources } from '../training/data-files.js';
 import type { TextCoding } from '../training/load-preferences.js';
@@ -32,7 +33,8 @@ export async function planData<Row extends { readonly row: number }>(
   recipe: TrainedRecipe,
   { load, groupsOf, trains }: PlanOptions<Row>,
 ): Promise<PlannedData<Row>> {
-  const rows = await load(await source.describe(), { report: say });
+  const described = await describeAs(source, trains === 'scorer' ? 'new-scorer' : 'policy');
+  const rows = await load(described, { report: say });
   const costs = rows.map((row) => ({ row: row.row, groups: groupsOf(row).map(tokensOf) }));
   const longest = costs
     .map(({ row, groups }) => ({ row, tokens: Math.max(...groups) }))

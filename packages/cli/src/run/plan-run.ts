@@ -6,9 +6,9 @@ import type { RunFlags } from '../recipe/run-flags.js';
 import { requireUsableOutput } from '../training/claim-output.js';
 import { loadPreferences } from '../training/load-preferences.js';
 import { loadRows, rowWords } from '../training/load-rows.js';
-import { openObjective } from '../training/open-objective.js';
+import { type OpenedObjective, openObjective } from '../training/open-objective.js';
 import { inputsOf } from '../training/require-apart.js';
-import { trainingUse, withOnlineResponses } from '../training/training-use.js';
+import { needsOfRun, needsOfTraining, trainingUse, withOnlineResponses } from '../training/training-use.js';
 import { type ComposedLoop, composeLoop } from './compose-loop.js';
 import { expectedSteps, metaUpdatesLine } from './meta-updates.js';
 import { type PlannedData, planData } from './plan-data.js';
@@ -25,14 +25,23 @@ export function planRun(checked: CheckedRun | CheckedTraining, flags: RunFlags):
 }
 
 async function planWholeLoop(checked: CheckedRun, { resume = false }: RunFlags): Promise<void> {
-  const { recipe, composition, objective, reference } = await composeLoop(checked);
-  if (!resume) requireUsableOutput(recipe.output, inputsOf(recipe, checked.where));
+  const composed = await composeLoop(checked);
+  try {
+    if (!resume) requireUsableOutput(composed.recipe.output, inputsOf(composed.recipe, checked.where));
+    await printLoop(composed);
+  } finally {
+    await composed.composition.dispose();
+  }
+}
+
+async function printLoop({ recipe, composition, objective, reference }: ComposedLoop): Promise<void> {
   const source = await composition.make('model');
   const isReferred = objective.readsReference !== false;
   const isOpened = isReferred || recipe.responsesFrom === 'both';
   // All that the run opens is looked at, and what costs least first.
   const outlooks = await inspectAll(composition);
-  if (isOpened) await reference.describe();
+  if (isOpened) await reference.describe('policy');
+  await source.requireAble?.(needsOfRun(recipe, objective));
   const { rows, estimate } = await planPreferences(source, recipe);
   printFit(source, estimate, {
     'reference, while it is asked': isOpened ? await weightsOf(reference, recipe) : undefined,
@@ -66,12 +75,21 @@ async function weightsOf(source: ModelSource, recipe: RunRecipe): Promise<number
 
 /** `metaapo train --dry-run`, and that of `sft` and `train-reward`. */
 export async function planTraining(checked: CheckedTraining, flags: RunFlags): Promise<void> {
-  const { recipe, composition, objective, reference } = await openObjective(checked, flags);
-  if (flags.resume !== true) requireUsableOutput(recipe.output, inputsOf(recipe, checked.where));
+  const opened = await openObjective(checked, flags);
+  try {
+    if (flags.resume !== true) requireUsableOutput(opened.recipe.output, inputsOf(opened.recipe, checked.where));
+    await printTraining(opened);
+  } finally {
+    await opened.composition.dispose();
+  }
+}
+
+async function printTraining({ recipe, composition, objective, reference }: OpenedObjective): Promise<void> {
   const { rowForm, trains } = objective;
   const isReferred = objective.readsReference !== false;
-  if (isReferred && recipe.reference !== undefined) await reference.describe();
+  if (isReferred && recipe.reference !== undefined) await reference.describe('policy');
   const source = await composition.make('model');
+  if (trains === 'policy') await source.requireAble?.(needsOfTraining(recipe, objective));
   const { rows, estimate } = await planData<RowsByForm[RowForm]>(source, recipe, {
     load: async (coding, sources) => (await loadRows(rowForm, recipe, coding, sources)).train,
     groupsOf: (row) => objective.groupsOf(row),

@@ -1,5 +1,5 @@
 import { groupOf, type ReferenceSource, type RunRecipe, runIterations } from '@metaapo/core';
-import { type ModelNeeds, type ModelSource, type Objective, type TextModel, watchedBy } from '@metaapo/core/contracts';
+import { type ModelSource, type TextModel, watchedBy } from '@metaapo/core/contracts';
 import { withReference } from '../model/open-model.js';
 import { type CheckedRun, type CheckedTraining, isCheckedRun } from '../recipe/checked-recipe.js';
 import { say } from '../recipe/compose-parts.js';
@@ -15,7 +15,13 @@ import { referencesOf } from '../training/reference-sets.js';
 import { inputsOf } from '../training/require-apart.js';
 import { runTrainingCommand } from '../training/run-training-command.js';
 import { optimizerOf, scheduleOf } from '../training/training-settings.js';
-import { printPeakMemory, trainingMemory, trainingUse, withOnlineResponses } from '../training/training-use.js';
+import {
+  needsOfRun,
+  printPeakMemory,
+  trainingMemory,
+  trainingUse,
+  withOnlineResponses,
+} from '../training/training-use.js';
 import { composeLoop } from './compose-loop.js';
 import { expectedSteps, metaUpdatesLine } from './meta-updates.js';
 import { planSelection } from './plan-selection.js';
@@ -36,7 +42,7 @@ async function runWholeLoop({ where, ...parsed }: CheckedRun, flags: RunFlags): 
   let policy: TextModel | undefined;
   try {
     const source = await composition.make('model', { signal });
-    await source.requireAble?.(needsOf(recipe, objective));
+    await source.requireAble?.(needsOfRun(recipe, objective));
     policy = await source.openPolicy(trainingUse(recipe));
     const parts = await composition.makeAll({ policy, signal });
     const { training, data } = recipe;
@@ -89,18 +95,6 @@ async function runWholeLoop({ where, ...parsed }: CheckedRun, flags: RunFlags): 
     release();
     await unlock();
   }
-}
-
-/** What the loop asks of the policy's source: a reference that lags is another model of it. */
-function needsOf(recipe: RunRecipe, { scoring, readsReference }: Objective): ModelNeeds {
-  const isReferred = readsReference !== false || recipe.responsesFrom === 'both';
-  const isOwn = recipe.reference === undefined ? recipe.iterations > 1 : recipe.reference.id === recipe.model.id;
-  const lags = recipe.iterations > 1 && recipe.referencePolicy === 'previous';
-  return {
-    ...trainingUse(recipe),
-    entropies: scoring?.readsEntropy === true,
-    models: isReferred && (isOwn || lags) ? 2 : 1,
-  };
 }
 
 /** Opens the reference of an iteration: the recipe's, the policy as it started, or a saved one. */

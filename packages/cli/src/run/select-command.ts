@@ -16,6 +16,8 @@ export interface SelectFlags {
   readonly limit?: number;
   readonly seed: number;
   readonly iteration: number;
+  /** Whether to say alone what would be selected. */
+  readonly dryRun?: boolean;
 }
 
 const response = z.looseObject({ tokens: z.int().positive(), entropy: z.number().optional() });
@@ -45,6 +47,10 @@ export async function selectCommand(flags: SelectFlags): Promise<void> {
     iteration: flags.iteration,
     limit: flags.limit,
   });
+  if (flags.dryRun === true) {
+    process.stdout.write(`${selected.length} of ${rows.length} rows would be selected: ${flags.output}\n`);
+    return;
+  }
   const chosen = new Set(selected);
   const lines = rows.map(({ row }, index) =>
     JSON.stringify({ row, weight: weights![index], selected: chosen.has(index) }),

@@ -3,17 +3,21 @@ import {
   type Generation,
   type GenerationRequest,
   type ModelDescription,
+  type ModelSource,
   type TextModel,
   type Tokenizer,
 } from '@metaapo/core/contracts';
 import { seedOf } from '@metaapo/core/numerics';
-import { type PromptRow, readPrompts, tokenizePrompt } from '@metaapo/data';
+import { orBadRow, type PromptRow, readPrompts, tokenizePrompt } from '@metaapo/data';
+import { checkRequests } from '@metaapo/models';
 import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
+import { describeAs, weightsOf } from '../model/open-model.js';
 import { composeAlone, say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { type DataFlags, filesOfFlags, type Sources } from '../training/data-files.js';
 import { formOf } from '../training/load-preferences.js';
+import { noRows, numberedRows } from '../training/numbered-rows.js';
 import { type KeptResults, openKeptResults, orKept, resultKey } from './kept-results.js';
 import { createLiveText } from './live-text.js';
 
@@ -42,36 +46,72 @@ type Line = Readonly<Record<'response' | 'finish_reason', string>> & {
 /** Runs `metaapo generate`. The output appears when it is complete, in input order; until then its rows are kept beside it. */
 export async function generateCommand(flags: GenerateFlags): Promise<void> {
   const { signal, begin, release } = onInterruption();
-  const sources = { report: say, signal };
   const { cachedTokens, output } = flags;
   const { model } = await composeAlone({ model: modelOfFlags(flags) }, { signal });
   let loaded: TextModel | undefined;
   try {
-    const rows = await rowsOf(flags, sources);
-    const described = await model.describe();
-    const requests = rows.map((row, index) => requestOf(row, index, described, flags));
+    const described = await describeAs(model, 'policy');
+    const asked = await requestsOf(flags, described, { report: say, signal });
+    const { tokenizer } = described;
+    // The room of a model that lies elsewhere is not known here.
+    if (model.estimateMemory !== undefined)
+      checkRequests(
+        asked.map(({ request }) => request),
+        { capacity: cachedTokens, tokenizer },
+      );
+    if (flags.dryRun === true) return await printPlan(model, asked, flags);
     loaded = await model.openReference('start', { cachedTokens });
     const kept = await openKeptResults<readonly Line[]>(output);
     const policy = loaded;
-    const keys = requests.map((request) => keyOf(request, policy, flags));
+    const keyed = asked.map((one) => ({ ...one, key: keyOf(one.request, policy, flags) }));
     begin();
-    await orKept(output, signal, () => generateMissing(requests, keys, kept, policy, flags, signal));
-    const lines = keys.flatMap((key, row) =>
-      kept.known.get(key)!.map((line, sample) => jsonOf({ row, sample, ...promptOf(rows[row]!, flags), ...line })),
+    await orKept(output, signal, () => generateMissing(keyed, kept, policy, flags, signal));
+    const lines = keyed.flatMap(({ row, number, key }) =>
+      kept.known.get(key)!.map((line, sample) => jsonOf({ row: number, sample, ...promptOf(row, flags), ...line })),
     );
     await kept.finish(`${lines.join('\n')}\n`);
-    process.stdout.write(`${rows.length} prompts, ${lines.length} responses: ${output}\n`);
+    process.stdout.write(`${asked.length} prompts, ${lines.length} responses: ${output}\n`);
   } finally {
     loaded?.model.dispose();
     release();
   }
 }
 
-async function rowsOf(flags: GenerateFlags, sources: Sources): Promise<readonly PromptRow[]> {
+/** A row with what is asked for it. */
+interface AskedRow {
+  readonly row: PromptRow;
+  /** Number of the row over all files, bad ones too. */
+  readonly number: number;
+  readonly request: GenerationRequest;
+}
+
+async function requestsOf(
+  flags: GenerateFlags,
+  described: ModelDescription,
+  sources: Sources,
+): Promise<readonly AskedRow[]> {
   const files = await filesOfFlags(flags, sources);
-  const rows: PromptRow[] = [];
-  for await (const row of readPrompts(files, { ...formOf(flags), signal: sources.signal })) rows.push(row);
-  return rows;
+  const form = { ...formOf(flags), signal: sources.signal };
+  const read = await numberedRows(flags, sources, (onBadRow) => readPrompts(files, { ...form, onBadRow }));
+  const asked = read.rows.flatMap((row, index): AskedRow | readonly AskedRow[] => {
+    const number = read.numbers[index]!;
+    const request = orBadRow(read.onBadRow, () => requestOf(row, number, described, flags));
+    return request === undefined ? [] : { row, number, request };
+  });
+  read.sayBadRows();
+  if (asked.length === 0) throw noRows(flags.data);
+  return asked;
+}
+
+async function printPlan(model: ModelSource, asked: readonly AskedRow[], flags: GenerateFlags): Promise<void> {
+  const lengths = asked.map(({ request }) => request.prompt.length);
+  const tokens = lengths.reduce((sum, length) => sum + length, 0);
+  const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
+  const { n, maxNewTokens, output } = flags;
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  print(`Model: ${await weightsOf(model)}`);
+  print(`${asked.length} prompts of ${tokens} tokens, the longest of ${longest}`);
+  print(`${asked.length * n} responses of at most ${maxNewTokens} tokens would be written: ${output}`);
 }
 
 /** The columns of a prompt, as `metaapo reward` reads them; what a flag says for all rows is no column of them. */
@@ -92,7 +132,7 @@ const jsonOf = (value: unknown): string =>
 
 function requestOf(
   row: PromptRow,
-  index: number,
+  number: number,
   { tokenizer, vocabularySize, eosTokenIds }: ModelDescription,
   flags: GenerateFlags,
 ): GenerationRequest {
@@ -103,7 +143,7 @@ function requestOf(
     maxNewTokens,
     stopTokenIds: eosTokenIds,
     stopTexts: stop,
-    seed: seedOf(['generate', flags.seed, index]),
+    seed: seedOf(['generate', flags.seed, number]),
     ...{ temperature, topP, topK, minP, repetitionPenalty },
   };
 }
@@ -117,32 +157,32 @@ function keyOf(
 }
 
 async function generateMissing(
-  requests: readonly GenerationRequest[],
-  keys: readonly string[],
+  asked: readonly (AskedRow & { readonly key: string })[],
   kept: KeptResults<readonly Line[]>,
   { model, tokenizer }: TextModel,
   flags: GenerateFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const missing = requests.flatMap((_, index) => (kept.known.has(keys[index]!) ? [] : [index]));
-  const live = flags.stream === true ? createLiveText(missing, flags.n) : undefined;
+  const missing = asked.filter(({ key }) => !kept.known.has(key));
+  const numbers = missing.map(({ number }) => number);
+  const live = flags.stream === true ? createLiveText(numbers, flags.n) : undefined;
   const progress = live === undefined ? createProgress('generate') : undefined;
-  let done = requests.length - missing.length;
+  let done = asked.length - missing.length;
   const textOf = (tokens: readonly number[]): string =>
     tokenizer?.decode(beforeEnd(tokens, tokenizer, flags.stop)) ?? '';
   try {
     const wanted = missing.map(
-      (row): GenerationRequest => ({
-        ...requests[row]!,
-        onToken: live && ((sample, tokens) => live.update(row, sample, () => textOf(tokens))),
+      ({ request, number }): GenerationRequest => ({
+        ...request,
+        onToken: live && ((sample, tokens) => live.update(number, sample, () => textOf(tokens))),
       }),
     );
     for await (const { request, generations } of model.generate!(wanted, signal)) {
-      const row = missing[request]!;
+      const { number, key } = missing[request]!;
       const lines = generations.map((generation) => lineOf(generation, tokenizer, flags));
-      await kept.keep([keys[row]!, lines]);
-      for (const [sample, { response }] of lines.entries()) live?.end(row, sample, response);
-      progress?.update(++done, requests.length);
+      await kept.keep([key, lines]);
+      for (const [sample, { response }] of lines.entries()) live?.end(number, sample, response);
+      progress?.update(++done, asked.length);
     }
   } finally {
     progress?.end();

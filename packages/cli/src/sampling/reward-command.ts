@@ -1,12 +1,12 @@
-import { MetaapoError } from '@metaapo/core/contracts';
 import { type ResponseRow, readResponses } from '@metaapo/data';
 import { say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
 import { createProgress } from '../terminal/progress.js';
 import { filesOfFlags } from '../training/data-files.js';
 import { formOf } from '../training/load-preferences.js';
+import { type NumberedRows, noRows, numberedRows } from '../training/numbered-rows.js';
 import { type KeptResults, openKeptResults, orKept } from './kept-results.js';
-import { openRowScorer, type RewardFlags, type RowScorer, type ScoredTogether } from './row-scorer.js';
+import { type JudgedRows, judgeRows, type RewardFlags, type RowScorer, type ScoredTogether } from './row-scorer.js';
 
 /** A reward as it is kept: nothing where the scorer gave none that can be read. */
 type Reward = number | null;
@@ -17,35 +17,43 @@ export async function rewardCommand(flags: RewardFlags): Promise<void> {
   const { signal, begin, release } = onInterruption();
   let scorer: RowScorer | undefined;
   try {
-    const rows = await rowsOf(flags, signal);
-    scorer = await openRowScorer(flags, rows, signal);
+    const read = await rowsOf(flags, signal);
+    const judged = await judgeRows(flags, read, signal);
+    read.sayBadRows();
+    if (judged.count === 0) throw noRows(flags.data);
+    if (flags.dryRun === true) return printPlan(judged, flags);
+    scorer = await judged.open();
     const kept = await openKeptResults<Reward>(output);
     begin();
     await orKept(output, signal, () => scoreMissing(scorer!, kept, signal));
-    const keys = keysByRow(scorer.together, rows.length);
-    const rewards = keys.map((key) => kept.known.get(key)!);
-    await kept.finish(`${rewards.map((reward, row) => JSON.stringify({ row, reward })).join('\n')}\n`);
-    const unread = rewards.filter((reward) => reward === null).length;
+    const rewards = rewardsByRow(scorer.together, kept);
+    const lines = [...rewards].sort(([a], [b]) => a - b).map(([row, reward]) => ({ row: read.numbers[row], reward }));
+    await kept.finish(`${lines.map((line) => JSON.stringify(line)).join('\n')}\n`);
+    const unread = lines.filter(({ reward }) => reward === null).length;
     const note = unread === 0 ? '' : `, ${unread} of them without a readable reward (null)`;
-    process.stdout.write(`${rewards.length} responses scored${note}: ${output}\n`);
+    process.stdout.write(`${lines.length} responses scored${note}: ${output}\n`);
   } finally {
     await scorer?.dispose();
     release();
   }
 }
 
-async function rowsOf(flags: RewardFlags, signal: AbortSignal): Promise<readonly ResponseRow[]> {
+async function rowsOf(flags: RewardFlags, signal: AbortSignal): Promise<NumberedRows<ResponseRow>> {
   const files = await filesOfFlags(flags, { report: say, signal });
-  const rows: ResponseRow[] = [];
-  for await (const row of readResponses(files, { ...formOf(flags), signal })) rows.push(row);
-  if (rows.length > 0) return rows;
-  throw new MetaapoError('data', 'there are no rows', { where: flags.data, remedy: 'Give rows {prompt, response}' });
+  return numberedRows(flags, { report: say }, (onBadRow) =>
+    readResponses(files, { ...formOf(flags), signal, onBadRow }),
+  );
 }
 
-function keysByRow(together: readonly ScoredTogether[], count: number): readonly string[] {
-  const keys = new Array<string>(count);
-  for (const one of together) for (const [index, row] of one.rows.entries()) keys[row] = one.keys[index]!;
-  return keys;
+function printPlan({ what, count }: JudgedRows, { output }: RewardFlags): void {
+  process.stdout.write(`${what}\n${count} responses would be scored: ${output}\n`);
+}
+
+function rewardsByRow(
+  together: readonly ScoredTogether[],
+  { known }: KeptResults<Reward>,
+): ReadonlyMap<number, Reward> {
+  return new Map(together.flatMap(({ rows, keys }) => rows.map((row, index) => [row, known.get(keys[index]!)!])));
 }
 
 async function scoreMissing(scorer: RowScorer, kept: KeptResults<Reward>, signal: AbortSignal): Promise<void> {

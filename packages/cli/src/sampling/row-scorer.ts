@@ -1,18 +1,19 @@
 import {
   type ChatMessage,
   MetaapoError,
+  type ModelDescription,
   messageText,
   type RewardModel,
   type RewardRequest,
-  type TextScorer,
 } from '@metaapo/core/contracts';
-import { type ResponseRow, tokenizeResponse } from '@metaapo/data';
+import { orBadRow, type ResponseRow, tokenizeResponse } from '@metaapo/data';
 import { encodeForReward, scoreSequences } from '@metaapo/models';
 import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
-import { openScorer } from '../model/open-model.js';
-import { composeAlone } from '../recipe/compose-parts.js';
+import { describeAs, openScorer, weightsOf } from '../model/open-model.js';
+import { composeAlone, composeNamed } from '../recipe/compose-parts.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import type { DataFlags } from '../training/data-files.js';
+import type { NumberedRows } from '../training/numbered-rows.js';
 import { resultKey } from './kept-results.js';
 
 /** Flags of `metaapo reward`. */
@@ -46,48 +47,70 @@ const ROWS_OF_A_MODEL = 512;
 /** Calls of a part may be paid for: few are lost when the command is killed. */
 const ROWS_OF_A_PART = 64;
 
-/**
- * Opens the reward model that the flags name: a part, or else a model of this machine.
- * @throws whatever the model or the part throws
- */
-export function openRowScorer(
-  flags: RewardFlags,
-  rows: readonly ResponseRow[],
-  signal: AbortSignal,
-): Promise<RowScorer> {
-  const { model, reward } = flags;
-  return reward === undefined
-    ? modelScorer({ ...flags, model: model! }, rows, signal)
-    : partScorer(reward, flags, rows, signal);
+/** Rows that are known to be fit for what scores them, which is not open yet. */
+export interface JudgedRows {
+  /** What scores them, in words. */
+  readonly what: string;
+  /** Rows that are left. */
+  readonly count: number;
+  open(): Promise<RowScorer>;
 }
 
-async function modelScorer(
+type Rows = Pick<NumberedRows<ResponseRow>, 'rows' | 'onBadRow'>;
+
+/**
+ * Looks at the reward model that the flags name, without its weights, and at every row: a part, or else a model of this
+ * machine.
+ * @throws whatever the model or the part throws, and MetaapoError with code `data` for a row that it cannot score
+ */
+export function judgeRows(flags: RewardFlags, read: Rows, signal: AbortSignal): Promise<JudgedRows> {
+  const { model, reward } = flags;
+  return reward === undefined
+    ? rowsOfModel({ ...flags, model: model! }, read, signal)
+    : rowsOfPart(reward, flags, read, signal);
+}
+
+/** A row by its place among those that were read, with what of it is scored. */
+type FitRow<Fit> = readonly [row: number, fit: Fit];
+
+function fitRows<Fit>({ rows, onBadRow }: Rows, fitOf: (row: ResponseRow) => Fit): readonly FitRow<Fit>[] {
+  return rows.flatMap((one, row): readonly FitRow<Fit>[] => {
+    const fit = orBadRow(onBadRow, () => fitOf(one));
+    return fit === undefined ? [] : [[row, fit]];
+  });
+}
+
+async function rowsOfModel(
   flags: RewardFlags & { readonly model: string },
-  rows: readonly ResponseRow[],
+  read: Rows,
   signal: AbortSignal,
-): Promise<RowScorer> {
+): Promise<JudgedRows> {
   const { model } = await composeAlone({ model: modelOfFlags(flags) }, { signal });
-  const loaded = await openScorer(model);
-  try {
-    const sequences = rows.map((row) => sequenceOf(row, loaded));
-    return {
-      together: sequences.map((ids, row) => ({ rows: [row], keys: [resultKey(loaded.model.fingerprint, [...ids])] })),
-      atATime: ROWS_OF_A_MODEL,
-      async score(together, either) {
-        const ids = together.map(({ rows: [row] }) => sequences[row!]!);
-        const rewards = await scoreSequences(loaded.model, ids, flags.batchTokens, either);
-        return Array.from(rewards, (reward) => [reward]);
-      },
-      dispose: () => loaded.model.dispose(),
-    };
-  } catch (error) {
-    loaded.model.dispose();
-    throw error;
-  }
+  const described = await describeAs(model, 'scorer');
+  const fit = fitRows(read, (row) => sequenceOf(row, described));
+  return {
+    what: `Reward model: ${await weightsOf(model)}`,
+    count: fit.length,
+    async open() {
+      const { model: scorer } = await openScorer(model);
+      const { fingerprint } = scorer;
+      const sequences = new Map(fit);
+      return {
+        together: fit.map(([row, ids]) => ({ rows: [row], keys: [resultKey(fingerprint, [...ids])] })),
+        atATime: ROWS_OF_A_MODEL,
+        async score(together, either) {
+          const ids = together.map(({ rows: [row] }) => sequences.get(row!)!);
+          const rewards = await scoreSequences(scorer, ids, flags.batchTokens, either);
+          return Array.from(rewards, (one) => [one]);
+        },
+        dispose: () => scorer.dispose(),
+      };
+    },
+  };
 }
 
 /** The ids at whose last token the model scores: those that it was trained with. */
-function sequenceOf(row: ResponseRow, { tokenizer, vocabularySize, scoreAt }: TextScorer): Int32Array {
+function sequenceOf(row: ResponseRow, { tokenizer, vocabularySize, scoreAt }: ModelDescription): Int32Array {
   if (row.form !== 'tokens' && tokenizer !== undefined && scoreAt === 'end-of-turn') {
     return encodeForReward(row, tokenizer, scoreAt);
   }
@@ -95,28 +118,38 @@ function sequenceOf(row: ResponseRow, { tokenizer, vocabularySize, scoreAt }: Te
   return Int32Array.of(...prompt, ...response);
 }
 
-async function partScorer(
+async function rowsOfPart(
   reward: string,
-  { plugin }: RewardFlags,
-  rows: readonly ResponseRow[],
+  { plugin, dryRun }: RewardFlags,
+  read: Rows,
   signal: AbortSignal,
-): Promise<RowScorer> {
-  const requests = rows.map(requestOf);
+): Promise<JudgedRows> {
   const wanted = parsePartFlag('--reward', reward);
-  const { rewardModel } = await composeAlone({ rewardModel: wanted }, { signal, plugins: plugin });
+  const composition = await composeNamed({ rewardModel: wanted }, { signal, plugins: plugin });
+  if (dryRun === true) await composition.inspect('rewardModel');
+  const fit = fitRows(read, requestOf);
   return {
-    together: togetherOf(requests, rewardModel),
+    what: `Reward model: ${wanted.id}`,
+    count: fit.length,
+    open: async () => partScorer(await composition.make('rewardModel'), fit),
+  };
+}
+
+function partScorer(rewardModel: RewardModel, fit: readonly FitRow<RewardRequest>[]): RowScorer {
+  const requests = new Map(fit);
+  const ask = async (rows: readonly number[], signal: AbortSignal): Promise<readonly (number | null)[]> => {
+    const asked = rows.map((row) => requests.get(row)!);
+    return Array.from(await rewardModel.score(asked, signal), (one) => (Number.isNaN(one) ? null : one));
+  };
+  return {
+    together: togetherOf(fit, rewardModel),
     atATime: ROWS_OF_A_PART,
-    async score(together, either) {
-      const ask = async (indices: readonly number[]): Promise<readonly (number | null)[]> => {
-        const rewards = await rewardModel.score(
-          indices.map((row) => requests[row]!),
-          either,
-        );
-        return Array.from(rewards, (one) => (Number.isNaN(one) ? null : one));
-      };
-      if (rewardModel.isRelative === true) return Promise.all(together.map(({ rows: group }) => ask(group)));
-      const rewards = await ask(together.map(({ rows: [row] }) => row!));
+    async score(together, signal) {
+      if (rewardModel.isRelative === true) return Promise.all(together.map(({ rows }) => ask(rows, signal)));
+      const rewards = await ask(
+        together.map(({ rows: [row] }) => row!),
+        signal,
+      );
       return rewards.map((one) => [one]);
     },
     dispose: () => rewardModel.dispose?.(),
@@ -124,19 +157,22 @@ async function partScorer(
 }
 
 /** A reward that compares responses is one of all responses to its prompt. */
-function togetherOf(requests: readonly RewardRequest[], rewardModel: RewardModel): readonly ScoredTogether[] {
-  const { fingerprint, isRelative } = rewardModel;
+function togetherOf(
+  fit: readonly FitRow<RewardRequest>[],
+  { fingerprint, isRelative }: RewardModel,
+): readonly ScoredTogether[] {
   if (isRelative !== true) {
-    return requests.map((request, row) => ({ rows: [row], keys: [resultKey(fingerprint, request)] }));
+    return fit.map(([row, request]) => ({ rows: [row], keys: [resultKey(fingerprint, request)] }));
   }
-  const groups = new Map<string, number[]>();
-  for (const [row, { prompt, chat }] of requests.entries()) {
+  const groups = new Map<string, FitRow<RewardRequest>[]>();
+  for (const one of fit) {
+    const [, { prompt, chat }] = one;
     const key = JSON.stringify([prompt, chat]);
-    groups.set(key, [...(groups.get(key) ?? []), row]);
+    groups.set(key, [...(groups.get(key) ?? []), one]);
   }
-  return [...groups.values()].map((rows) => {
-    const basis = [fingerprint, rows.map((row) => requests[row])];
-    return { rows, keys: rows.map((_, at) => resultKey(...basis, at)) };
+  return [...groups.values()].map((group) => {
+    const basis = [fingerprint, group.map(([, request]) => request)];
+    return { rows: group.map(([row]) => row), keys: group.map((_, at) => resultKey(...basis, at)) };
   });
 }
 

@@ -7,6 +7,10 @@ export interface DataFlags {
   readonly templateArguments?: Readonly<Record<string, unknown>>;
   readonly columns?: Readonly<Record<string, string | false>>;
   readonly dataConfig?: string;
+  /** Whether a row that cannot be used ends the command, or is left out. */
+  readonly badRows: 'error' | 'drop';
+  /** Whether to look alone, and to write nothing. */
+  readonly dryRun?: boolean;
   readonly output: string;
   readonly overwrite?: boolean;
 }

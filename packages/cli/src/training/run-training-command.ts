@@ -14,7 +14,7 @@ import { printAccuracy, printSummary } from './print-summary.js';
 import { referencesOf } from './reference-sets.js';
 import { inputsOf } from './require-apart.js';
 import { optimizerOf, scheduleOf } from './training-settings.js';
-import { printPeakMemory, trainingMemory, trainingUse } from './training-use.js';
+import { needsOfTraining, printPeakMemory, trainingMemory, trainingUse } from './training-use.js';
 
 /** Runs `metaapo train`, `metaapo sft` or `metaapo train-reward`: one training of an objective on a data set. */
 export async function runTrainingCommand(checked: CheckedTraining, flags: RunFlags): Promise<void> {
@@ -22,9 +22,7 @@ export async function runTrainingCommand(checked: CheckedTraining, flags: RunFla
   const { training, output } = recipe;
   const open = async (source: ModelSource): Promise<TextModel | TextScorer> => {
     if (objective.trains === 'scorer') return openScorer(source, recipe);
-    const entropies = objective.scoring?.readsEntropy === true;
-    const models = recipe.reference?.id === recipe.model.id ? 2 : 1;
-    await source.requireAble?.({ ...trainingUse(recipe), entropies, models });
+    await source.requireAble?.(needsOfTraining(recipe, objective));
     return source.openPolicy(trainingUse(recipe));
   };
   const inputs = inputsOf(recipe, checked.where);

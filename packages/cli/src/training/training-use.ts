@@ -1,5 +1,12 @@
-import { type TrainingRecipe, tokensOf } from '@metaapo/core';
-import type { MemoryEstimate, ModelSource, PromptGroup, TrainingUse } from '@metaapo/core/contracts';
+import { type PartRecipe, type RunRecipe, type TrainingRecipe, tokensOf } from '@metaapo/core';
+import type {
+  MemoryEstimate,
+  ModelNeeds,
+  ModelSource,
+  Objective,
+  PromptGroup,
+  TrainingUse,
+} from '@metaapo/core/contracts';
 import { packByTokens } from '@metaapo/core/numerics';
 import { peakMemory } from '@metaapo/engine';
 import { optimizerOf } from './training-settings.js';
@@ -19,6 +26,27 @@ export function trainingUse({ training, data, cachedTokens }: TrainedRecipe): Tr
     longestRow: data.maxLength,
     cachedTokens,
   };
+}
+
+/** What is read of a recipe to know what a training asks of the source of its policy. */
+interface ReferringRecipe extends TrainedRecipe {
+  readonly model: PartRecipe;
+  readonly reference?: PartRecipe | undefined;
+}
+
+/** What one training asks of the policy's source: a reference of its own is another model of it. */
+export function needsOfTraining(recipe: ReferringRecipe, { scoring }: Objective): ModelNeeds {
+  const models = recipe.reference?.id === recipe.model.id ? 2 : 1;
+  return { ...trainingUse(recipe), entropies: scoring?.readsEntropy === true, models };
+}
+
+/** What the loop asks of it: a reference that lags is another model too. */
+export function needsOfRun(recipe: RunRecipe, { scoring, readsReference }: Objective): ModelNeeds {
+  const isReferred = readsReference !== false || recipe.responsesFrom === 'both';
+  const isOwn = recipe.reference === undefined ? recipe.iterations > 1 : recipe.reference.id === recipe.model.id;
+  const lags = recipe.iterations > 1 && recipe.referencePolicy === 'previous';
+  const models = isReferred && (isOwn || lags) ? 2 : 1;
+  return { ...trainingUse(recipe), entropies: scoring?.readsEntropy === true, models };
 }
 
 /** Bytes as people read them. */

@@ -1,4 +1,4 @@
-import type { TextModel, TextScorer } from './text-model.js';
+import type { ScoreAt, TextModel, TextScorer } from './text-model.js';
 import type { Tokenizer } from './tokenizer.js';
 import type { OptimizerStep, PromptGroup } from './trainable-model.js';
 
@@ -14,7 +14,15 @@ export interface ModelDescription {
   readonly contextLength: number;
   /** Key of the model and of what turns text into its ids, found without weights: equal keys mean equal ids. */
   readonly fingerprint: string;
+  /** Of a reward model: where it was trained to be read; default `template-end`. */
+  readonly scoreAt?: ScoreAt | undefined;
 }
+
+/**
+ * What a model is to be opened as: `new-scorer` is a reward model for training, which gets a head where it has none, and
+ * `any` what it is.
+ */
+export type ModelRole = 'policy' | 'scorer' | 'new-scorer' | 'any';
 
 /** A directory that a model's `save` wrote. Only the source of that model knows what is in it. */
 export type SavedModel = string;
@@ -78,9 +86,10 @@ export interface ModelSource {
   readonly options: Readonly<Record<string, unknown>>;
   /**
    * What is known without weights; none are fetched.
+   * @param as what it is to be opened as: whether it can be is judged too, as are weights that are on this machine already
    * @throws MetaapoError with code `config` or `checkpoint` when there is no such model or it cannot be computed
    */
-  describe(): Promise<ModelDescription>;
+  describe(as?: ModelRole): Promise<ModelDescription>;
   /**
    * Refuses what the source cannot do, before anything is paid for; absent where it can do all that may be asked.
    * @throws MetaapoError with code `config` that names the setting and what helps

@@ -59,6 +59,14 @@ export interface ServerProbe {
   readonly response?: { readonly tokens: Int32Array; readonly logprobs: Float32Array } | undefined;
 }
 
+/** Short responses that one server drew from its model as it is: temperature 1, nothing cut off, nothing penalised. */
+export interface ServerDraws {
+  /** The server, for messages. */
+  readonly server: string;
+  /** Ids up to a limit of tokens, or with their end; those that are not known are left out. */
+  readonly draws: readonly { readonly prompt: Int32Array; readonly tokens: Int32Array }[];
+}
+
 /** Writes responses with the current policy. */
 export interface ResponseSampler {
   readonly id: string;
@@ -86,5 +94,12 @@ export interface ResponseSampler {
    * @throws MetaapoError with code `network` when one of them stays out of reach
    */
   probe?(request: SamplingRequest, signal?: AbortSignal): Promise<readonly ServerProbe[]>;
+  /**
+   * Looks whether each of the servers does what the settings say, by short responses to some requests, before any is paid
+   * for; absent where there is no server.
+   * @returns what they drew, to be compared with the policy's distribution
+   * @throws MetaapoError with code `network` for a setting that a server ignores
+   */
+  checkSettings?(requests: readonly SamplingRequest[], signal?: AbortSignal): Promise<readonly ServerDraws[]>;
   dispose?(): void | Promise<void>;
 }

@@ -17,6 +17,4 @@ export type ScoreAt = 'template-end' | 'end-of-turn';
 /** A reward model together with the tokenizer that it was made for; both borrowed. */
 export interface TextScorer extends ModelDescription {
   readonly model: TrainableScorer;
-  /** Where it was trained to be read; default `template-end`. */
-  readonly scoreAt?: ScoreAt | undefined;
 }

@@ -52,10 +52,7 @@ export async function* generate(
   signal?: AbortSignal,
 ): AsyncGenerator<RequestGenerations> {
   const { session, config, capacity, tokenizer } = options;
-  for (const request of requests) {
-    checkRoom(request, pagesOf(capacity));
-    checkStopTexts(request, tokenizer);
-  }
+  checkRequests(requests, options);
   const pending = requests.map(
     (request, index): PendingRequest => ({ index, request, done: Array.from({ length: request.count }) }),
   );
@@ -83,15 +80,27 @@ export async function* generate(
   }
 }
 
-function checkRoom({ prompt, maxNewTokens }: GenerationRequest, pages: number): void {
-  const alone = layOut([{ prompt }], () => pagesOf(maxNewTokens));
-  if (alone.pages <= pages) return;
-  throw new MetaapoError('config', 'a request is larger than the KV cache', {
-    where: 'generation',
-    expected: `at most ${pages} pages of ${PAGE_TOKENS} tokens`,
-    got: `${alone.pages}, for ${prompt.length} tokens of the prompt and ${maxNewTokens} new ones`,
-    remedy: 'Lower maxNewTokens, or raise the number of cached tokens',
-  });
+/**
+ * Looks, without a model, whether every request can be answered: each alone has room in the KV cache.
+ * @throws MetaapoError with code `config` for a request that is larger, or has stop texts that no tokenizer reads
+ */
+export function checkRequests(
+  requests: readonly GenerationRequest[],
+  { capacity, tokenizer }: Pick<GenerationOptions, 'capacity' | 'tokenizer'>,
+): void {
+  const pages = pagesOf(capacity);
+  for (const request of requests) {
+    checkStopTexts(request, tokenizer);
+    const { prompt, maxNewTokens } = request;
+    const alone = layOut([{ prompt }], () => pagesOf(maxNewTokens));
+    if (alone.pages <= pages) continue;
+    throw new MetaapoError('config', 'a request is larger than the KV cache', {
+      where: 'generation',
+      expected: `at most ${pages} pages of ${PAGE_TOKENS} tokens`,
+      got: `${alone.pages}, for ${prompt.length} tokens of the prompt and ${maxNewTokens} new ones`,
+      remedy: 'Lower maxNewTokens, or raise the number of cached tokens',
+    });
+  }
 }
 
 function checkStopTexts({ stopTexts }: GenerationRequest, tokenizer: Tokenizer | undefined): void {

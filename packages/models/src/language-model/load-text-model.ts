@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { MetaapoError, type ModelDescription, type TextModel } from '@metaapo/core/contracts';
+import { MetaapoError, type ModelDescription, type ScoreAt, type TextModel } from '@metaapo/core/contracts';
 import { withAdapterHead } from '../checkpoint/adapter-head.js';
 import { type LanguageModelConfig, readModelConfig } from '../checkpoint/model-config.js';
 import { type LoadedTokenizer, loadTokenizer, readJsonObject } from '../tokenizer/index.js';
@@ -52,6 +52,8 @@ export interface TextSource extends Pick<OpeningOptions, 'name' | 'tokenizerFile
   readonly directory: string;
   readonly config: LanguageModelConfig;
   readonly description: TextDescription;
+  /** A PEFT adapter on it. */
+  readonly adapter: string | undefined;
   /** What a user should know of it: one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -91,11 +93,18 @@ export async function readTextSource(files: TextFiles): Promise<TextSource> {
     eosTokenIds: await eosIds(directory, config, tokenizer),
     vocabularySize: config.vocabularySize,
     contextLength: config.maxPositionEmbeddings,
+    ...(config.task === 'sequence-classification' && { scoreAt: scoreAtOf(config) }),
     fingerprint: createHash('sha256')
       .update(JSON.stringify([config.raw, tokenizer?.fingerprint]))
       .digest('hex'),
   };
-  return { directory, config, description, name, tokenizerFiles: source, warnings: tokenizer?.warnings ?? [] };
+  const warnings = tokenizer?.warnings ?? [];
+  return { directory, config, description, adapter, name, tokenizerFiles: source, warnings };
+}
+
+/** Where a reward model was trained to be read. */
+export function scoreAtOf({ rewardHead }: LanguageModelConfig): ScoreAt {
+  return rewardHead?.owner === 'openrlhf' ? 'end-of-turn' : 'template-end';
 }
 
 /** generation_config.json has the last word on what ends a response, then config.json, then the tokenizer. */

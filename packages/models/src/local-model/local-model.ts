@@ -6,6 +6,7 @@ import {
   type MemoryEstimate,
   MetaapoError,
   MODEL,
+  type ModelRole,
   type ModelSource,
   type PartContext,
   type PartDefinition,
@@ -23,8 +24,10 @@ import {
   selectBackend,
 } from '@metaapo/engine';
 import { z } from 'zod';
-import { adapterBase } from '../checkpoint/adapter.js';
+import { adapterBase, openAdapter } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, withScoreHead } from '../checkpoint/model-config.js';
+import { openCheckpoint } from '../checkpoint/open-checkpoint.js';
+import { linearModules } from '../language-model/declare-parameters.js';
 import { estimateTrainingMemory } from '../language-model/estimate-memory.js';
 import { openLanguageModel, requireLanguageHead } from '../language-model/load-language-model.js';
 import {
@@ -109,8 +112,9 @@ export function localModel(options: LocalModelOptions, context: LocalModelContex
     return text;
   });
   /** All that is opened with: weights are fetched last. */
-  const startWith = async (): Promise<Started> => {
+  const startWith = async (role?: ModelRole): Promise<Started> => {
     const text = await source();
+    if (role !== undefined) requireRole(role, text, settings);
     const { directory, adapter } = await start();
     await prepare();
     return { text: { ...text, directory }, adapter };
@@ -128,20 +132,25 @@ export function localModel(options: LocalModelOptions, context: LocalModelContex
     { optimizer, seed, longestRow, cachedTokens }: TrainingUse,
     more: OpeningOptions = {},
   ): Promise<LoadedTextModel> => {
-    const { directory, config } = await source();
-    requireLanguageHead(directory, config);
-    const { text, adapter } = await startWith();
+    const { text, adapter } = await startWith('policy');
     const begun = settings.lora && { ...settings.lora, seed };
     return openTextModel(text, { ...ways, optimizer, longestRow, cachedTokens, adapter, lora: begun, ...more });
   };
   return {
     id: 'local',
     options: settings,
-    describe: async () => (await source()).description,
+    async describe(role) {
+      const text = await source();
+      if (role !== undefined) {
+        requireRole(role, text, settings);
+        await requireWeights(settings, text);
+      }
+      return text.description;
+    },
     openPolicy: (use) => openTrained(use),
     async openReference(from, use: ReadingUse) {
       if (from === 'start') {
-        const { text, adapter } = await startWith();
+        const { text, adapter } = await startWith('policy');
         return openTextModel(text, { ...ways, ...use, adapter });
       }
       const found = await findSaved(from);
@@ -154,10 +163,7 @@ export function localModel(options: LocalModelOptions, context: LocalModelContex
     },
     async openScorer({ optimizer, seed, longestRow }) {
       const newHead = optimizer && { seed: seed ?? 0 };
-      const { directory, config } = await source();
-      if (newHead === undefined) requireScoreHead(directory, config);
-      else if (settings.lora !== undefined) throw trainedWhole();
-      const { text, adapter } = await startWith();
+      const { text, adapter } = await startWith(newHead === undefined ? 'scorer' : 'new-scorer');
       const { normalizeReward } = settings;
       return openTextScorer(text, { ...ways, optimizer, longestRow, adapter, newHead, normalizeReward });
     },
@@ -189,6 +195,22 @@ export function localModel(options: LocalModelOptions, context: LocalModelContex
 interface Started {
   readonly text: TextSource;
   readonly adapter: string | undefined;
+}
+
+/** Refuses what a model cannot be, before its weights are fetched. */
+function requireRole(role: ModelRole, { directory, config }: TextSource, { lora: begun }: Settings): void {
+  if (role === 'policy') requireLanguageHead(directory, config);
+  if (role === 'scorer') requireScoreHead(directory, config);
+  if (role === 'new-scorer' && begun !== undefined) throw trainedWhole();
+}
+
+/** Looks whether weights that need not be fetched are there, and whether an adapter's belong to the model. */
+async function requireWeights({ path, adapter }: Settings, found: TextSource): Promise<void> {
+  const { directory, name, config, adapter: on } = found;
+  const isFetched = name === undefined || resolve(name.name) !== resolve(directory);
+  if (!isFetched) await (await openCheckpoint(directory)).close();
+  if (on === undefined || !existsSync(adapter ?? path)) return;
+  await (await openAdapter(on, linearModules(config))).weights.close();
 }
 
 function trainedWhole(): MetaapoError {
@@ -266,7 +288,7 @@ export const localModelPart: PartDefinition<ModelSource, Settings> = definePart<
   create: (options, context) => sourceOf(options, context),
   async inspect(options, context) {
     const source = sourceOf(options, context);
-    await source.describe();
+    await source.describe('policy');
     const anyTraining = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
     const estimate = await source.estimateMemory?.({ optimizer: anyTraining, seed: 0, longestRow: 1, groups: [] });
     return { memory: estimate?.parts.weights };

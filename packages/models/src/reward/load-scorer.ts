@@ -2,7 +2,7 @@ import { MetaapoError, type PromptGroup, type ScoreAt, type TrainableScorer } fr
 import { withAdapterHead } from '../checkpoint/adapter-head.js';
 import { type LanguageModelConfig, readModelConfig, withScoreHead } from '../checkpoint/model-config.js';
 import { asStored, normalisedHead } from '../checkpoint/reward-head.js';
-import { readTextSource, type TextDescription, type TextSource } from '../language-model/load-text-model.js';
+import { readTextSource, scoreAtOf, type TextDescription, type TextSource } from '../language-model/load-text-model.js';
 import { type ModelStart, type OpenModel, openModel } from '../language-model/open-model.js';
 import type { OpeningOptions } from '../language-model/opening-options.js';
 import { createScoreComputation } from '../transformer/index.js';
@@ -51,8 +51,7 @@ export async function openTextScorer(
   options: ScorerOptions,
 ): Promise<LoadedTextScorer> {
   const model = await openScorer(directory, config, { ...saved, ...options });
-  const scoreAt = model.config.rewardHead?.owner === 'openrlhf' ? 'end-of-turn' : 'template-end';
-  return { ...description, model, directory: model.directory, scoreAt };
+  return { ...description, model, directory: model.directory, scoreAt: scoreAtOf(model.config) };
 }
 
 /** {@link loadScorer} where config.json has been read. */

@@ -168,6 +168,8 @@ export const sequenceClassificationPart = definePart({
   create: sequenceClassification,
   async inspect(options, context) {
     const source = await sourceOf(parseOptions(WHERE, schema, options), context);
+    if (source.openScorer === undefined) throw noScorer(`a model ${source.id}`);
+    if ((await source.describe('scorer')).tokenizer === undefined) throw noScorer('a model without a tokenizer');
     const anyTraining = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
     const estimate = await source.estimateMemory?.({ optimizer: anyTraining, seed: 0, longestRow: 1, groups: [] });
     return { memory: estimate?.parts.weights };

@@ -11,6 +11,10 @@ export interface ForeignSettings {
   take(): void;
   /** Leaves them out from now on, and says what may hold instead. */
   leaveOut(): Promise<void>;
+  /** Says something of a server, once. */
+  say(line: string): void;
+  /** Says once that a server ignores an entry of requests, and what holds instead. */
+  ignore(name: string): void;
   /** Hears what a reply tells of a server that ignores them, and says so once. */
   hear(reply: unknown): void;
 }
@@ -46,12 +50,25 @@ export function createForeignSettings(
               'drawn from the policy as it is. Take these out of it'),
       );
     },
+    say: sayOnce,
+    ignore(name: string) {
+      sayOnce(IGNORED[name] ?? `the server ignores ${name}: its own setting holds, and may change what is drawn`);
+    },
     hear(reply: unknown) {
       if (fingerprintSchema.safeParse(reply).success) sayOnce(OLLAMA);
     },
   };
   return foreign;
 }
+
+/** What follows from an entry that is ignored, where no setting of the server takes its place. */
+const IGNORED: Readonly<Record<string, string>> = {
+  sampling:
+    'the server gives each prompt the same response whatever the seed, and no log-probabilities that tell whether the ' +
+    'model is so sure of it: see whether it samples',
+  seed: 'the server ignores seed, or does not compute the same twice: asked again, it gives other responses',
+  stop: 'the server ignores stop: responses are cut at the stop texts here, and what it writes behind them is paid for',
+};
 
 const fingerprintSchema = z.object({ system_fingerprint: z.literal('fp_ollama') });
 const OLLAMA =

@@ -1,8 +1,9 @@
-import type { ResponseSampler, SamplingRequest, ServerProbe, TextModel } from '@metaapo/core/contracts';
+import type { ResponseSampler, SamplingRequest, ServerDraws, ServerProbe, TextModel } from '@metaapo/core/contracts';
 import { definePart, MetaapoError, parseOptions, SAMPLER } from '@metaapo/core/contracts';
 import { createJsonClient, type JsonClient, reachModelServers, withVariables } from '@metaapo/core/http';
 import { asCompleted } from './as-completed.js';
 import type { CallContext } from './ask.js';
+import { checkSettings } from './check-settings.js';
 import { endTokenFinder } from './end-token.js';
 import { createForeignSettings } from './foreign-settings.js';
 import { type OpenaiOptions, openaiSchema } from './openai-options.js';
@@ -71,6 +72,14 @@ export function openai(
       probeServer(baseUrl, request, contextOf(createJsonClient({ ...connection, baseUrl })), signal);
     return Promise.all(settings.baseUrls.map(probeOne));
   };
+  const lookAt = (requests: readonly SamplingRequest[], signal?: AbortSignal): Promise<readonly ServerDraws[]> => {
+    const lookAtOne = (baseUrl: string): Promise<ServerDraws> => {
+      const { origin, pathname } = new URL(baseUrl);
+      const context = contextOf(createJsonClient({ ...connection, baseUrl }));
+      return checkSettings(`${origin}${pathname}`, requests, context, signal);
+    };
+    return Promise.all(settings.baseUrls.map(lookAtOne));
+  };
   if (settings.refresh === 'none') {
     report(`${SERVICE}: refresh is none; the servers have to follow the policy by themselves`);
   }
@@ -96,7 +105,7 @@ export function openai(
         end.abort();
       }
     },
-    ...(settings.probe && { probe }),
+    ...(settings.probe && { probe, checkSettings: lookAt }),
     async refresh(modelDirectory, signal) {
       await refreshServers(modelDirectory, settings, { env, baseDirectory, report }, signal);
       model = settings.model;

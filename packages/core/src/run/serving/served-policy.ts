@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { ResponseSampler, SamplingRequest } from '../../contracts/index.js';
 import type { RunOptions } from '../run-options.js';
-import { createServingCheck } from './serving-check.js';
+import { checkDistribution } from './distribution-check.js';
+import { createServingCheck, PROBES } from './serving-check.js';
 
 /** A sampler whose servers are kept at the policy. */
 export interface ServedPolicy {
@@ -27,10 +28,23 @@ export function servePolicy({ sampler, policy, microBatchTokens, observer }: Ser
   const check = createServingCheck({ sampler, policy, microBatchTokens, warning });
   let directory: string | undefined;
   let isServed = false;
+  let areSettingsKnown = false;
+  /** Settings stay what they are: one look at a run's begin is enough. */
+  const checkSettings = async (
+    requests: readonly SamplingRequest[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    const draws = await sampler.checkSettings?.(requests, signal);
+    if (draws !== undefined) {
+      await checkDistribution(`sampler ${sampler.id}`, draws, { policy, microBatchTokens, warning, signal });
+    }
+  };
   const bringUp = async (requests: readonly SamplingRequest[], signal: AbortSignal | undefined): Promise<void> => {
     if (isServed || requests.length === 0) return;
     if (directory !== undefined) await sampler.refresh?.(directory, signal);
     const checked = await check(requests, signal);
+    if (!areSettingsKnown) await checkSettings(requests.slice(0, PROBES), signal);
+    areSettingsKnown = true;
     if (checked !== undefined) observer.served?.(checked);
     isServed = true;
   };

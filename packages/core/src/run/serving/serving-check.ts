@@ -18,7 +18,7 @@ export interface ServingCheckOptions {
 }
 
 /** Prompts of a check. */
-const PROBES = 4;
+export const PROBES = 4;
 
 /** Most nats between server and policy: bfloat16 makes one or two hundredths, another model or template tenths. */
 const COARSE_BOUND = 0.1;
