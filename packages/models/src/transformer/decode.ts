@@ -2,6 +2,7 @@ import {
   createGraph,
   finishProgram,
   type Graph,
+  inBlock,
   operations as ops,
   type Program,
   product,
@@ -77,7 +78,9 @@ function kvCacheProgram(
 ): Program {
   const graph = createGraph(name);
   for (let layer = 0; layer < config.layers; layer++) {
-    for (const kind of ['keys', 'values'] as const) apply(graph, kvCacheState(kind, layer, form, config));
+    inBlock(graph, `layers/${layer}`, () => {
+      for (const kind of ['keys', 'values'] as const) apply(graph, kvCacheState(kind, layer, form, config));
+    });
   }
   return finishProgram(graph, {});
 }

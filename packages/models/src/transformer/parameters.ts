@@ -1,4 +1,4 @@
-import { type Graph, operations as ops, type StateDeclaration, type Value } from '@metaapo/engine';
+import { type Graph, inBlock, operations as ops, type StateDeclaration, type Value } from '@metaapo/engine';
 import type { LinearParameters } from './layers.js';
 
 /** A parameter of the transformer, named and shaped as the checkpoint has it. */
@@ -26,6 +26,15 @@ export function adapterNames(module: string): { readonly a: string; readonly b: 
 /** The state that holds a parameter. */
 export function parameterState({ name, shape, dtype }: ParameterDeclaration): StateDeclaration {
   return { name, shape, dtype, initially: 'empty' };
+}
+
+/**
+ * Runs `write`, which writes something of a parameter, in the block of the parameter's layer: layers are alike. What belongs to
+ * no layer stands alone.
+ */
+export function inLayerOf<Result>(graph: Graph, { name }: ParameterDeclaration, write: () => Result): Result {
+  const layer = /\bmodel\.layers\.(\d+)\./.exec(name)?.[1];
+  return layer === undefined ? write() : inBlock(graph, `layers/${layer}`, write);
 }
 
 /** The states that training adds for a parameter: accumulated gradient and the two moments. */

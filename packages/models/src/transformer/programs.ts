@@ -16,6 +16,7 @@ import { beforeCap, chunkInputs, headWeightName, logitsOf, scoresOf } from './he
 import type { Precision } from './layers.js';
 import {
   type AdapterDeclaration,
+  inLayerOf,
   type ParameterDeclaration,
   parameterState,
   parametersIn,
@@ -168,7 +169,8 @@ export function gradientNormProgram(options: ProgramOptions): Program {
 }
 
 /**
- * One AdamW update of every trained parameter, small ones first: their gradients are gone when the largest is scaled.
+ * One AdamW update of every trained parameter, layer by layer and small ones first: all other gradients are gone when the
+ * embedding's is scaled.
  * Gradients are zero afterwards. Matrices decay, vectors do not.
  */
 export function applyProgram(options: ProgramOptions, constants: AdamWConstants): Program {
@@ -182,7 +184,8 @@ export function applyProgram(options: ProgramOptions, constants: AdamWConstants)
   for (const parameter of trainable(options).toSorted((a, b) => sizeOf(a) - sizeOf(b))) {
     const states = trainingStates(parameter);
     const weightDecay = parameter.shape.length > 1 ? constants.weightDecay : 0;
-    ops.updateAdamW(graph, { parameter: parameterState(parameter), ...states, ...constants, ...scalars, weightDecay });
+    const update = { parameter: parameterState(parameter), ...states, ...constants, ...scalars, weightDecay };
+    inLayerOf(graph, parameter, () => ops.updateAdamW(graph, update));
   }
   return finishProgram(graph, {});
 }

@@ -1,6 +1,6 @@
 import type { BlockForm } from './block-form.js';
 import { createFunctionWriter } from './function-writer.js';
-import { attribute, type GraphWriter, type Output } from './graph-writer.js';
+import { attribute, controlEdge, type GraphWriter, type Output } from './graph-writer.js';
 import { createFunctionBodyWriter, type ProgramWriter } from './program-writer.js';
 import { createStateWriter, type Presence, type TouchedState, type Variables } from './state-writer.js';
 import { type NodeContext, writeNode } from './write-node.js';
@@ -27,6 +27,8 @@ interface BlockFunction {
   readonly arguments: readonly Argument[];
   /** By position. */
   readonly touched: readonly Omit<TouchedState, 'name'>[];
+  /** Whether it has updates, which wait for one another, see {@link NodeContext}. */
+  readonly updates: boolean;
 }
 
 /** No functions yet. */
@@ -46,7 +48,7 @@ export function createBlockFunctions(
   };
   return {
     call(form, context) {
-      const { name, arguments: given, touched } = functionOf(form, context);
+      const { name, arguments: given, touched, updates } = functionOf(form, context);
       const { writer, states } = context;
       const resolve = (argument: Argument): Output => {
         if (argument.kind === 'size') return writer.dimension(argument.symbol);
@@ -66,8 +68,10 @@ export function createBlockFunctions(
       const own = touched.map((touch, position) => ({ ...touch, name: form.states[position]!.name }));
       writer.enter(form.nodes[0]!);
       states.call(own, (waits) => {
-        const inputs = [...given.map(resolve), ...waits, ...form.after.flatMap(writer.waitsFor)];
+        const before = updates ? context.updates : [];
+        const inputs = [...given.map(resolve), ...waits, ...before, ...form.after.flatMap(writer.waitsFor)];
         const called = writer.add('StatefulPartitionedCall', inputs, attributes);
+        if (updates) context.updates = [controlEdge(called)];
         for (const { outputs } of form.nodes) for (const value of outputs) writer.conceal(value, called);
         for (const [at, value] of form.outputs.entries()) writer.set(value, at === 0 ? called : `${called}:${at}`);
         return called;
@@ -136,6 +140,7 @@ function writeFunction(
   return {
     name,
     arguments: given,
+    updates: context.updates.length > 0,
     touched: form.states.map(({ name: state }) => ({
       isChanged: changed.has(state),
       isRequired: required.has(state),
