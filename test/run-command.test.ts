@@ -201,7 +201,7 @@ describe('metaapo run', () => {
     expect(planned.stdout).toMatch(/Updates of the meta-learner, expected: \d+, one in 4 of \d+ optimizer steps/);
     expect(planned.stdout).toMatch(/Tokens: \d+ in 60 rows, \d+ a row/);
     expect(planned.stdout).toMatch(/With the weights of other models: .*reference, while it is asked/);
-    expect(planned.stdout).toMatch(/Time, a rough estimate from products at \d+ GFLOP\/s|Time: not estimated/);
+    expect(planned.stdout).toMatch(/Time, estimated from a rehearsal \(tensorflow, 2 of 2 layers\): .*start/);
     expect(planned.stdout).toMatch(/Memory, estimated: \d+\.\d\d GiB/);
     expect(planned.stdout).toContain('adamEpsilon: 1e-8');
     expect(existsSync(output('planned'))).toBe(false);

@@ -206,7 +206,7 @@ describe('bad input', () => {
     const planned = metaapo(planning, env);
     expect(planned.status, planned.stderr).toBe(0);
     expect(planned.stdout).toMatch(
-      /Disk, estimated: model .*checkpoints.*Training: 96 pairs, 12 steps.*Time.*schedule: constant.*warmupRatio: 0\.03/s,
+      /Disk, estimated: .* MiB in all .*.*Training: 96 pairs, 12 steps.*Time.*schedule: constant.*warmupRatio: 0\.03/s,
     );
   });
 

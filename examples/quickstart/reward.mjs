@@ -8,7 +8,7 @@ export function rewardOf(prompt, answer) {
   const found = wanted.filter((digit) => given.filter((other) => other === digit).length === 1).length;
   const extra = Math.max(0, given.length - wanted.length);
   const disorder = given.filter((digit, index) => index > 0 && digit <= given[index - 1]).length;
-  return (found - extra - disorder) / wanted.length;
+  return (found - extra - disorder) / Math.max(1, wanted.length);
 }
 
 /** The digits of a text, one by one. */

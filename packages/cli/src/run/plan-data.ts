@@ -12,13 +12,20 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 /** What is known of a training before its model is loaded. */
 export interface PlannedData<Row> {
   readonly rows: readonly Row[];
+  readonly held: readonly Row[];
   /** Parameters and memory of the policy; nothing where its source cannot tell. */
   readonly estimate: MemoryEstimate | undefined;
 }
 
+/** Rows as token ids. */
+interface Loaded<Row> {
+  readonly train: readonly Row[];
+  readonly held: readonly Row[];
+}
+
 /** How rows are read and computed. */
 export interface PlanOptions<Row> {
-  readonly load: (coding: TextCoding, sources: Sources) => Promise<readonly Row[]>;
+  readonly load: (coding: TextCoding, sources: Sources) => Promise<Loaded<Row>>;
   /** What is computed at once of a row: a row of several groups may be cut between them. */
   readonly groupsOf: (row: Row) => readonly PromptGroup[];
   readonly trains?: 'policy' | 'scorer' | undefined;
@@ -34,7 +41,7 @@ export async function planData<Row extends { readonly row: number }>(
   { load, groupsOf, trains }: PlanOptions<Row>,
 ): Promise<PlannedData<Row>> {
   const described = await describeAs(source, trains === 'scorer' ? 'new-scorer' : 'policy');
-  const rows = await load(described, { report: say });
+  const { train: rows, held } = await load(described, { report: say });
   const costs = rows.map((row) => ({ row: row.row, groups: groupsOf(row).map(tokensOf) }));
   const longest = costs
     .map(({ row, groups }) => ({ row, tokens: Math.max(...groups) }))
@@ -45,5 +52,5 @@ export async function planData<Row extends { readonly row: number }>(
   print(`Longest rows, in tokens: ${longest.map(({ row, tokens }) => `row ${row} with ${tokens}`).join(', ')}`);
   const estimate = await trainingMemory(source, recipe, rows.flatMap(groupsOf), trains);
   printMemory(source, estimate);
-  return { rows, estimate };
+  return { rows, held, estimate };
 }

@@ -1,4 +1,4 @@
-import { groupOf, planBatches, type RunRecipe, tokensOf } from '@metaapo/core';
+import { groupOf, planBatches, type RunRecipe } from '@metaapo/core';
 import type { ModelSource, Objective, RowForm, RowsByForm, TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
 import { type CheckedRun, type CheckedTraining, isCheckedRun } from '../recipe/checked-recipe.js';
@@ -15,7 +15,8 @@ import { type PlannedData, planData } from './plan-data.js';
 import { diskOf } from './plan-disk.js';
 import { printFit } from './plan-memory.js';
 import { type PlannedIteration, planSelection, responsesOf } from './plan-selection.js';
-import { estimateTime, type PlannedTokens, trainingTime } from './plan-time.js';
+import { estimateTime } from './plan-time.js';
+import { runWork, trainingWork } from './plan-work.js';
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -42,7 +43,7 @@ async function printLoop({ recipe, composition, objective, reference }: Composed
   const outlooks = await inspectAll(composition);
   if (isOpened) await reference.describe('policy');
   await source.requireAble?.(needsOfRun(recipe, objective));
-  const { rows, estimate } = await planPreferences(source, recipe);
+  const { rows, held, estimate } = await planPreferences(source, recipe);
   printFit(source, estimate, {
     'reference, while it is asked': isOpened ? await weightsOf(reference, recipe) : undefined,
     'model of the sampler': outlooks.sampler.memory,
@@ -54,8 +55,13 @@ async function printLoop({ recipe, composition, objective, reference }: Composed
   const steps = expectedSteps(recipe, objective, iterations);
   printIterations(recipe, rows.length, iterations, steps);
   printUpdates(objective, steps);
-  const passes = isReferred ? 2 : 1;
-  print(await estimateTime(source, recipe, { estimate, passes, tokens: plannedTokens(recipe, rows, iterations) }));
+  const work = runWork({
+    ...{ recipe, estimate, rows, held, iterations, steps, isReferred },
+    isScored: objective.scoring !== undefined,
+    isAllTrained: objective.options.unselected === 'keep',
+    responses: responsesOf(recipe),
+  });
+  print(await estimateTime(source, recipe, work));
   printDefaults(recipe);
 }
 
@@ -90,8 +96,8 @@ async function printTraining({ recipe, composition, objective, reference }: Open
   if (isReferred && recipe.reference !== undefined) await reference.describe('policy');
   const source = await composition.make('model');
   if (trains === 'policy') await source.requireAble?.(needsOfTraining(recipe, objective));
-  const { rows, estimate } = await planData<RowsByForm[RowForm]>(source, recipe, {
-    load: async (coding, sources) => (await loadRows(rowForm, recipe, coding, sources)).train,
+  const { rows, held, estimate } = await planData<RowsByForm[RowForm]>(source, recipe, {
+    load: (coding, sources) => loadRows(rowForm, recipe, coding, sources),
     groupsOf: (row) => objective.groupsOf(row),
     trains,
   });
@@ -102,14 +108,15 @@ async function printTraining({ recipe, composition, objective, reference }: Open
   const { totalSteps } = planBatches({ rowCount: length, ...recipe.training });
   print(`Training: ${length} ${rowWords(rowForm)}, ${totalSteps} steps of ${recipe.training.batchSize}`);
   printUpdates(objective, [totalSteps]);
-  const tokens = used.flatMap((row) => objective.groupsOf(row)).reduce((sum, group) => sum + tokensOf(group), 0);
-  print(await trainingTime(source, recipe, { estimate, tokens, isReferred }));
+  const groupsOf = (some: typeof rows) => some.flatMap((row) => objective.groupsOf(row));
+  const planned = { groups: groupsOf(used), heldGroups: groupsOf(held), isReferred, totalSteps, trains };
+  print(await estimateTime(source, recipe, trainingWork({ recipe, estimate, ...planned })));
   printDefaults(recipe);
 }
 
 function planPreferences(source: ModelSource, recipe: RunRecipe): Promise<PlannedData<TokenizedPreference>> {
   return planData(source, recipe, {
-    load: async (coding, sources) => (await loadPreferences(recipe, coding, sources)).train,
+    load: (coding, sources) => loadPreferences(recipe, coding, sources),
     groupsOf: (row) => [withOnlineResponses(groupOf(row))],
   });
 }
@@ -149,32 +156,6 @@ function printIterations(
       `The annotation rule ${id} decides which responses get a reward call: these calls are what \`all\` would make`,
     );
   }
-}
-
-/** Tokens of a run, if new responses are as long as the data's chosen ones. */
-function plannedTokens(
-  recipe: RunRecipe,
-  rows: readonly TokenizedPreference[],
-  iterations: readonly PlannedIteration[],
-): PlannedTokens {
-  const used = rows.slice(
-    0,
-    iterations.reduce((all, one) => all + one.rows, 0),
-  );
-  const mean = (read: (row: TokenizedPreference) => number): number =>
-    used.reduce((all, row) => all + read(row), 0) / Math.max(1, used.length);
-  const response = Math.min(
-    mean(({ chosen }) => chosen.length),
-    Number(recipe.sampler.maxNewTokens ?? Number.POSITIVE_INFINITY),
-  );
-  const prompt = mean((row) => row.prompt.length);
-  const prompts = iterations.reduce((all, { expected }) => all + expected, 0);
-  return {
-    offline: used.length * mean((row) => tokensOf(groupOf(row))),
-    sampled: prompts * responsesOf(recipe) * response,
-    sampledPrompts: prompts * prompt,
-    online: prompts * (prompt + 2 * response),
-  };
 }
 
 function printDefaults(recipe: object): void {

@@ -1,85 +1,76 @@
-import type { RunRecipe } from '@metaapo/core';
-import type { MemoryEstimate, ModelSource } from '@metaapo/core/contracts';
+import { tokensOf } from '@metaapo/core';
+import type { GenerationRequest, ModelSource, PromptGroup, Rehearsal } from '@metaapo/core/contracts';
+import { packByTokens } from '@metaapo/core/numerics';
+import { say } from '../recipe/compose-parts.js';
 import { durationText } from '../terminal/progress.js';
+import { type TrainedRecipe, trainingUse } from '../training/training-use.js';
 
-/** What a run computes, in tokens. */
-export interface PlannedTokens {
-  /** Of the offline pairs of all iterations. */
-  readonly offline: number;
-  /** New, in the responses that are expected, and those of their prompts. */
-  readonly sampled: number;
-  readonly sampledPrompts: number;
-  /** Of the online pairs that are expected, prompts included. */
-  readonly online: number;
+/** What a stage of a training or a run does, in what a rehearsal tells the time of. A prompt counts once for its responses. */
+export interface PlannedStage {
+  /** Models that are opened to be read. */
+  readonly readers?: number;
+  /** Tokens that are read, and that are trained. */
+  readonly read?: number;
+  readonly trained?: number;
+  readonly updates?: number;
+  /** New tokens of responses. */
+  readonly sampled?: number;
+  /** Bytes of checkpoints and models. */
+  readonly saved?: number;
 }
 
-/** Operations a parameter and token: a forward pass, one with its backward pass, and a step of generation. */
-const FORWARD = 2;
-const TRAINING = 6;
-/** A step of generation reaches a part of the speed of large products. */
-const GENERATION = 4 * FORWARD;
-
-/** What a run would compute, and with what. */
+/** All that is computed, by stage, and what of it is rehearsed. */
 export interface PlannedWork {
-  readonly estimate: MemoryEstimate | undefined;
-  /** Forward passes of scoring: of the policy, and of a reference. */
-  readonly passes: number;
-  readonly tokens: PlannedTokens;
+  readonly stages: Readonly<Record<string, PlannedStage>>;
+  readonly trains?: 'policy' | 'scorer' | undefined;
+  /** Groups as they are read, and as they are trained. */
+  readonly read: readonly PromptGroup[];
+  readonly trained: readonly PromptGroup[];
+  /** What is generated at a time; none: nothing is, here. */
+  readonly requests?: readonly GenerationRequest[] | undefined;
+  /** What takes time and is not in the estimate. */
+  readonly left: string;
 }
 
 /**
- * A rough estimate of the time of a run, by stage, from the speed of matrix products as they are measured now.
- * @returns a sentence; it says so where nothing could be measured
+ * Does a small part of the work, and reckons the time of all of it.
+ * @returns a sentence; it says so where nothing could be rehearsed
  */
-export async function estimateTime(
-  source: ModelSource,
-  recipe: Pick<RunRecipe, 'training' | 'sampler'>,
-  { estimate, passes, tokens }: PlannedWork,
-): Promise<string> {
-  const isLocal = recipe.sampler.id === 'local';
-  return timeOf(source, estimate, isLocal ? 'rewards' : 'servers and rewards', {
-    score: FORWARD * (passes * tokens.offline + (passes - 1) * tokens.online),
-    ...(isLocal && { sample: GENERATION * tokens.sampled + FORWARD * tokens.sampledPrompts }),
-    train: recipe.training.epochs * TRAINING * (tokens.offline + tokens.online),
+export async function estimateTime(source: ModelSource, recipe: TrainedRecipe, work: PlannedWork): Promise<string> {
+  if (source.rehearse === undefined) return `Time: not estimated; model ${source.id} is computed elsewhere`;
+  const before = process.uptime();
+  say('Rehearsing a part of the work, to estimate its time');
+  const { microBatchTokens, batchSize } = recipe.training;
+  const first = (groups: readonly PromptGroup[]): readonly PromptGroup[] =>
+    groups.slice(...(packByTokens(groups.map(tokensOf), microBatchTokens)[0] ?? [0, 0]));
+  const rehearsal = await source.rehearse({
+    ...trainingUse(recipe),
+    trains: work.trains,
+    read: first(work.read),
+    trained: first(work.trained.slice(0, batchSize)),
+    requests: work.requests ?? [],
   });
-}
-
-/** What one training would compute. */
-export interface PlannedTraining {
-  readonly estimate: MemoryEstimate | undefined;
-  /** Of all rows that are trained. */
-  readonly tokens: number;
-  readonly isReferred: boolean;
-}
-
-/** The same of one training on a data set; evaluations are not in it. */
-export function trainingTime(
-  source: ModelSource,
-  { training }: Pick<RunRecipe, 'training'>,
-  { estimate, tokens, isReferred }: PlannedTraining,
-): Promise<string> {
-  return timeOf(source, estimate, 'evaluations', {
-    ...(isReferred && { reference: FORWARD * tokens }),
-    train: training.epochs * TRAINING * tokens,
-  });
-}
-
-/** @param operations a parameter, by stage */
-async function timeOf(
-  source: ModelSource,
-  estimate: MemoryEstimate | undefined,
-  left: string,
-  operations: Readonly<Record<string, number>>,
-): Promise<string> {
-  const speed = await source.measureSpeed?.();
-  if (speed === undefined || estimate === undefined) return 'Time: not estimated, as no product could be measured';
-  const stages = Object.entries(operations).map(
-    ([stage, count]) => [stage, (count * estimate.parameters.all) / speed.flops] as const,
+  if (rehearsal === undefined) return 'Time: not estimated; not even one layer with a micro-batch fits into the memory';
+  const stages = Object.entries(work.stages).map(([name, stage]) => [name, secondsOf(stage, rehearsal)] as const);
+  const timed = [['start', before + rehearsal.start] as const, ...stages.filter(([, seconds]) => seconds > 0)];
+  const list = timed.map(
+    ([name, seconds]) => `${name} ${seconds < 10 ? `${seconds.toFixed(1)} s` : durationText(seconds)}`,
   );
-  const list = stages.map(([stage, time]) => `${stage} ${durationText(time)}`);
-  const all = stages.reduce((sum, [, time]) => sum + time, 0);
+  const all = timed.reduce((sum, [, seconds]) => sum + seconds, 0);
   return (
-    `Time, a rough estimate from products at ${(speed.flops / 1e9).toFixed(0)} GFLOP/s on ${speed.computedBy}: ` +
-    `${durationText(all)} (${list.join(', ')}); start-up and ${left} are not in it`
+    `Time, estimated from a rehearsal (${rehearsal.computedBy}): ${durationText(all)} (${list.join(', ')}); ` +
+    `${work.left} not in it`
+  );
+}
+
+function secondsOf(stage: PlannedStage, pace: Rehearsal): number {
+  const { readers = 0, read = 0, trained = 0, updates = 0, sampled = 0, saved = 0 } = stage;
+  return (
+    readers * pace.readerStart +
+    read * pace.readToken +
+    trained * pace.trainedToken +
+    updates * pace.update +
+    sampled * (pace.newToken ?? 0) +
+    saved * pace.savedByte
   );
 }

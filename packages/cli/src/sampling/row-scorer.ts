@@ -1,4 +1,5 @@
 import {
+  askRewardModel,
   type ChatMessage,
   MetaapoError,
   type ModelDescription,
@@ -139,7 +140,7 @@ function partScorer(rewardModel: RewardModel, fit: readonly FitRow<RewardRequest
   const requests = new Map(fit);
   const ask = async (rows: readonly number[], signal: AbortSignal): Promise<readonly (number | null)[]> => {
     const asked = rows.map((row) => requests.get(row)!);
-    return Array.from(await rewardModel.score(asked, signal), (one) => (Number.isNaN(one) ? null : one));
+    return Array.from(await askRewardModel(rewardModel, asked, signal), (one) => (Number.isNaN(one) ? null : one));
   };
   return {
     together: togetherOf(fit, rewardModel),

@@ -1,4 +1,5 @@
 export * from './annotation-rule.js';
+export * from './ask-reward-model.js';
 export * from './demonstration.js';
 export { describeOptions, type OptionDescription } from './describe-options.js';
 export * from './errors.js';

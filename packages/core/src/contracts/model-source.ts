@@ -1,6 +1,6 @@
 import type { ScoreAt, TextModel, TextScorer } from './text-model.js';
 import type { Tokenizer } from './tokenizer.js';
-import type { OptimizerStep, PromptGroup } from './trainable-model.js';
+import type { GenerationRequest, OptimizerStep, PromptGroup } from './trainable-model.js';
 
 /** What is known of a language model without its weights. */
 export interface ModelDescription {
@@ -69,12 +69,36 @@ export interface MemoryEstimate {
   readonly available?: number | undefined;
 }
 
-/** How fast large matrix products are. */
-export interface MeasuredSpeed {
-  /** Operations a second. */
-  readonly flops: number;
-  /** What computed them, such as a backend. */
+/** A small part of what a training or a run computes, from which the time of all of it is estimated. */
+export interface RehearsedWork extends TrainingUse {
+  /** A policy, or a reward model; default `policy`. */
+  readonly trains?: 'policy' | 'scorer' | undefined;
+  /** One micro-batch that is only read. */
+  readonly read: readonly PromptGroup[];
+  /** One micro-batch that is trained. */
+  readonly trained: readonly PromptGroup[];
+  /** What is generated at a time; none: nothing is. */
+  readonly requests: readonly GenerationRequest[];
+}
+
+/** How fast a model is, in seconds. A prompt counts once for the responses of its group. */
+export interface Rehearsal {
+  /** What computed it, such as a backend, and how much of the model. */
   readonly computedBy: string;
+  /** From nothing to a model for training that has done each kind of work once. */
+  readonly start: number;
+  /** The same of a model that is only read, beside one that is open. */
+  readonly readerStart: number;
+  /** A token that is read. */
+  readonly readToken: number;
+  /** A token through a forward pass and its backward pass. */
+  readonly trainedToken: number;
+  /** One step of the optimizer. */
+  readonly update: number;
+  /** A new token of a response; absent where none was generated. */
+  readonly newToken?: number | undefined;
+  /** A byte of a checkpoint. */
+  readonly savedByte: number;
 }
 
 /**
@@ -106,8 +130,11 @@ export interface ModelSource {
   openScorer?(use: ReadingUse & Partial<TrainingUse>): Promise<TextScorer>;
   /** Memory that a training needs; absent where the model lies on another machine. */
   estimateMemory?(workload: TrainingWorkload): Promise<MemoryEstimate>;
-  /** Operations a second of a large matrix product where the model would be computed; nothing where it cannot be measured. */
-  measureSpeed?(): Promise<MeasuredSpeed | undefined>;
+  /**
+   * Does a small part of the work with weights that stand in for the model's, and times it; none are fetched. Absent where
+   * the model lies on another machine; nothing where not even that part fits into this one.
+   */
+  rehearse?(work: RehearsedWork): Promise<Rehearsal | undefined>;
   /** Writes the model as one directory with whatever lies on it merged in; absent where it cannot be written. */
   exportTo?(directory: string, precision: 'float32' | 'bfloat16'): Promise<void>;
   /** What a forward pass, a backward pass and an update over the groups cost, in lines of text; absent where it is not known. */

@@ -19,3 +19,14 @@ it('gives results and errors as they are, also one inside another', () => {
     }, limit),
   ).toThrow(new RangeError('own'));
 });
+
+it('begins anew what stood still for longer than it may compute', () => {
+  const still = new Int32Array(new SharedArrayBuffer(4));
+  let begun = 0;
+  const work = (): number => {
+    begun += 1;
+    if (begun === 1) Atomics.wait(still, 0, 0, 400);
+    return begun;
+  };
+  expect(withinTime(work, limit)).toBe(2);
+});

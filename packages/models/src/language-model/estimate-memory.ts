@@ -47,13 +47,17 @@ export interface TrainingMemory {
   readonly activations: number;
   /** Most that a pass, or a chunk of logits, holds beside them. */
   readonly working: number;
+  /** Compiled products, of the sizes that came. */
+  readonly kernels: number;
   /** Node and TensorFlow with their libraries, and the graphs of the programs. */
   readonly runtime: number;
   readonly total: number;
 }
 
-/** Node with TensorFlow and what oneDNN keeps, as measured. */
+/** Node with TensorFlow, as measured. */
 const RUNTIME = 0.48 * 2 ** 30;
+/** What oneDNN keeps for products of ever other sizes, as measured: of the passes, and once more of generation. */
+const KERNELS = 0.1 * 2 ** 30;
 /** A node of a program as JavaScript and in the runtime's graphs, as measured. */
 const BYTES_PER_NODE = 20_000;
 
@@ -85,6 +89,7 @@ export function estimateTrainingMemory(input: TrainingMemoryInput): TrainingMemo
     cache: sumOf((name) => name.startsWith('keys/') || name.startsWith('values/')),
     activations: passes.kept,
     working: passes.peak - passes.kept,
+    kernels: KERNELS * (cachedTokens === undefined ? 1 : 2),
     runtime: RUNTIME + BYTES_PER_NODE * Object.values(programs).reduce((sum, { nodes }) => sum + nodes.length, 0),
   };
   const sum = (counted: typeof sizes): number => counted.reduce((total, { size }) => total + size, 0);

@@ -43,8 +43,8 @@ export async function openLanguageModel(
   options: LanguageModelOptions,
 ): Promise<LanguageModel> {
   requireLanguageHead(directory, config);
-  const { lora, logitsBytes, cachedTokens: capacity, tokenizer } = options;
-  const own = config.tieWordEmbeddings ? await withStoredHead(config, directory) : config;
+  const { lora, logitsBytes, cachedTokens: capacity, tokenizer, weights } = options;
+  const own = config.tieWordEmbeddings && weights !== 'stand-in' ? await withStoredHead(config, directory) : config;
   return openModel({ directory, config: own, lora }, options, (programs): OpenComputation => {
     const computation = createComputation({ ...programs, logitsBytes, cachedTokens: capacity });
     if (capacity === undefined) return computation;

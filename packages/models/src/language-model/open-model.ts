@@ -14,6 +14,7 @@ import { attentionPiecesFor, type Precision, type ProgramOptions, type SessionOp
 import { type DeclaredParameters, declareParameters, linearModules } from './declare-parameters.js';
 import { modelFiles } from './model-files.js';
 import type { OpeningOptions } from './opening-options.js';
+import { standInValues } from './stand-in-values.js';
 
 /** What a model begins as. */
 export interface ModelStart {
@@ -65,7 +66,10 @@ export async function openModel<Opened extends { readonly session: Session; disp
     const { optimizer, executor, profile } = options;
     const opened = create({ ...programs, optimizer, executor, profile });
     try {
-      const weights = await fillParameters(start, declared, opened.session, adapter);
+      const weights =
+        options.weights === 'stand-in'
+          ? await standIn(declared, opened.session)
+          : await fillParameters(start, declared, opened.session, adapter);
       collectGarbage();
       const { directory, newHead: head } = start;
       const own = { directory: resolve(directory), config, lora };
@@ -105,6 +109,12 @@ function programOptions(
 ): ProgramOptions {
   const attentionPieces = attentionPiecesFor(longestRow);
   return { config: { ...config, attentionPieces }, parameters, adapters, precision, checkpoint };
+}
+
+/** Writes numbers of the usual sizes in the place of all weights. */
+async function standIn({ parameters }: DeclaredParameters, session: Session): Promise<readonly string[]> {
+  for (const { name, shape } of parameters.values()) await session.write(name, standInValues(shape));
+  return ['stand-in'];
 }
 
 /** Writes all parameters into the session; gives keys of the numbers that were read from files. */

@@ -21,6 +21,8 @@ export interface OpeningOptions {
    * hence memory, never what can be computed.
    */
   readonly longestRow?: number | undefined;
+  /** Weights of the directory (default), or plain numbers in their place: for measurements, without reading any. */
+  readonly weights?: 'stored' | 'stand-in' | undefined;
   /** Default: `compiled` where the current TensorFlow.js backend can, else `eager`. */
   readonly executor?: Executor | 'auto' | undefined;
   /** Told what each primitive costs; makes the executor `eager`. */

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   definePart,
-  type MeasuredSpeed,
   type MemoryEstimate,
   MetaapoError,
   MODEL,
@@ -15,21 +14,14 @@ import {
   type TrainingUse,
   type TrainingWorkload,
 } from '@metaapo/core/contracts';
-import {
-  availableMemory,
-  type Backend,
-  chooseExecutor,
-  currentBackend,
-  inspectSystem,
-  selectBackend,
-} from '@metaapo/engine';
+import { availableMemory, type Backend, chooseExecutor, currentBackend, selectBackend } from '@metaapo/engine';
 import { z } from 'zod';
 import { adapterBase, openAdapter } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, withScoreHead } from '../checkpoint/model-config.js';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.js';
 import { linearModules } from '../language-model/declare-parameters.js';
 import { estimateTrainingMemory } from '../language-model/estimate-memory.js';
-import { openLanguageModel, requireLanguageHead } from '../language-model/load-language-model.js';
+import { type LanguageModel, openLanguageModel, requireLanguageHead } from '../language-model/load-language-model.js';
 import {
   type LoadedTextModel,
   openTextModel,
@@ -37,9 +29,10 @@ import {
   type TextSource,
 } from '../language-model/load-text-model.js';
 import type { OpeningOptions } from '../language-model/opening-options.js';
-import { openScorer, openTextScorer, requireScoreHead } from '../reward/load-scorer.js';
+import { openScorer, openTextScorer, requireScoreHead, type Scorer } from '../reward/load-scorer.js';
 import { type FoundModel, findModel, type ModelFilesOptions, secondAdapter } from './find-model.js';
 import { profileModel } from './profile-model.js';
+import { rehearse } from './rehearse.js';
 
 const lora = z.strictObject({
   rank: z.int().positive().max(65_536).default(16).describe('Rows of the narrow matrices.'),
@@ -171,7 +164,27 @@ export function localModel(options: LocalModelOptions, context: LocalModelContex
       ...memoryOf((await source()).config, settings, workload),
       available: await availableMemory(settings.backend),
     }),
-    measureSpeed: () => measureSpeed(settings),
+    async rehearse(work) {
+      const { directory, config } = await source();
+      const { optimizer, seed, longestRow, cachedTokens, trains = 'policy' } = work;
+      const own = trains === 'scorer' ? withScoreHead(config) : config;
+      const newHead = trains === 'scorer' ? { seed } : undefined;
+      const standIn = { ...ways, longestRow, weights: 'stand-in' } as const;
+      const begun = settings.adapter === undefined ? settings.lora : lora.parse({});
+      const open = (part: LanguageModelConfig, options: Partial<TrainingUse>): Promise<LanguageModel | Scorer> =>
+        trains === 'scorer'
+          ? openScorer(directory, part, { ...standIn, ...options, newHead })
+          : openLanguageModel(directory, part, { ...standIn, ...options, lora: begun && { ...begun, seed } });
+      return rehearse(own, work, {
+        prepare: async () => (await prepare()).id,
+        openTrained: (part) => open(part, { optimizer, cachedTokens }),
+        openReader: (part) => open(part, {}),
+        async fits(part, groups) {
+          const available = await availableMemory(settings.backend);
+          return available === undefined || memoryOf(part, settings, { ...work, groups }).total < available;
+        },
+      });
+    },
     async exportTo(directory, dtype) {
       const { text, adapter } = await startWith();
       const open = text.config.task === 'causal-lm' ? openLanguageModel : openScorer;
@@ -219,13 +232,6 @@ function trainedWhole(): MetaapoError {
     got: 'lora',
     remedy: 'Leave lora out',
   });
-}
-
-async function measureSpeed({ backend, precision }: Settings): Promise<MeasuredSpeed | undefined> {
-  const { chosen, backends } = await inspectSystem({ budgetMs: 1000 });
-  const id = backend ?? chosen;
-  const speed = backends.find((one) => one.id === id)?.measured?.matmulGflops?.[precision];
-  return speed === undefined ? undefined : { flops: speed * 1e9, computedBy: String(id) };
 }
 
 /** The result of work that is done at most once. */

@@ -46,11 +46,28 @@ export function requireTokenizerShape(files: TokenizerFiles): void {
   for (const [name, { error }] of parsed) {
     const issue = error?.issues[0];
     if (issue === undefined) continue;
-    const field = issue.path.map(String).join('.') || 'the file';
-    throw new MetaapoError('checkpoint', `${field} is not as a tokenizer has it`, {
-      where: join(files.directory, name),
-      got: issue.message,
-      remedy: 'Download it again, or save it with Python: AutoTokenizer.from_pretrained(...).save_pretrained(...)',
-    });
+    throw malformed(join(files.directory, name), issue.path.map(String).join('.') || 'the file', issue.message);
   }
+  requireContinuedMerges(files);
+}
+
+/** The library cuts the prefix off the second part of each merge without a look at it. */
+function requireContinuedMerges({ directory, tokenizer: { model } }: TokenizerFiles): void {
+  const { continuing_subword_prefix: prefix, merges } = model as Readonly<Record<string, unknown>>;
+  if (typeof prefix !== 'string' || prefix === '' || !Array.isArray(merges)) return;
+  const at = merges.findIndex((merge) => {
+    const second: unknown = typeof merge === 'string' ? merge.split(' ')[1] : (merge as unknown[] | null)?.[1];
+    return typeof second === 'string' && !second.startsWith(prefix);
+  });
+  if (at < 0) return;
+  const got = `${JSON.stringify(merges[at])}, whose second part does not begin with ${JSON.stringify(prefix)}`;
+  throw malformed(join(directory, 'tokenizer.json'), `model.merges.${at}`, got);
+}
+
+function malformed(where: string, field: string, got: string): MetaapoError {
+  return new MetaapoError('checkpoint', `${field} is not as a tokenizer has it`, {
+    where,
+    got,
+    remedy: 'Download it again, or save it with Python: AutoTokenizer.from_pretrained(...).save_pretrained(...)',
+  });
 }

@@ -1,5 +1,6 @@
 import type { PartOutlook, RewardModel, RewardRequest } from '@metaapo/core/contracts';
 import {
+  askRewardModel,
   deepFrozen,
   definePart,
   MetaapoError,
@@ -76,7 +77,7 @@ export function ensemble(members: readonly EnsembleMember[]): RewardModel {
     isRelative: parts.some(({ rewardModel }) => rewardModel.isRelative === true),
     async score(requests: readonly RewardRequest[], signal?: AbortSignal, onUnreadableComparison?: () => void) {
       const rewards = await allOrNone(signal, (either) =>
-        parts.map(({ rewardModel }) => rewardModel.score(requests, either, onUnreadableComparison)),
+        parts.map(({ rewardModel }) => askRewardModel(rewardModel, requests, either, onUnreadableComparison)),
       );
       return Float32Array.from(requests, (_, row) =>
         checkedSum(

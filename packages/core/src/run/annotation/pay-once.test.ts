@@ -37,6 +37,19 @@ describe('rewards that are paid once', () => {
     expect(calls[1]).toEqual(['d']);
   });
 
+  it('are refused where one is infinite or missing, before they are journalled', async () => {
+    const journal = await openRunJournal(await journalFile());
+    const giving = (...rewards: number[]) =>
+      payOnce({ ...scorer().model, score: async () => Float32Array.from(rewards) }, journal);
+    const asked = [group('p', 'a', 'bb')];
+    await expect(giving(1, Number.NEGATIVE_INFINITY)(asked)).rejects.toThrow(
+      /a reward is infinite.*-Infinity for the response "bb"/s,
+    );
+    await expect(giving(1, 1e39)(asked)).rejects.toThrow(/infinite/);
+    await expect(giving(1)(asked)).rejects.toThrow(/Expected 2 rewards; got 1/);
+    expect(journal.entries).toEqual([]);
+  });
+
   it('are shared by calls under way', async () => {
     const { calls, model } = scorer();
     const annotate = payOnce(model, await openRunJournal(await journalFile()));

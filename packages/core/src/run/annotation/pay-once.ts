@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RewardModel, RewardRequest } from '../../contracts/index.js';
+import { askRewardModel, type RewardModel, type RewardRequest } from '../../contracts/index.js';
 import { entriesOfKind, type RunEntry, type RunJournal } from '../../journal/index.js';
 
 /** Responses to one prompt. */
@@ -70,7 +70,7 @@ async function buy(
   let unreadableComparisons = 0;
   const onUnreadable = (): void => void unreadableComparisons++;
   const requests = purchases.flatMap((purchase) => purchase.requests);
-  const rewards = await rewardModel.score(requests, signal, onUnreadable);
+  const rewards = await askRewardModel(rewardModel, requests, signal, onUnreadable);
   let at = 0;
   const bought = purchases.map(({ requests: { length } }, index) => {
     at += length;
