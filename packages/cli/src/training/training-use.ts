@@ -8,7 +8,7 @@ import type {
   TrainingUse,
 } from '@metaapo/core/contracts';
 import { packByTokens } from '@metaapo/core/numerics';
-import { peakMemory } from '@metaapo/engine';
+import { peakMemory, xlaCompilations } from '@metaapo/engine';
 import { optimizerOf } from './training-settings.js';
 
 /** What is read of a recipe to open the model that is trained. */
@@ -74,8 +74,10 @@ export function withOnlineResponses({ prompt, responses }: PromptGroup): PromptG
   return { prompt, responses: [...responses, ...responses] };
 }
 
-/** Prints the most memory that this process had, beside the estimate where there is one. */
+/** Prints the most memory that this process had, beside the estimate where there is one, and what XLA compiled in it. */
 export async function printPeakMemory(estimate: MemoryEstimate | undefined): Promise<void> {
   const beside = estimate === undefined ? '' : `, estimated ${gib(estimate.total)}`;
   process.stdout.write(`Peak memory ${gib(await peakMemory())}${beside}\n`);
+  const { count, seconds } = xlaCompilations();
+  if (count > 0) process.stdout.write(`XLA compiled ${count} computations, in runs of ${seconds.toFixed(1)} s\n`);
 }

@@ -1,4 +1,5 @@
 export { collectGarbage } from './collect-garbage.js';
+export { type Compilations, xlaCompilations } from './compiled/compilations.js';
 export { createProfile, type PrimitiveCost, type Profile } from './eager/profile.js';
 export { canWriteRows, chooseExecutor, type ExecutorChoice, openSession } from './open-session.js';
 export { type ProgramMemory, programMemory } from './program-memory.js';

@@ -50,11 +50,11 @@ function requireXla(executor: 'compiled' | 'xla'): ExecutorChoice {
 }
 
 /**
- * Whether rows of a state of this type can be replaced and moved on the current backend: TensorFlow writes bfloat16 in place
- * on CPUs only.
+ * Whether an executor can replace and move rows of a state of this type on the current backend: TensorFlow's own operation
+ * writes bfloat16 in place on CPUs only.
  */
-export function canWriteRows(dtype: DataType): boolean {
-  return dtype !== 'bfloat16' || !backendUsesGpu();
+export function canWriteRows(dtype: DataType, executor: Executor): boolean {
+  return dtype !== 'bfloat16' || executor === 'xla' || !backendUsesGpu();
 }
 
 /**

@@ -2,7 +2,7 @@ import type { FedTensor } from '@metaapo/engine';
 import type * as tf from '@tensorflow/tfjs';
 import { maskName, PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
 import { angleFeeds } from '../transformer/rotary.js';
-import type { TransformerConfig } from '../transformer/transformer-config.js';
+import type { PassConfig, TransformerConfig } from '../transformer/transformer-config.js';
 import { type KvCacheLayout, type KvCachePiece, placesIn, rowsOf } from './kv-cache-layout.js';
 
 const HIDDEN = -1e9;
@@ -31,15 +31,15 @@ export interface Sequence {
 /** Pages that a sequence needs for one more token. */
 export const pagesNeeded = ({ cached }: Sequence): number => pagesOf(cached + 1);
 
-/** The inputs of one `decode` run: each sequence's last token, whose place in the cache counts as `cached` already. */
-export function batchFeeds(
-  layout: KvCacheLayout<Sequence>,
-  config: TransformerConfig,
-): Readonly<Record<string, FedTensor>> {
+/**
+ * The inputs of one `decode` run: each sequence's last token, whose place in the cache counts as `cached` already. Places of
+ * the last piece may be empty: their rows come last and are to be left out.
+ */
+export function batchFeeds(layout: KvCacheLayout<Sequence>, config: PassConfig): Readonly<Record<string, FedTensor>> {
   const { keyValueHeads: groups } = config;
   const { sequences, pieces } = layout;
-  const count = sequences.length;
-  const positions = Int32Array.from(sequences, ({ prompt, cached }) => prompt.length + cached - 1);
+  const count = pieces.reduce((sum, { memberPlaces }) => sum + memberPlaces, 0);
+  const positions = Int32Array.from({ length: count }, (_, at) => positionOf(sequences[at]));
   const inCache = placesIn(layout);
   const newest = sequences.map((sequence) => ({
     place: inCache.get(sequence)!,
@@ -49,30 +49,33 @@ export function batchFeeds(
   const int = (data: Int32Array, shape: readonly number[]): FedTensor => ({ data, shape });
   return {
     tokens: int(
-      Int32Array.from(sequences, ({ tokens }) => tokens.at(-1)!),
+      Int32Array.from({ length: count }, (_, at) => sequences[at]?.tokens.at(-1) ?? 0),
       [count],
     ),
     ...angleFeeds(positions, config),
-    cacheRows: int(rowsOf(newest, config), [count, groups]),
+    cacheRows: int(rowsOf(newest, config, count), [count, groups]),
     sizes: int(new Int32Array(0), [0, ...sizes]),
     ...Object.assign({}, ...pieces.map((piece, at) => pieceFeeds(piece, at, config))),
   };
 }
 
-/** The inputs of one piece. */
+const positionOf = (sequence: Sequence | undefined): number =>
+  sequence === undefined ? 0 : sequence.prompt.length + sequence.cached - 1;
+
+/** The inputs of one piece. An empty place repeats the first sequence. */
 function pieceFeeds(
   piece: KvCachePiece<Sequence>,
   at: number,
-  config: TransformerConfig,
+  config: PassConfig,
 ): Readonly<Record<string, FedTensor>> {
-  const { prompts, members } = piece;
+  const { prompts, members, promptPlaces, memberPlaces } = piece;
   const { keyValueHeads: groups } = config;
   const continuing = prompts.map((prompt) =>
     members.flatMap((member, index) => (member.prompt === prompt ? [index] : [])),
   );
-  const places = Math.max(1, ...continuing.map(({ length }) => length));
-  const inPrompts = new Int32Array(prompts.length * groups * places);
-  const inSequences = new Int32Array(members.length * groups);
+  const places = config.sizes.places(Math.max(1, ...continuing.map(({ length }) => length)));
+  const inPrompts = new Int32Array(promptPlaces * groups * places);
+  const inSequences = new Int32Array(memberPlaces * groups);
   for (const [prompt, indices] of continuing.entries()) {
     for (let group = 0; group < groups; group++) {
       const start = (prompt * groups + group) * places;
@@ -83,15 +86,15 @@ function pieceFeeds(
     }
   }
   return {
-    [`inPrompts${at}`]: { data: inPrompts, shape: [prompts.length, groups, places] },
-    [`inSequences${at}`]: { data: inSequences, shape: [members.length, groups] },
+    [`inPrompts${at}`]: { data: inPrompts, shape: [promptPlaces, groups, places] },
+    [`inSequences${at}`]: { data: inSequences, shape: [memberPlaces, groups] },
     ...masksOf(piece, at, config),
   };
 }
 
 /** One mask `[M, context + own]` of a piece for each window. */
 function masksOf(
-  { members, contextPages, pages }: KvCachePiece<Sequence>,
+  { members, memberPlaces, contextPages, pages }: KvCachePiece<Sequence>,
   at: number,
   { slidingWindows }: TransformerConfig,
 ): Record<string, FedTensor> {
@@ -99,7 +102,7 @@ function masksOf(
   const width = context + own;
   const masks: Record<string, FedTensor> = {};
   for (const window of new Set(slidingWindows)) {
-    const mask = new Float32Array(members.length * width).fill(HIDDEN);
+    const mask = new Float32Array(memberPlaces * width).fill(HIDDEN);
     for (const [index, { prompt, cached }] of members.entries()) {
       const { length } = prompt;
       const start = index * width;
@@ -108,7 +111,7 @@ function masksOf(
       const ownStart = start + context;
       mask.fill(0, ownStart + Math.max(0, oldest - length), ownStart + cached);
     }
-    masks[maskName(window, at)] = { data: mask, shape: [members.length, width] };
+    masks[maskName(window, at)] = { data: mask, shape: [memberPlaces, width] };
   }
   return masks;
 }

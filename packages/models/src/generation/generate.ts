@@ -14,6 +14,7 @@ import * as tf from '@tensorflow/tfjs';
 import { PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
 import { feedsOf } from '../transformer/feeds.js';
 import { layoutGroups } from '../transformer/layout.js';
+import { FINE_SIZES } from '../transformer/size-class.js';
 import type { PassConfig } from '../transformer/transformer-config.js';
 import { batchFeeds } from './batch-feeds.js';
 import { type KvCache, openKvCache } from './kv-cache.js';
@@ -56,7 +57,7 @@ export async function* generate(
   const pending = requests.map(
     (request, index): PendingRequest => ({ index, request, done: Array.from({ length: request.count }) }),
   );
-  const schedule = createSchedule(pending, pagesOf(capacity));
+  const schedule = createSchedule(pending, config.sizes.room(pagesOf(capacity)), config);
   const cache = openKvCache<RunningSequence>(session, config);
   let isComplete = false;
   try {
@@ -80,6 +81,9 @@ export async function* generate(
   }
 }
 
+/** The form of a request alone: others need no more than their cache has room for. */
+const ALONE = { batchPieces: 1, sizes: FINE_SIZES };
+
 /**
  * Looks, without a model, whether every request can be answered: each alone has room in the KV cache.
  * @throws MetaapoError with code `config` for a request that is larger, or has stop texts that no tokenizer reads
@@ -92,7 +96,7 @@ export function checkRequests(
   for (const request of requests) {
     checkStopTexts(request, tokenizer);
     const { prompt, maxNewTokens } = request;
-    const alone = layOut([{ prompt }], () => pagesOf(maxNewTokens));
+    const alone = layOut([{ prompt }], () => pagesOf(maxNewTokens), ALONE);
     if (alone.pages <= pages) continue;
     throw new MetaapoError('config', 'a request is larger than the KV cache', {
       where: 'generation',
@@ -148,14 +152,17 @@ async function cachePrompts(
   const layout = layoutGroups(
     pending.map(({ request }) => ({ prompt: request.prompt, responses: [] })),
     config,
-    // Every token has its row in the cache.
-    (count) => count,
+    config.sizes.places,
   );
   const lengths = pending.map(({ request }) => request.prompt.length);
-  const rows = cache.rowsOf(pending.map(({ cached }) => cached!));
+  const [tokens] = layout.tokens.shape as [number];
+  const rows = cache.rowsOf(
+    pending.map(({ cached }) => cached!),
+    tokens,
+  );
   const { logits } = await session.run('prefill', {
-    ...feedsOf({ ...layout, predictingRows: lastRows(lengths) }, config),
-    cacheRows: { data: rows, shape: [rows.length / config.keyValueHeads, config.keyValueHeads] },
+    ...feedsOf({ ...layout, predictingRows: lastRows(lengths, config.sizes.places(lengths.length)) }, config),
+    cacheRows: { data: rows, shape: [tokens, config.keyValueHeads] },
   });
   for (const [index, { cached }] of pending.entries()) {
     cached!.logits = tf.slice(logits as tf.Tensor2D, [index, 0], [1, -1]);
@@ -163,13 +170,15 @@ async function cachePrompts(
   logits!.dispose();
 }
 
-function lastRows(lengths: readonly number[]): { data: Int32Array; shape: readonly number[] } {
+/** @param count to which it is filled up with the first row */
+function lastRows(lengths: readonly number[], count: number): { data: Int32Array; shape: readonly number[] } {
+  const data = new Int32Array(count);
   let end = 0;
-  const data = Int32Array.from(lengths, (length) => {
+  for (const [index, length] of lengths.entries()) {
     end += length;
-    return end - 1;
-  });
-  return { data, shape: [data.length] };
+    data[index] = end - 1;
+  }
+  return { data, shape: [count] };
 }
 
 /** One more token for every sequence in the batch. */
@@ -181,7 +190,16 @@ async function decode(
   await cache.arrange(batch);
   for (const sequence of batch) sequence.cached += 1;
   const { logits } = await session.run('decode', batchFeeds(cache.layout, config));
-  await appendDrawn(cache.layout.sequences, logits as tf.Tensor2D);
+  const { sequences } = cache.layout;
+  await appendDrawn(sequences, firstRows(logits as tf.Tensor2D, sequences.length));
+}
+
+/** The first rows, where there are more behind them; the tensor is disposed then. */
+function firstRows(logits: tf.Tensor2D, count: number): tf.Tensor2D {
+  if (logits.shape[0] === count) return logits;
+  const rows = tf.slice(logits, [0, 0], [count, -1]);
+  logits.dispose();
+  return rows;
 }
 
 /** Draws a token for each row of the logits and appends it to a sequence that has not left; the logits are disposed. */

@@ -1,6 +1,6 @@
-import { BATCH_PIECES, PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
-import { sizeClass } from '../transformer/size-class.js';
-import type { TransformerConfig } from '../transformer/transformer-config.js';
+import { PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
+import type { PassForm } from '../transformer/pass-form.js';
+import type { PassConfig, TransformerConfig } from '../transformer/transformer-config.js';
 
 /** What has a place in the cache: a sequence that continues a prompt. */
 interface Continuation {
@@ -20,6 +20,10 @@ export interface KvCacheLayout<Sequence extends Continuation> {
 export interface KvCachePiece<Sequence extends Continuation> {
   readonly prompts: readonly Sequence['prompt'][];
   readonly members: readonly Sequence[];
+  /** Places for prompts: as many as there are, or a few more, which stay empty. */
+  readonly promptPlaces: number;
+  /** Places for members, likewise. */
+  readonly memberPlaces: number;
   /** Pages of each prompt's place. */
   readonly contextPages: number;
   /** Pages of each member's place. */
@@ -32,10 +36,14 @@ export interface Place {
   readonly pages: number;
 }
 
+/** How the cache is laid out. */
+export type KvCacheLayoutForm = Pick<PassForm, 'batchPieces' | 'sizes'>;
+
 /** A layout for sequences that need so many pages each: prompts in the order of their first sequences. */
 export function layOut<Sequence extends Continuation>(
   sequences: readonly Sequence[],
   needed: (sequence: Sequence) => number,
+  { batchPieces, sizes }: KvCacheLayoutForm,
 ): KvCacheLayout<Sequence> {
   const groups = new Map<Sequence['prompt'], Sequence[]>();
   for (const sequence of sequences) {
@@ -43,31 +51,29 @@ export function layOut<Sequence extends Continuation>(
     if (group === undefined) groups.set(sequence.prompt, [sequence]);
     else group.push(sequence);
   }
-  const drafts = Array.from({ length: BATCH_PIECES }, () => ({
+  const drafts = Array.from({ length: batchPieces }, () => ({
     prompts: [] as Sequence['prompt'][],
     members: [] as Sequence[],
   }));
   let end = 0;
   for (const [prompt, members] of groups) {
     // Pieces of about as many sequences each: a prompt's go where the middle of them falls.
-    const draft = drafts[Math.floor(((end + members.length / 2) * BATCH_PIECES) / sequences.length)]!;
+    const draft = drafts[Math.floor(((end + members.length / 2) * batchPieces) / sequences.length)]!;
     draft.prompts.push(prompt);
     draft.members.push(...members);
     end += members.length;
   }
+  const widest = (pages: readonly number[]): number => sizes.pages(Math.max(1, ...pages));
   const pieces = drafts.map(({ prompts, members }): KvCachePiece<Sequence> => {
+    const places = { promptPlaces: sizes.places(prompts.length), memberPlaces: sizes.places(members.length) };
     const contextPages = widest(prompts.map(({ length }) => pagesOf(length)));
-    return { prompts, members, contextPages, pages: widest(members.map(needed)) };
+    return { prompts, members, ...places, contextPages, pages: widest(members.map(needed)) };
   });
   const pages = pieces.reduce(
-    (sum, piece) => sum + piece.prompts.length * piece.contextPages + piece.members.length * piece.pages,
+    (sum, piece) => sum + piece.promptPlaces * piece.contextPages + piece.memberPlaces * piece.pages,
     0,
   );
   return { pieces, sequences: pieces.flatMap(({ members }) => members), pages };
-}
-
-function widest(pages: readonly number[]): number {
-  return sizeClass(Math.max(1, ...pages));
 }
 
 /** The places of the prompts and sequences of a layout. */
@@ -76,15 +82,13 @@ export function placesIn<Sequence extends Continuation>(
 ): ReadonlyMap<Sequence | Sequence['prompt'], Place> {
   const places = new Map<Sequence | Sequence['prompt'], Place>();
   let start = 0;
-  const give = (owners: readonly (Sequence | Sequence['prompt'])[], pages: number): void => {
-    for (const owner of owners) {
-      places.set(owner, { start, pages });
-      start += pages;
-    }
+  const give = (owners: readonly (Sequence | Sequence['prompt'])[], count: number, pages: number): void => {
+    for (const [index, owner] of owners.entries()) places.set(owner, { start: start + index * pages, pages });
+    start += count * pages;
   };
-  for (const { prompts, members, contextPages, pages } of layout.pieces) {
-    give(prompts, contextPages);
-    give(members, pages);
+  for (const { prompts, members, promptPlaces, memberPlaces, contextPages, pages } of layout.pieces) {
+    give(prompts, promptPlaces, contextPages);
+    give(members, memberPlaces, pages);
   }
   return places;
 }
@@ -94,12 +98,19 @@ function pageAt({ start, pages }: Place, group: number, page: number, groups: nu
   return start * groups + group * pages + page;
 }
 
-/** Rows of the cache `[tokens, g]` that tokens of places have. */
+/** A row or a page that no cache has: XLA leaves out what is written there. */
+const NOWHERE = 2 ** 30;
+
+/**
+ * Rows of the cache `[tokens, g]` that tokens of places have.
+ * @param count tokens to fill up to, which have no row
+ */
 export function rowsOf(
   tokens: readonly { readonly place: Place; readonly token: number }[],
   { keyValueHeads }: TransformerConfig,
+  count = tokens.length,
 ): Int32Array {
-  const rows = new Int32Array(tokens.length * keyValueHeads);
+  const rows = new Int32Array(count * keyValueHeads).fill(NOWHERE);
   for (const [index, { place, token }] of tokens.entries()) {
     for (let group = 0; group < keyValueHeads; group++) {
       rows[index * keyValueHeads + group] = pageAt(place, group, 0, keyValueHeads) * PAGE_TOKENS + token;
@@ -115,14 +126,14 @@ export interface Moves {
 }
 
 /**
- * What has to be moved from one layout to another.
+ * What has to be moved from one layout to another, filled up to a count of the form.
  * @param cached tokens that are in the place of a prompt or sequence
  */
 export function movesBetween<Sequence extends Continuation>(
   before: KvCacheLayout<Sequence>,
   after: KvCacheLayout<Sequence>,
   cached: (owner: Sequence | Sequence['prompt']) => number,
-  { keyValueHeads }: TransformerConfig,
+  { keyValueHeads, sizes }: Pick<PassConfig, 'keyValueHeads' | 'sizes'>,
 ): Moves {
   const [from, to]: [number[], number[]] = [[], []];
   const places = placesIn(before);
@@ -139,5 +150,7 @@ export function movesBetween<Sequence extends Continuation>(
       }
     }
   }
-  return { from: Int32Array.from(from), to: Int32Array.from(to) };
+  const filled = (pages: readonly number[], filling: number): Int32Array =>
+    Int32Array.from({ length: sizes.places(pages.length) }, (_, at) => pages[at] ?? filling);
+  return { from: filled(from, 0), to: filled(to, NOWHERE) };
 }

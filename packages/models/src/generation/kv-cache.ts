@@ -1,5 +1,5 @@
 import type { Session } from '@metaapo/engine';
-import type { TransformerConfig } from '../transformer/transformer-config.js';
+import type { PassConfig } from '../transformer/transformer-config.js';
 import { type CachedPrompt, pagesNeeded, type Sequence } from './batch-feeds.js';
 import { type KvCacheLayout, layOut, movesBetween, placesIn, rowsOf } from './kv-cache-layout.js';
 
@@ -12,16 +12,16 @@ export interface KvCache<RunningSequence extends Sequence> {
    * left keep their places at first: moving costs about as much as half a token of all.
    */
   arrange(batch: readonly RunningSequence[]): Promise<void>;
-  /** Rows `[tokens, g]` of the tokens of prompts, one prompt behind the other. */
-  rowsOf(prompts: readonly CachedPrompt[]): Int32Array;
+  /** Rows `[tokens, g]` of the tokens of prompts, one prompt behind the other, filled up to so many tokens. */
+  rowsOf(prompts: readonly CachedPrompt[], count: number): Int32Array;
 }
 
 /** An empty KV cache. */
 export function openKvCache<RunningSequence extends Sequence>(
   session: Session,
-  config: TransformerConfig,
+  config: PassConfig,
 ): KvCache<RunningSequence> {
-  let layout = layOut<RunningSequence>([], pagesNeeded);
+  let layout = layOut<RunningSequence>([], pagesNeeded, config);
   let arranged: ReadonlySet<RunningSequence> = new Set();
   // Tokens that were computed for sequences that have left.
   let wasted = 0;
@@ -42,19 +42,19 @@ export function openKvCache<RunningSequence extends Sequence>(
         wasted += arranged.size - batch.length;
         return;
       }
-      const next = layOut(batch, pagesNeeded);
+      const next = layOut(batch, pagesNeeded, config);
       const { from, to } = movesBetween(layout, next, cachedOf, config);
       const shape = [from.length];
       if (from.length > 0) await session.run('move', { from: { data: from, shape }, to: { data: to, shape } });
       layout = next;
       [arranged, wasted] = [new Set(batch), 0];
     },
-    rowsOf(prompts) {
+    rowsOf(prompts, count) {
       const places = placesIn(layout);
       const tokens = prompts.flatMap((prompt) =>
         Array.from({ length: prompt.length }, (_, token) => ({ place: places.get(prompt)!, token })),
       );
-      return rowsOf(tokens, config);
+      return rowsOf(tokens, config, count);
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { Generation, GenerationRequest } from '@metaapo/core/contracts';
 import { pagesOf } from '../transformer/decode.js';
 import { type CachedPrompt, pagesNeeded, type Sequence } from './batch-feeds.js';
-import { layOut } from './kv-cache-layout.js';
+import { type KvCacheLayoutForm, layOut } from './kv-cache-layout.js';
 
 /** A request with the responses that it has so far. */
 export interface PendingRequest {
@@ -55,7 +55,11 @@ export interface Schedule {
  * to be as long as those that have ended were on the mean, at first as long as is allowed. One that has to wait anew is
  * written again from its beginning: its seed gives the same tokens.
  */
-export function createSchedule(pending: readonly PendingRequest[], capacity: number): Schedule {
+export function createSchedule(
+  pending: readonly PendingRequest[],
+  capacity: number,
+  form: KvCacheLayoutForm,
+): Schedule {
   const byLength = [...pending].sort((a, b) => b.request.prompt.length - a.request.prompt.length);
   const state: ScheduleState = {
     queue: byLength.flatMap((one) => one.done.map((_, sample) => ({ pending: one, sample }))),
@@ -70,17 +74,23 @@ export function createSchedule(pending: readonly PendingRequest[], capacity: num
     get isDone() {
       return state.queue.length === 0 && state.batch.length === 0;
     },
-    admit: () => admit(state, capacity),
+    admit: () => admit(state, { capacity, form }),
     enter(entering) {
       state.batch = [...state.batch, ...entering];
     },
-    makeRoom: () => makeRoom(state, capacity),
+    makeRoom: () => makeRoom(state, { capacity, form }),
     leave(sequence) {
       state.ended += 1;
       state.endedTokens += sequence.tokens.length;
       remove(state, sequence);
     },
   };
+}
+
+/** The cache that responses have to find room in. */
+interface Room {
+  readonly capacity: number;
+  readonly form: KvCacheLayoutForm;
 }
 
 interface ScheduleState {
@@ -95,7 +105,7 @@ function expectedPages({ ended, endedTokens }: ScheduleState, { maxNewTokens }: 
   return pagesOf(ended === 0 ? maxNewTokens : Math.min(maxNewTokens, Math.ceil(endedTokens / ended)));
 }
 
-function admit(state: ScheduleState, capacity: number): readonly Admission[] {
+function admit(state: ScheduleState, { capacity, form }: Room): readonly Admission[] {
   const { queue } = state;
   const entering: Admission[] = [];
   const placed: { readonly prompt: { readonly length: number }; readonly expected: number }[] = [...state.batch];
@@ -103,15 +113,15 @@ function admit(state: ScheduleState, capacity: number): readonly Admission[] {
     const { pending, sample } = queue[0]!;
     const expected = expectedPages(state, pending.request);
     placed.push({ prompt: pending.cached ?? pending.request.prompt, expected });
-    if (layOut(placed, (one) => one.expected).pages > capacity) break;
+    if (layOut(placed, (one) => one.expected, form).pages > capacity) break;
     queue.shift();
     entering.push({ pending, sample, expected });
   }
   return entering;
 }
 
-function makeRoom(state: ScheduleState, capacity: number): void {
-  while (layOut(state.batch, pagesNeeded).pages > capacity) {
+function makeRoom(state: ScheduleState, { capacity, form }: Room): void {
+  while (layOut(state.batch, pagesNeeded, form).pages > capacity) {
     const last = state.batch.at(-1)!;
     remove(state, last);
     state.queue.unshift({ pending: last.pending, sample: last.sample });

@@ -11,11 +11,11 @@ import type { LoraConfig } from '../checkpoint/adapter.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
 import { feedsOf } from '../transformer/feeds.js';
 import {
-  attentionPiecesFor,
   DEFAULT_LOGITS_BYTES,
   languageModelPrograms,
   type PassConfig,
   type Precision,
+  passForm,
   scorerPrograms,
 } from '../transformer/index.js';
 import { layoutGroups } from '../transformer/layout.js';
@@ -71,7 +71,7 @@ const ANY_OPTIMIZER = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 
 export function estimateTrainingMemory(input: TrainingMemoryInput): TrainingMemory {
   const { config, lora, precision, checkpoint, cachedTokens } = input;
   const { parameters, adapters } = declareParameters(config, { lora, precision, isTrained: true });
-  const passConfig = { ...config, attentionPieces: attentionPiecesFor(input.longestRow) };
+  const passConfig = { ...config, ...passForm('compiled', input.longestRow) };
   const isReward = config.task === 'sequence-classification';
   const programs = (isReward ? scorerPrograms : languageModelPrograms)({
     ...{ config: passConfig, parameters, adapters, precision, checkpoint, cachedTokens },

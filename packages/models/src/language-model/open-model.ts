@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { MetaapoError, type TrainedParameters } from '@metaapo/core/contracts';
 import { normalArray, seedOf, uniformArray } from '@metaapo/core/numerics';
-import { collectGarbage, currentBackend, type Session } from '@metaapo/engine';
+import { chooseExecutor, collectGarbage, currentBackend, type Session } from '@metaapo/engine';
 import { ADAPTER_SCORE } from '../checkpoint/adapted-modules.js';
 import { type LoraConfig, type OpenAdapter, openAdapter, scoreHeadRefused } from '../checkpoint/adapter.js';
 import { SCORE_WEIGHT } from '../checkpoint/expected-tensors.js';
@@ -10,7 +10,7 @@ import type { LanguageModelConfig } from '../checkpoint/model-config.js';
 import { openCheckpoint, readWeights } from '../checkpoint/open-checkpoint.js';
 import { NORMALISATION_TENSORS } from '../checkpoint/reward-head.js';
 import { HEAD_WEIGHT } from '../checkpoint/stored-head.js';
-import { attentionPiecesFor, type Precision, type ProgramOptions, type SessionOptions } from '../transformer/index.js';
+import { type Precision, type ProgramOptions, passForm, type SessionOptions } from '../transformer/index.js';
 import { type DeclaredParameters, declareParameters, linearModules } from './declare-parameters.js';
 import { modelFiles } from './model-files.js';
 import type { OpeningOptions } from './opening-options.js';
@@ -105,10 +105,10 @@ function programOptions(
   config: LanguageModelConfig,
   { parameters, adapters }: DeclaredParameters,
   precision: Precision,
-  { longestRow, checkpoint = 'matmul-outputs' }: OpeningOptions,
+  { longestRow, executor, profile, checkpoint = 'matmul-outputs' }: OpeningOptions,
 ): ProgramOptions {
-  const attentionPieces = attentionPiecesFor(longestRow);
-  return { config: { ...config, attentionPieces }, parameters, adapters, precision, checkpoint };
+  const { executor: runs } = chooseExecutor(profile === undefined ? executor : 'eager');
+  return { config: { ...config, ...passForm(runs, longestRow) }, parameters, adapters, precision, checkpoint };
 }
 
 /** Writes numbers of the usual sizes in the place of all weights. */

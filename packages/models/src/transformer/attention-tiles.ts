@@ -1,4 +1,5 @@
-import { lengthClass, sizeClass } from './size-class.js';
+import type { PassForm } from './pass-form.js';
+import type { SizeClasses } from './size-class.js';
 
 /** Queries that one tile holds at most. */
 const TILE_QUERIES = 128;
@@ -7,16 +8,9 @@ const PADDING_QUERY = 0x3fff_fffe;
 const PADDING_KEY = 0x3fff_ffff;
 
 /** What the layout of attention depends on. */
-export interface AttentionForm {
+export interface AttentionForm extends Pick<PassForm, 'attentionPieces' | 'sizes'> {
   readonly heads: number;
   readonly keyValueHeads: number;
-  /** Pieces that attention is computed in, one after the other. */
-  readonly attentionPieces: number;
-}
-
-/** Pieces for rows of up to so many tokens: 4 up to 4096 (the default), and twice as many for each doubling. */
-export function attentionPiecesFor(longestRow = 4096): number {
-  return 4 * 2 ** Math.max(0, Math.ceil(Math.log2(longestRow / 4096)));
 }
 
 /** An int32 array with its shape. */
@@ -57,7 +51,7 @@ interface Tile {
   readonly keys: number;
 }
 
-/** Tiles of one piece, and the sizes that its arrays have: a {@link sizeClass} or {@link lengthClass} each. */
+/** Tiles of one piece, and the sizes that its arrays have, see `SizeClasses`. */
 interface Piece {
   readonly tiles: readonly Tile[];
   readonly count: number;
@@ -72,10 +66,10 @@ interface Piece {
 export function layoutTiles(
   segments: readonly Segment[],
   positions: Int32Array,
-  { heads, keyValueHeads, attentionPieces }: AttentionForm,
+  { heads, keyValueHeads, attentionPieces, sizes: classes }: AttentionForm,
 ): TileArrays {
   const repeats = heads / keyValueHeads;
-  const pieces = cutIntoPieces(tilesOf(segments), attentionPieces);
+  const pieces = cutIntoPieces(tilesOf(segments), attentionPieces, classes);
   const sizes = pieces.map(({ count, queries }) => heads * count * queries);
   const queryRows = new Int32Array(sizes.reduce((sum, size) => sum + size, 0));
   const slots = new Int32Array(positions.length * heads);
@@ -113,16 +107,16 @@ function tilesOf(segments: readonly Segment[]): readonly Tile[] {
 }
 
 /** Tiles with about as many keys side by side: the cuts that need the fewest scores, padding included. */
-function cutIntoPieces(tiles: readonly Tile[], count: number): readonly Piece[] {
+function cutIntoPieces(tiles: readonly Tile[], count: number, classes: SizeClasses): readonly Piece[] {
   const sorted = tiles.toSorted((a, b) => a.keys - b.keys);
   const starts = startsOfPieces(sorted, count);
   return starts.map((start, piece) => {
     const own = sorted.slice(start, starts[piece + 1] ?? sorted.length);
     return {
       tiles: own,
-      count: sizeClass(Math.max(1, own.length)),
-      queries: lengthClass(Math.max(1, ...own.map(({ from, to }) => to - from))),
-      keys: lengthClass(own.at(-1)?.keys ?? 1),
+      count: classes.count(Math.max(1, own.length)),
+      queries: classes.length(Math.max(1, ...own.map(({ from, to }) => to - from))),
+      keys: classes.length(own.at(-1)?.keys ?? 1),
     };
   });
 }

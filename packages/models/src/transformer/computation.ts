@@ -157,6 +157,9 @@ export function languageModelPrograms(options: LanguageModelProgramOptions): Pro
 }
 
 /** Keys and values as wide as matrix products, where the backend can write rows of that type. */
-function kvCacheForm({ precision }: ProgramOptions, cachedTokens: number): KvCacheForm {
-  return { pages: pagesOf(cachedTokens), dtype: canWriteRows(precision) ? precision : 'float32' };
+function kvCacheForm({ precision, config }: ProgramOptions, cachedTokens: number): KvCacheForm {
+  return {
+    pages: config.sizes.room(pagesOf(cachedTokens)),
+    dtype: canWriteRows(precision, config.executor) ? precision : 'float32',
+  };
 }

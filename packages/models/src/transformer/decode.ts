@@ -15,12 +15,10 @@ import { type Precision, softCap } from './layers.js';
 import { parametersIn } from './parameters.js';
 import type { ProgramOptions } from './programs.js';
 import { decoderBlocks, finalNorm, hiddenStates, tokenInputs } from './transformer.js';
-import type { TransformerConfig } from './transformer-config.js';
+import type { PassConfig, TransformerConfig } from './transformer-config.js';
 
 /** Tokens of a page: places in the cache are given out in pages. */
 export const PAGE_TOKENS = 16;
-/** Pieces that the prompts in the batch and their sequences are cut into, each with places of one length. */
-export const BATCH_PIECES = 4;
 
 /** Pages that so many tokens of one prompt or response take. */
 export const pagesOf = (tokens: number): number => Math.ceil(tokens / PAGE_TOKENS);
@@ -153,10 +151,13 @@ export function maskName(window: number | undefined, piece: number): string {
   return window === undefined ? `mask${piece}` : `mask${piece}/${window}`;
 }
 
-function batchInputs(graph: Graph, { slidingWindows, keyValueHeads: g }: TransformerConfig): readonly BatchPiece[] {
+function batchInputs(
+  graph: Graph,
+  { slidingWindows, keyValueHeads: g, batchPieces }: PassConfig,
+): readonly BatchPiece[] {
   const flat = (name: string, shape: readonly (number | string)[]): Value =>
     ops.reshape(ops.input(graph, name, shape, 'int32'), [product(...shape)]);
-  const pieces = Array.from({ length: BATCH_PIECES }, (_, piece): BatchPiece => {
+  const pieces = Array.from({ length: batchPieces }, (_, piece): BatchPiece => {
     const [members, prompts, places] = [`members${piece}`, `prompts${piece}`, `places${piece}`];
     const [context, own, seen] = [`context${piece}`, `own${piece}`, `seen${piece}`];
     const masks = new Map<number | undefined, Value>();

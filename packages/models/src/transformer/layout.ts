@@ -1,11 +1,10 @@
 import type { PromptGroup } from '@metaapo/core/contracts';
 import { type AttentionForm, type IndexArray, layoutTiles, type Segment, type TileArrays } from './attention-tiles.js';
-import { lengthClass } from './size-class.js';
 
 /**
  * Groups of one prompt with its responses, packed one after the other: N tokens, each group's prompt first, then its
  * responses, whose positions continue the prompt's. The last token of a response is only predicted, so it takes no
- * place. N and M are filled up to a {@link lengthClass} with tokens that none attends to and rows that none reads. See
+ * place. N and M are filled up to a size of the form with tokens that none attends to and rows that none reads. See
  * `TileRows` for what attention reads.
  */
 export interface PackedLayout extends TileArrays {
@@ -23,12 +22,12 @@ export interface PackedLayout extends TileArrays {
 
 /**
  * Packs groups for one pass; see {@link PackedLayout}.
- * @param fill how many tokens, and predicted ones, to fill up to; default {@link lengthClass}
+ * @param fill how many tokens, and predicted ones, to fill up to; default: as the form says
  */
 export function layoutGroups(
   groups: readonly PromptGroup[],
   form: AttentionForm,
-  fill: (count: number) => number = lengthClass,
+  fill: (count: number) => number = form.sizes.tokens,
 ): PackedLayout {
   const packed: PackedRows = { tokens: [], positions: [], predicting: [], targets: [], counts: [], segments: [] };
   for (const group of groups) packGroup(packed, group);

@@ -23,6 +23,8 @@ export interface ScoreComputation extends OptimizerSteps {
 interface Pass {
   readonly feeds: Readonly<Record<string, FedTensor>>;
   readonly hidden: tf.Tensor;
+  /** Responses: the first rows of `hidden`. */
+  readonly count: number;
 }
 
 /** Writes the programs of a model with a classification head and opens them. Prompts may be empty. */
@@ -33,21 +35,24 @@ export function createScoreComputation(options: SessionOptions): ScoreComputatio
   return {
     session,
     async score(groups) {
-      const { hidden } = await runBody(session, config, 'evaluate', groups);
+      const pass = await runBody(session, config, 'evaluate', groups);
       try {
-        return await scoresOf(session, hidden);
+        return await scoresOf(session, pass);
       } finally {
-        hidden.dispose();
+        pass.hidden.dispose();
       }
     },
     forward: (groups) =>
       open.forward(
         () => runBody(session, config, 'forward', groups),
-        async ({ hidden }) => ({ rewards: await scoresOf(session, hidden) }),
+        async (pass) => ({ rewards: await scoresOf(session, pass) }),
       ),
     backward: (ticket, gradient) =>
       open.backward(ticket, async ({ feeds, hidden }) => {
-        const scoreGradient = { data: gradient, shape: [gradient.length] };
+        const [rows] = hidden.shape as [number];
+        const data = new Float32Array(rows);
+        data.set(gradient);
+        const scoreGradient = { data, shape: [rows] };
         const { hiddenGradient } = await session.run('scoreBackward', { hidden, scoreGradient });
         try {
           await session.run('backward', { ...feeds, hiddenGradient: hiddenGradient! });
@@ -73,12 +78,12 @@ async function runBody(
 ): Promise<Pass> {
   const { layout, ends } = layoutWithEnds(groups, config);
   const feeds = { ...feedsOf(layout, config), predictingRows: { data: ends, shape: [ends.length] } };
-  return { feeds, hidden: (await session.run(program, feeds)).hidden! };
+  return { feeds, hidden: (await session.run(program, feeds)).hidden!, count: layout.tokenCounts.length };
 }
 
-async function scoresOf(session: Session, hidden: tf.Tensor): Promise<Float32Array> {
+async function scoresOf(session: Session, { hidden, count }: Pass): Promise<Float32Array> {
   const { scores } = await session.run('score', { hidden });
-  const values = Float32Array.from(await scores!.data());
+  const values = Float32Array.from(await scores!.data()).slice(0, count);
   scores!.dispose();
   return values;
 }
@@ -95,7 +100,7 @@ export function scorerPrograms(options: ProgramOptions & Pick<SessionOptions, 'o
   };
 }
 
-/** The layout of groups with all of their tokens, and the row of each response's last one. */
+/** The layout of groups with all of their tokens, and the row of each response's last one, filled up to a size of the form. */
 function layoutWithEnds(
   groups: readonly PromptGroup[],
   config: PassConfig,
@@ -107,9 +112,10 @@ function layoutWithEnds(
   }));
   const layout = layoutGroups(extended, config);
   let end = 0;
-  const ends = layout.tokenCounts.map((count) => {
+  const ends = new Int32Array(config.sizes.places(layout.tokenCounts.length));
+  for (const [response, count] of layout.tokenCounts.entries()) {
     end += count;
-    return layout.predictingRows.data[end - 1]!;
-  });
+    ends[response] = layout.predictingRows.data[end - 1]!;
+  }
   return { layout, ends };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lengthClass, sizeClass } from './size-class.js';
+import { COARSE_SIZES, lengthClass, sizeClass } from './size-class.js';
 
 const COUNTS = Array.from({ length: 9000 }, (_, index) => index + 1);
 
@@ -19,6 +19,16 @@ describe('size classes', () => {
   it('of lengths are multiples of 16, at most an eighth above from 128 on, and less than 64 more', () => {
     expect(misfits(lengthClass, (count) => Math.min(64, Math.max(16, count / 8)))).toEqual([]);
     expect(COUNTS.filter((count) => lengthClass(count) % 16 !== 0)).toEqual([]);
+  });
+
+  it('of what is compiled hold what they are asked for, and are very few', () => {
+    const { count, tokens, length, pages, places } = COARSE_SIZES;
+    for (const classOf of [count, places]) expect(misfits(classOf, (size) => Math.max(1, size / 4))).toEqual([]);
+    expect(misfits(tokens, (size) => Math.max(16, size / 4))).toEqual([]);
+    expect(misfits(length, (size) => Math.max(16, size / 2))).toEqual([]);
+    expect(misfits(pages, (size) => Math.max(1, size / 2))).toEqual([]);
+    const upTo1024 = COUNTS.filter((size) => size <= 1024);
+    expect([tokens, length, pages].map((classOf) => new Set(upTo1024.map(classOf)).size)).toEqual([20, 12, 20]);
   });
 
   it('are few', () => {

@@ -1,5 +1,5 @@
-import type { AttentionForm } from './attention-tiles.js';
 import type { DecoderBlock } from './decoder-block.js';
+import type { PassForm } from './pass-form.js';
 import type { RopeConfig } from './rotary.js';
 
 /** Sizes that every family has. */
@@ -38,4 +38,4 @@ export interface TransformerConfig extends TransformerShape {
 }
 
 /** A transformer with the form of its passes. */
-export type PassConfig = TransformerConfig & AttentionForm;
+export type PassConfig = TransformerConfig & PassForm;

@@ -1,9 +1,10 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
-import { evaluateShape, type Program, type StateDeclaration } from '../../program/index.js';
+import { type DimensionBindings, evaluateShape, type Program, type StateDeclaration } from '../../program/index.js';
 import { collectGarbage } from '../collect-garbage.js';
 import { bindDimensions } from '../eager/session.js';
 import { carrierOf, type FedTensor, type ProgramSet, type Session, statesOf } from '../session.js';
+import { createCompilationCounter } from './compilations.js';
 import { createGraphWriter, type Output } from './graph-writer.js';
 import { backendUsesGpu, loadNativeSession, type NativeSession } from './native-sessions.js';
 import { type ProgramVariants, writeForXla } from './program-variants.js';
@@ -51,6 +52,7 @@ export function openCompiledSession(
   collectGarbage();
   const native = withTemporaryModel(savedModel, loadNativeSession);
   const states = createStates(native, access, zeros, declarations);
+  const compilations = createCompilationCounter();
   const runNow: CompiledSession['runNow'] = (name, inputs) => {
     const program = programs[name];
     if (program === undefined) {
@@ -63,7 +65,9 @@ export function openCompiledSession(
     const { required, presence } = variant;
     states.ensure(required);
     try {
-      const outputs = runProgram(native, name, program, variant, inputs);
+      const sizes = sizesOf(name, program, inputs);
+      const run = () => runProgram(native, name, program, variant, { inputs, sizes });
+      const outputs = compilations.count(variant.launches, sizes, run);
       states.note(presence);
       return outputs;
     } catch (error) {
@@ -85,14 +89,31 @@ export function openCompiledSession(
 
 const port = (output: Output): string => (output.includes(':') ? output : `${output}:0`);
 
+/** What a program is run with. */
+interface FedProgram {
+  readonly inputs: Readonly<Record<string, FedTensor>>;
+  /** By symbol. */
+  readonly sizes: DimensionBindings;
+}
+
+/** @throws MetaapoError with code `internal` for a missing input, or one of another shape */
+function sizesOf(name: string, program: Program, inputs: FedProgram['inputs']): DimensionBindings {
+  const sizes: Record<string, number> = {};
+  for (const [key, value] of program.inputs) {
+    const given = inputs[key];
+    if (given === undefined) throw new MetaapoError('internal', `input ${key} is missing`, { where: name });
+    bindDimensions(name, key, value, given.shape, sizes);
+  }
+  return sizes;
+}
+
 function runProgram(
   native: NativeSession,
   name: string,
   program: Program,
   { prefix, inputs, dimensions, outputs, done }: WrittenProgram,
-  fed: Readonly<Record<string, FedTensor>>,
+  { inputs: fed, sizes }: FedProgram,
 ): Record<string, tf.Tensor> {
-  const bindings: Record<string, number> = {};
   const feeds = new Map<string, tf.Tensor>();
   const made: tf.Tensor[] = [];
   const make = (tensor: tf.Tensor): tf.Tensor => {
@@ -101,16 +122,14 @@ function runProgram(
   };
   try {
     for (const [key, value] of program.inputs) {
-      const given = fed[key];
-      if (given === undefined) throw new MetaapoError('internal', `input ${key} is missing`, { where: name });
-      bindDimensions(name, key, value, given.shape, bindings);
+      const given = fed[key]!;
       const dtype = value.dtype === 'int32' ? 'int32' : 'float32';
       const tensor = given instanceof tf.Tensor ? given : make(tf.tensor(given.data, [...given.shape], dtype));
       feeds.set(port(inputs.get(key)!), tensor);
     }
     if (dimensions !== undefined) {
-      const sizes = dimensions.symbols.map((symbol) => bindings[symbol]!);
-      feeds.set(port(dimensions.placeholder), make(tf.tensor1d(sizes, 'int32')));
+      const numbers = dimensions.symbols.map((symbol) => sizes[symbol]!);
+      feeds.set(port(dimensions.placeholder), make(tf.tensor1d(numbers, 'int32')));
     }
     const fetched = attempt(name, prefix, () => native.run(feeds, [...outputs.values(), done].map(port)));
     fetched.at(-1)!.dispose();

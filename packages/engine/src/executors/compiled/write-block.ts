@@ -1,3 +1,4 @@
+import { symbolsOf } from '../../program/index.js';
 import type { BlockForm } from './block-form.js';
 import { createFunctionWriter } from './function-writer.js';
 import { attribute, controlEdge, type GraphWriter, type Output } from './graph-writer.js';
@@ -65,6 +66,7 @@ export function createBlockFunctions(
         executor_type: attribute.text(''),
         [HOW_TO_RUN[target]]: attribute.boolean(true),
       };
+      if (target === 'xla') context.launches.push({ computation: name, symbols: symbolsIn(form) });
       const own = touched.map((touch, position) => ({ ...touch, name: form.states[position]!.name }));
       writer.enter(form.nodes[0]!);
       states.call(own, (waits) => {
@@ -78,6 +80,13 @@ export function createBlockFunctions(
       });
     },
   };
+}
+
+/** What the sizes of a block depend on. */
+function symbolsIn({ nodes, inputs, states }: BlockForm): readonly string[] {
+  const own = nodes.flatMap(({ outputs }) => outputs);
+  const symbols = [...own, ...inputs, ...states].flatMap(({ shape }) => shape.flatMap(symbolsOf));
+  return [...new Set(symbols)].sort();
 }
 
 function argumentType(form: BlockForm, argument: Argument) {
@@ -132,7 +141,7 @@ function writeFunction(
     presence: (state) => presence[positions.get(state)!]!,
     forXla,
   });
-  const context: NodeContext = { writer, states, rowReads, forXla, updates: [] };
+  const context: NodeContext = { writer, states, rowReads, forXla, launches: [], updates: [] };
   for (const node of form.nodes) writeNode(node, context);
   const results = form.outputs.map((value) => ({ output: writer.get(value), dtype: value.dtype }));
   graph.define(body.definition(name, results, [...new Set(states.effects())]));

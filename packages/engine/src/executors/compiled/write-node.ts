@@ -1,4 +1,5 @@
 import type { Node, Program, Value } from '../../program/index.js';
+import type { Launch } from './compilations.js';
 import { attribute, type ControlEdge, type Output } from './graph-writer.js';
 import type { ProgramWriter } from './program-writer.js';
 import type { StateWriter } from './state-writer.js';
@@ -13,6 +14,8 @@ export interface NodeContext {
   readonly rowReads: ReadonlySet<Node>;
   /** Whether XLA compiles what is written. */
   readonly forXla: boolean;
+  /** The computations of XLA that have been called. */
+  readonly launches: Launch[];
   /** The last update of a parameter or move of rows, for which the next one waits. */
   updates: readonly ControlEdge[];
 }

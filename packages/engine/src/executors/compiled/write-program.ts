@@ -1,4 +1,5 @@
 import type { Program } from '../../program/index.js';
+import type { Launch } from './compilations.js';
 import { attribute, type GraphWriter, type Output } from './graph-writer.js';
 import { planItems } from './plan-items.js';
 import { createProgramWriter, type DimensionFeed } from './program-writer.js';
@@ -21,6 +22,8 @@ export interface WrittenProgram {
   readonly required: readonly string[];
   /** Whether each state that a run changes has a value afterwards. */
   readonly presence: ReadonlyMap<string, boolean>;
+  /** Computations of XLA that it starts, one after the other. */
+  readonly launches: readonly Launch[];
 }
 
 /** What a program is written into. */
@@ -45,7 +48,14 @@ export function writeProgram(
   const { writer, dimensions } = createProgramWriter(graph, name, program);
   const presence = (state: string): Presence => (absent.has(state) ? 'absent' : 'unknown');
   const states = createStateWriter(writer, variables, { presence });
-  const context: NodeContext = { writer, states, rowReads: readsOfRowsOnly(program), forXla: false, updates: [] };
+  const context: NodeContext = {
+    writer,
+    states,
+    rowReads: readsOfRowsOnly(program),
+    forXla: false,
+    launches: [],
+    updates: [],
+  };
   for (const item of plan(program, context.rowReads)) {
     if (item.form === undefined) for (const node of item.nodes) writeNode(node, context);
     else functions.call(item.form, context);
@@ -70,5 +80,6 @@ export function writeProgram(
     done,
     required: states.required(),
     presence: states.presence(),
+    launches: context.launches,
   };
 }
