@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hubServer } from '../packages/hub/test/hub-server.js';
 import { chatServer } from '../packages/samplers/test/chat-server.js';
-import { metaapo, quickstartModel, startedMetaapo, temporaryDirectory } from './support/metaapo.js';
+import { metaapo, quickstartModel, root, startedMetaapo, temporaryDirectory } from './support/metaapo.js';
 
 const directory = temporaryDirectory();
 const at = (name: string): string => join(directory, name);
@@ -158,6 +158,27 @@ describe('a dry run', () => {
     expect(planned.status, planned.stderr).toBe(0);
     expect(planned.stdout).toContain('1 responses would be scored');
     expect(seen).toEqual([]);
+  });
+
+  it('refuses an annotation rule that scores in rounds what a judge compares, as the run does', async () => {
+    const { url } = await chatServer({ other: (_, __, response) => void response.end('{}') });
+    const settings = {
+      ...{ model: quickstartModel, 'data.train': good, 'data.eval': '', evaluateRewards: '', output: at('planned') },
+      rewardModel: { id: 'judge', mode: 'pairwise', model: 'm', baseUrls: [url] },
+      annotation: { id: 'adaptive', spread: 1 },
+    };
+    const sets = Object.entries(settings).flatMap(([key, value]) => [
+      '--set',
+      `${key}=${value === '' ? '' : JSON.stringify(value)}`,
+    ]);
+    const recipe = join(root, 'examples/quickstart/recipe.yaml');
+    for (const flags of [['--dry-run'], []]) {
+      const { status, stderr } = await startedMetaapo(['run', recipe, ...sets, ...flags], env);
+      expect([status, stderr]).toEqual([
+        2,
+        expect.stringMatching(/annotation rule adaptive, reward model judge: .*hold within one call alone/),
+      ]);
+    }
   });
 
   it('fetches no weights', async () => {

@@ -7,6 +7,7 @@ import { isMetaapoError } from '@metaapo/core/contracts';
 import { parseDemonstration, parsePreference } from '@metaapo/data';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { FOREIGN_TO_TRAINING } from '../packages/data/src/rows/foreign-columns.js';
 import { HARMLESS_FIELDS, harmlessBecause } from '../packages/models/src/architectures/harmless-fields.js';
 import { readConfig } from '../packages/models/src/architectures/read-config.js';
 import { HARMLESS_ADAPTER_FIELDS, readAdapterSettings } from '../packages/models/src/checkpoint/adapter-settings.js';
@@ -142,6 +143,16 @@ describe('of rows', () => {
       expect(parsePreference({ ...origin, values: { ...values, [key]: stated } })).toEqual(expected);
     };
     fc.assert(fc.property(unknownKey, value, given), RUNS);
+  });
+
+  it('are refused as columns by which other trainers change the loss', () => {
+    const values = { prompt: [ask], chosen: says('a'), rejected: says('b') };
+    const given = (key: string, stated: unknown): void => {
+      fc.pre(stated !== '');
+      const read = () => parsePreference({ ...origin, values: { ...values, [key]: stated } });
+      expect(read).toThrow(`\`${key}\` changes what other trainers compute`);
+    };
+    fc.assert(fc.property(fc.constantFrom(...FOREIGN_TO_TRAINING), value, given), RUNS);
   });
 
   it('reach the chat template as keys of messages, tools and template arguments', () => {

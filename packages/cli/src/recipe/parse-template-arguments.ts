@@ -6,7 +6,7 @@ import { parseYamlValue } from './parse-yaml-value.js';
  * @throws MetaapoError with code `config` when it holds none
  */
 export function parseTemplateArguments(text: string): Readonly<Record<string, unknown>> {
-  const value = parseYamlValue('--template-arguments', text);
+  const value = parseYamlValue('--template-arguments', text, ['data', 'templateArguments']);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new MetaapoError('config', 'it names no variables', {
     where: '--template-arguments',

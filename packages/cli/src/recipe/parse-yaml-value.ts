@@ -1,5 +1,5 @@
 import { MetaapoError, refuseKeys } from '@metaapo/core/contracts';
-import { type Document, LineCounter, parseDocument } from 'yaml';
+import { type Document, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 
 /** Characters of a YAML text, values in it once aliases are resolved, and how deep they lie. */
 const [MOST_CHARACTERS, MOST_VALUES, DEPTH] = [2 ** 20, 100_000, 64];
@@ -70,6 +70,35 @@ function refused(where: string, summary: string, cause?: unknown): MetaapoError 
   });
 }
 
+/** Where a recipe has values that a template prints as they are written. */
+const PRINTED = ['data', 'templateArguments'];
+
+/**
+ * Refuses whole numbers that are written as floats where a chat template prints them: it would write 1 for 1.0.
+ * @param path of the value in a recipe
+ * @throws MetaapoError with code `config` for the first
+ */
+export function refuseWholeFloats(where: string, document: Document, path: readonly string[] = []): void {
+  visit(document, {
+    Scalar(role, { value, source = '' }, above) {
+      if (role === 'key') return;
+      const keys = above.flatMap((node) =>
+        isPair(node) ? [String(isScalar(node.key) ? node.key.value : node.key)] : [],
+      );
+      const place = [...path, ...keys];
+      const isPrinted = PRINTED.every((key, index) => place[index] === key);
+      if (!isPrinted || typeof value !== 'number' || !Number.isInteger(value) || !/[.eE]/.test(source)) return;
+      if (/^[-+]?0[xo]/.test(source)) return;
+      throw new MetaapoError('config', 'a whole number is written as a float, which chat templates print otherwise', {
+        where: `${where}, ${place.join('.')}`,
+        expected: 'an integer, a number with decimals, or a text',
+        got: source,
+        remedy: `Write ${value} where the template is to print that, or '${source}' as a text`,
+      });
+    },
+  });
+}
+
 /**
  * A YAML value out of a text.
  * @throws MetaapoError with code `config` that names its place when it is no YAML, or no plain value
@@ -80,13 +109,17 @@ export function parseYaml(where: string, text: string): unknown {
 
 /**
  * A YAML value out of a flag.
+ * @param path of the value in a recipe, where it is one of it
  * @throws MetaapoError with code `config` that names the flag when it is no YAML, or no plain value
  */
-export function parseYamlValue(flag: string, text: string): unknown {
+export function parseYamlValue(flag: string, text: string, path: readonly string[] = []): unknown {
   requireShort(flag, text);
   const document = parseDocument(text);
   const [fault] = document.errors;
-  if (fault === undefined) return plainValue(flag, document);
+  if (fault === undefined) {
+    refuseWholeFloats(flag, document, path);
+    return plainValue(flag, document);
+  }
   throw new MetaapoError('config', `the value is no YAML: ${fault.message.split(/ at line|\n/)[0]}`, {
     where: flag,
     expected: 'a value such as 3, name, [a, b] or {id: dpo, beta: 0.1}',

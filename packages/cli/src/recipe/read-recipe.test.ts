@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parsePartFlag } from './parse-part-flag.js';
+import { parseTemplateArguments } from './parse-template-arguments.js';
 import { readRecipe } from './read-recipe.js';
 import { builtInRecipe } from './recipe-text.js';
 
@@ -33,6 +34,32 @@ describe('a recipe with overrides', () => {
       code: 'config',
       message: expect.stringMatching(message),
       fault: { remedy: expect.any(String), expected: expect.any(String), got: expect.any(String) },
+    });
+  });
+
+  it('refuses whole numbers written as floats where a chat template prints them, and nowhere else', async () => {
+    const printed = join(directory, 'printed.yaml');
+    const written = (value: string): string => {
+      writeFileSync(
+        printed,
+        `model: m\nbeta: 1.0\ndata: { train: x, templateArguments: { deep: [{ t: ${value} }] } }\n`,
+      );
+      return printed;
+    };
+    for (const value of ['1.0', '-2.0', '1e3', '1.']) {
+      const refused = {
+        code: 'config',
+        message: expect.stringContaining(`data.templateArguments.deep.t: a whole number`),
+      };
+      await expect(readRecipe(written(value))).rejects.toMatchObject(refused);
+      await expect(readRecipe(file, [`data.templateArguments.t=${value}`])).rejects.toThrow(
+        /--set data\.templateArguments\.t.*a whole number/,
+      );
+      expect(() => parseTemplateArguments(`{t: ${value}}`)).toThrow('--template-arguments, data.templateArguments.t');
+    }
+    for (const value of ['1', '1.5', "'1.0'", '0x1E', 'true']) await readRecipe(written(value));
+    expect((await readRecipe(file, ['training.learningRate=1e3'])).value).toMatchObject({
+      training: { learningRate: 1000 },
     });
   });
 

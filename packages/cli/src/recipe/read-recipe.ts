@@ -1,6 +1,6 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import type { Document } from 'yaml';
-import { parseYamlDocument, parseYamlValue, plainValue } from './parse-yaml-value.js';
+import { parseYamlDocument, parseYamlValue, plainValue, refuseWholeFloats } from './parse-yaml-value.js';
 import { recipeText } from './recipe-text.js';
 
 /** A recipe as written, with its overrides applied, before it is checked. */
@@ -20,6 +20,7 @@ export interface RawRecipe {
 export async function readRecipe(recipe: string, overrides: readonly string[] = []): Promise<RawRecipe> {
   const { where, text, isBuiltIn } = await recipeText(recipe);
   const document = parseYamlDocument(where, text);
+  refuseWholeFloats(where, document);
   const parsed = overrides.map(parseOverride);
   const isElsewhere = parsed.some(({ path, value }) => path.join('.') === 'data.train' && value !== undefined);
   const leftOut = isBuiltIn && isElsewhere ? OF_ITS_DATA_SET.filter((key) => document.deleteIn(['data', key])) : [];
@@ -89,6 +90,7 @@ function parseOverride(override: string): Override {
   const key = override.slice(0, at);
   const named = { where: `--set ${key}`, path: key.split('.') };
   if (value.trim() === '') return { ...named, value: undefined };
+  const parsed = parseYamlValue(named.where, value, named.path);
   const number = Number(value);
-  return { ...named, value: Number.isFinite(number) ? number : parseYamlValue(named.where, value) };
+  return { ...named, value: Number.isFinite(number) ? number : parsed };
 }

@@ -1,4 +1,4 @@
-import { groupOf, planBatches, type RunRecipe } from '@metaapo/core';
+import { checkRounds, groupOf, planBatches, type RunRecipe } from '@metaapo/core';
 import type { ModelSource, Objective, RowForm, RowsByForm, TokenizedPreference } from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
 import { type CheckedRun, type CheckedTraining, isCheckedRun } from '../recipe/checked-recipe.js';
@@ -41,6 +41,10 @@ async function printLoop({ recipe, composition, objective, reference }: Composed
   const isOpened = isReferred || recipe.responsesFrom === 'both';
   // All that the run opens is looked at, and what costs least first.
   const outlooks = await inspectAll(composition);
+  checkRounds(
+    { id: recipe.annotation.id, ...outlooks.annotation },
+    { id: recipe.rewardModel.id, ...outlooks.rewardModel },
+  );
   if (isOpened) await reference.describe('policy');
   await source.requireAble?.(needsOfRun(recipe, objective));
   const { rows, held, estimate } = await planPreferences(source, recipe);

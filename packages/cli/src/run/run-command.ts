@@ -1,4 +1,4 @@
-import { groupOf, type ReferenceSource, type RunRecipe, runIterations } from '@metaapo/core';
+import { checkRounds, groupOf, type ReferenceSource, type RunRecipe, runIterations } from '@metaapo/core';
 import { type ModelSource, type TextModel, watchedBy } from '@metaapo/core/contracts';
 import { withReference } from '../model/open-model.js';
 import { type CheckedRun, type CheckedTraining, isCheckedRun } from '../recipe/checked-recipe.js';
@@ -45,6 +45,7 @@ async function runWholeLoop({ where, ...parsed }: CheckedRun, flags: RunFlags): 
     await source.requireAble?.(needsOfRun(recipe, objective));
     policy = await source.openPolicy(trainingUse(recipe));
     const parts = await composition.makeAll({ policy, signal });
+    checkRounds(parts.annotation, parts.rewardModel);
     const { training, data } = recipe;
     const sources = { report: say, signal };
     const { train, held, texts } = await loadPreferences(recipe, policy, sources);

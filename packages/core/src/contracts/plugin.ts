@@ -37,12 +37,20 @@ export interface PartContext {
 export interface PartOutlook {
   /** Bytes of memory that it will take on this machine. */
   readonly memory?: number | undefined;
+  /** Of a reward model: see `RewardModel.isRelative`. */
+  readonly isRelative?: boolean | undefined;
+  /** Of an annotation rule: see `AnnotationRule.scoresInRounds`. */
+  readonly scoresInRounds?: boolean | undefined;
 }
 
 /** What is known of several parts together. */
 export function sumOfOutlooks(outlooks: readonly PartOutlook[]): PartOutlook {
   const known = outlooks.flatMap(({ memory }) => memory ?? []);
-  return known.length === 0 ? {} : { memory: known.reduce((sum, bytes) => sum + bytes, 0) };
+  return {
+    ...(known.length > 0 && { memory: known.reduce((sum, bytes) => sum + bytes, 0) }),
+    ...(outlooks.some(({ isRelative }) => isRelative === true) && { isRelative: true }),
+    ...(outlooks.some(({ scoresInRounds }) => scoresInRounds === true) && { scoresInRounds: true }),
+  };
 }
 
 /** A part that a plugin offers: its slot, its id inside the slot, and how to make it from options. */

@@ -1,3 +1,4 @@
+export { checkRounds } from './annotation/annotate-rows.js';
 export { type AnnotationBudget, annotationLimit, type BudgetProgress } from './annotation/annotation-limit.js';
 export type { RewardEvaluation } from './annotation/held-out-reward.js';
 export { type IterationSlice, iterationSlices, type SliceOptions } from './iteration-slices.js';

@@ -1,6 +1,7 @@
 import type { DemonstrationRow } from '@metaapo/core/contracts';
 import type { DataFile } from './data-file.js';
 import { type DataRow, rowError } from './data-row.js';
+import { FOREIGN_TO_TRAINING, refuseForeign } from './foreign-columns.js';
 import { parseAnswers } from './parse-answers.js';
 import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
 import { typeError } from './row-errors.js';
@@ -23,14 +24,15 @@ export interface DemonstrationReadOptions extends FormOptions {
  *   where it holds earlier messages of the assistant.
  *
  * A message list without a prompt of messages beside it is a whole conversation, whatever its column; a prompt of text is
- * then the user's message before a response alone, and a repetition before a history. Other columns are left alone.
+ * then the user's message before a response alone, and a repetition before a history. Other columns are left alone, but for those
+ * that change numbers elsewhere.
  * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
  */
 export function readDemonstrations(
   files: string | readonly DataFile[],
   { column, ...options }: DemonstrationReadOptions = {},
 ): AsyncGenerator<DemonstrationRow> {
-  const columns = ['prompt', ...(column === undefined ? COLUMNS : [column]), ...CHAT_COLUMNS];
+  const columns = ['prompt', ...(column === undefined ? COLUMNS : [column]), ...CHAT_COLUMNS, ...FOREIGN_TO_TRAINING];
   return parsedRows(files, columns, options, (row) => parseDemonstration(row, column, options));
 }
 
@@ -44,6 +46,7 @@ export function parseDemonstration(
   column: string = columnOf(row),
   { templateArguments }: ConversationOptions = {},
 ): DemonstrationRow {
+  refuseForeign(row, FOREIGN_TO_TRAINING);
   if (column === 'messages' && kindOf(row.values.messages) !== 'messages') {
     throw typeError(row, column, KIND_WORDS.messages);
   }

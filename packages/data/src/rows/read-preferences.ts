@@ -1,13 +1,15 @@
 import type { OnlinePair, PreferenceRow } from '@metaapo/core/contracts';
 import type { DataFile } from './data-file.js';
 import { type DataRow, rowError } from './data-row.js';
+import { FOREIGN_TO_TRAINING, refuseForeign } from './foreign-columns.js';
 import { parseAnswers } from './parse-answers.js';
 import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
 import { CHAT_COLUMNS, numberIn, tokensIn } from './row-values.js';
 import { kindOf } from './value-kinds.js';
 
 const ONLINE = ['online_chosen', 'online_rejected'] as const;
-const COLUMNS = ['prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected', ...ONLINE, ...CHAT_COLUMNS];
+const OWN = ['prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected', ...ONLINE, ...CHAT_COLUMNS];
+const COLUMNS = [...OWN, ...FOREIGN_TO_TRAINING];
 
 /**
  * Preferences of one or several data files in order, each checked. Three forms of rows are known:
@@ -17,8 +19,8 @@ const COLUMNS = ['prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected
  * - tokens: all three as lists of token ids, and `online_chosen` with `online_rejected` if wanted.
  *
  * Conversations and texts without a prompt are split where they differ first, as TRL does.
- * `score_chosen` and `score_rejected` are taken along, and for the chat template `tools` and `chat_template_kwargs`; other
- * columns are left alone.
+ * `score_chosen` and `score_rejected` are taken along, and for the chat template `tools` and `chat_template_kwargs`; of
+ * other columns those that change numbers elsewhere are refused, such as `margin`, and the rest are left alone.
  * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
  */
 export function readPreferences(
@@ -33,6 +35,7 @@ export function readPreferences(
  * @throws MetaapoError with code `data` naming file, row and column
  */
 export function parsePreference(row: DataRow, { templateArguments }: ConversationOptions = {}): PreferenceRow {
+  refuseForeign(row, FOREIGN_TO_TRAINING);
   const { answers, ...rest } = parseAnswers(row, ['chosen', 'rejected'], templateArguments);
   const [chosen, rejected] = answers;
   const origin = { file: row.file, row: row.row, ...scoresOf(row) };

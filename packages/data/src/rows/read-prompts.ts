@@ -1,6 +1,7 @@
 import type { ChatContext, ChatMessage, RowOrigin } from '@metaapo/core/contracts';
 import type { DataFile } from './data-file.js';
 import { type DataRow, isList } from './data-row.js';
+import { FOREIGN_TO_PROMPTS, refuseForeign } from './foreign-columns.js';
 import { type Answered, checkNoChat, parseAnswers } from './parse-answers.js';
 import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
 import { CHAT_COLUMNS, chatIn, messagesIn, promptTextIn, tokensIn, withSystem } from './row-values.js';
@@ -37,7 +38,7 @@ export type ResponseRow = RowOrigin &
  */
 export function readPrompts(files: string | readonly DataFile[], options: FormOptions = {}): AsyncGenerator<PromptRow> {
   const parse = (row: DataRow) => ({ file: row.file, row: row.row, ...parsePrompt(row, options) }) as PromptRow;
-  return parsedRows(files, ['prompt', ...CHAT_COLUMNS], options, parse);
+  return parsedRows(files, ['prompt', ...CHAT_COLUMNS, ...FOREIGN_TO_PROMPTS], options, parse);
 }
 
 /**
@@ -49,10 +50,16 @@ export function readResponses(
   files: string | readonly DataFile[],
   options: FormOptions = {},
 ): AsyncGenerator<ResponseRow> {
-  return parsedRows(files, ['prompt', 'response', 'response_ids', ...CHAT_COLUMNS], options, (row) => {
-    const { answers, ...rest } = parseAnswers(withIds(row), ['response'], options.templateArguments, true);
-    return { file: row.file, row: row.row, ...rest, response: answers[0] } as ResponseRow;
-  });
+  return parsedRows(
+    files,
+    ['prompt', 'response', 'response_ids', ...CHAT_COLUMNS, ...FOREIGN_TO_PROMPTS],
+    options,
+    (row) => {
+      refuseForeign(row, FOREIGN_TO_PROMPTS);
+      const { answers, ...rest } = parseAnswers(withIds(row), ['response'], options.templateArguments, true);
+      return { file: row.file, row: row.row, ...rest, response: answers[0] } as ResponseRow;
+    },
+  );
 }
 
 function withIds(row: DataRow): DataRow {
@@ -61,6 +68,7 @@ function withIds(row: DataRow): DataRow {
 }
 
 function parsePrompt(row: DataRow, { templateArguments }: ConversationOptions): Omit<Answered, 'answers'> {
+  refuseForeign(row, FOREIGN_TO_PROMPTS);
   const kind = kindOf(row.values.prompt);
   if (kind === 'messages') {
     const chat = chatIn(row, templateArguments);

@@ -1,6 +1,7 @@
 import type { UnpairedRow } from '@metaapo/core/contracts';
 import type { DataFile } from './data-file.js';
 import { type DataRow, describeValue, rowError } from './data-row.js';
+import { FOREIGN_TO_TRAINING, refuseForeign } from './foreign-columns.js';
 import { parseAnswers } from './parse-answers.js';
 import { type ConversationOptions, type FormOptions, parsedRows } from './read-rows.js';
 import { CHAT_COLUMNS } from './row-values.js';
@@ -14,7 +15,8 @@ export interface UnpairedReadOptions extends FormOptions {
 /**
  * Judged responses of one or several data files in order, each checked: `prompt`, `completion` and `label`, true (or 1) for
  * a response that is wanted. Prompt and completion are text, message lists or lists of token ids; a message list without
- * a prompt beside it ends with the response. Other columns are left alone.
+ * a prompt beside it ends with the response. Other columns are left alone, but for those that change
+ * numbers elsewhere.
  * @throws MetaapoError with code `data` at the first bad row, naming file, row and column
  */
 export async function* readUnpaired(
@@ -24,7 +26,8 @@ export async function* readUnpaired(
   const own = pairs === 'split' ? ['prompt', 'chosen', 'rejected'] : ['prompt', 'completion', 'label'];
   const parse = (row: DataRow): readonly UnpairedRow[] =>
     pairs === 'split' ? splitPair(row, options) : [parseUnpaired(row, options)];
-  for await (const read of parsedRows(files, [...own, ...CHAT_COLUMNS], options, parse)) yield* read;
+  for await (const read of parsedRows(files, [...own, ...CHAT_COLUMNS, ...FOREIGN_TO_TRAINING], options, parse))
+    yield* read;
 }
 
 /**
@@ -32,6 +35,7 @@ export async function* readUnpaired(
  * @throws MetaapoError with code `data` naming file, row and column
  */
 export function parseUnpaired(row: DataRow, { templateArguments }: ConversationOptions = {}): UnpairedRow {
+  refuseForeign(row, FOREIGN_TO_TRAINING);
   const { answers, ...rest } = parseAnswers(row, ['completion'], templateArguments);
   const origin = { file: row.file, row: row.row, isDesirable: labelOf(row) };
   return { ...origin, ...rest, completion: answers[0] } as UnpairedRow;
@@ -39,6 +43,7 @@ export function parseUnpaired(row: DataRow, { templateArguments }: ConversationO
 
 /** The two responses of a pair. */
 function splitPair(row: DataRow, { templateArguments }: ConversationOptions): readonly UnpairedRow[] {
+  refuseForeign(row, FOREIGN_TO_TRAINING);
   const { answers, ...rest } = parseAnswers(row, ['chosen', 'rejected'], templateArguments);
   return answers.map((completion, index) => {
     const origin = { file: row.file, row: row.row, isDesirable: index === 0 };

@@ -57,10 +57,10 @@ export const judgePart = definePart({
   options: judgeSchema,
   create: judge,
   async inspect(options, context) {
-    await judge(options, context);
+    const { isRelative } = await judge(options, context);
     const { baseUrls, apiKeyVariable, model } = options;
     const { env, report, signal } = context;
     await reachModelServers({ service: SERVICE, baseUrl: baseUrls, apiKeyVariable, env, model }, report, signal);
-    return {};
+    return { isRelative };
   },
 });

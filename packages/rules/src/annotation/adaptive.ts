@@ -51,4 +51,5 @@ export const adaptivePart: PartDefinition<AnnotationRule, AdaptiveOptions> = def
   summary: 'Responses are scored in rounds until the best and the worst lie far enough apart.',
   options: schema,
   create: (options) => adaptive(options),
+  inspect: async () => ({ scoresInRounds: true }),
 });

@@ -40,5 +40,7 @@ export async function inspectScorers(
 ): Promise<PartOutlook> {
   const outlooks: PartOutlook[] = [];
   for (const recipe of recipes) outlooks.push((await inspectPart?.(REWARD_MODEL, recipe)) ?? {});
-  return sumOfOutlooks(outlooks);
+  // What they compare within a call is the rule's own affair.
+  const { memory } = sumOfOutlooks(outlooks);
+  return memory === undefined ? {} : { memory };
 }

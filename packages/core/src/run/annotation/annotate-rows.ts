@@ -50,11 +50,22 @@ interface OpenRow extends SampledRowResponses {
 }
 
 /**
+ * Passes an annotation rule beside a reward model, made or not.
+ * @throws MetaapoError with code `config` when the rule scores in rounds what the reward model compares within a call
+ */
+export function checkRounds(
+  rule: Pick<AnnotationRule, 'id' | 'scoresInRounds'>,
+  rewardModel: Pick<RewardModel, 'id' | 'isRelative'>,
+): void {
+  if (rule.scoresInRounds === true && rewardModel.isRelative === true) throw notInRounds(rule, rewardModel.id);
+}
+
+/**
  * The scorers of a run.
  * @throws MetaapoError with code `config` when the annotation rule scores in rounds what a relative reward model compares
  */
 export function scorersOf(rule: AnnotationRule, rewardModel: RewardModel, journal: RunJournal): RunScorers {
-  if (rule.scoresInRounds === true && rewardModel.isRelative === true) throw notInRounds(rule, rewardModel.id);
+  checkRounds(rule, rewardModel);
   const paying = (model: RewardModel): PayingScorer => ({
     annotate: payOnce(model, journal),
     isRelative: model.isRelative === true,
@@ -166,7 +177,7 @@ function fault({ id }: AnnotationRule, { row }: OpenRow, expected: string, got: 
   });
 }
 
-function notInRounds({ id }: AnnotationRule, rewardModel: string): MetaapoError {
+function notInRounds({ id }: Pick<AnnotationRule, 'id'>, rewardModel: string): MetaapoError {
   return new MetaapoError('config', 'the rewards of this reward model hold within one call alone', {
     where: `annotation rule ${id}, reward model ${rewardModel}`,
     expected: 'a reward model whose rewards compare between calls, since the rule scores in rounds',
