@@ -19,6 +19,11 @@ describe('rule rewards', () => {
     expect(await rewardsOf(jsonValidityReward(), '{"a": 1}', '{a}')).toEqual([1, 0]);
   });
 
+  it('end an expression that does not end', { timeout: 60_000 }, async () => {
+    const endless = regexReward({ pattern: '^(a+)+$' });
+    await expect(rewardsOf(endless, `${'a'.repeat(50)}b`)).rejects.toThrow(/the regular expression takes too long/);
+  });
+
   it('refuse options that are wrong', () => {
     expect(() => regexReward({ pattern: '(' })).toThrow(/reward model regex pattern/);
     expect(() => lengthReward({ minCharacters: -1 })).toThrow(/reward model length minCharacters/);

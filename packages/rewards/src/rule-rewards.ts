@@ -1,6 +1,7 @@
 import type { AnyPart, RewardModel } from '@metaapo/core/contracts';
 import { definePart, parseOptions, REWARD_MODEL } from '@metaapo/core/contracts';
 import { z } from 'zod';
+import { matchedBy } from './own-expression.js';
 
 /** A reward that a rule reads off the response's text. */
 function rule(
@@ -63,7 +64,9 @@ function isRegex(pattern: string, flags: string): boolean {
 export function regexReward(options: RegexRewardOptions): RewardModel {
   const settings = parseOptions('reward model regex', regexSchema, options);
   const expression = new RegExp(settings.pattern, settings.flags);
-  return rule('regex', settings, (response) => (response.search(expression) >= 0 ? 1 : 0));
+  return rule('regex', settings, (response) =>
+    matchedBy('reward model regex', () => response.search(expression) >= 0) ? 1 : 0,
+  );
 }
 
 /** 1 where the response is valid JSON, 0 where it is not. */

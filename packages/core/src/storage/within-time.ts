@@ -12,28 +12,33 @@ export interface TimeLimit {
   readonly what: string;
   /** Default 10 000. */
   readonly limitMs?: number | undefined;
+  /** What is at fault: a file of a model (`checkpoint`, the default), or what a recipe says. */
+  readonly code?: 'checkpoint' | 'config' | undefined;
+  /** Default: to look for a loop, or a long row. */
+  readonly remedy?: string | undefined;
 }
 
-/** How often a computation is begun anew in a process that stands still again and again. */
-const MOST_TRIES = 20;
+/** How often a computation is begun anew in a process that stands still again and again, each time with twice the time. */
+const MOST_TRIES = 8;
 
 /**
  * The result of a computation that others wrote (a template, a regular expression), which may never end. A watch outside
  * of this thread ends it when its time is over, or at Ctrl-C. It has to be synchronous and must leave nothing half done:
  * where the process did not compute meanwhile, as one that was stopped or a machine that slept, it is begun anew.
- * @throws MetaapoError with code `checkpoint` when it takes too long, `interrupted` at Ctrl-C; whatever it throws
+ * @throws MetaapoError with the code of the limit when it takes too long, `interrupted` at Ctrl-C; whatever it throws
  */
 export function withinTime<Result>(work: () => Result, limit: TimeLimit): Result {
   // One inside another has the time of the outer one.
   if (room.work !== undefined) return work();
   room.work = work;
   try {
+    const before = process.cpuUsage();
     for (let tries = 1; ; tries++) {
-      const before = process.cpuUsage();
       try {
-        return call.runInContext(context, { timeout: limitOf(limit), breakOnSigint: true }) as Result;
+        const timeout = limitOf(limit) * 2 ** (tries - 1);
+        return call.runInContext(context, { timeout, breakOnSigint: true }) as Result;
       } catch (cause) {
-        if (codeOf(cause) === TIMEOUT && tries < MOST_TRIES && stoodStill(before, limit)) continue;
+        if (codeOf(cause) === TIMEOUT && tries < MOST_TRIES && hasStoodStill(before, limit)) continue;
         throw explained(cause, limit);
       }
     }
@@ -48,22 +53,22 @@ const limitOf = ({ limitMs = 10_000 }: TimeLimit): number => limitMs;
 
 const codeOf = (cause: unknown): string | undefined => (cause as NodeJS.ErrnoException | undefined)?.code;
 
-/** True where the process had less than half of the time. */
-function stoodStill(before: NodeJS.CpuUsage, limit: TimeLimit): boolean {
+/** True where the process has computed for less than half of the time. */
+function hasStoodStill(before: NodeJS.CpuUsage, limit: TimeLimit): boolean {
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1000 < limitOf(limit) / 2;
 }
 
 function explained(cause: unknown, limit: TimeLimit): unknown {
-  const { where, what } = limit;
+  const { where, what, code = 'checkpoint', remedy = 'Look for a loop in it, or for a row of unusual length' } = limit;
   if (codeOf(cause) === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') {
     return new MetaapoError('interrupted', `stopped while ${what} was running`, { where, cause });
   }
   if (codeOf(cause) !== TIMEOUT) return cause;
-  return new MetaapoError('checkpoint', `${what} takes too long`, {
+  return new MetaapoError(code, `${what} takes too long`, {
     where,
     expected: `an end within ${limitOf(limit) / 1000} s`,
-    remedy: 'Look for a loop in it, or for a row of unusual length',
+    remedy,
     cause,
   });
 }

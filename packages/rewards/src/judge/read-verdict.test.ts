@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readScore, readWinner } from './read-verdict.js';
+import { readScore, readScoreBy, readWinner } from './read-verdict.js';
 
 const range = { low: 1, high: 10 };
 
@@ -140,4 +140,9 @@ describe('a winner', () => {
   ])('is none of %j', (answer) => {
     expect(readWinner(answer)).toBeUndefined();
   });
+});
+
+it('ends a pattern that does not end', { timeout: 60_000 }, () => {
+  const answer = `${'1'.repeat(50)}x`;
+  expect(() => readScoreBy(/(\d+)+$/gm, answer, { low: 0, high: 1 })).toThrow(/judge, pattern.*takes too long/);
 });

@@ -1,3 +1,4 @@
+import { matchedBy } from '../own-expression.js';
 import type { JudgeSettings } from './judge-options.js';
 
 /** Range of the scores. */
@@ -101,7 +102,8 @@ export function readWinnerBy(pattern: RegExp, answer: string): number | undefine
 }
 
 function lastMatch(pattern: RegExp, answer: string): string | undefined {
-  const last = [...withoutThoughts(answer).slice(-MOST).matchAll(pattern)].at(-1);
+  const said = withoutThoughts(answer).slice(-MOST);
+  const last = matchedBy('judge, pattern', () => [...said.matchAll(pattern)].at(-1));
   return last?.[1] ?? last?.[0];
 }
 
