@@ -54,6 +54,7 @@ export function tensorflowFiles(
 export function nvidiaFiles(part: string): WheelFiles {
   return {
     [`nvidia/${part}/lib/lib${part}.so.12`]: `\x7fELF ${part}`,
+    [`nvidia/${part}/bin/${part}-tool`]: `\x7fELF ${part}`,
     [`nvidia/${part}/include/${part}.h`]: '// not needed',
     [`nvidia_${part}_cu12-12.9.0.dist-info/METADATA`]: `Name: nvidia-${part}-cu12\nVersion: 12.9.0\n`,
   };

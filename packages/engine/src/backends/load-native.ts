@@ -5,6 +5,7 @@ import { GPU_ENVIRONMENT } from './gpu-environment.js';
 import { isGpuPresent } from './gpu-present.js';
 import type { NativePackage } from './native-package.js';
 import { quietly } from './quietly.js';
+import { xlaEnvironment } from './xla-environment.js';
 
 /** The part of a native backend object that tells what it can do. */
 export interface NativeBackendObject {
@@ -29,6 +30,7 @@ export async function loadNative(found: NativePackage): Promise<NativeBackendObj
   process.env.TF_CPP_MIN_LOG_LEVEL ??= found.id === 'tensorflow-gpu' && !isGpuPresent() ? '3' : '2';
   if (found.id === 'tensorflow-gpu') {
     for (const [name, value] of Object.entries(GPU_ENVIRONMENT)) process.env[name] ??= value;
+    if (isGpuPresent()) Object.assign(process.env, xlaEnvironment(found.directory, process.env));
   }
   await quietly(() => createRequire(import.meta.url)(found.directory));
   if (!isRegistered()) {

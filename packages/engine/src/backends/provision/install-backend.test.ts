@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeMachine, fakeMachine, write } from '../../../test/fake-machine.js';
@@ -136,6 +136,7 @@ describe.skipIf(!canInstall)('installBackend', () => {
       expect(readFileSync(join(nvidia, 'cublas', 'lib', 'libcublas.so.12'), 'latin1')).toBe('\x7fELF cublas');
       expect(readFileSync(join(nvidia, 'cudnn', 'lib', 'libcudnn.so.12'), 'latin1')).toBe('\x7fELF cudnn');
       expect(existsSync(join(nvidia, 'cublas', 'include'))).toBe(false);
+      expect(statSync(join(nvidia, 'cublas', 'bin', 'cublas-tool')).mode & 0o111).toBe(0o111);
       expect(await install({ gpu: true, searchFrom: [gpu.project] })).toMatchObject({ status: 'already-installed' });
     });
 

@@ -1,4 +1,4 @@
-import { readdir, symlink } from 'node:fs/promises';
+import { chmod, readdir, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { LibtensorflowBuild, NativeTarget } from '../native-targets.js';
 import { failure } from './explain-failure.js';
@@ -73,8 +73,18 @@ export async function extractLibtensorflow(
 /** Takes the CUDA libraries out of a tree, as `pip install --target` lays them out: `nvidia/<part>/lib`. */
 export async function extractNvidia(tree: PackageTree, target: string): Promise<number> {
   const files = (await tree.list('nvidia/')).filter((path) => !/^nvidia\/[^/]+\/include\/|\.pyc?$|\.a$/.test(path));
-  for (const path of files) await tree.extract(path, await makeRoomFor(join(target, path)));
+  for (const path of files) {
+    const file = await makeRoomFor(join(target, path));
+    await tree.extract(path, file);
+    // Wheels keep no modes that are read here; XLA starts ptxas.
+    if (/^nvidia\/[^/]+\/bin\//.test(path)) await makeExecutable(file);
+  }
   return files.length;
+}
+
+async function makeExecutable(file: string): Promise<void> {
+  const { mode } = await stat(file);
+  if ((mode & 0o111) === 0) await chmod(file, mode | 0o111);
 }
 
 /** True when a directory of the cache has the target's libraries. */
