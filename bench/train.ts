@@ -1,7 +1,7 @@
 // Times a training step, ours and PyTorch's, by turns on the same rows:
-//   pnpm bench train [--shapes S,M,Q,R] [--workloads pairs,quadruples,lora] [--precisions float32,bfloat16] [--rounds 2]
+//   pnpm bench train [--shapes S,M,Q,P,L,R] [--workloads pairs,quadruples,lora] [--precisions float32,bfloat16] [--rounds 2]
 //                    [--executors eager,compiled] [--steps 5] [--python python3] [--compile] [--model DIR --data FILE]
-// R is a real model on real rows: it needs --model and --data, and is measured by default where they are given. --compile
+// P has rows of 2048 tokens, L of 8192. R is a real model on real rows: it needs --model and --data, and is measured by default where they are given. --compile
 // adds a row for torch.compile.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { inspectSystem } from '@metaapo/engine';
 import { compileSide, runByTurns, runSide } from './run-side.js';
 import { fastest, type Measurement, mergeRounds } from './train/measurement.js';
 import { type BenchRows, prepareRandom, prepareReal, type Workload } from './train/prepare.js';
+import { type BenchShape, SHAPES } from './train/shapes.js';
 import { type Work, workOf } from './train/work.js';
 
 const { values: flags } = parseArgs({
@@ -106,14 +107,18 @@ function cellsOf({ name, side, measurement, flops, tokens, peakRate, peer }: Lin
 const print = (cells: readonly string[]): void => void process.stdout.write(`| ${cells.join(' | ')} |\n`);
 
 /** What is measured of a workload, by the name in the table; undefined where torch.compile does not work. */
-function sidesOf(request: Readonly<Record<string, unknown>>): ReadonlyMap<string, () => Measurement | undefined> {
+function sidesOf(
+  shape: string,
+  request: Readonly<Record<string, unknown>>,
+): ReadonlyMap<string, () => Measurement | undefined> {
+  const { peerPairs = 8, microBatchTokens = 8 * 384, longestRow }: Partial<BenchShape> = SHAPES[shape] ?? {};
   const askPeer = (compile: boolean): Measurement =>
-    runSide(flags.python, 'peers/torch_train.py', { ...request, micro_pairs: 8, compile });
+    runSide(flags.python, 'peers/torch_train.py', { ...request, micro_pairs: peerPairs, compile });
   const sides = new Map<string, () => Measurement | undefined>([['PyTorch', () => askPeer(false)]]);
   if (flags.compile) sides.set('torch.compile', () => unlessItFails(() => askPeer(true)));
   for (const executor of flags.executors.split(',')) {
     if (executor === 'eager' && request.precision === 'bfloat16') continue;
-    const own = { ...request, executor, microBatchTokens: 8 * 384 };
+    const own = { ...request, executor, microBatchTokens, longestRow };
     sides.set(`ours, ${executor}`, () => runSide(process.execPath, ours, own));
   }
   return sides;
@@ -146,7 +151,7 @@ async function runWorkload(
   for (const precision of flags.precisions.split(',')) {
     const name = `${shape} ${kind} ${precision}`;
     const shared = { name, tokens: tokensOf(rows), peakRate: peaks[precision]! };
-    const measured = runByTurns(sidesOf({ ...common, precision }), Number(flags.rounds));
+    const measured = runByTurns(sidesOf(shape, { ...common, precision }), Number(flags.rounds));
     const peer = { measurement: mergeRounds(measured.get('PyTorch')!), flops: work.peer };
     for (const [side, measurements] of measured) {
       const isOurs = side.startsWith('ours');

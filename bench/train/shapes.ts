@@ -7,6 +7,11 @@ export interface BenchShape {
   readonly pairs: number;
   readonly promptTokens: number;
   readonly responseTokens: number;
+  /** Tokens of a micro-batch of ours, and of the longest prompt with a response; default 3072 and 4096. */
+  readonly microBatchTokens?: number;
+  readonly longestRow?: number;
+  /** Pairs of a micro-batch of the peer; default 8. */
+  readonly peerPairs?: number;
 }
 
 const llama = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => ({
@@ -23,19 +28,21 @@ const llama = (fields: Readonly<Record<string, unknown>>): Readonly<Record<strin
   ...fields,
 });
 
+const SMALL = {
+  vocab_size: 8192,
+  hidden_size: 256,
+  num_hidden_layers: 8,
+  num_attention_heads: 8,
+  num_key_value_heads: 4,
+  intermediate_size: 768,
+};
+
 /** The shapes by name. */
 export const SHAPES: Readonly<Record<string, BenchShape>> = {
   S: {
     name: 'S',
     summary: '8.4M parameters, 8 pairs of 128+128 tokens',
-    model: llama({
-      vocab_size: 8192,
-      hidden_size: 256,
-      num_hidden_layers: 8,
-      num_attention_heads: 8,
-      num_key_value_heads: 4,
-      intermediate_size: 768,
-    }),
+    model: llama(SMALL),
     pairs: 8,
     promptTokens: 128,
     responseTokens: 128,
@@ -82,31 +89,28 @@ export const SHAPES: Readonly<Record<string, BenchShape>> = {
   L: {
     name: 'L',
     summary: 'S with rows of 8192 tokens: 1 pair of 4096+4096',
-    model: llama({
-      vocab_size: 8192,
-      hidden_size: 256,
-      num_hidden_layers: 8,
-      num_attention_heads: 8,
-      num_key_value_heads: 4,
-      intermediate_size: 768,
-      max_position_embeddings: 8192,
-    }),
+    model: llama({ ...SMALL, max_position_embeddings: 8192 }),
     pairs: 1,
     promptTokens: 4096,
     responseTokens: 4096,
+    microBatchTokens: 16_384,
+    longestRow: 8192,
+    peerPairs: 1,
+  },
+  P: {
+    name: 'P',
+    summary: 'S with rows as they are in practice: 2 pairs of 1024+1024 tokens',
+    model: llama(SMALL),
+    pairs: 2,
+    promptTokens: 1024,
+    responseTokens: 1024,
+    microBatchTokens: 8192,
+    peerPairs: 2,
   },
   V: {
     name: 'V',
     summary: "S with Qwen2.5's vocabulary of 152064: 1 pair of 128+2048 tokens",
-    model: llama({
-      vocab_size: 152_064,
-      hidden_size: 256,
-      num_hidden_layers: 8,
-      num_attention_heads: 8,
-      num_key_value_heads: 4,
-      intermediate_size: 768,
-      max_position_embeddings: 4096,
-    }),
+    model: llama({ ...SMALL, vocab_size: 152_064, max_position_embeddings: 4096 }),
     pairs: 1,
     promptTokens: 128,
     responseTokens: 2048,
