@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import { GPU_ENVIRONMENT } from './gpu-environment.js';
 import { isGpuPresent } from './gpu-present.js';
 import type { NativePackage } from './native-package.js';
+import { withoutNotes } from './quiet-loading.js';
 import { quietly } from './quietly.js';
 import { xlaEnvironment } from './xla-environment.js';
 
@@ -32,7 +33,8 @@ export async function loadNative(found: NativePackage): Promise<NativeBackendObj
     for (const [name, value] of Object.entries(GPU_ENVIRONMENT)) process.env[name] ??= value;
     if (isGpuPresent()) Object.assign(process.env, xlaEnvironment(found.directory, process.env));
   }
-  await quietly(() => createRequire(import.meta.url)(found.directory));
+  const load = (): unknown => createRequire(import.meta.url)(found.directory);
+  await quietly(() => withoutNotes(found.directory, load));
   if (!isRegistered()) {
     throw new Error(`${found.directory} uses another copy of @tensorflow/tfjs than @metaapo/engine does`);
   }

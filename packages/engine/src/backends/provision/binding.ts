@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { access, copyFile, mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { access, copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { bindingFile, librariesDirectory } from '../native-package.js';
 import type { BindingCompiler, NativeTarget } from '../native-targets.js';
 import { isLibraryFile } from '../probe-native.js';
+import { QUIET_FILE, QUIET_SOURCE } from '../quiet-loading.js';
 import { failure } from './explain-failure.js';
 import { LIBTENSORFLOW_VERSION } from './locations.js';
 import type { Host } from './platform.js';
@@ -39,7 +40,8 @@ export function compilerFor(target: NativeTarget, prebuilt: string | undefined):
 }
 
 /**
- * Puts the N-API binding into the stage: the prebuilt one, the one in the cache, or one compiled now (some 10 s).
+ * Puts the N-API binding into the stage: the prebuilt one, the one in the cache, or one compiled now (some 10 s), these
+ * with the addon that keeps TensorFlow's notes away.
  * @throws MetaapoError with code `backend` without a compiler, or when it fails
  */
 export async function placeBinding(request: BindingRequest): Promise<void> {
@@ -55,6 +57,7 @@ export async function placeBinding(request: BindingRequest): Promise<void> {
   else request.report(`The binding is in the cache: ${cached}`);
   // Small, so copied: whatever is done to one project's binding does not reach the cache.
   await copyFile(cached, goal);
+  await copyFile(join(dirname(cached), QUIET_FILE), join(dirname(goal), QUIET_FILE));
 }
 
 async function copyPrebuilt(file: string, goal: string, { title, magicName }: NativeTarget): Promise<void> {
@@ -72,7 +75,7 @@ async function cachedBinding(
   { flags, linking }: BindingCompiler,
 ): Promise<string> {
   const parts = [LIBTENSORFLOW_VERSION, host.target.id, host.runtime, ...flags, ...linking];
-  const hash = createHash('sha256').update(parts.join('\n'));
+  const hash = createHash('sha256').update(parts.join('\n')).update(QUIET_SOURCE);
   const sources = join(packageDirectory, 'binding');
   for (const name of (await readdir(sources)).sort()) hash.update(name).update(await readFile(join(sources, name)));
   return join(home, 'bindings', hash.digest('hex').slice(0, 16), 'tfjs_binding.node');
@@ -84,15 +87,19 @@ async function compile(request: BindingRequest, compiler: BindingCompiler, goal:
   await mkdir(dirname(goal), { recursive: true });
   const build = await createStage(dirname(goal));
   try {
-    const output = join(build, 'tfjs_binding.node');
     const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'));
-    const parameters = [
-      ...[...compiler.flags, '-I', headers, '-I', join(stage, 'deps', 'include'), '-o', output],
-      ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(packageDirectory, 'binding', name)),
-      ...['-L', librariesDirectory(stage), ...compiler.linking],
-    ];
-    await runCompiler(compiler, parameters, { ...context, env: { ...context.env, TMPDIR: build } });
-    await rename(output, goal);
+    const [binding, quiet, source] = [join(build, basename(goal)), join(build, QUIET_FILE), join(build, 'quiet.cc')];
+    await writeFile(source, QUIET_SOURCE);
+    const common = [...compiler.flags, '-I', headers];
+    const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(packageDirectory, 'binding', name));
+    const libraries = ['-L', librariesDirectory(stage), ...compiler.linking];
+    const inBuild = { ...context, env: { ...context.env, TMPDIR: build } };
+    const include = join(stage, 'deps', 'include');
+    await runCompiler(compiler, [...common, '-pthread', '-o', quiet, source], inBuild);
+    await runCompiler(compiler, [...common, '-I', include, '-o', binding, ...sources, ...libraries], inBuild);
+    // The binding last: where it is, all is.
+    await rename(quiet, join(dirname(goal), QUIET_FILE));
+    await rename(binding, goal);
   } finally {
     await discard(build);
   }
