@@ -15,11 +15,11 @@ export function fail(text) {
   process.exit(2);
 }
 
-/** Runs a command, at the root unless `cwd` says otherwise; its output is shown unless `quiet`. */
-export function run(command, args, { quiet = false, env = {}, input, cwd = root } = {}) {
+/** Runs a command, at the root unless `cwd` says otherwise; its output is shown unless `quiet`, or goes where `stdio` says. */
+export function run(command, args, { quiet = false, env = {}, input, cwd = root, stdio } = {}) {
   return spawnSync(command, args, {
     cwd,
-    stdio: [input === undefined ? 'ignore' : 'pipe', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
+    stdio: stdio ?? [input === undefined ? 'ignore' : 'pipe', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
     env: { ...process.env, ...env },
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
