@@ -48,7 +48,7 @@ function chiSquare(seen: readonly number[], probabilities: readonly number[]): {
   return { value, degrees: Math.max(1, cells - 1) };
 }
 
-for (const backend of ['tensorflow', 'wasm'] as const) {
+for (const backend of ['tensorflow', 'wasm', 'webgpu'] as const) {
   describe(`the choice of a token on ${backend}`, () => {
     it('refuses logits that are no numbers', async (context) => {
       const missing = await prepareBackend(backend);
@@ -90,7 +90,7 @@ for (const backend of ['tensorflow', 'wasm'] as const) {
         if (missing !== undefined) context.skip(missing);
         const logits = tf.tensor2d(golden.logits);
         const penalized = await penalizeRepetition(logits, golden.present, choice.repetitionPenalty ?? 1);
-        const left = tf.softmax(filterLogits(penalized, { temperature: 1, ...choice }));
+        const left = tf.softmax(await filterLogits(penalized, { temperature: 1, ...choice }));
         const values = (await left.array()) as number[][];
         for (const [row, expected] of probabilities.entries()) {
           // float32 softmax in another order of sums.

@@ -31,12 +31,14 @@ export function checkedBackend(
   info: object,
 ): WebgpuBackend {
   const backend = new Backend(device, info);
-  const faults: string[] = [];
+  let fault: string | undefined;
   device.addEventListener('uncapturederror', (event) => {
     event.preventDefault();
-    faults.push(event.error.message);
+    fault ??= event.error.message;
   });
-  void device.lost.then(({ message }) => faults.push(`the device was lost: ${message}`));
+  void device.lost.then(({ message }) => {
+    fault ??= `the device was lost: ${message}`;
+  });
   const [read, readSync] = [backend.read.bind(backend), backend.readSync.bind(backend)];
   return Object.assign(backend, {
     bufferManager: createBufferPool(device),
@@ -45,8 +47,10 @@ export function checkedBackend(
       // A copy beside the GPU's numbers would grow old when they are changed in place.
       const data = backend.tensorMap.get(id);
       if (data?.resource) data.values = null;
-      if (faults.length > 0) throw refusedByGpu(faults[0]!);
-      return values;
+      if (fault === undefined) return values;
+      const message = fault;
+      fault = undefined;
+      throw refusedByGpu(message);
     },
     readSync(id: DataId) {
       const { values, resource } = backend.tensorMap.get(id);

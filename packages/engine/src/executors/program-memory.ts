@@ -32,7 +32,7 @@ export function programMemory(
   const holders = new Map<Value, number>();
   const hold = (value: Value): void => void holders.set(memoryOf(value), (holders.get(memoryOf(value)) ?? 0) + 1);
   let [live, peak, states] = [kept, kept, kept];
-  for (const { node, lastReads, unread } of planLifetimes(program)) {
+  for (const { node, lastReads, unread } of planLifetimes(program, program.nodes)) {
     const { operation, attributes, inputs, outputs } = node;
     for (const value of outputs) {
       if (operation === 'takeState') states -= bytesOfValue(value, bindings);

@@ -11,16 +11,26 @@ const SORTED_AT_FIRST = 256;
  * @param logits `[B, V]` float32, borrowed
  * @returns `[B, V]` float32, owned: very low where a token is left out
  */
-export function filterLogits(logits: tf.Tensor2D, choice: TokenChoice): tf.Tensor2D {
+export async function filterLogits(logits: tf.Tensor2D, choice: TokenChoice): Promise<tf.Tensor2D> {
   const { temperature, topK, topP, minP } = choice;
   const vocabulary = logits.shape[1];
-  return tf.tidy(() => {
-    let scores: tf.Tensor2D = tf.div(logits, temperature === 0 ? 1 : temperature);
-    if (topK !== undefined && topK < vocabulary) scores = keepAbove(scores, topKFloor(scores, topK));
-    if (topP !== undefined && topP < 1) scores = keepAbove(scores, topPFloor(scores, topP));
-    if (minP !== undefined && minP > 0) scores = keepAbove(scores, tf.add(tf.max(scores, 1, true), Math.log(minP)));
-    return scores;
+  let scores = tf.tidy(() => {
+    const tempered: tf.Tensor2D = tf.div(logits, temperature === 0 ? 1 : temperature);
+    const isCut = topK !== undefined && topK < vocabulary;
+    return isCut ? keepAbove(tempered, topKFloor(tempered, topK)) : tempered;
   });
+  const cut = (floorOf: () => tf.Tensor): void => {
+    const kept = tf.tidy(() => keepAbove(scores, floorOf()));
+    scores.dispose();
+    scores = kept;
+  };
+  if (topP !== undefined && topP < 1) {
+    const floor = await topPFloor(scores, topP);
+    cut(() => floor);
+    floor.dispose();
+  }
+  if (minP !== undefined && minP > 0) cut(() => tf.add(tf.max(scores, 1, true), Math.log(minP)));
+  return scores;
 }
 
 function keepAbove(scores: tf.Tensor2D, floor: tf.Tensor): tf.Tensor2D {
@@ -32,16 +42,20 @@ function topKFloor(scores: tf.Tensor2D, k: number): tf.Tensor {
   return tf.slice(tf.topk(scores, k).values, [0, k - 1], [-1, 1]);
 }
 
-/** The score of the last token that top-p keeps, `[B, 1]`: those before it do not reach `topP` together. */
-function topPFloor(scores: tf.Tensor2D, topP: number): tf.Tensor {
+/** The score of the last token that top-p keeps, `[B, 1]`, owned: those before it do not reach `topP` together. */
+async function topPFloor(scores: tf.Tensor2D, topP: number): Promise<tf.Tensor> {
   const vocabulary = scores.shape[1];
-  const total = tf.logSumExp(scores, 1, true);
   for (let count = Math.min(SORTED_AT_FIRST, vocabulary); ; count = vocabulary) {
-    const sorted = tf.topk(scores, count).values as tf.Tensor2D;
-    const before = tf.cumsum(tf.exp(tf.sub(sorted, total)), 1, true);
-    const isKept = tf.less(before, topP);
-    const isEnough = count === vocabulary || !tf.any(tf.slice(isKept, [0, count - 1], [-1, 1])).dataSync()[0];
-    if (isEnough) return tf.min(tf.where(isKept, sorted, tf.onesLike(sorted).mul(-LEFT_OUT)), 1, true);
+    const [floor, isShort] = tf.tidy(() => {
+      const sorted = tf.topk(scores, count).values as tf.Tensor2D;
+      const before = tf.cumsum(tf.exp(tf.sub(sorted, tf.logSumExp(scores, 1, true))), 1, true);
+      const isKept = tf.less(before, topP);
+      const lowest = tf.min(tf.where(isKept, sorted, tf.fill(sorted.shape, -LEFT_OUT)), 1, true);
+      return [lowest, tf.any(tf.slice(isKept, [0, count - 1], [-1, 1]))];
+    }) as [tf.Tensor, tf.Tensor];
+    const isEnough = (await dataOf(isShort))[0] === 0 || count === vocabulary;
+    if (isEnough) return floor;
+    floor.dispose();
   }
 }
 
@@ -88,8 +102,8 @@ export async function drawTokens(
 }
 
 /** The numbers of a tensor, which is disposed. */
-async function dataOf(owned: tf.Tensor): Promise<Float32Array | Int32Array> {
-  const data = (await owned.data()) as Float32Array | Int32Array;
+async function dataOf(owned: tf.Tensor): Promise<Float32Array | Int32Array | Uint8Array> {
+  const data = await owned.data();
   owned.dispose();
   return data;
 }
@@ -107,7 +121,9 @@ function atColumns(table: tf.Tensor2D, columns: Int32Array): tf.Tensor {
 }
 
 async function drawFiltered(logits: tf.Tensor2D, choice: TokenChoice, uniforms: Float32Array): Promise<Int32Array> {
-  const probabilities = tf.tidy(() => tf.softmax(filterLogits(logits, choice), 1));
+  const filtered = await filterLogits(logits, choice);
+  const probabilities = tf.softmax(filtered, 1);
+  filtered.dispose();
   const tokens = await drawAt(probabilities, uniforms);
   probabilities.dispose();
   return tokens;

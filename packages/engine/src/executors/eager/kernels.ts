@@ -1,6 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Node } from '../../program/index.js';
+import type { Node, Program } from '../../program/index.js';
 import { NATIVE_KERNELS } from './native-kernels.js';
+import type { Step } from './plan.js';
+import { portableStateKernels, type StateKernels } from './state-kernels.js';
+import { fuseProgram } from './webgpu/fuse-program.js';
+import { webgpuKernels, webgpuStateKernels } from './webgpu/kernels.js';
+import { createRowLists } from './webgpu/row-lists.js';
 
 /** Sizes that a run gave to what a kernel computes. */
 export interface KernelSizes {
@@ -77,11 +82,35 @@ const PORTABLE_KERNELS: Readonly<Record<string, Kernel>> = {
 /** wasm multiplies transposed factors by a slow path: they are transposed first. */
 const WASM_KERNELS: Readonly<Record<string, Kernel>> = { matmul: productOfTransposed };
 
-/** The kernels of a backend. */
-export function kernelsFor(backend: string): Readonly<Record<string, Kernel>> {
-  if (backend === 'tensorflow') return { ...PORTABLE_KERNELS, ...NATIVE_KERNELS };
-  if (backend === 'wasm') return { ...PORTABLE_KERNELS, ...WASM_KERNELS };
-  return PORTABLE_KERNELS;
+/** What computes programs on a backend. */
+export interface KernelSet {
+  readonly compute: Readonly<Record<string, Kernel>>;
+  readonly states: StateKernels;
+  /** The nodes of a program as they are carried out. */
+  steps(program: Program): readonly Step[];
+  /** Notes what a run is fed, while its numbers are at hand. */
+  feed(indices: tf.Tensor, data: Int32Array): void;
+  /** Frees what the run noted. */
+  finish(): void;
+}
+
+/** The kernels of a backend, for one session. */
+export function kernelsFor(backend: string): KernelSet {
+  if (backend === 'webgpu') {
+    const lists = createRowLists();
+    const compute = { ...PORTABLE_KERNELS, ...webgpuKernels(lists) };
+    return {
+      compute,
+      states: webgpuStateKernels(lists),
+      steps: fuseProgram,
+      feed: lists.note,
+      finish: lists.clear,
+    };
+  }
+  const own = { tensorflow: NATIVE_KERNELS, wasm: WASM_KERNELS }[backend];
+  const compute = { ...PORTABLE_KERNELS, ...own };
+  const states = portableStateKernels(compute.segmentSum!);
+  return { compute, states, steps: ({ nodes }) => nodes, feed: () => undefined, finish: () => undefined };
 }
 
 function product([a, b]: readonly tf.Tensor[], node: Node): readonly tf.Tensor[] {

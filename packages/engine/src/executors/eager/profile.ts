@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
-import { bytesOf, type Node } from '../../program/index.js';
+import { bytesOf } from '../../program/index.js';
+import type { Step } from './plan.js';
 
 /** What one primitive cost, summed over its runs. */
 export interface PrimitiveCost {
@@ -14,7 +15,7 @@ export interface PrimitiveCost {
 
 /** Collects what the eager executor spends on each primitive. */
 export interface Profile {
-  record(node: Node, inputs: readonly tf.Tensor[], outputs: readonly tf.Tensor[], seconds: number): void;
+  record(node: Step, inputs: readonly tf.Tensor[], outputs: readonly tf.Tensor[], seconds: number): void;
   /** Forgets what was collected. */
   reset(): void;
   /** Costs by primitive, the largest time first. */
@@ -39,7 +40,7 @@ export function createProfile(): Profile {
   };
 }
 
-function flopsOf(node: Node, [first]: readonly tf.Tensor[], [product]: readonly tf.Tensor[]): number {
+function flopsOf(node: Step, [first]: readonly tf.Tensor[], [product]: readonly tf.Tensor[]): number {
   if (node.operation !== 'matmul' && node.operation !== 'batchMatmul') return 0;
   const inner = first!.shape.at(node.attributes.transposeA ? -2 : -1)!;
   return 2 * inner * product!.size;

@@ -3,17 +3,16 @@ import * as tf from '@tensorflow/tfjs';
 import {
   type DimensionBindings,
   evaluateShape,
-  type Node,
   type Program,
   type StateDeclaration,
   symbolsOf,
   type Value,
 } from '../../program/index.js';
 import { type FedTensor, type ProgramSet, type Session, statesOf } from '../session.js';
-import { adamW } from './adamw.js';
-import { type Kernel, kernelsFor } from './kernels.js';
-import { type PlannedNode, planLifetimes } from './plan.js';
+import { type KernelSet, kernelsFor } from './kernels.js';
+import { type PlannedStep, planLifetimes, type Step } from './plan.js';
 import type { Profile } from './profile.js';
+import { runFused } from './webgpu/run-fused.js';
 
 /**
  * Runs programs operation by operation on the current TensorFlow.js backend. Every intermediate is disposed right after
@@ -23,7 +22,7 @@ import type { Profile } from './profile.js';
 export function openEagerSession(programs: ProgramSet, profile?: Profile): Session {
   const states = createStates(statesOf(programs));
   const context: Context = { states, kernels: kernelsFor(tf.getBackend()), profile };
-  const plans = new Map<string, readonly PlannedNode[]>();
+  const plans = new Map<string, readonly PlannedStep[]>();
   return {
     executor: 'eager',
     async run(name, inputs) {
@@ -34,7 +33,7 @@ export function openEagerSession(programs: ProgramSet, profile?: Profile): Sessi
           expected: Object.keys(programs).join(', '),
         });
       }
-      const plan = plans.get(name) ?? planLifetimes(program);
+      const plan = plans.get(name) ?? planLifetimes(program, context.kernels.steps(program));
       plans.set(name, plan);
       return execute(program, plan, inputs, context);
     },
@@ -53,8 +52,8 @@ export function openEagerSession(programs: ProgramSet, profile?: Profile): Sessi
 interface States {
   /** A new handle of the state's tensor, owned by the caller. */
   get(name: string, bindings: DimensionBindings): tf.Tensor;
-  /** The tensor itself, handed over; the state is empty afterwards. */
-  take(name: string): tf.Tensor;
+  /** The tensor itself, handed over; the state is empty afterwards. With bindings, zeros where it begins as such. */
+  take(name: string, bindings?: DimensionBindings): tf.Tensor;
   /** Takes ownership of the tensor. */
   set(name: string, tensor: tf.Tensor): void;
   has(name: string): boolean;
@@ -78,16 +77,15 @@ function createStates(declarations: ReadonlyMap<string, StateDeclaration>): Stat
     tensors.get(name)?.dispose();
     tensors.delete(name);
   };
+  const first = (name: string, bindings: DimensionBindings): tf.Tensor => {
+    const { initially, shape, dtype } = declarationOf(name);
+    if (initially === 'empty') return empty(name);
+    return tf.fill(evaluateShape(shape, bindings), 0, dtype === 'int32' ? 'int32' : 'float32');
+  };
   return {
-    get(name, bindings) {
-      const tensor = tensors.get(name);
-      if (tensor !== undefined) return tensor.clone();
-      const { initially, shape, dtype } = declarationOf(name);
-      if (initially === 'empty') return empty(name);
-      return tf.zeros(evaluateShape(shape, bindings), dtype === 'int32' ? 'int32' : 'float32');
-    },
-    take(name) {
-      const tensor = tensors.get(name) ?? empty(name);
+    get: (name, bindings) => tensors.get(name)?.clone() ?? first(name, bindings),
+    take(name, bindings) {
+      const tensor = tensors.get(name) ?? (bindings === undefined ? empty(name) : first(name, bindings));
       tensors.delete(name);
       return tensor;
     },
@@ -118,13 +116,13 @@ function createStates(declarations: ReadonlyMap<string, StateDeclaration>): Stat
 
 function execute(
   program: Program,
-  plan: readonly PlannedNode[],
+  plan: readonly PlannedStep[],
   fed: Readonly<Record<string, FedTensor>>,
   context: Context,
 ): Record<string, tf.Tensor> {
   const live = new Map<Value, tf.Tensor>();
   try {
-    const bindings = feed(program, fed, live);
+    const bindings = feed(program, fed, live, context.kernels);
     for (const { node, lastReads, unread } of plan) {
       if (node.operation !== 'input') {
         const results = timed(node, live, bindings, context);
@@ -137,6 +135,7 @@ function execute(
     for (const [name, value] of program.outputs) outputs[name] = live.get(value)!.clone();
     return outputs;
   } finally {
+    context.kernels.finish();
     for (const tensor of live.values()) tensor.dispose();
   }
 }
@@ -148,12 +147,12 @@ function release(live: Map<Value, tf.Tensor>, value: Value): void {
 
 interface Context {
   readonly states: States;
-  readonly kernels: Readonly<Record<string, Kernel>>;
+  readonly kernels: KernelSet;
   readonly profile: Profile | undefined;
 }
 
 function timed(
-  node: Node,
+  node: Step,
   live: ReadonlyMap<Value, tf.Tensor>,
   bindings: DimensionBindings,
   context: Context,
@@ -166,7 +165,7 @@ function timed(
 }
 
 function apply(
-  node: Node,
+  node: Step,
   inputs: readonly tf.Tensor[],
   bindings: DimensionBindings,
   { states, kernels }: Context,
@@ -184,72 +183,49 @@ function apply(
       return [];
     case 'addToState': {
       const { state } = node.attributes;
-      states.set(state, states.has(state) ? addOwned(states.take(state), inputs[0]!) : inputs[0]!.clone());
+      if (states.has(state)) states.set(state, kernels.states.add(states.take(state), inputs[0]!));
+      else states.set(state, inputs[0]!.clone());
       return [];
     }
     case 'addRowsToState': {
       const { state } = node.attributes;
-      const target = states.get(state, bindings);
-      const [dense] = kernels.segmentSum!([...inputs], node, { outputShapes: [target.shape] });
-      states.set(state, addOwned(target, dense!));
-      dense!.dispose();
+      states.set(state, kernels.states.addRows(states.take(state, bindings), inputs, node));
       return [];
     }
     case 'replaceRowsOfState': {
       const { state } = node.attributes;
       const [rows, indices] = inputs as [tf.Tensor2D, tf.Tensor1D];
-      replaceRows(states, state, bindings, rows.shape[1], () => ({ rows, indices }));
+      states.set(state, kernels.states.replaceRows(states.take(state, bindings), rows, indices));
       return [];
     }
     case 'moveRowsOfState': {
       const { state, width } = node.attributes;
       const [from, to] = inputs as [tf.Tensor1D, tf.Tensor1D];
-      replaceRows(states, state, bindings, width, (all) => ({ rows: tf.gather(all, from), indices: to }));
+      states.set(state, kernels.states.moveRows(states.take(state, bindings), width, from, to));
       return [];
     }
     case 'updateAdamW':
-      adamW(node.attributes, inputs, {
+      kernels.states.updateAdamW(node.attributes, inputs, {
         get: (name) => states.get(name, bindings),
+        take: (name) => states.take(name, bindings),
         set: (name, tensor) => states.set(name, tensor),
       });
       states.clear(node.attributes.gradient);
       return [];
+    case 'fused':
+      return [runFused(node, inputs, bindings)];
     default: {
       const outputShapes = node.outputs.map((value) => evaluateShape(value.shape, bindings));
-      return kernels[node.operation]!(inputs, node, { outputShapes });
+      return kernels.compute[node.operation]!(inputs, node, { outputShapes });
     }
   }
-}
-
-/** Writes rows of `width` numbers over those that `choose` names, given all of them. */
-function replaceRows(
-  states: States,
-  name: string,
-  bindings: DimensionBindings,
-  width: number,
-  choose: (all: tf.Tensor2D) => { readonly rows: tf.Tensor2D; readonly indices: tf.Tensor1D },
-): void {
-  const owned = states.get(name, bindings);
-  const replaced = tf.tidy(() => {
-    const all = tf.reshape(owned, [-1, width]) as tf.Tensor2D;
-    const { rows, indices } = choose(all);
-    return tf.reshape(tf.tensorScatterUpdate(all, tf.reshape(indices, [-1, 1]), rows), owned.shape);
-  });
-  owned.dispose();
-  states.set(name, replaced);
-}
-
-/** The sum; `owned` is disposed. */
-function addOwned(owned: tf.Tensor, other: tf.Tensor): tf.Tensor {
-  const total = tf.add(owned, other);
-  owned.dispose();
-  return total;
 }
 
 function feed(
   program: Program,
   fed: Readonly<Record<string, FedTensor>>,
   live: Map<Value, tf.Tensor>,
+  kernels: KernelSet,
 ): DimensionBindings {
   const bindings: Record<string, number> = {};
   for (const [name, value] of program.inputs) {
@@ -257,7 +233,9 @@ function feed(
     if (given === undefined) throw new MetaapoError('internal', `input ${name} is missing`, { where: program.name });
     bindDimensions(program.name, name, value, given.shape, bindings);
     const dtype = value.dtype === 'int32' ? 'int32' : 'float32';
-    live.set(value, given instanceof tf.Tensor ? given.clone() : tf.tensor(given.data, [...given.shape], dtype));
+    const tensor = given instanceof tf.Tensor ? given.clone() : tf.tensor(given.data, [...given.shape], dtype);
+    if (!(given instanceof tf.Tensor) && given.data instanceof Int32Array) kernels.feed(tensor, given.data);
+    live.set(value, tensor);
   }
   return bindings;
 }

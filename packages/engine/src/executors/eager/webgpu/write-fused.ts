@@ -1,0 +1,347 @@
+import {
+  type Dimension,
+  type Node,
+  product,
+  type Shape,
+  sameShape,
+  sizeOf,
+  type Value,
+} from '../../../program/index.js';
+import { ELEMENTWISE, isColumnSum, isRowSum, literalOf, wgslType } from './fused-operations.js';
+
+/** Threads of a workgroup, which share a row where rows are added up. */
+export const THREADS = 64;
+
+/** A shader that computes one value out of others. */
+export interface FusedShader {
+  /** The values that are read, in the order of the inputs `x0`, `x1`, ... */
+  readonly reads: readonly Value[];
+  /** Sizes of the run that the code names `d0`, `d1`, ...: each the sum of some dimensions. */
+  readonly sizes: readonly (readonly Dimension[])[];
+  /** Runs once a number of the result, or once a row of it. */
+  readonly runs: 'numbers' | 'rows';
+  readonly code: string;
+}
+
+/** A value that has to be computed by a shader of its own before the code can be written. */
+export interface Refused {
+  readonly refused: Value;
+}
+
+class Refusal extends Error {
+  constructor(readonly value: Value) {
+    super('a value that cannot be computed here');
+  }
+}
+
+/** Where a number lies: its index as WGSL, and whether that is the row that the workgroup computes. */
+interface Place {
+  readonly index: string;
+  readonly isRow?: boolean;
+  /** The matrix of the row that `index` lies in. */
+  readonly rowOf?: Shape;
+}
+
+/** Statements, and the names of what they have computed: by value and index. */
+interface Block {
+  readonly lines: string[];
+  readonly known: Map<string, string>;
+  readonly outer?: Block;
+}
+
+interface Writer {
+  readonly reads: Value[];
+  readonly sizes: (readonly Dimension[])[];
+  readonly names: Map<string, string>;
+  readonly isInline: (value: Value) => boolean;
+  /** Statements of the whole row, before the loop over its numbers; absent where no row is added up. */
+  readonly rowBlock?: Block;
+  count: number;
+}
+
+/**
+ * Writes the shader of a value.
+ * @param isInline whether a value is computed within it, rather than read
+ */
+export function writeFused(root: Value, isInline: (value: Value) => boolean): FusedShader | Refused {
+  const writer: Writer = { reads: [], sizes: [], names: new Map(), isInline, count: 0 };
+  try {
+    if (isColumnSum(root.node)) return finish(writer, 'numbers', columnSum(root, writer));
+    if (!addsRows(root, isInline)) return finish(writer, 'numbers', numbers(root, writer));
+    const rowBlock: Block = { lines: [], known: new Map() };
+    const rows: Writer = { ...writer, rowBlock };
+    return finish(rows, 'rows', rowsOf(root, rows));
+  } catch (error) {
+    if (error instanceof Refusal) return { refused: error.value };
+    throw error;
+  }
+}
+
+function finish({ reads, sizes }: Writer, runs: FusedShader['runs'], code: string): FusedShader {
+  return { reads, sizes, runs, code };
+}
+
+function addsRows(value: Value, isInline: (value: Value) => boolean, seen = new Set<Value>()): boolean {
+  if (seen.has(value)) return false;
+  seen.add(value);
+  const { node } = value;
+  if (node.operation === 'softmax' || isRowSum(node)) return true;
+  return node.inputs.some((input) => isInline(input) && addsRows(input, isInline, seen));
+}
+
+const stored = (value: Value, name: string): string => (wgslType(value) === 'bool' ? `select(0, 1, ${name})` : name);
+
+function numbers(root: Value, writer: Writer): string {
+  const block: Block = { lines: [], known: new Map() };
+  const result = compute(root, { index: 'index', ...matrixOf(root) }, block, writer);
+  return `fn compute(index : i32) {
+    if (index >= ${size(sizeOf(root.shape), writer)}) { return; }
+    ${block.lines.join('\n')}
+    result[index] = ${stored(root, result)};
+  }`;
+}
+
+const matrixOf = ({ shape }: Value): { readonly rowOf?: Shape } => (shape.length === 2 ? { rowOf: shape } : {});
+
+function columnSum({ node }: Value, writer: Writer): string {
+  const [x] = node.inputs as readonly [Value];
+  const [rows, columns] = x.shape as readonly [Dimension, Dimension];
+  const body: Block = { lines: [], known: new Map() };
+  const value = evaluate(x, { index: 'at', rowOf: x.shape }, body, writer);
+  const width = size(columns, writer);
+  return `fn compute(index : i32) {
+    if (index >= ${width}) { return; }
+    var total = 0.0;
+    for (var row = 0; row < ${size(rows, writer)}; row++) {
+      let at = row * ${width} + index;
+      ${body.lines.join('\n')}
+      total += ${value};
+    }
+    result[index] = total;
+  }`;
+}
+
+/** Barriers stand where every thread comes by, also those of workgroups beyond the last row. */
+const REDUCE = `
+  var<workgroup> shared_ : array<f32, ${THREADS}>;
+  fn reduceSum(value : f32, thread : i32) -> f32 {
+    shared_[thread] = value;
+    workgroupBarrier();
+    for (var half = ${THREADS / 2}; half > 0; half /= 2) {
+      if (thread < half) { shared_[thread] += shared_[thread + half]; }
+      workgroupBarrier();
+    }
+    let total = shared_[0];
+    workgroupBarrier();
+    return total;
+  }
+  fn reduceMax(value : f32, thread : i32) -> f32 {
+    shared_[thread] = value;
+    workgroupBarrier();
+    for (var half = ${THREADS / 2}; half > 0; half /= 2) {
+      if (thread < half) { shared_[thread] = max(shared_[thread], shared_[thread + half]); }
+      workgroupBarrier();
+    }
+    let top = shared_[0];
+    workgroupBarrier();
+    return top;
+  }
+`;
+
+function rowsOf(root: Value, writer: Writer): string {
+  const block = writer.rowBlock!;
+  const isOfRows = isRowSum(root.node) || isColumn(root.shape);
+  if (!isOfRows && root.shape.length !== 2) throw new Refusal(reductionIn(root, writer));
+  const rows = size(root.shape[0]!, writer);
+  let end: string;
+  if (isOfRows) {
+    const result = compute(root, { index: 'row', isRow: true, ...matrixOf(root) }, block, writer);
+    end = `if (isInside && thread == 0) { result[row] = ${stored(root, result)}; }`;
+  } else {
+    const body: Block = { lines: [], known: new Map(), outer: block };
+    const result = compute(root, { index: 'at', rowOf: root.shape }, body, writer);
+    const write = `if (isInside) { result[at] = ${stored(root, result)}; }`;
+    end = loop(root.shape[1]!, [...body.lines, write], writer);
+  }
+  return `${REDUCE}
+  fn compute(index : i32) {
+    let isInside = index < ${rows};
+    let row = min(index, ${rows} - 1);
+    let thread = i32(localIndex);
+    ${block.lines.join('\n')}
+    ${end}
+  }`;
+}
+
+const isColumn = (shape: Shape): boolean => shape.length === 1 || (shape.length === 2 && shape[1] === 1);
+
+/** Every thread goes through every 64th number of the row. */
+function loop(width: Dimension, lines: readonly string[], writer: Writer): string {
+  const columns = size(width, writer);
+  return `for (var column = thread; column < ${columns}; column += ${THREADS}) {
+    let at = row * ${columns} + column;
+    ${lines.join('\n')}
+  }`;
+}
+
+/** The number of a value at a place: read, or computed if it is inline. */
+function evaluate(value: Value, place: Place, block: Block, writer: Writer): string {
+  const literal = literalOf(value);
+  if (literal !== undefined) return literal;
+  if (writer.isInline(value)) return compute(value, place, block, writer);
+  return named(`read ${indexOf(writer.reads, value)} ${place.index}`, blockFor(place, block, writer), writer, () => {
+    const element = `x${indexOf(writer.reads, value)}[${place.index}]`;
+    return wgslType(value) === 'bool' ? `(${element} != 0)` : element;
+  });
+}
+
+/** What is the same for a whole row is computed before the loop over its numbers. */
+function blockFor({ isRow, index }: Place, block: Block, { rowBlock }: Writer): Block {
+  return rowBlock !== undefined && (isRow === true || index === '0') ? rowBlock : block;
+}
+
+function indexOf(reads: Value[], value: Value): number {
+  const at = reads.indexOf(value);
+  return at >= 0 ? at : reads.push(value) - 1;
+}
+
+/** The name of a number, computed once within its block. */
+function named(key: string, block: Block, writer: Writer, text: () => string): string {
+  for (let place: Block | undefined = block; place !== undefined; place = place.outer) {
+    const known = place.known.get(key);
+    if (known !== undefined) return known;
+  }
+  const expression = text();
+  const name = `v${writer.count++}`;
+  block.lines.push(`let ${name} = ${expression};`);
+  block.known.set(key, name);
+  return name;
+}
+
+function compute(value: Value, place: Place, block: Block, writer: Writer): string {
+  const { node } = value;
+  if (node.operation === 'softmax' || isRowSum(node)) return reduced(value, place, block, writer);
+  if (node.operation === 'sum') throw new Refusal(value);
+  const own = blockFor(place, block, writer);
+  const key = `${node.id}/${node.outputs.indexOf(value)} ${place.index}`;
+  if (node.operation === 'concat') return concatenated(value, place, own, writer);
+  return named(key, own, writer, () => {
+    if (node.operation === 'reshape') return evaluate(node.inputs[0]!, reshaped(value, place), own, writer);
+    if (node.operation === 'split') return evaluate(node.inputs[0]!, placeInWhole(value, place, writer), own, writer);
+    const inputs = node.inputs.map((input) => evaluate(input, broadcast(value, input, place, writer), own, writer));
+    if (node.operation === 'broadcastTo') return inputs[0]!;
+    return ELEMENTWISE[node.operation]!(inputs, node);
+  });
+}
+
+/** The same place of the same numbers in another shape, whose rows are others. */
+function reshaped({ node, shape }: Value, place: Place): Place {
+  const [x] = node.inputs as readonly [Value];
+  if (sameShape(x.shape, shape)) return place;
+  return { index: place.index, ...(place.isRow === true && isColumn(x.shape) && { isRow: true }) };
+}
+
+/** Rows of a matrix are added up by the threads of the workgroup that computes this row. */
+function reduced(value: Value, place: Place, block: Block, writer: Writer): string {
+  const { node } = value;
+  const { rowBlock } = writer;
+  const [x] = node.inputs as readonly [Value];
+  const isSoftmax = node.operation === 'softmax';
+  const isHere = isSoftmax ? place.index === 'at' && sameRows(place.rowOf, x.shape) : place.isRow === true;
+  if (rowBlock === undefined || !isHere) throw new Refusal(value);
+  const total = (key: string, reduce: string, start: string, step: (sum: string, x: string) => string): string =>
+    named(`${key} ${node.id}`, rowBlock, writer, () => {
+      const body: Block = { lines: [], known: new Map(), outer: rowBlock };
+      const element = evaluate(x, { index: 'at', rowOf: x.shape }, body, writer);
+      const sum = `t${writer.count++}`;
+      rowBlock.lines.push(`var ${sum} = ${start};`);
+      rowBlock.lines.push(loop(x.shape[1]!, [...body.lines, `${sum} = ${step(sum, element)};`], writer));
+      return `${reduce}(${sum}, thread)`;
+    });
+  if (!isSoftmax) return total('sum', 'reduceSum', '0.0', (sum, element) => `${sum} + ${element}`);
+  const top = total('max', 'reduceMax', '-3.4e38', (sum, element) => `max(${sum}, ${element})`);
+  const all = total('exponentials', 'reduceSum', '0.0', (sum, element) => `${sum} + exp(${element} - ${top})`);
+  const own = evaluate(x, { index: 'at', rowOf: x.shape }, block, writer);
+  return named(`softmax ${node.id}`, block, writer, () => `exp(${own} - ${top}) / ${all}`);
+}
+
+const sameRows = (a: Shape | undefined, b: Shape): boolean => a !== undefined && sameShape(a, b);
+
+/** Parts side by side: which one a number is of depends on its column. */
+function concatenated(value: Value, place: Place, block: Block, writer: Writer): string {
+  const { node, shape } = value;
+  const width = size(shape.at(-1)!, writer);
+  const column = named(`column ${width} ${place.index}`, block, writer, () => `(${place.index}) % ${width}`);
+  const row = named(`row ${width} ${place.index}`, block, writer, () => `(${place.index}) / ${width}`);
+  const result = `c${writer.count++}`;
+  const parts: string[] = [];
+  for (const [at, part] of node.inputs.entries()) {
+    const before = node.inputs.slice(0, at).map((one) => one.shape.at(-1)!);
+    const start = before.length === 0 ? '0' : sumOf(before, writer);
+    const own = size(part.shape.at(-1)!, writer);
+    const inner: Block = { lines: [], known: new Map(), outer: block };
+    const number = evaluate(part, { index: `(${row} * ${own} + ${column} - ${start})` }, inner, writer);
+    const isLast = at === node.inputs.length - 1;
+    const condition = isLast ? '' : ` if (${column} < ${sumOf([...before, part.shape.at(-1)!], writer)})`;
+    parts.push(`${at === 0 ? '' : 'else'}${condition} { ${inner.lines.join('\n')} ${result} = ${number}; }`);
+  }
+  // Together, since what is the same for a whole row may have been written meanwhile.
+  block.lines.push(`var ${result} : ${wgslType(value)};`, ...parts);
+  return result;
+}
+
+/** Where a number of a part lies in the whole that was split. */
+function placeInWhole(value: Value, { index }: Place, writer: Writer): Place {
+  const node = value.node as Extract<Node, { operation: 'split' }>;
+  const { axis, sizes } = node.attributes;
+  const whole = node.inputs[0]!.shape;
+  const inner = size(product(...whole.slice(axis + 1)), writer);
+  const before = sizes.slice(0, node.outputs.indexOf(value));
+  const offset = before.length === 0 ? '0' : sumOf(before, writer);
+  const own = `(${size(sizes[node.outputs.indexOf(value)]!, writer)} * ${inner})`;
+  const outer = axis === 0 ? '0' : `(${index}) / ${own} * (${size(whole[axis]!, writer)} * ${inner})`;
+  const rest = axis === 0 ? `(${index})` : `(${index}) % ${own}`;
+  return { index: `(${outer} + ${offset} * ${inner} + ${rest})` };
+}
+
+/** Where the number of an input lies that goes into a number of the result. */
+function broadcast(value: Value, input: Value, place: Place, writer: Writer): Place {
+  if (sameShape(value.shape, input.shape)) return place;
+  if (input.shape.every((dimension) => dimension === 1)) return { index: '0' };
+  const skipped = value.shape.length - input.shape.length;
+  const isOfRows = value.shape.length === 2 && input.shape.length === 2 && input.shape[1] === 1;
+  if (isOfRows && place.rowOf !== undefined && writer.rowBlock !== undefined && place.index === 'at') {
+    return { index: 'row', isRow: true, rowOf: input.shape };
+  }
+  const terms = input.shape.flatMap((dimension, axis) => {
+    if (dimension === 1) return [];
+    const below = size(product(...value.shape.slice(axis + skipped + 1)), writer);
+    const stride = size(product(...input.shape.slice(axis + 1)), writer);
+    const isOutermost = axis + skipped === 0;
+    const coordinate = `(${place.index}) / ${below}${isOutermost ? '' : ` % ${size(dimension, writer)}`}`;
+    return [`${coordinate} * ${stride}`];
+  });
+  return { index: `(${terms.join(' + ')})` };
+}
+
+/** A dimension in the code: a number, or the name of a size of the run. */
+function size(dimension: Dimension, writer: Writer): string {
+  return typeof dimension === 'number' ? `${dimension}` : sumOf([dimension], writer);
+}
+
+function sumOf(dimensions: readonly Dimension[], writer: Writer): string {
+  if (dimensions.every((dimension) => typeof dimension === 'number')) {
+    return `${dimensions.reduce((sum: number, dimension) => sum + (dimension as number), 0)}`;
+  }
+  const key = dimensions.join('+');
+  const known = writer.names.get(key);
+  if (known !== undefined) return `uniforms.${known}`;
+  const name = `d${writer.sizes.push(dimensions) - 1}`;
+  writer.names.set(key, name);
+  return `uniforms.${name}`;
+}
+
+function reductionIn(value: Value, writer: Writer): Value {
+  const inner = value.node.inputs.find((input) => writer.isInline(input) && addsRows(input, writer.isInline))!;
+  return inner.node.operation === 'softmax' || isRowSum(inner.node) ? inner : reductionIn(inner, writer);
+}
