@@ -65,15 +65,17 @@ function nodeOf({ node, executable, npm }) {
 function givenFor(id, project) {
   if (id !== 'win32-x64') return [];
   const wheels = join(cache, 'wheels');
-  const binding = join(project, `tfjs_binding-${id}.node`);
-  const built = run(process.execPath, [join(root, 'scripts/systems/build-windows-binding.mjs'), binding], {
+  const built = run(process.execPath, [join(root, 'scripts/systems/build-windows-binding.mjs'), project], {
     quiet: true,
   });
   report(`${id}: the binding is built`, { status: built.status, said: `${built.stdout}${built.stderr}` });
   const platform = ['--platform', 'win_amd64', '--python-version', '3.12', '--only-binary=:all:', '--no-deps'];
-  if (!existsSync(wheels)) run('python3', ['-m', 'pip', 'download', ...platform, '-d', wheels, 'tensorflow==2.21.0']);
+  if (!existsSync(wheels)) {
+    const args = ['-m', 'pip', 'download', ...platform, '-d', wheels, 'tensorflow==2.21.0'];
+    report(`${id}: pip download`, outcome(run('python3', args, { quiet: true })));
+  }
   const [wheel] = readdirSync(wheels).filter((name) => name.endsWith('win_amd64.whl'));
-  return ['--wheel', join(wheels, wheel), '--binding', binding];
+  return ['--wheel', join(wheels, wheel), '--binding', `tfjs_binding-${id}.node`];
 }
 
 /** Why a system cannot be emulated here. */

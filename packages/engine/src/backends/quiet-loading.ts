@@ -130,7 +130,7 @@ export const QUIET_FILE = 'metaapo_quiet.node';
 
 /**
  * Opens TensorFlow's libraries by an action, without the notes that they write meanwhile. They stay where the package has no
- * addon for it (a prebuilt binding), and where TF_CPP_MIN_LOG_LEVEL asks for notes.
+ * addon for it, and where TF_CPP_MIN_LOG_LEVEL asks for notes.
  */
 export function withoutNotes<Result>(packageDirectory: string, action: () => Result): Result {
   const file = join(dirname(bindingFile(packageDirectory)), QUIET_FILE);

@@ -19,7 +19,7 @@ export interface BindingRequest {
   /** Package under construction; its `deps` are complete. */
   readonly stage: string;
   readonly home: string;
-  /** A prebuilt binding that is copied. */
+  /** A prebuilt binding that is copied, with the addon that keeps notes away where that lies beside it. */
   readonly prebuilt?: string | undefined;
   readonly host: Host;
   readonly force: boolean;
@@ -67,6 +67,8 @@ async function copyPrebuilt(file: string, goal: string, { title, magicName }: Na
     throw failure('This binding cannot be used', file, got, remedy);
   }
   await copyFile(file, goal);
+  const quiet = join(dirname(file), QUIET_FILE);
+  if (isLibraryFile(quiet)) await copyFile(quiet, join(dirname(goal), QUIET_FILE));
 }
 
 /** One file a set of sources, flags and libraries: another version of any of them is another file. */

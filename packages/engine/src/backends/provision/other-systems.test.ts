@@ -72,9 +72,15 @@ describe.skipIf(!hasShell)('installBackend', () => {
     const here = become('win32-x64');
     const binding = join(here.root, 'prebuilt.node');
     write(binding, 'MZ good');
+    write(join(here.root, 'metaapo_quiet.node'), 'MZ quiet');
     expect(await install(here, { binding })).toMatchObject({ status: 'installed', libtensorflow: '2.21.0' });
     const folder = join(here.packageDirectory, 'lib', 'napi-v8');
-    expect(readdirSync(folder).sort()).toEqual(['_pywrap_tensorflow_common.dll', 'python312.dll', 'tfjs_binding.node']);
+    expect(readdirSync(folder).sort()).toEqual([
+      '_pywrap_tensorflow_common.dll',
+      'metaapo_quiet.node',
+      'python312.dll',
+      'tfjs_binding.node',
+    ]);
     expect([...exportedSymbols(join(folder, 'python312.dll'))].sort()).toEqual([...PYTHON].sort());
     expect(lstatSync(join(folder, '_pywrap_tensorflow_common.dll')).isSymbolicLink()).toBe(false);
     expect(existsSync(join(here.packageDirectory, 'deps', 'lib'))).toBe(false);

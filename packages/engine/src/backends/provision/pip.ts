@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { failure } from './explain-failure.js';
 import { type CommandContext, complaintOf, runCommand } from './run-command.js';
 
+/** The installer for Windows puts `py` on the PATH, and the others only when it is told to. */
+const PYTHONS = { windows: ['py', 'python', 'python3'], others: ['python3', 'python'] };
 const OFFLINE = 'or fetch the wheel on another machine and give it with --wheel FILE';
 
 /** Requirements as pip reads them from a file; with checksums it takes nothing else. */
@@ -60,7 +62,7 @@ export async function downloadWheels(
 }
 
 async function findPython(context: CommandContext): Promise<string> {
-  for (const python of ['python3', 'python']) {
+  for (const python of PYTHONS[process.platform === 'win32' ? 'windows' : 'others']) {
     if ((await runCommand(python, ['--version'], context)).end === 0) return python;
   }
   const remedy = `Install Python 3 with pip (Debian and Ubuntu: \`apt install python3-pip\`), ${OFFLINE}`;
