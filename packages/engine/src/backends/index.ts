@@ -8,3 +8,4 @@ export { type InstallOptions, type InstallResult, installBackend } from './provi
 export type { KnownWheel, KnownWheels } from './provision/known-wheels.js';
 export type { LibrarySource } from './provision/library-cache.js';
 export { type BackendChoice, currentBackend, selectBackend } from './select-backend.js';
+export { describeKernels, type FusedKernels, fusedKernels } from './fused-kernels.js';

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs';
+import { loadKernels } from './fused-kernels.js';
 import { GPU_ENVIRONMENT } from './gpu-environment.js';
 import { isGpuPresent } from './gpu-present.js';
 import type { NativePackage } from './native-package.js';
@@ -39,6 +40,7 @@ export async function loadNative(found: NativePackage): Promise<NativeBackendObj
     throw new Error(`${found.directory} uses another copy of @tensorflow/tfjs than @metaapo/engine does`);
   }
   await tf.setBackend('tensorflow');
+  loadKernels(found.directory);
   return tf.backend() as unknown as NativeBackendObject;
 }
 

@@ -61,6 +61,11 @@ export function bindingFile(packageDirectory: string): string {
   return join(packageDirectory, 'lib', 'napi-v8', 'tfjs_binding.node');
 }
 
+/** Where the module of the fused kernels lies, where there is one. */
+export function kernelsFile(packageDirectory: string): string {
+  return join(dirname(bindingFile(packageDirectory)), 'metaapo_kernels.node');
+}
+
 /** Where the binding looks for libtensorflow. */
 export function librariesDirectory(packageDirectory: string): string {
   return join(packageDirectory, nativeTarget()?.libraryFolder ?? 'deps/lib');

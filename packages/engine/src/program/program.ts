@@ -90,7 +90,18 @@ export type OperationAttributes = Record<UnaryOperation | BinaryOperation | Comp
    * softmax - onehot `[n, v]`.
    */
   crossEntropy: NoAttributes;
+  /** What takes many primitives in one pass, see kernels.ts: only executors with kernels of their own have it. */
+  kernel: KernelAttributes;
 };
+
+type HeadAttributes = Readonly<Record<'heads' | 'groups' | 'window' | 'cap', number>>;
+
+/** A fused kernel by name, with its attributes. */
+export type KernelAttributes =
+  | { readonly kernel: 'RmsNorm' | 'RmsNormGradient'; readonly epsilon: number }
+  | { readonly kernel: 'GatedSilu' | 'GatedSiluGradient' }
+  | { readonly kernel: 'Rotate'; readonly heads: number; readonly scale: number; readonly back: boolean }
+  | ({ readonly kernel: 'Attention' | 'AttentionGradient' } & HeadAttributes);
 
 export type OperationName = keyof OperationAttributes;
 
@@ -151,6 +162,8 @@ export interface Graph {
   readonly inputs: Map<string, Value>;
   readonly stateReads: Map<string, Value>;
   readonly regions: Map<Node, GradientRegion>;
+  /** Whether the executor has fused kernels. */
+  readonly hasKernels: boolean;
   scope: string;
   block?: string | undefined;
   /** What the nodes to come wait for, see {@link inOrder}. */
@@ -166,8 +179,11 @@ export interface Program {
   readonly states: ReadonlyMap<string, StateDeclaration>;
 }
 
-/** An empty graph. */
-export function createGraph(name: string): Graph {
+/**
+ * An empty graph.
+ * @param hasKernels whether it may call fused kernels
+ */
+export function createGraph(name: string, hasKernels = false): Graph {
   return {
     name,
     nodes: [],
@@ -175,6 +191,7 @@ export function createGraph(name: string): Graph {
     inputs: new Map(),
     stateReads: new Map(),
     regions: new Map(),
+    hasKernels,
     scope: '',
   };
 }

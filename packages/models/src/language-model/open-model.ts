@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { MetaapoError, type TrainedParameters } from '@metaapo/core/contracts';
 import { normalArray, seedOf, uniformArray } from '@metaapo/core/numerics';
-import { chooseExecutor, collectGarbage, currentBackend, type Session } from '@metaapo/engine';
+import { chooseExecutor, collectGarbage, currentBackend, kernelsFor, type Session } from '@metaapo/engine';
 import { ADAPTER_SCORE } from '../checkpoint/adapted-modules.js';
 import { type LoraConfig, type OpenAdapter, openAdapter, scoreHeadRefused } from '../checkpoint/adapter.js';
 import { SCORE_WEIGHT } from '../checkpoint/expected-tensors.js';
@@ -62,8 +62,12 @@ export async function openModel<Opened extends { readonly session: Session; disp
     const lora = adapter?.config ?? start.lora;
     const precision = options.precision ?? 'float32';
     const declared = declareParameters(config, { lora, precision, isTrained: options.optimizer !== undefined });
-    const programs = programOptions(config, declared, precision, options);
     const { optimizer, executor, profile } = options;
+    const kernels = kernelsFor(executor, profile);
+    const programs = {
+      ...programOptions(config, declared, precision, options),
+      hasKernels: kernels !== undefined,
+    };
     const opened = create({ ...programs, optimizer, executor, profile });
     try {
       const weights =
@@ -77,7 +81,7 @@ export async function openModel<Opened extends { readonly session: Session; disp
         ...opened,
         ...own,
         fingerprint: fingerprintOf({ config, adapter: adapter?.config, head, weights }),
-        computedBy: `${currentBackend()} ${precision}`,
+        computedBy: [currentBackend(), precision, ...(kernels === undefined ? [] : [`kernels ${kernels.level}`])].join(' '),
         parameterCount: countParameters(declared),
         ...modelFiles({
           ...{ ...own, declared, programs, session: opened.session },

@@ -14,7 +14,14 @@ import {
   type TrainingUse,
   type TrainingWorkload,
 } from '@metaapo/core/contracts';
-import { availableMemory, type Backend, chooseExecutor, currentBackend, selectBackend } from '@metaapo/engine';
+import {
+  availableMemory,
+  type Backend,
+  chooseExecutor,
+  currentBackend,
+  describeKernels,
+  selectBackend,
+} from '@metaapo/engine';
 import { z } from 'zod';
 import { adapterBase, openAdapter } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, withScoreHead } from '../checkpoint/model-config.js';
@@ -256,7 +263,7 @@ async function prepareBackend({ backend, executor }: Settings, report: (line: st
   inUse = chosen;
   report(`Backend: ${chosen.reason}`);
   const { executor: runs, reason } = chooseExecutor(executor);
-  report(`Executor: ${runs} (${reason})`);
+  report(`Executor: ${runs} (${reason})${runs === 'compiled' ? `, ${describeKernels()}` : ''}`);
   return chosen;
 }
 

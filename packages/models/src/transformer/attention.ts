@@ -1,6 +1,6 @@
-import { inOrder, operations as ops, product, type Value } from '@metaapo/engine';
+import { inOrder, keep, kernels, operations as ops, product, type Value } from '@metaapo/engine';
 import type { ProjectedHeads } from './decoder-block.js';
-import { softCap, softCapSlope } from './layers.js';
+import { narrowed, softCap, softCapSlope } from './layers.js';
 
 /** Heads of one attention layer. */
 export interface HeadCounts {
@@ -96,6 +96,38 @@ export function attention(heads: ProjectedHeads, rows: TileRows, masks: readonly
     [heads.query, heads.key, heads.value],
     () => [attend(scope)],
     ([gradient]) => backward(scope, output!, gradient!),
+  );
+  return output!;
+}
+
+/**
+ * The same by a fused kernel, in the element type of the queries.
+ * @param segments see `AttentionInputs`
+ */
+export function fusedAttention(
+  { query, key, value }: ProjectedHeads,
+  segments: Value,
+  { heads, keyValueHeads: groups, scoreCap: cap }: HeadCounts,
+  window: number | undefined,
+): Value {
+  const form = { heads, groups, window, cap };
+  const { dtype } = query;
+  const inputs = (): kernels.AttentionInputs => {
+    const [k, v] = [key, value].map((x) => ops.cast(narrowed(x), dtype)) as [Value, Value];
+    return { query, key: k, value: v, segments };
+  };
+  let sums: Value;
+  const [output] = ops.withGradient(
+    [query, key, value],
+    () => {
+      const [attended, logarithms] = kernels.attention(inputs(), form);
+      sums = keep(logarithms, 'matmul');
+      return [attended];
+    },
+    ([g]) => {
+      const gradient = ops.cast(narrowed(g!), dtype);
+      return kernels.attentionGradient({ output: output!, sums, gradient }, inputs(), form);
+    },
   );
   return output!;
 }

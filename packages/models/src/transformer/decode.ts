@@ -83,8 +83,9 @@ function kvCacheProgram(
   return finishProgram(graph, {});
 }
 
-function prefillProgram({ config, parameters, adapters, precision }: ProgramOptions, form: KvCacheForm): Program {
-  const graph = createGraph('prefill');
+function prefillProgram(options: ProgramOptions, form: KvCacheForm): Program {
+  const { config, parameters, adapters, precision, hasKernels } = options;
+  const graph = createGraph('prefill', hasKernels);
   const read = parametersIn(graph, parameters, adapters);
   const rows = cacheRows(graph, config);
   const hidden = hiddenStates(graph, config, read, precision, (heads, layer) =>
@@ -98,8 +99,9 @@ function cacheRows(graph: Graph, { keyValueHeads }: TransformerConfig): Value {
   return ops.reshape(rows, [product(keyValueHeads, 'tokens')]);
 }
 
-function decodeProgram({ config, parameters, adapters, precision }: ProgramOptions, form: KvCacheForm): Program {
-  const graph = createGraph('decode');
+function decodeProgram(options: ProgramOptions, form: KvCacheForm): Program {
+  const { config, parameters, adapters, precision, hasKernels } = options;
+  const graph = createGraph('decode', hasKernels);
   const read = parametersIn(graph, parameters, adapters);
   const rows = cacheRows(graph, config);
   const batch = batchInputs(graph, config);

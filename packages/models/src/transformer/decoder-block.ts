@@ -47,15 +47,19 @@ export interface DecoderBlock {
   write(x: Value, layer: LayerScope): Value;
 }
 
-/** The normalisation of rows by a stored weight. */
+/**
+ * The normalisation of rows by a stored weight.
+ * @param precision of what reads the result
+ */
 export function normed(
   x: Value,
   name: string,
   { config, parameters }: Pick<PassScope, 'config' | 'parameters'>,
+  precision: Precision = 'float32',
 ): Value {
   const stored = parameters.read(`${name}.weight`);
   const weight = config.normOffset === 0 ? stored : ops.add(stored, config.normOffset);
-  return rmsNorm(x, weight, config.rmsNormEps);
+  return rmsNorm(x, weight, config.rmsNormEps, precision);
 }
 
 /** Normalisations around a part of a block, by name within the layer. */
@@ -69,7 +73,7 @@ export interface Norms {
 /** x + after(part(before(x))); what is normalised afterwards is a matrix product's, hence kept. */
 function residual(x: Value, layer: LayerScope, { before, after }: Norms, part: (input: Value) => Value): Value {
   const named = (norm: string): string => `${layer.name}.${norm}`;
-  const output = part(before === undefined ? x : normed(x, named(before), layer));
+  const output = part(before === undefined ? x : normed(x, named(before), layer, layer.precision));
   return after === undefined ? output : normed(keep(output, 'matmul'), named(after), layer);
 }
 
@@ -114,8 +118,8 @@ export function separateHeads(norm: HeadNorm): (x: Value, layer: LayerScope) => 
       return isNormed && norm === 'each' ? normed(rows, `${attention}.${which}_norm`, layer) : rows;
     };
     return {
-      query: rotate(project('q', heads), layer.tables.query),
-      key: rotate(project('k', keyValueHeads), layer.tables.key),
+      query: rotate(project('q', heads), layer.tables.query, layer.precision),
+      key: rotate(project('k', keyValueHeads), layer.tables.key, layer.precision),
       value: project('v', keyValueHeads),
     };
   };
@@ -132,7 +136,8 @@ export function fusedHeads(x: Value, layer: LayerScope): ProjectedHeads {
     1,
   );
   const [query, key, value] = parts.map((part, at) => ops.reshape(part, [product(counts[at]!, 'tokens'), headDim]));
-  return { query: rotate(query!, layer.tables.query), key: rotate(key!, layer.tables.key), value: value! };
+  const { tables, precision } = layer;
+  return { query: rotate(query!, tables.query, precision), key: rotate(key!, tables.key, precision), value: value! };
 }
 
 /** The parts of a block, without the norms around them. */
@@ -174,7 +179,7 @@ export function gatedMlp(activation: keyof typeof GATED): (x: Value, layer: Laye
   return (x, { name, parameters, precision }) => {
     const gate = keep(linear(x, parameters.linear(`${name}.mlp.gate_proj`), precision), 'matmul');
     const up = keep(linear(x, parameters.linear(`${name}.mlp.up_proj`), precision), 'matmul');
-    return linear(GATED[activation](gate, up), parameters.linear(`${name}.mlp.down_proj`), precision);
+    return linear(GATED[activation](gate, up, precision), parameters.linear(`${name}.mlp.down_proj`), precision);
   };
 }
 
@@ -183,6 +188,6 @@ export function fusedGatedMlp(activation: keyof typeof GATED): (x: Value, layer:
   return (x, { name, parameters, precision, config: { intermediateSize } }) => {
     const both = keep(linear(x, parameters.linear(`${name}.mlp.gate_up_proj`), precision), 'matmul');
     const [gate, up] = ops.split(both, [intermediateSize, intermediateSize], 1) as readonly [Value, Value];
-    return linear(GATED[activation](gate, up), parameters.linear(`${name}.mlp.down_proj`), precision);
+    return linear(GATED[activation](gate, up, precision), parameters.linear(`${name}.mlp.down_proj`), precision);
   };
 }

@@ -16,6 +16,7 @@ export function feedsOf(layout: PackedLayout, config: TransformerConfig): Readon
     ...angleFeeds(layout.positions, config),
     queryRows: layout.queryRows,
     slots: layout.slots,
+    segments: layout.segments,
     ...Object.fromEntries(layout.pieces.flatMap(pieceFeeds)),
     predictingRows: layout.predictingRows,
   };

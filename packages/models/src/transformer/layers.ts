@@ -1,4 +1,4 @@
-import { keep, operations as ops, type Value } from '@metaapo/engine';
+import { keep, kernels, operations as ops, type Value } from '@metaapo/engine';
 
 /** Number format of the large matrix products; everything else is float32. */
 export type Precision = 'float32' | 'bfloat16';
@@ -33,12 +33,21 @@ export function linear(x: Value, { weight, bias, lowRank }: LinearParameters, pr
   return ops.add(y, ops.multiply(product(inner, lowRank.b, precision), lowRank.scaling));
 }
 
+/** The bfloat16 value that a product of bfloat16 factors holds exactly; any other value itself. */
+export function narrowed(x: Value): Value {
+  const { operation, inputs } = x.node;
+  if (operation === 'reshape') return ops.reshape(narrowed(inputs[0]!), x.shape);
+  return operation === 'matmul' && inputs[0]!.dtype === 'bfloat16' ? ops.cast(x, 'bfloat16') : x;
+}
+
 /**
  * Root-mean-square normalisation of rows: y = w * x * r, r = (mean(x^2) + epsilon)^-1/2 (arXiv 1910.07467, eq. 4).
  * @param x `[n, d]`
  * @param weight `[d]`
+ * @param precision of what reads the result: a fused kernel rounds it there
  */
-export function rmsNorm(x: Value, weight: Value, epsilon: number): Value {
+export function rmsNorm(x: Value, weight: Value, epsilon: number, precision: Precision = 'float32'): Value {
+  if (x.graph.hasKernels) return fusedRmsNorm(x, ops.cast(weight, 'float32'), epsilon, precision);
   const inverse = ops.reciprocalSquareRoot(ops.add(ops.meanOfRows(ops.square(x)), epsilon));
   const [y] = ops.withGradient(
     [x, weight, inverse],
@@ -55,8 +64,21 @@ export function rmsNorm(x: Value, weight: Value, epsilon: number): Value {
   return y!;
 }
 
-/** silu(gate) * up, both `[n, f]` (arXiv 2002.05202, SwiGLU without its linear maps). */
-export function gatedSilu(gate: Value, up: Value): Value {
+function fusedRmsNorm(x: Value, weight: Value, epsilon: number, precision: Precision): Value {
+  const [y] = ops.withGradient(
+    [x, weight],
+    () => [kernels.rmsNorm(narrowed(x), weight, epsilon, precision)],
+    ([g]) => kernels.rmsNormGradient(g!, narrowed(x), weight, epsilon),
+  );
+  return y!;
+}
+
+/**
+ * silu(gate) * up, both `[n, f]` (arXiv 2002.05202, SwiGLU without its linear maps).
+ * @param precision of the product that reads it
+ */
+export function gatedSilu(gate: Value, up: Value, precision: Precision = 'float32'): Value {
+  if (gate.graph.hasKernels) return fusedGatedSilu(gate, up, precision);
   const [y] = ops.withGradient(
     [gate, up],
     () => [ops.multiply(ops.multiply(gate, ops.sigmoid(gate)), up)],
@@ -67,6 +89,19 @@ export function gatedSilu(gate: Value, up: Value): Value {
       const slope = ops.add(s, ops.subtract(silu, ops.multiply(silu, s)));
       return [ops.multiply(ops.multiply(g!, up), slope), ops.multiply(g!, silu)];
     },
+  );
+  return y!;
+}
+
+function fusedGatedSilu(gate: Value, up: Value, precision: Precision): Value {
+  const parts = (): readonly [Value, Value] => {
+    const [a, b] = [narrowed(gate), narrowed(up)];
+    return a.dtype === b.dtype ? [a, b] : [gate, up];
+  };
+  const [y] = ops.withGradient(
+    [gate, up],
+    () => [kernels.gatedSilu(...parts(), precision)],
+    ([g]) => kernels.gatedSiluGradient(g!, ...parts()),
   );
   return y!;
 }
@@ -114,13 +149,18 @@ export interface RotaryTables {
   readonly sines: Value;
   /** Factor that is in both already; what is not rotated is multiplied by it too. */
   readonly scale: number;
+  /** The angles `[N, r/2]` of the tokens, each of which has so many rows, without the factor: what a fused kernel reads. */
+  readonly ofTokens: Pick<RotaryTables, 'cosines' | 'sines'> & { readonly heads: number };
 }
 
 /**
  * Rotary position embedding of the first r of each row `[n, d]`: their halves (a, b) become
  * (a cos - b sin, b cos + a sin) (arXiv 2104.09864, eq. 34, with the pairs (i, i + r/2)).
+ * @param precision of what reads the result: a fused kernel rounds it there
  */
-export function rotate(x: Value, { cosines, sines, scale }: RotaryTables): Value {
+export function rotate(x: Value, tables: RotaryTables, precision: Precision = 'float32'): Value {
+  const { cosines, sines, scale } = tables;
+  if (x.graph.hasKernels) return fusedRotate(x, tables, precision);
   const [half, all] = [cosines.shape[1] as number, x.shape[1] as number];
   const rest = all - 2 * half;
   const [a, b, other] = ops.split(x, rest === 0 ? [half, half] : [half, half, rest], 1) as [Value, Value, Value?];
@@ -128,4 +168,14 @@ export function rotate(x: Value, { cosines, sines, scale }: RotaryTables): Value
   const second = ops.add(ops.multiply(b, cosines), ops.multiply(a, sines));
   if (other === undefined) return ops.concat([first, second], 1);
   return ops.concat([first, second, scale === 1 ? other : ops.multiply(other, scale)], 1);
+}
+
+function fusedRotate(x: Value, { ofTokens, scale }: RotaryTables, precision: Precision): Value {
+  const rotation = { ...ofTokens, scale };
+  const [y] = ops.withGradient(
+    [x],
+    () => [kernels.rotate(narrowed(x), rotation, precision)],
+    ([g]) => [kernels.rotate(g!, rotation, precision, true)],
+  );
+  return y!;
 }

@@ -18,6 +18,8 @@ export interface PackedLayout extends TileArrays {
   readonly targets: Int32Array;
   /** `[R]` number of tokens of each response. */
   readonly tokenCounts: Int32Array;
+  /** `[S, 4]` start, length, start of the context and its length, of each prompt and response. */
+  readonly segments: IndexArray;
 }
 
 /**
@@ -40,7 +42,18 @@ export function layoutGroups(
     predictingRows: { data: filledWithZeros(packed.predicting, predicted), shape: [predicted] },
     targets: filledWithZeros(packed.targets, predicted),
     tokenCounts: Int32Array.from(packed.counts),
+    segments: segmentArray(packed.segments),
   };
+}
+
+function segmentArray(segments: readonly Segment[]): IndexArray {
+  const data = segments.flatMap(({ start, length, contextStart, contextLength }) => [
+    start,
+    length,
+    contextStart,
+    contextLength,
+  ]);
+  return { data: Int32Array.from(data), shape: [segments.length, 4] };
 }
 
 /** The rows of the groups so far. */

@@ -32,6 +32,8 @@ export interface ProgramOptions {
   readonly adapters: ReadonlyMap<string, AdapterDeclaration>;
   readonly precision: Precision;
   readonly checkpoint: CheckpointPolicy;
+  /** Whether the executor has fused kernels; default: it has none. */
+  readonly hasKernels?: boolean | undefined;
 }
 
 /** AdamW's constants; they are part of the `apply` program. */
@@ -44,7 +46,7 @@ export interface AdamWConstants {
 
 /** Tokens to final hidden states, keeping nothing. */
 export function evaluateProgram(options: ProgramOptions): Program {
-  const graph = createGraph('evaluate');
+  const graph = createGraph('evaluate', options.hasKernels);
   const parameters = parametersIn(graph, options.parameters, options.adapters);
   return finishProgram(graph, { hidden: hiddenStates(graph, options.config, parameters, options.precision) });
 }
@@ -59,7 +61,7 @@ export interface BodyPrograms {
 
 /** The body's forward and backward: hidden states out, their gradient in. */
 export function bodyPrograms(options: ProgramOptions): BodyPrograms {
-  const graph = createGraph('body');
+  const graph = createGraph('body', options.hasKernels);
   const parameters = parametersIn(graph, options.parameters, options.adapters);
   const hidden = hiddenStates(graph, options.config, parameters, options.precision);
   const forwardNodes = graph.nodes.length;

@@ -1,5 +1,5 @@
 import { type Graph, inBlock, inScope, keep, operations as ops, product, type Value } from '@metaapo/engine';
-import { attention, attentionMask, type TilePiece, type TileRows } from './attention.js';
+import { attention, attentionMask, fusedAttention, type TilePiece, type TileRows } from './attention.js';
 import { type Attend, type HeadTables, normed, type PassScope, type ProjectedHeads } from './decoder-block.js';
 import type { Precision, RotaryTables } from './layers.js';
 import type { Parameters } from './parameters.js';
@@ -14,9 +14,7 @@ export interface TokenInputs {
 
 /** What the graph of a packed pass reads, beside the parameters. */
 interface PassInputs extends TokenInputs {
-  readonly rows: TileRows;
-  /** The masks of the pieces, for each window that a layer has. */
-  readonly masksOf: (window: number | undefined) => readonly Value[];
+  readonly attend: Attend;
   readonly predictingRows: Value;
 }
 
@@ -37,7 +35,7 @@ function headTables(graph: Graph, rope: number, config: TransformerConfig): Head
       const rows = ops.reshape(wide, [product(count, 'tokens'), half]);
       return scale === 1 ? rows : ops.multiply(rows, scale);
     };
-    return { cosines: perHead(cosines), sines: perHead(sines), scale };
+    return { cosines: perHead(cosines), sines: perHead(sines), scale, ofTokens: { cosines, sines, heads: count } };
   };
   // The rotation is linear, so the scale of the scores goes into the queries' tables.
   return { query: tables(config.heads, config.scoreScale), key: tables(config.keyValueHeads, 1) };
@@ -45,6 +43,19 @@ function headTables(graph: Graph, rope: number, config: TransformerConfig): Head
 
 /** Declares the inputs of a pass over a packed layout; their names are the keys of `feedsOf`. */
 function passInputs(graph: Graph, config: PassConfig): PassInputs {
+  return {
+    ...tokenInputs(graph, config),
+    attend: graph.hasKernels ? attendToSegments(graph, config) : attendInTiles(graph, config),
+    predictingRows: ops.input(graph, 'predictingRows', ['predicted'], 'int32'),
+  };
+}
+
+function attendToSegments(graph: Graph, config: PassConfig): Attend {
+  const segments = ops.input(graph, 'segments', ['segments', 4], 'int32');
+  return (heads, layer) => fusedAttention(heads, segments, config, config.slidingWindows[layer]);
+}
+
+function attendInTiles(graph: Graph, config: PassConfig): Attend {
   const { heads, keyValueHeads } = config;
   const repeats = heads / keyValueHeads;
   const pieces = Array.from({ length: config.attentionPieces }, (_, at): TilePiece => {
@@ -55,22 +66,19 @@ function passInputs(graph: Graph, config: PassConfig): PassInputs {
       keyRows: ops.input(graph, `keyRows${at}`, [keyValueHeads, tiles, keys], 'int32'),
     };
   });
+  // The masks of the pieces, for each window that a layer has.
   const masks = new Map(
     [...new Set(config.slidingWindows)].map((window) => [
       window,
       pieces.map((piece) => attentionMask(piece, repeats, window)),
     ]),
   );
-  return {
-    ...tokenInputs(graph, config),
-    rows: {
-      queryRows: ops.input(graph, 'queryRows', ['slots'], 'int32'),
-      slots: ops.reshape(ops.input(graph, 'slots', ['tokens', heads], 'int32'), [product(heads, 'tokens')]),
-      pieces,
-    },
-    masksOf: (window) => masks.get(window)!,
-    predictingRows: ops.input(graph, 'predictingRows', ['predicted'], 'int32'),
+  const rows: TileRows = {
+    queryRows: ops.input(graph, 'queryRows', ['slots'], 'int32'),
+    slots: ops.reshape(ops.input(graph, 'slots', ['tokens', heads], 'int32'), [product(heads, 'tokens')]),
+    pieces,
   };
+  return (projected, layer) => attention(projected, rows, masks.get(config.slidingWindows[layer])!, config);
 }
 
 /** Receives the keys and values of a layer as they are made. */
@@ -87,8 +95,7 @@ export function hiddenStates(
   const pass = passInputs(graph, config);
   const attend: Attend = (heads, layer) => {
     keepKeys?.(heads, layer);
-    const masks = pass.masksOf(config.slidingWindows[layer]);
-    return attention(heads, pass.rows, masks, config);
+    return pass.attend(heads, layer);
   };
   const x = decoderBlocks({ config, parameters, precision, attend }, pass);
   return finalNorm(ops.gather(x, pass.predictingRows), { config, parameters });

@@ -49,6 +49,10 @@ const OUTPUT_NAMES: Readonly<Record<string, readonly string[]>> = {
   VarIsInitializedOp: ['is_initialized'],
   Switch: ['output_false', 'output_true'],
   Merge: ['output', 'value_index'],
+  MetaapoRmsNormGradient: ['dx', 'dweight'],
+  MetaapoGatedSiluGradient: ['dgate', 'dup'],
+  MetaapoAttention: ['output', 'sums'],
+  MetaapoAttentionGradient: ['dquery', 'dkey', 'dvalue'],
 };
 
 /**
@@ -56,7 +60,7 @@ const OUTPUT_NAMES: Readonly<Record<string, readonly string[]>> = {
  * `node:output:index`, or the argument's name.
  * @param howToRun the attribute that says so to the runtime
  */
-export function createFunctionWriter(howToRun: string): FunctionWriter {
+export function createFunctionWriter(howToRun: string, hasKernels: boolean): FunctionWriter {
   const types: (DataType | 'resource')[] = [];
   const operations = new Map<string, string>();
   const reference = (output: Output): string => {
@@ -66,7 +70,7 @@ export function createFunctionWriter(howToRun: string): FunctionWriter {
     const names = OUTPUT_NAMES[type];
     return names === undefined ? `${name}:output:${position}` : `${name}:${names[Number(position)]}:0`;
   };
-  const nodes = createNodeWriter(NODES, reference);
+  const nodes = createNodeWriter(NODES, reference, hasKernels);
   return {
     ...nodes.writer,
     add(type, inputs, attributes, wished) {

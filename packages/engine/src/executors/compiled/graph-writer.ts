@@ -1,6 +1,6 @@
 import type { DataType } from '../../program/index.js';
 import { createByteBlocks } from './byte-blocks.js';
-import { bytesField, integerField, messageField, textField } from './message-fields.js';
+import { bytesField, floatField, integerField, messageField, textField } from './message-fields.js';
 
 /** TensorFlow's numbers of element types (types.proto). */
 export const TENSORFLOW_TYPES: Readonly<Record<DataType | 'resource', number>> = {
@@ -28,6 +28,7 @@ export type Attribute = Uint8Array;
 export const attribute = {
   text: (value: string): Attribute => textField(2, value),
   integer: (value: number): Attribute => integerField(3, value),
+  float: (value: number): Attribute => floatField(4, value),
   boolean: (value: boolean): Attribute => integerField(5, value ? 1 : 0),
   type: (dtype: DataType | 'resource'): Attribute => integerField(6, TENSORFLOW_TYPES[dtype]),
   types: (dtypes: readonly (DataType | 'resource')[]): Attribute =>
@@ -51,6 +52,8 @@ function shapeMessage(sizes: readonly number[] | undefined): Uint8Array {
 
 /** Writes operations into a graph, or into a function of one. */
 export interface OperationWriter {
+  /** Whether the runtime has the operations of the fused kernels. */
+  readonly hasKernels: boolean;
   /**
    * Adds an operation.
    * @param name wished name; a number is appended where it is taken
@@ -77,9 +80,12 @@ export interface GraphWriter extends OperationWriter {
 /** The producer version of graphs whose operations behave as those of TensorFlow 2.9 and later. */
 const GRAPH_VERSION = 1087;
 
-/** An empty graph. */
-export function createGraphWriter(): GraphWriter {
-  const nodes = createNodeWriter(1, (output) => output);
+/**
+ * An empty graph.
+ * @param hasKernels whether the runtime has the operations of the fused kernels
+ */
+export function createGraphWriter(hasKernels = false): GraphWriter {
+  const nodes = createNodeWriter(1, (output) => output, hasKernels);
   const functions: Uint8Array[] = [];
   return {
     ...nodes.writer,
@@ -106,7 +112,11 @@ const SHARED_CONSTANT_BYTES = 64;
  * @param field number of the field that holds a node
  * @param reference how an input names the output of another node
  */
-export function createNodeWriter(field: number, reference: (output: Output) => string): NodeWriter {
+export function createNodeWriter(
+  field: number,
+  reference: (output: Output) => string,
+  hasKernels: boolean,
+): NodeWriter {
   // Tens of thousands of nodes: one by one they would each pin a piece of the heap.
   const nodes = createByteBlocks();
   const uses = new Map<string, number>();
@@ -142,5 +152,5 @@ export function createNodeWriter(field: number, reference: (output: Output) => s
     constants.set(key, known);
     return known;
   };
-  return { writer: { add, constant }, blocks: nodes.blocks };
+  return { writer: { add, constant, hasKernels }, blocks: nodes.blocks };
 }

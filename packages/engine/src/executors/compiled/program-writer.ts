@@ -13,6 +13,8 @@ import {
 
 /** Writes the nodes of a program, or of one of its blocks; everything it names begins with one name. */
 export interface ProgramWriter {
+  /** See {@link OperationWriter.hasKernels}. */
+  readonly hasKernels: boolean;
   /** Adds an operation that belongs to the node being written, see {@link ProgramWriter.enter}. */
   add(
     type: string,
@@ -39,6 +41,8 @@ export interface ProgramWriter {
   waitsFor(value: Value): readonly ControlEdge[];
   /** The output in another type; what was bfloat16 before is not converted to and fro. */
   cast(output: Output, from: DataType, to: DataType): Output;
+  /** The bfloat16 output that a float32 one is a cast of. */
+  narrow(output: Output): Output | undefined;
 }
 
 /** Symbols that the operations of a program ask for, in the order of the vector that a run feeds. */
@@ -104,6 +108,7 @@ function createWriter(
   const int32 = attribute.type('int32');
   const find = (value: Value): Output | undefined => outputs.get(value) ?? argumentOf(value);
   const writer: ProgramWriter = {
+    hasKernels: graph.hasKernels,
     add: (type, inputs, attributes = {}) => graph.add(type, [...inputs, ...waits], attributes, name),
     enter(node) {
       name = [prefix, ...(node.scope === '' ? [] : [node.scope]), `${node.operation}_${node.id}`].join('/');
@@ -150,13 +155,20 @@ function createWriter(
       if (from === to) return output;
       const exact = to === 'bfloat16' ? widened.get(output) : undefined;
       if (exact !== undefined) return exact;
-      const result = writer.add('Cast', [output], { SrcT: attribute.type(from), DstT: attribute.type(to) });
+      const [X, Y] = [attribute.type(from), attribute.type(to)];
+      const result =
+        graph.hasKernels && isFloat(from) && isFloat(to)
+          ? writer.add('MetaapoCast', [output], { X, Y })
+          : writer.add('Cast', [output], { SrcT: X, DstT: Y });
       if (from === 'bfloat16') widened.set(result, output);
       return result;
     },
+    narrow: (output) => widened.get(output),
   };
   return writer;
 }
+
+const isFloat = (dtype: DataType): boolean => dtype === 'float32' || dtype === 'bfloat16';
 
 function inputSymbols(program: Program): readonly string[] {
   const symbols = new Set<string>();

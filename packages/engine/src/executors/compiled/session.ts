@@ -1,5 +1,6 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
+import { fusedKernels } from '../../backends/fused-kernels.js';
 import { type DimensionBindings, evaluateShape, type Program, type StateDeclaration } from '../../program/index.js';
 import { collectGarbage } from '../collect-garbage.js';
 import { bindDimensions } from '../eager/session.js';
@@ -39,7 +40,7 @@ export function openCompiledSession(
   { usesGpu = backendUsesGpu(), forXla = false }: CompiledSessionOptions = {},
 ): CompiledSession {
   const declarations = statesOf(programs);
-  const graph = createGraphWriter();
+  const graph = createGraphWriter(!forXla && fusedKernels() !== undefined);
   const variables = writeVariables(graph, declarations);
   const dtypes = new Set([...declarations.values()].map(({ dtype }) => dtype));
   const handles = [...declarations.keys()].map(variables.handle);

@@ -48,6 +48,8 @@ export interface StateWriter {
     inputs: readonly (Output | ControlEdge)[],
     attributes: Attributes,
   ): Output;
+  /** Adds an operation that writes into the memory of several variables, whose values are its first inputs. */
+  changeInPlace(names: readonly string[], type: string, inputs: readonly Output[]): ControlEdge;
   value(name: string): Output;
   /** Its present value, which exists once the variable is empty: a reader may work in its memory. */
   take(name: string, after?: readonly ControlEdge[]): Output;
@@ -166,6 +168,12 @@ export function createStateWriter(
       const output = writer.add(type, [...handles, ...inputs, ...waits], attributes);
       for (const name of names) wrote(accessOf(name), controlEdge(output));
       return output;
+    },
+    changeInPlace(names, type, inputs) {
+      const values = names.map((name) => onVariable(name, 'ReadVariableOp', before(accessOf(name))));
+      const edge = controlEdge(writer.add(type, [...values, ...inputs]));
+      for (const name of names) wrote(accessOf(name), edge);
+      return edge;
     },
     value: (name) => states.read(name, 'ReadVariableOp'),
     take(name, after = []) {

@@ -107,7 +107,7 @@ function writeFunction(
   name: string,
   { form, presence, target, rowReads }: FunctionSource,
 ): BlockFunction {
-  const body = createFunctionWriter(HOW_TO_RUN[target]);
+  const body = createFunctionWriter(HOW_TO_RUN[target], graph.hasKernels);
   const given: Argument[] = [];
   const outputs = new Map<string, Output>();
   const ask = (argument: Argument, key: string): Output => {

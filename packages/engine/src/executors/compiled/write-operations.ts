@@ -2,6 +2,7 @@ import type { DataType, Node, OperationName, Shape, Value } from '../../program/
 import { sameShape } from '../../program/index.js';
 import { attribute, type Output } from './graph-writer.js';
 import type { ProgramWriter } from './program-writer.js';
+import { writeKernel } from './write-kernel.js';
 
 /** Writes a node's operations; returns its outputs. */
 type Translation = (writer: ProgramWriter, node: Node) => readonly Output[];
@@ -20,6 +21,27 @@ function elementwise(operation: string): Translation {
     const inputs = node.inputs.map((value) => writer.cast(repeatable(writer, node, value), value.dtype, dtype));
     return [writer.add(operation, inputs, { T: type(dtype) })];
   };
+}
+
+/** The bfloat16 values that the operands hold exactly, or else the operands. */
+const narrowest = (writer: ProgramWriter, { inputs }: Node): readonly (readonly [Output, DataType])[] =>
+  inputs.map((value) => {
+    const output = writer.get(value);
+    const narrow = value.dtype === 'bfloat16' ? output : writer.narrow(output);
+    return narrow === undefined ? [output, value.dtype] : [narrow, 'bfloat16'];
+  });
+
+function addsNarrow(writer: ProgramWriter, node: Node): boolean {
+  const [a, b] = node.inputs as readonly [Value, Value];
+  if (!writer.hasKernels || !sameShape(a.shape, b.shape)) return false;
+  const isBroadcast = [a, b].some(({ node: { operation } }) => operation === 'broadcastTo');
+  return !isBroadcast && narrowest(writer, node).some(([, dtype]) => dtype === 'bfloat16');
+}
+
+/** A sum that reads bfloat16 as it is. */
+function writeMixedSum(writer: ProgramWriter, node: Node): Output {
+  const [[a, A], [b, B]] = narrowest(writer, node) as [readonly [Output, DataType], readonly [Output, DataType]];
+  return writer.add('MetaapoAdd', [a, b], { A: type(A), B: type(B) });
 }
 
 /** The operand before it was broadcast, where the operation itself repeats it to the same effect. */
@@ -92,7 +114,7 @@ export const TRANSLATIONS: { readonly [Name in OperationName]?: Translation } = 
   sigmoid: elementwise('Sigmoid'),
   hyperbolicTangent: elementwise('Tanh'),
   softplus: elementwise('Softplus'),
-  add: elementwise('AddV2'),
+  add: (writer, node) => (addsNarrow(writer, node) ? [writeMixedSum(writer, node)] : elementwise('AddV2')(writer, node)),
   subtract: elementwise('Sub'),
   multiply: elementwise('Mul'),
   divide: elementwise('RealDiv'),
@@ -168,4 +190,5 @@ export const TRANSLATIONS: { readonly [Name in OperationName]?: Translation } = 
     const [logits, targets] = operands(writer, node) as [Output, Output];
     return writeCrossEntropy(writer, node, writer.cast(logits, first(node).dtype, 'float32'), targets);
   },
+  kernel: writeKernel,
 };

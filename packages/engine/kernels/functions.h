@@ -1,0 +1,74 @@
+// What the kernels compute, as functions over some rows. One table of them is compiled for each level of instructions.
+#pragma once
+#include <stdint.h>
+
+namespace metaapo {
+
+// Numbers that are float32, or bfloat16 where `narrow`.
+struct Numbers {
+  void* data;
+  bool narrow;
+};
+
+struct AttentionForm {
+  int heads;    // query heads a token
+  int groups;   // key and value heads a token
+  int dim;      // numbers a head
+  int window;   // keys that a query sees, itself included; 0: all before it
+  float cap;    // bound of the scores; 0: none
+};
+
+// Consecutive tokens that see a context whole, and themselves up to each.
+struct Segment {
+  int32_t start;
+  int32_t length;
+  int32_t context_start;
+  int32_t context_length;
+};
+
+struct AttentionTensors {
+  Numbers query;   // [tokens * heads, dim]
+  Numbers key;     // [tokens * groups, dim]
+  Numbers value;   // likewise
+  Numbers output;  // like the queries
+  float* sums;     // [tokens * heads], log of the sum of the exponentials of the scores
+};
+
+struct AttentionGradients {
+  Numbers output;  // gradient that is given
+  Numbers query, key, value;
+};
+
+struct AdamW {
+  float rate, decay, beta1, beta2, epsilon, scale;
+};
+
+struct Functions {
+  const char* level;
+  void (*cast)(Numbers x, Numbers y, int64_t begin, int64_t end);
+  void (*add)(Numbers a, Numbers b, float* y, int64_t begin, int64_t end);
+  // y = w * x / sqrt(mean(x^2) + epsilon), rows of `width`.
+  void (*rms_norm)(Numbers x, const float* w, Numbers y, float epsilon, int64_t width, int64_t begin, int64_t end);
+  // dw [width] is what these rows alone contribute.
+  void (*rms_norm_gradient)(Numbers g, Numbers x, const float* w, float* dx, float* dw, float epsilon, int64_t width,
+                            int64_t begin, int64_t end);
+  // y = gate / (1 + exp(-gate)) * up
+  void (*gated_silu)(Numbers gate, Numbers up, Numbers y, int64_t begin, int64_t end);
+  void (*gated_silu_gradient)(Numbers g, Numbers gate, Numbers up, Numbers dgate, Numbers dup, int64_t begin,
+                              int64_t end);
+  // Rotates the halves of the first 2 * half numbers of each head by the angles of its token; all are scaled.
+  void (*rotate)(Numbers x, const float* cosines, const float* sines, Numbers y, float scale, bool back, int heads,
+                 int dim, int half, int64_t begin, int64_t end);
+  void (*adamw)(float* p, float* m, float* v, const float* g, const AdamW& with, int64_t begin, int64_t end);
+  // The queries `from` to `to` of a segment, in the heads of one group. False where memory is short.
+  bool (*attention)(const AttentionTensors& tensors, const AttentionForm& form, const Segment& segment, int from,
+                    int to, int group);
+  // Segments that share a context: the first is the context itself, the others see it.
+  bool (*attention_gradient)(const AttentionTensors& tensors, const AttentionGradients& gradients,
+                             const AttentionForm& form, const Segment* segments, int count, int group);
+};
+
+// The best table for this processor; null where it has none of the levels.
+const Functions* functions();
+
+}  // namespace metaapo

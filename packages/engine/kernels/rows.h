@@ -1,0 +1,164 @@
+// Kernels over rows and elements, compiled once a level of instructions.
+#pragma once
+#include <math.h>
+
+#include "functions.h"
+#include "vectors.h"
+
+namespace metaapo {
+namespace METAAPO_LEVEL {
+
+// Calls body(pointer) with the type that the numbers have.
+template <class Body>
+inline void typed(Numbers x, const Body& body) {
+  if (x.narrow) body((Narrow*)x.data);
+  else body((float*)x.data);
+}
+
+inline void cast(Numbers x, Numbers y, int64_t begin, int64_t end) {
+  typed(x, [&](auto* from) {
+    typed(y, [&](auto* to) {
+      for (int64_t i = begin; i < end; i += kLanes) store_upto(to + i, load_upto(from + i, end - i), end - i);
+    });
+  });
+}
+
+inline void add(Numbers a, Numbers b, float* y, int64_t begin, int64_t end) {
+  typed(a, [&](auto* left) {
+    typed(b, [&](auto* right) {
+      for (int64_t i = begin; i < end; i += kLanes)
+        store_upto(y + i, load_upto(left + i, end - i) + load_upto(right + i, end - i), end - i);
+    });
+  });
+}
+
+inline void rms_norm(Numbers x, const float* w, Numbers y, float epsilon, int64_t width, int64_t begin, int64_t end) {
+  typed(x, [&](auto* from) {
+    typed(y, [&](auto* to) {
+      for (int64_t row = begin; row < end; row++) {
+        auto* in = from + row * width;
+        auto* out = to + row * width;
+        V squares = {};
+        for (int64_t i = 0; i < width; i += kLanes) {
+          const V v = load_upto(in + i, width - i);
+          squares += v * v;
+        }
+        const float inverse = 1.0f / sqrtf(sum(squares) / (float)width + epsilon);
+        for (int64_t i = 0; i < width; i += kLanes) {
+          const V v = load_upto(in + i, width - i) * inverse;
+          store_upto(out + i, v * load_upto(w + i, width - i), width - i);
+        }
+      }
+    });
+  });
+}
+
+inline void rms_norm_gradient(Numbers g, Numbers x, const float* w, float* dx, float* dw, float epsilon,
+                              int64_t width, int64_t begin, int64_t end) {
+  for (int64_t i = 0; i < width; i++) dw[i] = 0;
+  typed(g, [&](auto* gradient) {
+    typed(x, [&](auto* from) {
+      for (int64_t row = begin; row < end; row++) {
+        auto* in = from + row * width;
+        auto* slope = gradient + row * width;
+        V squares = {}, products = {};
+        for (int64_t i = 0; i < width; i += kLanes) {
+          const V v = load_upto(in + i, width - i);
+          squares += v * v;
+          products += load_upto(slope + i, width - i) * load_upto(w + i, width - i) * v;
+        }
+        const float inverse = 1.0f / sqrtf(sum(squares) / (float)width + epsilon);
+        const float shrink = inverse * inverse * (sum(products) / (float)width);
+        for (int64_t i = 0; i < width; i += kLanes) {
+          const int64_t rest = width - i;
+          const V v = load_upto(in + i, rest);
+          const V s = load_upto(slope + i, rest);
+          store_upto(dx + row * width + i, (s * load_upto(w + i, rest) - v * shrink) * inverse, rest);
+          store_upto(dw + i, load_upto(dw + i, rest) + s * v * inverse, rest);
+        }
+      }
+    });
+  });
+}
+
+inline void gated_silu(Numbers gate, Numbers up, Numbers y, int64_t begin, int64_t end) {
+  typed(gate, [&](auto* a) {
+    typed(up, [&](auto* b) {
+      typed(y, [&](auto* to) {
+        for (int64_t i = begin; i < end; i += kLanes) {
+          const V x = load_upto(a + i, end - i);
+          store_upto(to + i, x * sigmoid(x) * load_upto(b + i, end - i), end - i);
+        }
+      });
+    });
+  });
+}
+
+inline void gated_silu_gradient(Numbers g, Numbers gate, Numbers up, Numbers dgate, Numbers dup, int64_t begin,
+                                int64_t end) {
+  typed(g, [&](auto* gradient) {
+    typed(gate, [&](auto* a) {
+      auto* b = (decltype(a))up.data;
+      typed(dgate, [&](auto* da) {
+        auto* db = (decltype(da))dup.data;
+        for (int64_t i = begin; i < end; i += kLanes) {
+          const int64_t rest = end - i;
+          const V x = load_upto(a + i, rest);
+          const V d = load_upto(gradient + i, rest);
+          const V s = sigmoid(x);
+          const V silu = x * s;
+          store_upto(da + i, d * load_upto(b + i, rest) * (s + silu - silu * s), rest);
+          store_upto(db + i, d * silu, rest);
+        }
+      });
+    });
+  });
+}
+
+inline void rotate(Numbers x, const float* cosines, const float* sines, Numbers y, float scale, bool back, int heads,
+                   int dim, int half, int64_t begin, int64_t end) {
+  const float turn = back ? -scale : scale;
+  typed(x, [&](auto* from) {
+    typed(y, [&](auto* to) {
+      for (int64_t token = begin; token < end; token++) {
+        for (int head = 0; head < heads; head++) {
+          auto* in = from + (token * heads + head) * dim;
+          auto* out = to + (token * heads + head) * dim;
+          for (int i = 0; i < half; i += kLanes) {
+            const int rest = half - i;
+            const V c = load_upto(cosines + token * half + i, rest) * scale;
+            const V s = load_upto(sines + token * half + i, rest) * turn;
+            const V a = load_upto(in + i, rest);
+            const V b = load_upto(in + half + i, rest);
+            store_upto(out + i, a * c - b * s, rest);
+            store_upto(out + half + i, b * c + a * s, rest);
+          }
+          for (int i = 2 * half; i < dim; i += kLanes)
+            store_upto(out + i, load_upto(in + i, dim - i) * scale, dim - i);
+        }
+      }
+    });
+  });
+}
+
+inline void adamw(float* p, float* m, float* v, const float* g, const AdamW& with, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i += kLanes) {
+    const int64_t rest = end - i;
+    const V slope = load_upto(g + i, rest) * with.scale;
+    V first = load_upto(m + i, rest);
+    V second = load_upto(v + i, rest);
+    V parameter = load_upto(p + i, rest);
+    first += (slope - first) * (1.0f - with.beta1);
+    second += (slope * slope - second) * (1.0f - with.beta2);
+    V root;
+    for (int lane = 0; lane < kLanes; lane++) root[lane] = sqrtf(second[lane]);
+    parameter -= parameter * with.decay;
+    parameter -= first * with.rate / (root + with.epsilon);
+    store_upto(m + i, first, rest);
+    store_upto(v + i, second, rest);
+    store_upto(p + i, parameter, rest);
+  }
+}
+
+}  // namespace METAAPO_LEVEL
+}  // namespace metaapo

@@ -1,0 +1,126 @@
+// Vectors of float32, as wide as the level of instructions that a file is compiled for.
+#pragma once
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if !defined(METAAPO_LEVEL)
+#error "compiled once a level"
+#endif
+
+namespace metaapo {
+namespace METAAPO_LEVEL {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#else
+constexpr int kLanes = 8;
+#endif
+
+typedef float V __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+typedef int32_t I __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+typedef uint32_t U __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+typedef uint16_t H __attribute__((vector_size(2 * kLanes), aligned(2), may_alias));
+
+// A bfloat16: the upper half of a float32.
+struct Narrow {
+  uint16_t bits;
+};
+
+inline V splat(float x) { return V{} + x; }
+
+inline V select(I condition, V a, V b) { return (V)((condition & (I)a) | (~condition & (I)b)); }
+
+inline V load(const float* p) { return *(const V*)p; }
+inline V load(const Narrow* p) { return (V)(__builtin_convertvector(*(const H*)p, U) << 16); }
+
+inline void store(float* p, V x) { *(V*)p = x; }
+
+// Rounded to the nearest, ties to even; what is no number stays none.
+inline H narrowed(V x) {
+#if defined(__AVX512BF16__)
+  return (H)_mm512_cvtneps_pbh((__m512)x);
+#else
+  const U bits = (U)x;
+  const U rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const U none = (U)(x != x);
+  return __builtin_convertvector((rounded & ~none) | (((bits >> 16) | 0x40) & none), H);
+#endif
+}
+inline void store(Narrow* p, V x) { *(H*)p = narrowed(x); }
+
+// The first `count` of a vector's numbers; the others are zero, or left alone.
+template <class T>
+inline V load_part(const T* p, int64_t count) {
+  T all[kLanes] = {};
+  for (int64_t i = 0; i < count; i++) all[i] = p[i];
+  return load(all);
+}
+template <class T>
+inline void store_part(T* p, V x, int64_t count) {
+  T all[kLanes];
+  store(all, x);
+  for (int64_t i = 0; i < count; i++) p[i] = all[i];
+}
+template <class T>
+inline V load_upto(const T* p, int64_t count) {
+  return count >= kLanes ? load(p) : load_part(p, count);
+}
+template <class T>
+inline void store_upto(T* p, V x, int64_t count) {
+  if (count >= kLanes) store(p, x);
+  else store_part(p, x, count);
+}
+
+inline float sum(V x) {
+  float all[kLanes];
+  store(all, x);
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; i++) all[i] += all[i + width];
+  return all[0];
+}
+
+inline V maximum(V a, V b) { return select(a > b, a, b); }
+inline V minimum(V a, V b) { return select(a < b, a, b); }
+
+// e^x within two units of the last place: 2^n e^r with |r| <= log(2) / 2. Below -87 it is zero, above 88.7 infinite.
+inline V exponential(V x) {
+  const V limited = minimum(maximum(x, splat(-88.0f)), splat(89.0f));
+  const V shifted = limited * 1.44269504088896341f + 12582912.0f;
+  const V n = shifted - 12582912.0f;
+  V r = limited - n * 0.693359375f;
+  r = r + n * 2.12194440e-4f;
+  V y = splat(1.9875691500e-4f);
+  y = y * r + 1.3981999507e-3f;
+  y = y * r + 8.3334519073e-3f;
+  y = y * r + 4.1665795894e-2f;
+  y = y * r + 1.6666665459e-1f;
+  y = y * r + 5.0000001201e-1f;
+  y = y * r * r + r + 1.0f;
+  // In two factors, since 2^128 is none.
+  const I whole = __builtin_convertvector(n, I);
+  const I half = whole >> 1;
+  const V low = (V)((half + 127) << 23);
+  const V high = (V)((whole - half + 127) << 23);
+  y = y * low * high;
+  y = select(x < -87.0f, V{}, y);
+  return select(x != x, x, y);
+}
+
+inline V sigmoid(V x) { return 1.0f / (1.0f + exponential(-x)); }
+
+// tanh x = 1 - 2 / (e^2x + 1), near zero by its series, where that loses digits.
+inline V hyperbolic_tangent(V x) {
+  const V square = x * x;
+  V series = splat(-5.70498872745e-3f);
+  series = series * square + 2.06390887954e-2f;
+  series = series * square + -5.37397155531e-2f;
+  series = series * square + 1.33314422036e-1f;
+  series = series * square + -3.33332819422e-1f;
+  series = series * square * x + x;
+  const V far = 1.0f - 2.0f / (exponential(2.0f * x) + 1.0f);
+  return select(square < 0.390625f, series, far);
+}
+
+}  // namespace METAAPO_LEVEL
+}  // namespace metaapo
