@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { uniformOf } from '@metaapo/core/numerics';
 import type { Executor } from '@metaapo/engine';
 import { type Computation, type LanguageModelOptions, loadLanguageModel } from '@metaapo/models';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { prepareBackend } from '../support/backends.js';
 import { root } from '../support/metaapo.js';
 
@@ -63,6 +63,16 @@ function expectAgreement(got: Pass, expected: Pass, what: string): void {
   }
 }
 
+/** What a pass gives where the fused kernels are left out. */
+async function withoutKernels(body: () => Promise<Pass>): Promise<Pass> {
+  vi.stubEnv('METAAPO_KERNELS', 'off');
+  try {
+    return await body();
+  } finally {
+    vi.unstubAllEnvs();
+  }
+}
+
 describe('a model', () => {
   const native = (name: string, body: () => Promise<void>) =>
     it(name, async (context) => {
@@ -77,6 +87,23 @@ describe('a model', () => {
       for (const checkpoint of ['none', 'matmul-outputs', 'block-inputs'] as const) {
         expectAgreement(await pass({ executor, checkpoint }), expected, `${checkpoint} on ${executor}`);
       }
+    }
+  });
+
+  native('has the same log-probabilities and gradients without fused kernels', async () => {
+    const fused = await pass({});
+    expectAgreement(await withoutKernels(() => pass({})), fused, 'plain');
+  });
+
+  native('stays as near to float32 in bfloat16 with fused kernels as without them', async () => {
+    const precise = await pass({ executor: 'eager' });
+    const distances = (narrow: Pass): readonly number[] => [
+      difference(narrow.logprobs, precise.logprobs),
+      ...NAMES.map((name) => difference(narrow.gradients.get(name)!, precise.gradients.get(name)!)),
+    ];
+    const plain = distances(await withoutKernels(() => pass({ precision: 'bfloat16' })));
+    for (const [at, fused] of distances(await pass({ precision: 'bfloat16' })).entries()) {
+      expect(fused, ['log-probabilities', ...NAMES][at]).toBeLessThan(2 * plain[at]!);
     }
   });
 

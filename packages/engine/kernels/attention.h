@@ -252,16 +252,16 @@ bool attend(const AttentionTensors& tensors, const AttentionForm& form, const Se
         multiply(turned + (begin - skipped), width, own.weights, kQueries, own.output, kQueries, padded, keys,
                  kQueries, true);
       }
-      float inverse[kQueries], sums[kQueries], tops[kQueries];
+      float inverse[kQueries], tops[kQueries];
       for (int c = 0; c < kColumns; c++) {
         store(inverse + c * kLanes, 1.0f / total[c]);
-        store(sums + c * kLanes, total[c]);
         store(tops + c * kLanes, largest[c]);
       }
       T* output = (T*)tensors.output.data;
       for (int query = 0; query < count; query++) {
         const int64_t row = query_row + (int64_t)query * form.heads;
-        tensors.sums[row] = tops[query] + logf(sums[query]);
+        tensors.scales[2 * row] = tops[query];
+        tensors.scales[2 * row + 1] = inverse[query];
         float numbers[kLanes];
         for (int i = 0; i < dim; i += kLanes) {
           for (int j = 0; j < kLanes && i + j < dim; j++)
@@ -304,11 +304,16 @@ struct BackwardMemory {
   }
 };
 
+// Of each query: rowsum(dO * O), the largest score, and the inverse sum of the exponentials, which is 0 for padding.
+struct Columns {
+  V dots[kColumns], tops[kColumns], inverses[kColumns];
+};
+
 // What a tile of queries adds to the gradients of the keys from `begin` to `end`, which stand at `place` in the memory and
 // are counted from `origin` in the queries' own order.
 template <class S>
 void tile_gradient(const BackwardMemory<S>& own, const AttentionForm& form, const Tile& tile, int64_t place,
-                   int64_t width, int origin, int begin, int end, int padded, const V* sums, const V* dots) {
+                   int64_t width, int origin, int begin, int end, int padded, const Columns& columns) {
   for (int at = begin; at < end; at += kKeys) {
     const int keys = end - at < kKeys ? (int)rounded_up(end - at, 32) : kKeys;
     const bool all = tile.sees(origin + at, origin + at + keys) && at + keys <= end;
@@ -325,8 +330,8 @@ void tile_gradient(const BackwardMemory<S>& own, const AttentionForm& form, cons
           const V score = capped(load(own.scores + key * kQueries + c * kLanes), form.cap);
           V seen = all ? score : tile.masked(score, origin + at + key, c);
           if (at + key >= end) seen = splat(kHidden);
-          const V p = exponential(seen - sums[c]);
-          V slope = p * (load(own.products + key * kQueries + c * kLanes) - dots[c]);
+          const V p = exponential(seen - columns.tops[c]) * columns.inverses[c];
+          V slope = p * (load(own.products + key * kQueries + c * kLanes) - columns.dots[c]);
           if (form.cap != 0) {
             const V share = score * (1.0f / form.cap);
             slope *= 1.0f - share * share;
@@ -393,29 +398,29 @@ bool attend_gradient(const AttentionTensors& tensors, const AttentionGradients& 
         copy_rows(slope, query_stride, queries, dim, padded, own.rows);
         pack_columns(own.rows, padded, own.slope_columns);
         pack_rows(own.rows, padded, own.slope_rows);
-        float dots[kQueries] = {}, sums[kQueries];
-        for (int query = 0; query < kQueries; query++) {
-          sums[query] = -kLowest;
-          if (query >= queries) continue;
+        float dots[kQueries] = {}, tops[kQueries] = {}, inverses[kQueries] = {};
+        for (int query = 0; query < queries; query++) {
           V products = {};
           for (int i = 0; i < dim; i += kLanes)
             products += load_upto(slope + query * query_stride + i, dim - i) *
                         load_upto(output + query * query_stride + i, dim - i);
           dots[query] = sum(products);
-          sums[query] = tensors.sums[query_row + (int64_t)query * form.heads];
+          const float* scales = tensors.scales + 2 * (query_row + (int64_t)query * form.heads);
+          tops[query] = scales[0];
+          inverses[query] = scales[1];
         }
-        V dot_columns[kColumns], sum_columns[kColumns];
+        Columns columns;
         for (int c = 0; c < kColumns; c++) {
-          dot_columns[c] = load(dots + c * kLanes);
-          sum_columns[c] = load(sums + c * kLanes);
+          columns.dots[c] = load(dots + c * kLanes);
+          columns.tops[c] = load(tops + c * kLanes);
+          columns.inverses[c] = load(inverses + c * kLanes);
         }
         memset(own.query_gradient, 0, padded * kQueries * sizeof(float));
         const int oldest = tile.oldest() / kKeys * kKeys;
         if (oldest < context)
-          tile_gradient(own, form, tile, 0, width, 0, oldest, context, padded, sum_columns, dot_columns);
+          tile_gradient(own, form, tile, 0, width, 0, oldest, context, padded, columns);
         const int own_oldest = oldest < context ? 0 : (oldest - context) / kKeys * kKeys;
-        tile_gradient(own, form, tile, place, width, context, own_oldest, start + queries, padded, sum_columns,
-                      dot_columns);
+        tile_gradient(own, form, tile, place, width, context, own_oldest, start + queries, padded, columns);
         T* to = (T*)gradients.query.data + query_row * dim;
         for (int query = 0; query < queries; query++) {
           float numbers[kLanes];

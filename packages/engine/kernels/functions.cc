@@ -1,10 +1,10 @@
-#include "functions.h"
+#include "levels.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
+#include <atomic>
+#include <vector>
 
 namespace metaapo {
 
@@ -45,24 +45,29 @@ int levels_of_processor() {
   return has_tiles() ? 4 : 3;
 }
 
-// The highest level that there is, or the one that METAAPO_KERNEL_LEVEL names: all can be tested on one processor.
-const Functions* chosen() {
+// All that the compiler knew and the processor has, the best last.
+std::vector<const Functions*> find_levels() {
   const Functions* const all[] = {&functions_of_avx2, &functions_of_avx512, &functions_of_bfloat16, &functions_of_amx};
-  const char* wished = std::getenv("METAAPO_KERNEL_LEVEL");
-  const Functions* found = nullptr;
-  for (int level = 0; level < levels_of_processor(); level++) {
-    if (all[level] == nullptr) continue;
-    found = all[level];
-    if (wished != nullptr && std::strcmp(found->level, wished) == 0) break;
-  }
+  std::vector<const Functions*> found;
+  for (int level = 0; level < levels_of_processor(); level++)
+    if (all[level] != nullptr) found.push_back(all[level]);
   return found;
 }
 
+std::atomic<const Functions*> chosen{nullptr};
+
 }  // namespace
 
-const Functions* functions() {
-  static const Functions* const table = chosen();
-  return table;
+const std::vector<const Functions*>& levels() {
+  static const std::vector<const Functions*> found = find_levels();
+  return found;
 }
+
+const Functions* functions() {
+  if (const Functions* const table = chosen.load(std::memory_order_relaxed)) return table;
+  return levels().empty() ? nullptr : levels().back();
+}
+
+void choose_functions(const Functions* table) { chosen.store(table); }
 
 }  // namespace metaapo

@@ -31,7 +31,7 @@ struct AttentionTensors {
   Numbers key;     // [tokens * groups, dim]
   Numbers value;   // likewise
   Numbers output;  // like the queries
-  float* sums;     // [tokens * heads], log of the sum of the exponentials of the scores
+  float* scales;   // [tokens * heads, 2], the largest score and the inverse sum of the exponentials of the distances to it
 };
 
 struct AttentionGradients {
@@ -67,8 +67,5 @@ struct Functions {
   bool (*attention_gradient)(const AttentionTensors& tensors, const AttentionGradients& gradients,
                              const AttentionForm& form, const Segment* segments, int count, int group);
 };
-
-// The best table for this processor; null where it has none of the levels.
-const Functions* functions();
 
 }  // namespace metaapo

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "functions.h"
+#include "levels.h"
 #include "tensorflow/c/kernels.h"
 #include "tensorflow/c/ops.h"
 #include "tensorflow/c/tf_tensor.h"
@@ -222,11 +222,11 @@ constexpr int kQueriesOfTask = 256;
 void attention(Run& run) {
   TF_Tensor *query = run.input(0), *key = run.input(1), *value = run.input(2), *segments = run.input(3);
   if (!run.good() || !check_attention(run, query, key, value, segments)) return;
-  TF_Tensor *output = run.output_like(0, query), *sums = run.output(1, {TF_Dim(query, 0)});
+  TF_Tensor *output = run.output_like(0, query), *scales = run.output(1, {TF_Dim(query, 0), 2});
   if (!run.good()) return;
   std::memset(TF_TensorData(output), 0, TF_TensorByteSize(output));
-  std::memset(TF_TensorData(sums), 0, TF_TensorByteSize(sums));
-  const AttentionTensors tensors{numbers(query), numbers(key), numbers(value), numbers(output), floats(sums)};
+  std::memset(TF_TensorData(scales), 0, TF_TensorByteSize(scales));
+  const AttentionTensors tensors{numbers(query), numbers(key), numbers(value), numbers(output), floats(scales)};
   const AttentionForm form = form_of(run.attributes, query);
   struct Part {
     const Segment* segment;
@@ -248,15 +248,15 @@ void attention(Run& run) {
 }
 
 void attention_gradient(Run& run) {
-  TF_Tensor *gradient = run.input(0), *output = run.input(1), *sums = run.input(2);
+  TF_Tensor *gradient = run.input(0), *output = run.input(1), *scales = run.input(2);
   TF_Tensor *query = run.input(3), *key = run.input(4), *value = run.input(5), *segments = run.input(6);
   if (!run.good() || !check_attention(run, query, key, value, segments)) return;
-  const bool same = numbers(gradient).narrow == numbers(query).narrow && numbers(output).narrow == numbers(query).narrow;
+  const bool same = numbers(gradient).narrow == numbers(query).narrow && size(scales) == 2 * TF_Dim(query, 0) && numbers(output).narrow == numbers(query).narrow;
   if (!run.require(same && size(gradient) == size(query) && size(output) == size(query), "another gradient")) return;
   TF_Tensor *dq = run.output_like(0, query), *dk = run.output_like(1, key), *dv = run.output_like(2, value);
   if (!run.good()) return;
   for (TF_Tensor* tensor : {dq, dk, dv}) std::memset(TF_TensorData(tensor), 0, TF_TensorByteSize(tensor));
-  const AttentionTensors tensors{numbers(query), numbers(key), numbers(value), numbers(output), floats(sums)};
+  const AttentionTensors tensors{numbers(query), numbers(key), numbers(value), numbers(output), floats(scales)};
   const AttentionGradients gradients{numbers(gradient), numbers(dq), numbers(dk), numbers(dv)};
   const AttentionForm form = form_of(run.attributes, query);
   const auto* all = static_cast<const Segment*>(TF_TensorData(segments));
@@ -351,11 +351,11 @@ const Operation kOperations[] = {
     {"MetaapoAttention",
      {METAAPO_TYPE(T), "heads: int", "groups: int", "window: int", "cap: float"},
      {"query: T", "key: T", "value: T", "segments: int32"},
-     {"output: T", "sums: float"},
+     {"output: T", "scales: float"},
      compute<attention>},
     {"MetaapoAttentionGradient",
      {METAAPO_TYPE(T), "heads: int", "groups: int", "window: int", "cap: float"},
-     {"gradient: T", "output: T", "sums: float", "query: T", "key: T", "value: T", "segments: int32"},
+     {"gradient: T", "output: T", "scales: float", "query: T", "key: T", "value: T", "segments: int32"},
      {"dquery: T", "dkey: T", "dvalue: T"},
      compute<attention_gradient>},
     {"MetaapoAdamW",

@@ -71,6 +71,8 @@ int count_threads() {
   return count < 1 ? 1 : count > 256 ? 256 : count;
 }
 
+std::atomic<int> limit{256};
+
 constexpr size_t kKeptBytes = size_t{8} << 20;
 
 struct Scratch {
@@ -86,9 +88,11 @@ int thread_count() {
   return count;
 }
 
+void limit_threads(int count) { limit.store(count); }
+
 void run_tasks(int64_t tasks, Task task, const void* context) {
   Job job{task, context, tasks};
-  if (tasks > 1 && thread_count() > 1) {
+  if (tasks > 1 && thread_count() > 1 && limit.load(std::memory_order_relaxed) > 1) {
     static Pool* const pool = new Pool(thread_count() - 1);
     if (pool->run(job)) return;
   }

@@ -10,6 +10,9 @@ using Task = void (*)(const void* context, int64_t task);
 // Threads that work side by side, the caller's included: TF_NUM_INTRAOP_THREADS, or as many as the process may use.
 int thread_count();
 
+// With a limit of 1 the caller's thread does all work, which is for tests.
+void limit_threads(int count);
+
 // Runs task(context, i) for each i below `tasks`, in no certain order. Where the threads have other work already, the
 // caller's does all of it. What a task computes must not depend on who runs it.
 void run_tasks(int64_t tasks, Task task, const void* context);

@@ -11,10 +11,13 @@ export interface FusedKernels {
   readonly threads: number;
 }
 
-/** What the module says of itself; `version` is that of its operations. */
-interface KernelsModule extends FusedKernels {
+/** What the module gives: that of another version may lack anything but the version. */
+interface KernelsModule {
   readonly version: number;
   readonly fault?: string;
+  /** The best one last. */
+  readonly levels: readonly string[];
+  readonly threads: number;
 }
 
 /** Version of the operations that graphs are written with; the module has the same in kernels/module.cc. */
@@ -30,10 +33,11 @@ export function loadKernels(packageDirectory: string): void {
     return;
   }
   try {
-    const { version, level, threads, fault } = createRequire(import.meta.url)(file) as KernelsModule;
-    if (fault !== undefined) state = { fault };
-    else if (version === KERNELS_VERSION) state = { level, threads };
-    else state = { fault: 'they are of another version: `metaapo backend install` makes them anew' };
+    const { version, fault, levels, threads } = createRequire(import.meta.url)(file) as KernelsModule;
+    if (version !== KERNELS_VERSION) {
+      state = { fault: 'they are of another version: `metaapo backend install` makes them anew' };
+    } else if (fault !== undefined) state = { fault };
+    else state = { level: levels.at(-1)!, threads };
   } catch (error) {
     state = { fault: `they could not be loaded (${(error as Error).message.split('\n')[0]})` };
   }

@@ -10,7 +10,10 @@ function call(attributes: KernelAttributes, inputs: readonly Value[], outputs: r
   throw new MetaapoError('internal', 'a graph without fused kernels calls one', { where: attributes.kernel });
 }
 
-const like = (value: Value, dtype: Value['dtype'] = value.dtype): OutputSpecification => ({ shape: value.shape, dtype });
+const like = (value: Value, dtype: Value['dtype'] = value.dtype): OutputSpecification => ({
+  shape: value.shape,
+  dtype,
+});
 
 /**
  * Root-mean-square normalisation in one pass: w * x / sqrt(mean(x^2) + epsilon).
@@ -86,30 +89,30 @@ const listOf = ({ query, key, value, segments }: AttentionInputs): Value[] => [q
 
 /**
  * Attention by tiles, without the scores in memory (arXiv 2205.14135); the scale is in the queries.
- * @returns the output, like the queries (zero for tokens of no segment), and the logarithms `[N*h]` of the sums of the
- * exponentials of the scores, which the gradient reads
+ * @returns the output, like the queries (zero for tokens of no segment), and what the gradient reads of each query's
+ * scores, `[N*h, 2]`: the largest, and the inverse sum of the exponentials of the distances to it
  */
 export function attention(inputs: AttentionInputs, heads: AttentionHeads): readonly [Value, Value] {
   const { query } = inputs;
-  const sums: OutputSpecification = { shape: [query.shape[0]!], dtype: 'float32' };
+  const scales: OutputSpecification = { shape: [query.shape[0]!, 2], dtype: 'float32' };
   const attributes = { kernel: 'Attention', ...attributesOf(heads) } as const;
-  return call(attributes, listOf(inputs), [like(query), sums]) as readonly [Value, Value];
+  return call(attributes, listOf(inputs), [like(query), scales]) as readonly [Value, Value];
 }
 
 /** What {@link attention} gave, and the gradient of its output. */
 export interface AttentionResults {
   readonly output: Value;
-  readonly sums: Value;
+  readonly scales: Value;
   readonly gradient: Value;
 }
 
 /** The gradients of queries, keys and values. */
 export function attentionGradient(
-  { output, sums, gradient }: AttentionResults,
+  { output, scales, gradient }: AttentionResults,
   inputs: AttentionInputs,
   heads: AttentionHeads,
 ): readonly Value[] {
   const { query, key, value } = inputs;
   const attributes = { kernel: 'AttentionGradient', ...attributesOf(heads) } as const;
-  return call(attributes, [gradient, output, sums, ...listOf(inputs)], [like(query), like(key), like(value)]);
+  return call(attributes, [gradient, output, scales, ...listOf(inputs)], [like(query), like(key), like(value)]);
 }

@@ -81,7 +81,9 @@ export async function openModel<Opened extends { readonly session: Session; disp
         ...opened,
         ...own,
         fingerprint: fingerprintOf({ config, adapter: adapter?.config, head, weights }),
-        computedBy: [currentBackend(), precision, ...(kernels === undefined ? [] : [`kernels ${kernels.level}`])].join(' '),
+        computedBy: [currentBackend(), precision, ...(kernels === undefined ? [] : [`kernels ${kernels.level}`])].join(
+          ' ',
+        ),
         parameterCount: countParameters(declared),
         ...modelFiles({
           ...{ ...own, declared, programs, session: opened.session },

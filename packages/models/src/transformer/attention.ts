@@ -116,17 +116,17 @@ export function fusedAttention(
     const [k, v] = [key, value].map((x) => ops.cast(narrowed(x), dtype)) as [Value, Value];
     return { query, key: k, value: v, segments };
   };
-  let sums: Value;
+  let scales: Value;
   const [output] = ops.withGradient(
     [query, key, value],
     () => {
-      const [attended, logarithms] = kernels.attention(inputs(), form);
-      sums = keep(logarithms, 'matmul');
+      const [attended, ofScores] = kernels.attention(inputs(), form);
+      scales = keep(ofScores, 'matmul');
       return [attended];
     },
     ([g]) => {
       const gradient = ops.cast(narrowed(g!), dtype);
-      return kernels.attentionGradient({ output: output!, sums, gradient }, inputs(), form);
+      return kernels.attentionGradient({ output: output!, scales, gradient }, inputs(), form);
     },
   );
   return output!;

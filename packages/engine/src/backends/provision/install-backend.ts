@@ -16,6 +16,7 @@ import { faultOfFiles } from '../probe-native.js';
 import { textField } from '../text-field.js';
 import { compilerFor, placeBinding } from './binding.js';
 import { explainFailure, failure } from './explain-failure.js';
+import { placeKernels } from './kernels.js';
 import type { KnownWheels } from './known-wheels.js';
 import { ensureLibtensorflow, type LibrarySource } from './library-cache.js';
 import { LIBTENSORFLOW_VERSION } from './locations.js';
@@ -68,7 +69,11 @@ export async function installBackend(options: InstallOptions = {}): Promise<Inst
     const host = requirePlatform(currentPlatform(), options.gpu ? 'cuda' : 'cpu');
     const found = requirePackage(id, options);
     const present = options.force ? undefined : await checkPresent(found, options);
-    if (present !== undefined) return resultOf(found, 'already-installed', present);
+    if (present !== undefined) {
+      // An older installation has none, or others.
+      await placeKernels({ ...workOf(host, options), stage: found.directory });
+      return resultOf(found, 'already-installed', present);
+    }
     return resultOf(found, 'installed', await install(found, host, options));
   } catch (error) {
     throw explainFailure(error, name);
@@ -116,11 +121,17 @@ async function checkPresent(found: NativePackage, options: InstallOptions): Prom
   return undefined;
 }
 
+/** What all parts of an installation need to know. */
+function workOf(host: Host, { env = process.env, signal, force = false, report = () => undefined }: InstallOptions) {
+  return { home: cacheHome(env), host, force, context: { env, signal }, report };
+}
+
 async function install(found: NativePackage, host: Host, options: InstallOptions): Promise<BackendMeasurement> {
-  const { signal, wheel, fromPython, env = process.env, report = () => undefined } = options;
+  const { signal, wheel, fromPython } = options;
   const build = options.gpu ? 'cuda' : 'cpu';
   compilerFor(host.target, options.binding);
-  const shared = { home: cacheHome(env), host, force: options.force ?? false, context: { env, signal }, report };
+  const shared = workOf(host, options);
+  const { report } = shared;
   const stage = await createStage(found.directory);
   try {
     const { allowUnknownWheel, knownWheels } = options;
@@ -138,6 +149,7 @@ async function install(found: NativePackage, host: Host, options: InstallOptions
       `${JSON.stringify({ build, libtensorflow: LIBTENSORFLOW_VERSION })}\n`,
     );
     await placeBinding({ ...shared, packageDirectory: found.directory, stage, prebuilt: options.binding });
+    await placeKernels({ ...shared, stage });
     // With these the stage is a package of its own: the check sees what will be in place.
     await linkOrCopyTree(join(found.directory, 'dist'), join(stage, 'dist'));
     await linkOrCopy(join(found.directory, 'package.json'), join(stage, 'package.json'));

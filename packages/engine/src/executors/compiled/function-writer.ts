@@ -51,7 +51,7 @@ const OUTPUT_NAMES: Readonly<Record<string, readonly string[]>> = {
   Merge: ['output', 'value_index'],
   MetaapoRmsNormGradient: ['dx', 'dweight'],
   MetaapoGatedSiluGradient: ['dgate', 'dup'],
-  MetaapoAttention: ['output', 'sums'],
+  MetaapoAttention: ['output', 'scales'],
   MetaapoAttentionGradient: ['dquery', 'dkey', 'dvalue'],
 };
 

@@ -114,7 +114,8 @@ export const TRANSLATIONS: { readonly [Name in OperationName]?: Translation } = 
   sigmoid: elementwise('Sigmoid'),
   hyperbolicTangent: elementwise('Tanh'),
   softplus: elementwise('Softplus'),
-  add: (writer, node) => (addsNarrow(writer, node) ? [writeMixedSum(writer, node)] : elementwise('AddV2')(writer, node)),
+  add: (writer, node) =>
+    addsNarrow(writer, node) ? [writeMixedSum(writer, node)] : elementwise('AddV2')(writer, node),
   subtract: elementwise('Sub'),
   multiply: elementwise('Mul'),
   divide: elementwise('RealDiv'),

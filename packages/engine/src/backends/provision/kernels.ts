@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { kernelsFile, librariesDirectory } from '../native-package.js';
+import type { BindingCompiler } from '../native-targets.js';
+import type { BindingRequest } from './binding.js';
+import { LIBTENSORFLOW_VERSION } from './locations.js';
+import { complaintOf, runCommand } from './run-command.js';
+import { createStage, discard, makeRoomFor } from './stage.js';
+
+/** What the module of the fused kernels is made from: the native package in `stage` is complete but for it. */
+export type KernelsRequest = Omit<BindingRequest, 'prebuilt' | 'packageDirectory'>;
+
+const FLAGS = ['-std=c++17', '-O3', '-fPIC', '-fno-math-errno', '-fno-trapping-math'];
+const MODULE_FLAGS = ['-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
+const LINKING = ['-shared', '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../../deps/lib'];
+const WIDE = ['-mfma', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl'];
+/** Levels of instructions, of which the module takes the best that a processor has; the first has to compile. */
+const LEVELS: Readonly<Record<string, readonly string[]>> = {
+  avx2: ['-mavx2', '-mfma'],
+  avx512: WIDE,
+  bfloat16: [...WIDE, '-mavx512bf16'],
+  amx: [...WIDE, '-mavx512bf16', '-mamx-tile', '-mamx-bf16'],
+};
+const SOURCES = ['functions', 'threads', 'operations', 'module'];
+
+/**
+ * Puts the module of the fused kernels beside a package's binding: the one in the cache, or one compiled now (some 20 s).
+ * It is for Linux x64. Programs run without it, so what goes wrong is reported only.
+ */
+export async function placeKernels(request: KernelsRequest): Promise<void> {
+  const { host, force, report, context } = request;
+  const { compiler, id } = host.target;
+  if (id !== 'linux-x64' || compiler === undefined) return;
+  const sources = await readSources();
+  const cached = cachedModule(request, sources);
+  const present = await contentOf(cached);
+  try {
+    if (force || present === undefined) await compile(request, compiler, cached);
+    const goal = kernelsFile(request.stage);
+    if ((await contentOf(goal))?.equals((await contentOf(cached))!)) return;
+    await makeRoomFor(goal);
+    await copyFile(cached, `${goal}.new`);
+    await rename(`${goal}.new`, goal);
+  } catch (error) {
+    if (context.signal?.aborted) throw error;
+    report(`The fused kernels could not be compiled (${(error as Error).message}): programs run without them`);
+  }
+}
+
+const contentOf = (file: string): Promise<Buffer | undefined> => readFile(file).catch(() => undefined);
+
+/** The folder of the sources in this package, whether it runs from sources or from a bundle. */
+function sourceDirectory(): string {
+  return join(dirname(createRequire(import.meta.url).resolve('@metaapo/engine/package.json')), 'kernels');
+}
+
+async function readSources(): Promise<ReadonlyMap<string, Buffer>> {
+  const directory = sourceDirectory();
+  const names = (await readdir(directory)).filter((name) => /\.(cc|h)$/.test(name)).sort();
+  return new Map(await Promise.all(names.map(async (name) => [name, await readFile(join(directory, name))] as const)));
+}
+
+/** One file a set of sources, flags and libraries, as for the binding. */
+function cachedModule({ home, host }: KernelsRequest, sources: ReadonlyMap<string, Buffer>): string {
+  const parts = [LIBTENSORFLOW_VERSION, host.target.id, host.runtime, ...FLAGS, ...Object.values(LEVELS).flat()];
+  const hash = createHash('sha256').update(parts.join('\n'));
+  for (const [name, content] of sources) hash.update(name).update(content);
+  return join(home, 'bindings', hash.digest('hex').slice(0, 16), 'metaapo_kernels.node');
+}
+
+async function compile(request: KernelsRequest, compiler: BindingCompiler, goal: string): Promise<void> {
+  const { stage, context, report } = request;
+  report('Compiling the fused kernels');
+  await mkdir(dirname(goal), { recursive: true });
+  const build = await createStage(dirname(goal));
+  try {
+    const own = { ...context, env: { ...context.env, TMPDIR: build } };
+    const run = (parameters: readonly string[]): Promise<string | undefined> => complaint(compiler, parameters, own);
+    const objects = [...(await compileLevels(build, run)), ...(await compileModule(build, stage, run))];
+    const output = join(build, 'metaapo_kernels.node');
+    await demand(run(['-o', output, ...objects, '-L', librariesDirectory(stage), ...LINKING]));
+    await rename(output, goal);
+  } finally {
+    await discard(build);
+  }
+}
+
+type Run = (parameters: readonly string[]) => Promise<string | undefined>;
+
+/** An older compiler does not know the newest levels: they are left out. */
+async function compileLevels(build: string, run: Run): Promise<readonly string[]> {
+  const source = join(sourceDirectory(), 'level.cc');
+  const made: string[] = [];
+  for (const [level, flags] of Object.entries(LEVELS)) {
+    const object = join(build, `level-${level}.o`);
+    const fault = await run([...FLAGS, ...flags, `-DMETAAPO_LEVEL=${level}`, '-c', source, '-o', object]);
+    if (fault === undefined) made.push(object);
+    else if (made.length === 0) throw new Error(fault);
+  }
+  return made;
+}
+
+async function compileModule(build: string, stage: string, run: Run): Promise<readonly string[]> {
+  const directory = sourceDirectory();
+  const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'));
+  // The kernels' own headers stand in for some of TensorFlow's that its C API does not come with.
+  const folders = ['-I', join(directory, 'include'), '-I', join(stage, 'deps', 'include'), '-I', headers];
+  const made: string[] = [];
+  for (const name of SOURCES) {
+    const object = join(build, `${name}.o`);
+    await demand(run([...FLAGS, ...MODULE_FLAGS, ...folders, '-c', join(directory, `${name}.cc`), '-o', object]));
+    made.push(object);
+  }
+  return made;
+}
+
+async function demand(fault: Promise<string | undefined>): Promise<void> {
+  const found = await fault;
+  if (found !== undefined) throw new Error(found);
+}
+
+/** What the first compiler that is there complains of; undefined when all went well. */
+async function complaint(
+  { commands }: BindingCompiler,
+  parameters: readonly string[],
+  context: KernelsRequest['context'],
+): Promise<string | undefined> {
+  for (const command of context.env.CXX ? [context.env.CXX] : commands) {
+    const result = await runCommand(command, parameters, context);
+    if (result.end !== 'missing') return result.end === 0 ? undefined : complaintOf(result);
+  }
+  return 'there is no C++ compiler';
+}

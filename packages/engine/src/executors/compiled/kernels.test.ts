@@ -1,0 +1,313 @@
+import { createRequire } from 'node:module';
+import * as tf from '@tensorflow/tfjs';
+import { afterEach, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { missingNative } from '../../../test/native-backend.js';
+import { numbers } from '../../../test/primitive-cases.js';
+import { fusedKernels } from '../../backends/fused-kernels.js';
+import { defaultSearchPath, findNativePackage, kernelsFile } from '../../backends/native-package.js';
+import { createGraph, finishProgram, kernels, operations as ops, type Value } from '../../program/index.js';
+import { openCompiledSession } from './session.js';
+
+interface TestedModule {
+  readonly levels: readonly string[];
+  use(level: string, threads: number): void;
+}
+
+let missing: string | undefined;
+let module: TestedModule | undefined;
+
+beforeAll(async () => {
+  missing = await missingNative();
+  if (missing === undefined && fusedKernels() === undefined) missing = 'the fused kernels are not compiled';
+  if (missing !== undefined) return;
+  const { directory } = findNativePackage('tensorflow', defaultSearchPath())!;
+  module = createRequire(import.meta.url)(kernelsFile(directory)) as TestedModule;
+});
+
+const ALL_THREADS = 256;
+afterEach(() => module?.use(module.levels.at(-1)!, ALL_THREADS));
+
+/** Runs the test on every level of instructions that the processor has. */
+function onEveryLevel(name: string, run: (level: string) => Promise<void>): void {
+  it(name, async (context: TestContext) => {
+    if (missing !== undefined) return context.skip(missing);
+    for (const level of module!.levels) {
+      module!.use(level, ALL_THREADS);
+      await run(level);
+    }
+  }, 60_000);
+}
+
+type Tensors = Readonly<
+  Record<string, { readonly shape: readonly number[]; readonly data: Float32Array | Int32Array }>
+>;
+type Results = Readonly<Record<string, Float32Array>>;
+
+/** What a program of kernels computes of float32 and int32 tensors. */
+async function compute(
+  inputs: Tensors,
+  write: (values: Readonly<Record<string, Value>>) => Readonly<Record<string, Value>>,
+): Promise<Results> {
+  const graph = createGraph('test', true);
+  const values = Object.entries(inputs).map(([name, { shape, data }]): [string, Value] => {
+    return [name, ops.input(graph, name, shape, data instanceof Int32Array ? 'int32' : 'float32')];
+  });
+  const session = openCompiledSession({ test: finishProgram(graph, write(Object.fromEntries(values))) });
+  try {
+    const outputs = await session.run('test', inputs);
+    const arrays = Object.entries(outputs).map(([name, tensor]) => [name, tensor.dataSync() as Float32Array]);
+    tf.dispose(Object.values(outputs));
+    return Object.fromEntries(arrays);
+  } finally {
+    session.dispose();
+  }
+}
+
+/** Numbers that bfloat16 holds, so that it computes of the same. */
+const tensor = (shape: readonly number[], seed: number, scale = 1) => {
+  const data = numbers(
+    shape.reduce((size, dimension) => size * dimension, 1),
+    seed,
+  ).map((x) => Math.round(x * scale * 64) / 64);
+  return { shape, data: Float32Array.from(data) };
+};
+
+/** The largest difference, as a share of the largest number. */
+function distance(got: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let [difference, largest] = [0, 1e-30];
+  for (let i = 0; i < expected.length; i++) {
+    if (!Number.isFinite(got[i]!)) return Number.POSITIVE_INFINITY;
+    difference = Math.max(difference, Math.abs(got[i]! - expected[i]!));
+    largest = Math.max(largest, Math.abs(expected[i]!));
+  }
+  return difference / largest;
+}
+
+/** Central differences of sum(weights * f(x)) in float64. */
+function slopes(x: Float32Array, weights: ArrayLike<number>, f: (x: Float64Array) => Float64Array): Float64Array {
+  const step = 1e-5;
+  const weighted = (at: Float64Array): number => f(at).reduce((sum, y, i) => sum + y * weights[i]!, 0);
+  return Float64Array.from(x, (_, i) => {
+    const [up, down] = [Float64Array.from(x), Float64Array.from(x)];
+    up[i]! += step;
+    down[i]! -= step;
+    return (weighted(up) - weighted(down)) / (2 * step);
+  });
+}
+
+const PRECISIONS = [
+  { dtype: 'float32', bound: 2e-6 },
+  { dtype: 'bfloat16', bound: 1.5e-2 },
+] as const;
+
+describe.each(PRECISIONS)('fused kernels in $dtype, beside float64', ({ dtype, bound }) => {
+  onEveryLevel('normalise rows, and give the gradients of rows and weight', async (level) => {
+    const [rows, width, epsilon] = [70, 21, 1e-5];
+    const [x, w, g] = [tensor([rows, width], 1, 2), tensor([width], 2), tensor([rows, width], 3)];
+    const f = (xs: ArrayLike<number>, ws: ArrayLike<number>): Float64Array =>
+      Float64Array.from(xs, (value, i) => {
+        const row = Math.floor(i / width) * width;
+        let squares = 0;
+        for (let j = row; j < row + width; j++) squares += xs[j]! ** 2;
+        return (ws[i % width]! * value) / Math.sqrt(squares / width + epsilon);
+      });
+    const got = await compute({ x, w, g }, (of) => {
+      const [dx, dw] = kernels.rmsNormGradient(ops.cast(of.g!, dtype), ops.cast(of.x!, dtype), of.w!, epsilon);
+      return { y: kernels.rmsNorm(ops.cast(of.x!, dtype), of.w!, epsilon, dtype), dx: dx!, dw: dw! };
+    });
+    expect(distance(got.y!, f(x.data, w.data)), `${level} y`).toBeLessThan(bound);
+    expect(
+      distance(
+        got.dx!,
+        slopes(x.data, g.data, (xs) => f(xs, w.data)),
+      ),
+      `${level} dx`,
+    ).toBeLessThan(2e-6);
+    expect(
+      distance(
+        got.dw!,
+        slopes(w.data, g.data, (ws) => f(x.data, ws)),
+      ),
+      `${level} dw`,
+    ).toBeLessThan(2e-6);
+  });
+
+  onEveryLevel('gate by silu, also far from zero, and give both gradients', async (level) => {
+    const shape = [7, 19];
+    const [gate, up, g] = [tensor(shape, 1, 3), tensor(shape, 2), tensor(shape, 3)];
+    gate.data.set([0, -100, 100, -20, 1000, -1000]);
+    const f = (a: ArrayLike<number>, b: ArrayLike<number>): Float64Array =>
+      Float64Array.from(a, (x, i) => (x / (1 + Math.exp(-x))) * b[i]!);
+    const got = await compute({ gate, up, g }, (of) => {
+      const [a, b, d] = [of.gate!, of.up!, of.g!].map((value) => ops.cast(value, dtype)) as [Value, Value, Value];
+      const [da, db] = kernels.gatedSiluGradient(d, a, b);
+      return { y: kernels.gatedSilu(a, b, dtype), da: da!, db: db! };
+    });
+    expect(distance(got.y!, f(gate.data, up.data)), `${level} y`).toBeLessThan(bound);
+    expect(
+      distance(
+        got.da!,
+        slopes(gate.data, g.data, (a) => f(a, up.data)),
+      ),
+      `${level} da`,
+    ).toBeLessThan(bound);
+    expect(
+      distance(
+        got.db!,
+        slopes(up.data, g.data, (b) => f(gate.data, b)),
+      ),
+      `${level} db`,
+    ).toBeLessThan(bound);
+  });
+
+  onEveryLevel('rotate the first numbers of heads, scale all, and turn gradients back', async (level) => {
+    const [tokens, heads, dim, half, scale] = [37, 3, 22, 9, 0.25];
+    const x = tensor([tokens * heads, dim], 1);
+    const [cosines, sines] = [tensor([tokens, half], 2), tensor([tokens, half], 3)];
+    const turned = (xs: ArrayLike<number>, sign: number): Float64Array =>
+      Float64Array.from(xs, (value, i) => {
+        const [row, column] = [Math.floor(i / dim), i % dim];
+        if (column >= 2 * half) return value * scale;
+        const at = Math.floor(row / heads) * half + (column % half);
+        const other = column < half ? -xs[i + half]! : xs[i - half]!;
+        return (value * cosines.data[at]! + sign * other * sines.data[at]!) * scale;
+      });
+    const got = await compute({ x, cosines, sines }, (of) => {
+      const rotation = { cosines: of.cosines!, sines: of.sines!, heads, scale };
+      const value = ops.cast(of.x!, dtype);
+      return { y: kernels.rotate(value, rotation, dtype), back: kernels.rotate(value, rotation, dtype, true) };
+    });
+    expect(distance(got.y!, turned(x.data, 1)), `${level} y`).toBeLessThan(bound);
+    expect(distance(got.back!, turned(x.data, -1)), `${level} back`).toBeLessThan(bound);
+  });
+
+  onEveryLevel('attend within segments and to their contexts, and give all gradients', async (level) => {
+    for (const item of ATTENTION_CASES) {
+      const expected = attentionInFloat64(item);
+      const got = await attend(item, dtype);
+      for (const [name, values] of Object.entries(expected)) {
+        expect(distance(got[name]!, values), `${level} ${item.name} ${name}`).toBeLessThan(4 * bound);
+      }
+    }
+  });
+
+  onEveryLevel('give the same bits by one thread and by many, run after run', async () => {
+    const level = module!.levels.at(-1)!;
+    const first = await attend(ATTENTION_CASES[0]!, dtype);
+    expect(await attend(ATTENTION_CASES[0]!, dtype)).toEqual(first);
+    module!.use(level, ALL_THREADS);
+    const widest = await attend(ATTENTION_CASES[0]!, dtype);
+    module!.use(level, 1);
+    expect(await attend(ATTENTION_CASES[0]!, dtype)).toEqual(widest);
+  });
+});
+
+interface AttentionCase {
+  readonly name: string;
+  /** Tokens of prompts, and of the responses to each. */
+  readonly families: readonly (readonly [number, ...number[]])[];
+  readonly heads: number;
+  readonly groups: number;
+  readonly dim: number;
+  readonly window?: number;
+  readonly cap?: number;
+}
+
+const ATTENTION_CASES: readonly AttentionCase[] = [
+  { name: 'of two families', families: [[70, 9, 1], [5]], heads: 4, groups: 2, dim: 16 },
+  { name: 'of many blocks of keys', families: [[290, 140]], heads: 1, groups: 1, dim: 8 },
+  { name: 'within a window', families: [[300, 30]], heads: 2, groups: 1, dim: 8, window: 23 },
+  { name: 'of bounded scores and odd sizes', families: [[33, 2, 67]], heads: 3, groups: 1, dim: 12, cap: 1.5 },
+];
+
+/** Rows `[S, 4]` of segments behind which three tokens belong to none. */
+function segmentsOf({ families }: AttentionCase): { readonly rows: readonly number[][]; readonly tokens: number } {
+  const rows: number[][] = [];
+  let at = 0;
+  for (const [prompt, ...responses] of families) {
+    const start = at;
+    rows.push([start, prompt, start, 0]);
+    at += prompt;
+    for (const length of responses) {
+      rows.push([at, length, start, prompt]);
+      at += length;
+    }
+  }
+  return { rows, tokens: at + 3 };
+}
+
+function attentionInputs(item: AttentionCase) {
+  const { heads, groups, dim } = item;
+  const { rows, tokens } = segmentsOf(item);
+  return {
+    q: tensor([tokens * heads, dim], 1),
+    k: tensor([tokens * groups, dim], 2),
+    v: tensor([tokens * groups, dim], 3),
+    g: tensor([tokens * heads, dim], 4),
+    segments: { shape: [rows.length, 4], data: Int32Array.from(rows.flat()) },
+  };
+}
+
+function attend(item: AttentionCase, dtype: kernels.FloatType): Promise<Results> {
+  return compute(attentionInputs(item), (of) => {
+    const [query, key, value, gradient] = [of.q!, of.k!, of.v!, of.g!].map((x) => ops.cast(x, dtype)) as [
+      Value,
+      Value,
+      Value,
+      Value,
+    ];
+    const inputs = { query, key, value, segments: of.segments! };
+    const [output, scales] = kernels.attention(inputs, item);
+    const [dq, dk, dv] = kernels.attentionGradient({ output, scales, gradient }, inputs, item);
+    return { output, dq: dq!, dk: dk!, dv: dv! };
+  });
+}
+
+/** Output and gradients, by the equations of attention and of its softmax, one query after the other. */
+function attentionInFloat64(item: AttentionCase): Readonly<Record<'output' | 'dq' | 'dk' | 'dv', Float64Array>> {
+  const { heads, groups, dim, window = Number.POSITIVE_INFINITY, cap } = item;
+  const { q, k, v, g } = attentionInputs(item);
+  const [output, dq] = [new Float64Array(q.data.length), new Float64Array(q.data.length)];
+  const [dk, dv] = [new Float64Array(k.data.length), new Float64Array(k.data.length)];
+  const dot = (a: ArrayLike<number>, at: number, b: ArrayLike<number>, bt: number): number => {
+    let sum = 0;
+    for (let i = 0; i < dim; i++) sum += a[at + i]! * b[bt + i]!;
+    return sum;
+  };
+  const add = (to: Float64Array, at: number, factor: number, from: ArrayLike<number>, ft: number): void => {
+    for (let i = 0; i < dim; i++) to[at + i]! += factor * from[ft + i]!;
+  };
+  for (const [start, length, contextStart, contextLength] of segmentsOf(item).rows as [
+    number,
+    number,
+    number,
+    number,
+  ][]) {
+    for (let token = 0; token < length; token++) {
+      const all = [
+        ...Array.from({ length: contextLength }, (_, i) => contextStart + i),
+        ...Array.from({ length: token + 1 }, (_, i) => start + i),
+      ];
+      const seen = all.slice(-Math.min(window, all.length));
+      for (let head = 0; head < heads; head++) {
+        const row = ((start + token) * heads + head) * dim;
+        const keys = seen.map((key) => (key * groups + Math.floor(head / (heads / groups))) * dim);
+        const raw = keys.map((key) => dot(q.data, row, k.data, key));
+        const scores = raw.map((score) => (cap === undefined ? score : cap * Math.tanh(score / cap)));
+        const top = Math.max(...scores);
+        const total = scores.reduce((sum, score) => sum + Math.exp(score - top), 0);
+        const weights = scores.map((score) => Math.exp(score - top) / total);
+        for (const [i, key] of keys.entries()) add(output, row, weights[i]!, v.data, key);
+        const mean = dot(output, row, g.data, row);
+        for (const [i, key] of keys.entries()) {
+          const bend = cap === undefined ? 1 : 1 - (scores[i]! / cap) ** 2;
+          const slope = weights[i]! * (dot(g.data, row, v.data, key) - mean) * bend;
+          add(dv, key, weights[i]!, g.data, row);
+          add(dq, row, slope, k.data, key);
+          add(dk, key, slope, q.data, row);
+        }
+      }
+    }
+  }
+  return { output, dq, dk, dv };
+}
