@@ -1,18 +1,23 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bindingFile, defaultSearchPath, findNativePackage } from '../src/backends/native-package.js';
-import { NATIVE_TARGETS } from '../src/backends/native-targets.js';
+import { type BindingCompiler, NATIVE_TARGETS } from '../src/backends/native-targets.js';
 import { requireKnownWheel } from '../src/backends/provision/known-wheels.js';
 import { checkTensorflow, extractLibtensorflow } from '../src/backends/provision/libtensorflow.js';
 import { standInForPython } from '../src/backends/provision/python-stand-in.js';
 import { openWheel } from '../src/backends/provision/wheel.js';
+import { QUIET_SOURCE } from '../src/backends/quiet-loading.js';
 import { exportedSymbols, undefinedSymbols } from './exported-symbols.js';
 
 const folder = process.env.METAAPO_TEST_WHEELS;
 const found = findNativePackage('tensorflow', defaultSearchPath());
 const binding = found && bindingFile(found.directory);
+/** An executable of Zig, which compiles for macOS on any system. */
+const zig = process.env.METAAPO_TEST_ZIG;
 const reason =
   folder === undefined
     ? 'METAAPO_TEST_WHEELS names no folder of tensorflow 2.21 wheels'
@@ -60,7 +65,28 @@ describe.skipIf(reason !== undefined)('the wheel for', () => {
       for (const header of ['tensorflow/c/c_api.h', 'tensorflow/c/eager/c_api.h', 'tsl/platform/ctstring.h']) {
         expect(existsSync(join(goal, 'include', header))).toBe(true);
       }
+      if (target.id === 'darwin-arm64' && zig !== undefined) linkForMacos(zig, goal, target.compiler!);
       rmSync(goal, { recursive: true });
     },
   );
 });
+
+/** Compiles and links the binding, and the addon beside it, as a Mac would. */
+function linkForMacos(compiler: string, libtensorflow: string, { flags, linking }: BindingCompiler): void {
+  const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'));
+  const quiet = join(libtensorflow, 'quiet.cc');
+  writeFileSync(quiet, QUIET_SOURCE);
+  const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(found!.directory, 'binding', name));
+  const [lib, include] = ['lib', 'include'].map((name) => join(libtensorflow, name)) as [string, string];
+  const common = ['c++', '-target', 'aarch64-macos.12.0', ...flags, '-I', headers];
+  for (const [name, more] of [
+    ['quiet', ['-pthread', quiet]],
+    ['binding', ['-I', include, ...sources, '-L', lib, ...linking]],
+  ] as const) {
+    const output = join(libtensorflow, `${name}.node`);
+    const { status, stderr } = spawnSync(compiler, [...common, '-o', output, ...more], { encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    expect(readFileSync(output).toString('latin1', 0, 4)).toBe('\xcf\xfa\xed\xfe');
+  }
+  console.log('macOS on Apple silicon: the binding is compiled and linked');
+}

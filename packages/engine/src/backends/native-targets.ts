@@ -51,7 +51,7 @@ interface PublishedWheel {
   readonly megabytes: number;
 }
 
-const COMMON_FLAGS = ['-std=c++17', '-O2', '-fPIC', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
+const COMMON_FLAGS = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
 
 const elfLibrary = (name: string, links: readonly string[]): TargetLibrary => ({
   path: `tensorflow/${name}`,
@@ -71,7 +71,7 @@ const LINUX = {
   importsPython: false,
   compiler: {
     commands: ['g++', 'c++', 'clang++'],
-    flags: [...COMMON_FLAGS, '-shared'],
+    flags: COMMON_FLAGS,
     // Found from lib/napi-v8 in the package, wherever the package lies.
     linking: ['-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../../deps/lib'],
     remedy: 'Install g++ 9 or later (Debian and Ubuntu: `apt install g++`)',
@@ -110,15 +110,7 @@ export const NATIVE_TARGETS: readonly NativeTarget[] = [
     compiler: {
       commands: ['clang++'],
       // What Node itself exports is looked up when the binding is loaded.
-      flags: [
-        ...COMMON_FLAGS,
-        '-bundle',
-        '-undefined',
-        'dynamic_lookup',
-        '-arch',
-        'arm64',
-        '-mmacosx-version-min=12.0',
-      ],
+      flags: [...COMMON_FLAGS, '-undefined', 'dynamic_lookup', '-arch', 'arm64', '-mmacosx-version-min=12.0'],
       linking: ['-ltensorflow_cc.2', '-ltensorflow_framework.2', '-Wl,-rpath,@loader_path/../../deps/lib'],
       remedy: "Install Apple's command line tools (`xcode-select --install`)",
     },
