@@ -1,5 +1,5 @@
 import { MetaapoError } from '@metaapo/core/contracts';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { explainFailure } from './explain-failure.js';
 
 const systemError = (code: string, message: string): Error =>
@@ -26,4 +26,11 @@ it('tells an interruption from a failure', () => {
 it('keeps an error that explains itself', () => {
   const error = new MetaapoError('config', 'wrong', { where: 'here' });
   expect(explainFailure(error, 'package')).toBe(error);
+});
+
+it('says on Windows that a library in use cannot be replaced', () => {
+  const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('win32');
+  const busy = Object.assign(new Error('EPERM: operation not permitted, rename'), { code: 'EPERM', path: '/p/lib' });
+  expect(explainFailure(busy, '/p').message).toMatch(/in use.*End the processes that use this backend/);
+  platform.mockRestore();
 });

@@ -24,6 +24,11 @@ export function explainFailure(error: unknown, where: string): MetaapoError {
   }
   // Node reports a read-only disk as ENOENT when it makes directories recursively.
   const isReadOnly = code === 'ENOENT' && syscall === 'mkdir';
+  // Windows refuses to move a library that a process has open as if it were not allowed.
+  if (process.platform === 'win32' && (code === 'EPERM' || code === 'EBUSY')) {
+    const remedy = 'End the processes that use this backend, then run the command again';
+    return failure('This is in use, or cannot be written to', at, firstLine(message), remedy, error);
+  }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || isReadOnly) {
     const remedy =
       'Run the command as the owner of this directory, or let METAAPO_HOME name one that can be written to';

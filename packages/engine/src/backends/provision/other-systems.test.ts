@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { exportedSymbols } from '../../../test/exported-symbols.js';
-import { type FakeMachine, fakeMachine, write } from '../../../test/fake-machine.js';
+import { type FakeMachine, fakeMachine, PIP, write } from '../../../test/fake-machine.js';
 import { PYTHON, tensorflowFiles, writeWheel } from '../../../test/fake-wheel.js';
 import { type InstallOptions, type InstallResult, installBackend } from './install-backend.js';
 
@@ -87,6 +87,15 @@ describe.skipIf(!hasShell)('installBackend', () => {
     expect(await install(here)).toMatchObject({ status: 'already-installed' });
     const second = here.addProject('second');
     expect(await install(here, { searchFrom: [second.project], binding })).toMatchObject({ status: 'installed' });
+  });
+
+  it('downloads through the launcher of Python on Windows', async () => {
+    const here = become('win32-x64');
+    const binding = join(here.root, 'prebuilt.node');
+    write(binding, 'MZ good');
+    here.removeProgram('python3');
+    here.program('py', PIP);
+    expect(await install(here, { binding })).toMatchObject({ status: 'installed' });
   });
 
   it('asks for a prebuilt binding on Windows before anything is downloaded', async () => {
