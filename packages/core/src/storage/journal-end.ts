@@ -1,6 +1,7 @@
 import { open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { MetaapoError } from '../contracts/index.js';
+import { onPath } from './failed-path.js';
 
 /** The last line of a journal that is on the disk. */
 export interface JournalEnd {
@@ -45,6 +46,8 @@ export async function noteEnd(journal: string, end: JournalEnd): Promise<void> {
   const handle = await openOver(endFile(journal));
   try {
     await handle.write(`${JSON.stringify(end).padEnd(SIZE - 1)}\n`, 0);
+  } catch (error) {
+    throw onPath(error, endFile(journal));
   } finally {
     await handle.close();
   }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { open, truncate } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
+import { onPath } from './failed-path.js';
 import { requireHeld } from './held-directories.js';
 import { endFile, type JournalEnd, noteEnd, readEnd } from './journal-end.js';
 import { type LineFault, readLine, writeLine } from './journal-lines.js';
@@ -151,6 +152,8 @@ async function appendDurably(file: string, bytes: Uint8Array): Promise<void> {
   try {
     await handle.writeFile(bytes);
     await handle.sync();
+  } catch (error) {
+    throw onPath(error, file);
   } finally {
     await handle.close();
   }

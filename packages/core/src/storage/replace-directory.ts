@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { onPath } from './failed-path.js';
 import { requireHeld } from './held-directories.js';
 import { makeDirectory } from './make-directory.js';
 import { type Owner, parseOwner, standingOf, thisOwner } from './owner.js';
@@ -40,7 +41,7 @@ export async function replaceDirectory(target: string, fill: (directory: string)
     await syncName(target);
   } catch (error) {
     if (!existsSync(target)) await rename(old, target).catch(ignoreMissing);
-    throw error;
+    throw onPath(error, target, fresh);
   } finally {
     await rm(side, { recursive: true, force: true });
     underWay.delete(side);

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { MetaapoError } from '../contracts/index.js';
+import { onPath } from './failed-path.js';
 import { bfloat16FromFloat32, float32FromBfloat16, float32FromFloat16 } from './float-formats.js';
 import { requireHeld } from './held-directories.js';
 import {
@@ -191,7 +192,7 @@ export async function writeSafetensors(
   } catch (error) {
     await handle.close().catch(() => undefined);
     await rm(temporary, { force: true });
-    throw error;
+    throw onPath(error, file, temporary);
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { onPath } from './failed-path.js';
 import { requireHeld } from './held-directories.js';
 import { makeDirectory } from './make-directory.js';
 import { syncName } from './synced.js';
@@ -22,6 +23,6 @@ export async function writeAtomically(file: string, content: string | Uint8Array
     await syncName(file);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    throw onPath(error, file, temporary);
   }
 }

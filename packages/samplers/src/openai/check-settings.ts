@@ -8,19 +8,24 @@ import { idsOf, logprobEntries, valuesOf } from './read-logprobs.js';
 import { type ResponseReader, readLogprobs } from './read-response.js';
 import { isWrongRequest } from './unusable.js';
 
-/** Most tokens of a look: enough to tell responses apart, little to generate. */
-const LOOK_TOKENS = 16;
+/** Most tokens of a response that is compared with the policy, and of one that is told from another alone. */
+const [DRAWN_TOKENS, LOOK_TOKENS] = [16, 8];
+/** Prompts of a look that tells responses apart. */
+const PROMPTS = 2;
 /** Responses to a prompt that are drawn by one request. */
 const DRAWS = 4;
 /** A coincidence that is less likely is none. */
 const IMPOSSIBLE = 1e-3;
 /** A text as short as this says nothing of what follows from repetitions. */
-const LONG_ENOUGH = 16;
+const LONG_ENOUGH = 8;
 
 /** One look at a server: settings and entries in the place of the recipe's. */
 interface Look extends Partial<Pick<OpenaiSettings, 'temperature' | 'topP' | 'topK' | 'minP' | 'stop'>> {
   readonly seed: 'first' | 'second';
   readonly count?: number;
+  /** Prompts that are asked, and tokens of their responses. */
+  readonly prompts?: number;
+  readonly tokens?: number;
   readonly entries?: Readonly<Record<string, unknown>>;
 }
 
@@ -28,7 +33,7 @@ interface Look extends Partial<Pick<OpenaiSettings, 'temperature' | 'topP' | 'to
 type Answers = readonly (readonly Choice[] | undefined)[];
 
 const AS_IT_IS = { temperature: 1, topP: 1, topK: undefined, minP: undefined, stop: undefined, stream: false } as const;
-const DRAWN: Look = { seed: 'first' };
+const DRAWN: Look = { seed: 'first', tokens: DRAWN_TOKENS };
 const LIKELIEST: Look = { seed: 'first', temperature: 0 };
 
 /** Entries that change the likeliest response, by the dialect that knows them. */
@@ -57,27 +62,30 @@ export async function checkSettings(
   signal: AbortSignal | undefined,
 ): Promise<ServerDraws> {
   const { settings, foreign } = context;
-  const maxNewTokens = Math.min(LOOK_TOKENS, settings.maxNewTokens);
   // Where a server gives no log-probabilities nothing of it is compared with the policy, and it may be a stand-in.
   let isCompared = false;
+  let isCut = true;
   const refuse = (error: MetaapoError): void => {
     if (isCompared) throw error;
     foreign.say(error.message);
   };
-  const look = async ({ seed, count = 1, entries, ...changes }: Look): Promise<Answers> => {
+  const look = async ({ seed, count = 1, entries, prompts = PROMPTS, tokens = LOOK_TOKENS, ...changes }: Look) => {
+    const maxNewTokens = Math.min(tokens, settings.maxNewTokens);
     const extraBody = { ...entries, ...settings.extraBody };
     const own = { ...context, settings: { ...settings, ...AS_IT_IS, maxNewTokens, ...changes, extraBody } };
-    const answers = await lookedAt(requests, { seed, count }, own, signal);
+    const answers = await lookedAt(requests.slice(0, prompts), { seed, count }, own, signal);
     isCompared ||= chanceOf(answers) !== undefined;
     const most = longestOf(answers, context.readerOf(requests[0]!));
-    if (most > maxNewTokens)
+    if (isCut && most > maxNewTokens) {
+      isCut = false;
       refuse(ignored(server, 'max_tokens', `max_tokens ${maxNewTokens}`, `${most} tokens or more`));
+    }
     return answers;
   };
   const drawn = await look(DRAWN);
-  const other = await look({ seed: 'second' });
-  const many = settings.useN ? await look({ ...DRAWN, count: DRAWS }) : [];
-  const draws = [...drawsOf(drawn, requests, context), ...drawsOf(many, requests, context)];
+  const other = await look({ ...DRAWN, seed: 'second' });
+  const many = settings.useN ? await look({ ...DRAWN, count: DRAWS, prompts: requests.length }) : [];
+  const draws = [drawn, other, many].flatMap((answers) => drawsOf(answers, requests, context));
   if (shareOf(drawn, other) === 0) {
     const chance = chanceOf(drawn);
     if (chance === undefined) foreign.ignore('sampling');
@@ -87,10 +95,10 @@ export async function checkSettings(
   }
   if (areAlike(many)) context.takesN.refuse('gives the same response n times');
   const say = (name: string): void => foreign.ignore(name);
-  if ((shareOf(drawn, await look(DRAWN)) ?? 0) >= 0.5) say('seed');
+  if (shareOf(drawn, await look(DRAWN)) === 1) say('seed');
   const likeliest = await look(LIKELIEST);
   const differs = async (changes: Omit<Look, 'seed'>): Promise<boolean> =>
-    (shareOf(likeliest, await look({ ...changes, seed: 'second' })) ?? 0) >= 0.5;
+    shareOf(likeliest, await look({ ...changes, seed: 'second' })) === 1;
   if (await differs({ temperature: 0 })) {
     refuse(ignored(server, 'temperature', 'temperature 0'));
     // Nothing narrows its draws, or something else does: the rest cannot be told apart.

@@ -8,7 +8,7 @@ export function ignored(
   server: string,
   name: string,
   asked: string,
-  got = 'another response with another seed, to half of the prompts or more',
+  got = 'another response with another seed, to each prompt',
 ): MetaapoError {
   return new MetaapoError('network', `the server ignores ${name}`, {
     where: `${WHERE} ${server}`,
