@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 
@@ -11,7 +11,14 @@ const here = fileURLToPath(new URL('.', import.meta.url));
  * @returns the compiled file
  */
 export function compileSide(script: string): string {
-  const outfile = join(here, '..', 'node_modules', '.cache', 'metaapo-bench', `${basename(script, '.ts')}.mjs`);
+  const outfile = join(
+    here,
+    '..',
+    'node_modules',
+    '.cache',
+    'metaapo-bench',
+    `${script.replace('/', '-').replace(/\.ts$/, '')}.mjs`,
+  );
   // Without the workspace's tsconfig, whose paths lead to the packages' sources.
   const plain = { tsconfigRaw: '{}', packages: 'external', bundle: true, platform: 'node', format: 'esm' } as const;
   buildSync({ ...plain, entryPoints: [join(here, script)], outfile });

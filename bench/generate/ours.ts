@@ -1,7 +1,7 @@
 // One side of `pnpm bench generate`: takes a GenerationWork as JSON, prints a GenerationMeasurement as its last line.
 import { readFile } from 'node:fs/promises';
 import type { Generation, GenerationRequest } from '@metaapo/core/contracts';
-import { peakMemory, selectBackend } from '@metaapo/engine';
+import { peakMemory, selectBackend, xlaCompilations } from '@metaapo/engine';
 import { loadLanguageModel } from '@metaapo/models';
 import type { GenerationMeasurement, GenerationWork } from './prepare-prompts.js';
 
@@ -18,7 +18,10 @@ const newTokens = prompts.length * work.samples * work.newTokens;
 const place = (tokens: number): number => PAGE_TOKENS * Math.ceil(tokens / PAGE_TOKENS);
 const longest = Math.max(...prompts.map(({ length }) => length));
 const cachedTokens = prompts.length * (place(longest) + work.samples * place(work.newTokens));
-const model = await loadLanguageModel(work.model, { precision: work.precision, cachedTokens });
+const model = await loadLanguageModel(work.model, {
+  ...{ precision: work.precision, executor: work.executor },
+  cachedTokens,
+});
 
 const requestsOf = (run: number, maxNewTokens: number): GenerationRequest[] =>
   prompts.map((prompt, index) => ({
@@ -50,5 +53,9 @@ const tokens = generations.reduce((sum, generation) => sum + generation.tokens.l
 if (tokens !== newTokens) throw new Error(`${tokens} new tokens instead of ${newTokens}`);
 const logprobs = generations.flatMap((generation) => [...generation.logprobs]);
 const meanLogprob = logprobs.reduce((sum, logprob) => sum + logprob, 0) / logprobs.length;
-const measurement: GenerationMeasurement = { seconds, tokens, startup, peakBytes, meanLogprob };
+const { count } = xlaCompilations();
+const measurement: GenerationMeasurement = {
+  ...{ seconds, tokens, startup, peakBytes, meanLogprob },
+  ...(count > 0 && { compilations: count }),
+};
 process.stdout.write(`${JSON.stringify(measurement)}\n`);

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { uniformOf } from '@metaapo/core';
+import type { Executor } from '@metaapo/engine';
 import { writeRandomModel } from '@metaapo/models';
 import { SHAPES } from '../train/shapes.js';
 
@@ -17,6 +19,8 @@ export interface GenerationWork {
   readonly newTokens: number;
   /** Timed runs after the warm-up. */
   readonly runs: number;
+  /** Of ours; default: the best. */
+  readonly executor?: Executor;
 }
 
 /** What a side reports. */
@@ -31,12 +35,14 @@ export interface GenerationMeasurement {
   readonly peakBytes: number;
   /** Mean log-probability of the new tokens under the model, to see that all sides draw from one distribution. */
   readonly meanLogprob: number;
+  /** Computations that XLA compiled, where it did. */
+  readonly compilations?: number;
 }
 
 const SHORTEST_PROMPT = 64;
 const LONGEST_PROMPT = 128;
 
-/** Writes the random model of a shape, and random prompts of 64 to 128 tokens. */
+/** Writes the random model of a shape where it is not there yet, and random prompts of 64 to 128 tokens. */
 export async function preparePrompts(
   name: string,
   count: number,
@@ -45,7 +51,7 @@ export async function preparePrompts(
   const shape = SHAPES[name];
   if (shape === undefined) throw new Error(`There is no shape ${name}. Known: ${Object.keys(SHAPES).join(', ')}`);
   const model = join(directory, `model-${name}`);
-  await writeRandomModel(model, shape.model, 0);
+  if (!existsSync(model)) await writeRandomModel(model, shape.model, 0);
   const vocabulary = Number(shape.model.vocab_size);
   const prompts = Array.from({ length: count }, (_, prompt) => {
     const span = LONGEST_PROMPT - SHORTEST_PROMPT + 1;

@@ -13,9 +13,10 @@ from transformers import AutoModelForCausalLM
 
 request = json.loads(sys.argv[1])
 start = time.perf_counter()
+device = request.get("device", "cpu")
 torch.manual_seed(0)
 torch.set_num_threads(os.cpu_count())
-model = AutoModelForCausalLM.from_pretrained(request["model"], dtype=getattr(torch, request["precision"])).eval()
+model = AutoModelForCausalLM.from_pretrained(request["model"], dtype=getattr(torch, request["precision"])).to(device).eval()
 # Nothing ends a response early.
 model.generation_config.eos_token_id = None
 samples, new_tokens = request["samples"], request["newTokens"]
@@ -34,19 +35,20 @@ def generate(batch, limit):
     for i, prompt in enumerate(batch):
         ids[i, longest - len(prompt) :] = torch.tensor(prompt)
         mask[i, longest - len(prompt) :] = 1
+    ids, mask = ids.to(device), mask.to(device)
     with torch.inference_mode():
         out = model.generate(
             ids, attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, num_return_sequences=samples,
             max_new_tokens=limit, pad_token_id=PAD, cache_implementation=request["cache"],
         )
-    return out[:, longest:]
+    return out[:, longest:].cpu()
 
 
 def mean_logprob(prompt, response):
     """Of a response's tokens under the model, computed in float32 from its logits, one sequence at a time."""
     ids = torch.cat([torch.tensor(prompt), response])[None]
     with torch.inference_mode():
-        logits = model(ids).logits[0, len(prompt) - 1 : -1].float()
+        logits = model(ids.to(device)).logits.cpu()[0, len(prompt) - 1 : -1].float()
     return (logits.gather(1, response[:, None])[:, 0] - logits.logsumexp(1)).mean().item()
 
 

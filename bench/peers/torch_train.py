@@ -24,8 +24,14 @@ def since_process_start():
 request = json.loads(sys.argv[1])
 torch.manual_seed(0)
 torch.set_num_threads(os.cpu_count())
-model = AutoModelForCausalLM.from_pretrained(request["model"], dtype=torch.float32)
+device = request.get("device", "cpu")
+# Beside an adapter, the frozen weights are as wide as the products.
+frozen = bool(request["loraRank"]) and request["precision"] == "bfloat16" and device != "cpu"
+model = AutoModelForCausalLM.from_pretrained(request["model"], dtype=torch.bfloat16 if frozen else torch.float32).to(device)
 model.train()
+if request.get("gradientCheckpointing"):
+    model.gradient_checkpointing_enable()
+    model.enable_input_require_grads()
 rows = json.load(open(request["rows"]))
 responses = len(rows[0]["responses"])
 sequences = [row["prompt"] + row["responses"][r] for r in range(responses) for row in rows]
@@ -37,6 +43,7 @@ for i, sequence in enumerate(sequences):
     ids[i, : len(sequence)] = torch.tensor(sequence)
     attention[i, : len(sequence)] = 1
     answer[i, len(rows[i % len(rows)]["prompt"]) : len(sequence)] = 1
+ids, attention, answer = ids.to(device), attention.to(device), answer.to(device)
 micro = request["micro_pairs"]
 
 
@@ -54,12 +61,13 @@ if request["loraRank"]:
     linear = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     rank = request["loraRank"]
     model = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear, task_type="CAUSAL_LM"))
+model = model.to(device)
 if request.get("compile"):
     model = torch.compile(model)
 trained = [weight for weight in model.parameters() if weight.requires_grad]
 optimizer = torch.optim.AdamW(trained, lr=5e-7, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
 parts = torch.arange(len(rows)).split(micro)
-autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=request["precision"] == "bfloat16")
+autocast = lambda: torch.autocast(device, dtype=torch.bfloat16, enabled=request["precision"] == "bfloat16")
 with torch.no_grad(), autocast():
     reference = [logprobs(part) for part in parts]
 seconds = []

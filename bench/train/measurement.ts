@@ -11,6 +11,9 @@ export interface Measurement {
   /** Loss of the last step, to see that both do the same work. */
   readonly loss: number;
   readonly gradNorm: number;
+  /** Computations that XLA compiled, where it did, and the seconds of the runs in which it did. */
+  readonly compilations?: number;
+  readonly compilingSeconds?: number;
 }
 
 /** The middle value. */

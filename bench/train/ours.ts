@@ -1,7 +1,7 @@
 // One side of `pnpm bench train`: takes a request as JSON, prints a Measurement as its last line.
 import { readFile } from 'node:fs/promises';
 import { createTrainer, initialTrainerState, preference, referenceLogprobs } from '@metaapo/core';
-import { type Executor, peakMemory, selectBackend } from '@metaapo/engine';
+import { type Executor, peakMemory, selectBackend, xlaCompilations } from '@metaapo/engine';
 import { dpo } from '@metaapo/losses';
 import { constant } from '@metaapo/meta-learners';
 import { ALL_LINEAR, loadLanguageModel } from '@metaapo/models';
@@ -71,6 +71,7 @@ while (!trainer.isDone) {
   last = await trainer.step();
   seconds.push(last.metrics['time/step_s']!);
 }
+const compilations = xlaCompilations();
 const measurement: Measurement = {
   seconds,
   startup,
@@ -78,5 +79,6 @@ const measurement: Measurement = {
   peakBytes: await peakMemory(),
   loss: last.metrics.loss!,
   gradNorm: last.metrics.grad_norm!,
+  ...(compilations.count > 0 && { compilations: compilations.count, compilingSeconds: compilations.seconds }),
 };
 process.stdout.write(`${JSON.stringify(measurement)}\n`);

@@ -37,8 +37,37 @@ const SMALL = {
   intermediate_size: 768,
 };
 
+const qwen = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => ({
+  architectures: ['Qwen2ForCausalLM'],
+  model_type: 'qwen2',
+  hidden_act: 'silu',
+  vocab_size: 151936,
+  rms_norm_eps: 1e-6,
+  rope_theta: 1e6,
+  max_position_embeddings: 32768,
+  tie_word_embeddings: true,
+  torch_dtype: 'float32',
+  eos_token_id: 151645,
+  ...fields,
+});
+
 /** The shapes by name. */
 export const SHAPES: Readonly<Record<string, BenchShape>> = {
+  T: {
+    name: 'T',
+    summary: '0.1M parameters, 2 pairs of 16+16 tokens: to see that a bench works',
+    model: llama({
+      vocab_size: 512,
+      hidden_size: 64,
+      num_hidden_layers: 3,
+      num_attention_heads: 4,
+      num_key_value_heads: 2,
+      intermediate_size: 128,
+    }),
+    pairs: 2,
+    promptTokens: 16,
+    responseTokens: 16,
+  },
   S: {
     name: 'S',
     summary: '8.4M parameters, 8 pairs of 128+128 tokens',
@@ -65,26 +94,46 @@ export const SHAPES: Readonly<Record<string, BenchShape>> = {
   Q: {
     name: 'Q',
     summary: 'Qwen2.5-0.5B shape (494M parameters), 2 pairs of 128+128 tokens',
-    model: {
-      architectures: ['Qwen2ForCausalLM'],
-      model_type: 'qwen2',
-      hidden_act: 'silu',
-      vocab_size: 151936,
+    model: qwen({
       hidden_size: 896,
       num_hidden_layers: 24,
       num_attention_heads: 14,
       num_key_value_heads: 2,
       intermediate_size: 4864,
-      rms_norm_eps: 1e-6,
-      rope_theta: 1e6,
-      max_position_embeddings: 32768,
-      tie_word_embeddings: true,
-      torch_dtype: 'float32',
-      eos_token_id: 151645,
-    },
+    }),
     pairs: 2,
     promptTokens: 128,
     responseTokens: 128,
+  },
+  B: {
+    name: 'B',
+    summary: 'Qwen2.5-1.5B shape, 2 pairs of 1024+1024 tokens',
+    model: qwen({
+      hidden_size: 1536,
+      num_hidden_layers: 28,
+      num_attention_heads: 12,
+      num_key_value_heads: 2,
+      intermediate_size: 8960,
+    }),
+    pairs: 2,
+    promptTokens: 1024,
+    responseTokens: 1024,
+  },
+  H: {
+    name: 'H',
+    summary: 'Qwen2.5-7B shape, 1 pair of 1024+1024 tokens',
+    model: qwen({
+      vocab_size: 152_064,
+      hidden_size: 3584,
+      num_hidden_layers: 28,
+      num_attention_heads: 28,
+      num_key_value_heads: 4,
+      intermediate_size: 18_944,
+      tie_word_embeddings: false,
+    }),
+    pairs: 1,
+    promptTokens: 1024,
+    responseTokens: 1024,
   },
   L: {
     name: 'L',

@@ -1,5 +1,6 @@
 export { collectGarbage } from './collect-garbage.js';
 export { type Compilations, xlaCompilations } from './compiled/compilations.js';
+export { countLaunches } from './compiled/count-launches.js';
 export { createProfile, type PrimitiveCost, type Profile } from './eager/profile.js';
 export { canWriteRows, chooseExecutor, type ExecutorChoice, kernelsFor, openSession } from './open-session.js';
 export { type ProgramMemory, programMemory } from './program-memory.js';

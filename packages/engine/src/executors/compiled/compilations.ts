@@ -15,10 +15,13 @@ export function xlaCompilations(): Compilations {
   return { ...total };
 }
 
-/** A computation that a program starts, and the symbols that its sizes depend on. */
+/** A call of a function: with XLA a computation, which is started as a whole. */
 export interface Launch {
   readonly computation: string;
+  /** What its sizes depend on. */
   readonly symbols: readonly string[];
+  /** Operations inside that compute. */
+  readonly operations: number;
 }
 
 /** The computations that a session has had compiled. */

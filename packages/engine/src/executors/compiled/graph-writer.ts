@@ -67,7 +67,14 @@ export interface OperationWriter {
   ): Output;
   /** The constant of these numbers; equal ones under one prefix are written once. */
   constant(data: Float32Array | Int32Array, shape: readonly number[], prefix: string): Output;
+  /** How many of the operations so far compute, rather than name, hold or rename something. */
+  operations(): number;
 }
+
+const COMPUTING_NOTHING: ReadonlySet<string> = new Set([
+  ...['Const', 'Placeholder', 'Identity', 'Reshape', 'Switch', 'Merge', 'Pack', 'Unpack'],
+  ...['VarHandleOp', 'ReadVariableOp', 'VarIsInitializedOp', 'DestroyResourceOp'],
+]);
 
 /** A TensorFlow graph while it is written. */
 export interface GraphWriter extends OperationWriter {
@@ -121,6 +128,7 @@ export function createNodeWriter(
   const nodes = createByteBlocks();
   const uses = new Map<string, number>();
   const constants = new Map<string, Output>();
+  let computing = 0;
   const uniqueName = (wished: string): string => {
     const name = wished.replace(/[^A-Za-z0-9_./-]/g, '_').replace(/^[^A-Za-z0-9.]/, 'n');
     const count = uses.get(name) ?? 0;
@@ -129,6 +137,7 @@ export function createNodeWriter(
   };
   const add: OperationWriter['add'] = (type, inputs, attributes, wished) => {
     const name = uniqueName(wished);
+    if (!COMPUTING_NOTHING.has(type)) computing += 1;
     const data = inputs.filter((input) => !input.startsWith('^')).map(reference);
     const controls = new Set(inputs.filter((input) => input.startsWith('^')));
     nodes.append(
@@ -152,5 +161,5 @@ export function createNodeWriter(
     constants.set(key, known);
     return known;
   };
-  return { writer: { add, constant, hasKernels }, blocks: nodes.blocks };
+  return { writer: { add, constant, hasKernels, operations: () => computing }, blocks: nodes.blocks };
 }

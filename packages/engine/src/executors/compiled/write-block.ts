@@ -28,6 +28,8 @@ interface BlockFunction {
   readonly arguments: readonly Argument[];
   /** By position. */
   readonly touched: readonly Omit<TouchedState, 'name'>[];
+  /** How many of its operations compute. */
+  readonly operations: number;
   /** Whether it has updates, which wait for one another, see {@link NodeContext}. */
   readonly updates: boolean;
 }
@@ -49,7 +51,7 @@ export function createBlockFunctions(
   };
   return {
     call(form, context) {
-      const { name, arguments: given, touched, updates } = functionOf(form, context);
+      const { name, arguments: given, touched, updates, operations } = functionOf(form, context);
       const { writer, states } = context;
       const resolve = (argument: Argument): Output => {
         if (argument.kind === 'size') return writer.dimension(argument.symbol);
@@ -66,7 +68,7 @@ export function createBlockFunctions(
         executor_type: attribute.text(''),
         [HOW_TO_RUN[target]]: attribute.boolean(true),
       };
-      if (target === 'xla') context.launches.push({ computation: name, symbols: symbolsIn(form) });
+      context.launches.push({ computation: name, symbols: symbolsIn(form), operations });
       const own = touched.map((touch, position) => ({ ...touch, name: form.states[position]!.name }));
       writer.enter(form.nodes[0]!);
       states.call(own, (waits) => {
@@ -150,6 +152,7 @@ function writeFunction(
     name,
     arguments: given,
     updates: context.updates.length > 0,
+    operations: body.operations(),
     touched: form.states.map(({ name: state }) => ({
       isChanged: changed.has(state),
       isRequired: required.has(state),

@@ -14,7 +14,7 @@ export interface NodeContext {
   readonly rowReads: ReadonlySet<Node>;
   /** Whether XLA compiles what is written. */
   readonly forXla: boolean;
-  /** The computations of XLA that have been called. */
+  /** The functions that have been called. */
   readonly launches: Launch[];
   /** The last update of a parameter or move of rows, for which the next one waits. */
   updates: readonly ControlEdge[];

@@ -22,7 +22,7 @@ export interface WrittenProgram {
   readonly required: readonly string[];
   /** Whether each state that a run changes has a value afterwards. */
   readonly presence: ReadonlyMap<string, boolean>;
-  /** Computations of XLA that it starts, one after the other. */
+  /** The functions that it calls. */
   readonly launches: readonly Launch[];
 }
 
