@@ -2,7 +2,6 @@
 // a column a query, so that what is done to them runs along the queries. Factors are bfloat16 where the inputs are and the
 // processor multiplies them, with float32 sums; else float32.
 #pragma once
-#include <math.h>
 #include <string.h>
 
 #include "functions.h"
@@ -19,27 +18,6 @@ constexpr float kHidden = -2e30f;  // a score that is not seen
 constexpr float kLowest = -1e30f;
 
 inline int64_t rounded_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
-
-inline float wide(const Narrow* p) {
-  union {
-    uint32_t bits;
-    float number;
-  } both;
-  both.bits = (uint32_t)p->bits << 16;
-  return both.number;
-}
-inline float wide(const float* p) { return *p; }
-
-template <class From, class To>
-inline void put(const From* from, To* to) {
-  if constexpr (sizeof(From) == sizeof(To)) {
-    memcpy(to, from, sizeof(To));
-  } else if constexpr (sizeof(To) == 4) {
-    *(float*)to = wide(from);
-  } else {
-    store_part(to, splat(*(const float*)from), 1);
-  }
-}
 
 // Parts of one piece of memory, each aligned to 64 bytes.
 class Parts {
@@ -67,35 +45,47 @@ inline void copy_rows(const From* from, int64_t stride, int count, int dim, int 
   }
 }
 
-template <class S>
-inline void transpose(const S* from, int64_t rows, int padded, int dim, S* to, int64_t width) {
-  for (int64_t first = 0; first < rows; first += 16)
-    for (int i = 0; i < dim; i++)
-      for (int64_t row = first; row < first + 16 && row < rows; row++) to[i * width + row] = from[row * padded + i];
+// `rows` of `words` words as columns: word w of row r goes to [w * width + r]. Rows are a multiple of kLanes.
+inline void turn_words(const void* from, int rows, int words, void* to, int64_t width) {
+  const uint32_t* source = (const uint32_t*)from;
+  for (int row = 0; row < rows; row += kLanes)
+    for (int word = 0; word < words; word++)
+      *(U*)((uint32_t*)to + word * width + row) = gather(source + (int64_t)row * words + word, words);
+}
+
+// Rows of `padded` numbers as columns.
+inline void transpose(const float* from, int64_t rows, int padded, float* to, int64_t width) {
+  turn_words(from, (int)rows, padded, to, width);
+}
+inline void transpose(const Narrow* from, int64_t rows, int padded, Narrow* to, int64_t width) {
+  for (int64_t row = 0; row < rows; row += kLanes) {
+    for (int i = 0; i < padded; i += 2) {
+      const U pairs = gather(from + row * padded + i, padded / 2);
+      *(H*)(to + i * width + row) = __builtin_convertvector(pairs & 0xffff, H);
+      *(H*)(to + (i + 1) * width + row) = __builtin_convertvector(pairs >> 16, H);
+    }
+  }
 }
 
 // Right factors lie as the products read them: pairs of rows interleaved in bfloat16, rows as they are in float32.
-template <class S>
-constexpr int kPair = sizeof(S) == 2 ? 2 : 1;
 
-// [rows, kQueries] of the transposed rows of queries, from rows of `padded` numbers.
+// [padded, kQueries] of the transposed rows of queries.
 template <class S>
 inline void pack_columns(const S* from, int padded, S* to) {
-  constexpr int pair = kPair<S>;
-  for (int i = 0; i < padded; i += pair)
-    for (int query = 0; query < kQueries; query++)
-      for (int part = 0; part < pair; part++)
-        to[i * kQueries + query * pair + part] = from[query * padded + i + part];
+  turn_words(from, kQueries, padded * (int)sizeof(S) / 4, to, kQueries);
 }
 
 // [kQueries, padded] of the rows themselves.
-template <class S>
-inline void pack_rows(const S* from, int padded, S* to) {
-  constexpr int pair = kPair<S>;
-  for (int query = 0; query < kQueries; query += pair)
-    for (int i = 0; i < padded; i++)
-      for (int part = 0; part < pair; part++)
-        to[query * padded + i * pair + part] = from[(query + part) * padded + i];
+inline void pack_rows(const float* from, int padded, float* to) { memcpy(to, from, sizeof(float) * kQueries * padded); }
+inline void pack_rows(const Narrow* from, int padded, Narrow* to) {
+  for (int query = 0; query < kQueries; query += 2) {
+    for (int i = 0; i < padded; i += kLanes) {
+      const Narrow* rows = from + query * padded + i;
+      const U low = __builtin_convertvector(*(const H*)rows, U);
+      const U high = __builtin_convertvector(*(const H*)(rows + padded), U);
+      *(U*)(to + query * padded + 2 * i) = low | (high << 16);
+    }
+  }
 }
 
 // Two consecutive rows of kQueries numbers, as a pair of a right factor.
@@ -145,7 +135,7 @@ inline V capped(V x, float cap) { return cap == 0 ? x : hyperbolic_tangent(x * (
 template <class S>
 struct ForwardMemory {
   S *keys, *values, *queries, *packed, *weights;
-  float *scores, *output;
+  float *scores, *output, *output_rows;
   int64_t bytes;
 
   ForwardMemory(char* memory, int64_t key_count, int padded) {
@@ -157,6 +147,7 @@ struct ForwardMemory {
     weights = parts.take<S>(kKeys * kQueries);
     scores = parts.take<float>(kKeys * kQueries);
     output = parts.take<float>(padded * kQueries);
+    output_rows = parts.take<float>(padded * kQueries);
     bytes = parts.used();
   }
 };
@@ -189,7 +180,7 @@ bool attend(const AttentionTensors& tensors, const AttentionForm& form, const Se
   copy_rows(value + context_row * dim, stride, in_context, dim, padded, own.values);
   copy_rows(key + own_row * dim, stride, to - own_skipped, dim, padded, own.keys + (int64_t)in_context * padded);
   copy_rows(value + own_row * dim, stride, to - own_skipped, dim, padded, own.values + (int64_t)in_context * padded);
-  transpose(own.values, width, padded, padded, turned, width);
+  transpose(own.values, width, padded, turned, width);
   for (int repeat = 0; repeat < repeats; repeat++) {
     const int head = group * repeats + repeat;
     for (int start = from; start < to; start += kQueries) {
@@ -257,17 +248,14 @@ bool attend(const AttentionTensors& tensors, const AttentionForm& form, const Se
         store(inverse + c * kLanes, 1.0f / total[c]);
         store(tops + c * kLanes, largest[c]);
       }
+      turn_words(own.output, padded, kQueries, own.output_rows, padded);
       T* output = (T*)tensors.output.data;
       for (int query = 0; query < count; query++) {
         const int64_t row = query_row + (int64_t)query * form.heads;
         tensors.scales[2 * row] = tops[query];
         tensors.scales[2 * row + 1] = inverse[query];
-        float numbers[kLanes];
-        for (int i = 0; i < dim; i += kLanes) {
-          for (int j = 0; j < kLanes && i + j < dim; j++)
-            numbers[j] = own.output[(i + j) * kQueries + query] * inverse[query];
-          store_upto(output + row * dim + i, load(numbers), dim - i);
-        }
+        for (int i = 0; i < dim; i += kLanes)
+          store_upto(output + row * dim + i, load(own.output_rows + query * padded + i) * inverse[query], dim - i);
       }
     }
   }
@@ -298,7 +286,7 @@ struct BackwardMemory {
     key_gradient = parts.take<float>(key_count * padded);
     value_gradient = parts.take<float>(key_count * padded);
     scores = parts.take<float>(kKeys * kQueries);
-    products = parts.take<float>(kKeys * kQueries);
+    products = parts.take<float>(kQueries * (padded < kKeys ? kKeys : padded));
     query_gradient = parts.take<float>(padded * kQueries);
     bytes = parts.used();
   }
@@ -377,7 +365,7 @@ bool attend_gradient(const AttentionTensors& tensors, const AttentionGradients& 
               own.values + place * padded);
     place += rounded_up(segments[s].length, kKeys);
   }
-  transpose(own.keys, width, padded, padded, own.turned_keys, width);
+  transpose(own.keys, width, padded, own.turned_keys, width);
   place = 0;
   for (int s = 0; s < count; s++) {
     const Segment& segment = segments[s];
@@ -422,14 +410,10 @@ bool attend_gradient(const AttentionTensors& tensors, const AttentionGradients& 
         const int own_oldest = oldest < context ? 0 : (oldest - context) / kKeys * kKeys;
         tile_gradient(own, form, tile, place, width, context, own_oldest, start + queries, padded, columns);
         T* to = (T*)gradients.query.data + query_row * dim;
-        for (int query = 0; query < queries; query++) {
-          float numbers[kLanes];
-          for (int i = 0; i < dim; i += kLanes) {
-            for (int j = 0; j < kLanes && i + j < dim; j++)
-              numbers[j] = own.query_gradient[(i + j) * kQueries + query];
-            store_upto(to + query * query_stride + i, load(numbers), dim - i);
-          }
-        }
+        turn_words(own.query_gradient, padded, kQueries, own.products, padded);
+        for (int query = 0; query < queries; query++)
+          for (int i = 0; i < dim; i += kLanes)
+            store_upto(to + query * query_stride + i, load(own.products + query * padded + i), dim - i);
       }
     }
     place += rounded_up(segment.length, kKeys);

@@ -83,28 +83,53 @@ inline float sum(V x) {
 inline V maximum(V a, V b) { return select(a > b, a, b); }
 inline V minimum(V a, V b) { return select(a < b, a, b); }
 
-// e^x within two units of the last place: 2^n e^r with |r| <= log(2) / 2. Below -87 it is zero, above 88.7 infinite.
-inline V exponential(V x) {
-  const V limited = minimum(maximum(x, splat(-88.0f)), splat(89.0f));
-  const V shifted = limited * 1.44269504088896341f + 12582912.0f;
-  const V n = shifted - 12582912.0f;
-  V r = limited - n * 0.693359375f;
-  r = r + n * 2.12194440e-4f;
+// e^r for |r| <= log(2) / 2.
+inline V near_zero_exponential(V r) {
   V y = splat(1.9875691500e-4f);
   y = y * r + 1.3981999507e-3f;
   y = y * r + 8.3334519073e-3f;
   y = y * r + 4.1665795894e-2f;
   y = y * r + 1.6666665459e-1f;
   y = y * r + 5.0000001201e-1f;
-  y = y * r * r + r + 1.0f;
+  return y * (r * r) + r + 1.0f;
+}
+
+// e^x = 2^n e^r within two units of the last place. Below -87 it is zero, above 88.7 infinite.
+#if defined(__AVX512F__)
+inline V exponential(V x) {
+  // These give their second operand where that is no number.
+  const V limited = (V)_mm512_min_ps((__m512)splat(100.0f), _mm512_max_ps((__m512)splat(-100.0f), (__m512)x));
+  const V n = (V)_mm512_roundscale_ps((__m512)(limited * 1.44269504088896341f), _MM_FROUND_TO_NEAREST_INT);
+  const V r = limited - n * 0.693359375f + n * 2.12194440e-4f;
+  const __mmask16 is_large = _mm512_cmp_ps_mask((__m512)x, (__m512)splat(-87.0f), _CMP_NLT_UQ);
+  return (V)_mm512_maskz_scalef_ps(is_large, (__m512)near_zero_exponential(r), (__m512)n);
+}
+#else
+inline V exponential(V x) {
+  const V limited = minimum(maximum(x, splat(-88.0f)), splat(89.0f));
+  const V shifted = limited * 1.44269504088896341f + 12582912.0f;
+  const V n = shifted - 12582912.0f;
+  const V y = near_zero_exponential(limited - n * 0.693359375f + n * 2.12194440e-4f);
   // In two factors, since 2^128 is none.
   const I whole = __builtin_convertvector(n, I);
   const I half = whole >> 1;
   const V low = (V)((half + 127) << 23);
   const V high = (V)((whole - half + 127) << 23);
-  y = y * low * high;
-  y = select(x < -87.0f, V{}, y);
-  return select(x != x, x, y);
+  const V result = select(x < -87.0f, V{}, y * low * high);
+  return select(x != x, x, result);
+}
+#endif
+
+// 32-bit words at `p`, each `stride` words behind the last.
+inline U gather(const void* p, int stride) {
+#if defined(__AVX512F__)
+  const __m512i at = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                                        _mm512_set1_epi32(stride));
+  return (U)_mm512_i32gather_epi32(at, p, 4);
+#else
+  const __m256i at = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(stride));
+  return (U)_mm256_i32gather_epi32((const int*)p, at, 4);
+#endif
 }
 
 inline V sigmoid(V x) { return 1.0f / (1.0f + exponential(-x)); }
