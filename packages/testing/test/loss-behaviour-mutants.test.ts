@@ -46,11 +46,19 @@ const kto = (sign: number) => (chosen: Tensor1D, rejected: Tensor1D) => {
 const MEMORY = { initialState: { mean: 0 }, nextState: (): LossState => ({ mean: 0.5 }) };
 const remembering = (fault: Partial<PreferenceLoss>) => ofRewards(bco(1), { couplesPairs: true, ...MEMORY, ...fault });
 
-/** Sorted log-ratios against each other; `tf.gather` sorts, with a gradient. */
-function sorted(values: Tensor1D): Tensor1D {
-  const order = [...values.dataSync().entries()].sort(([, a], [, b]) => a - b).map(([at]) => at);
-  return tf.gather(values, tf.tensor1d(order, 'int32'));
-}
+/** Sorted values; the gradient goes back to where each came from. */
+const sorted = tf.customGrad((x, save) => {
+  const values = x as Tensor1D;
+  const order = tf.reverse(tf.topk(values, values.size).indices as Tensor1D);
+  (save as tf.GradSaveFunc)([order]);
+  return {
+    value: tf.gather(values, order),
+    gradFunc: (dy, [places]) =>
+      tf.sum(tf.mul(tf.cast(tf.oneHot(places as Tensor1D, values.size), 'float32'), tf.expandDims(dy, 1)), 0),
+  };
+}) as (values: Tensor1D) => Tensor1D;
+
+/** Sorted log-ratios against each other. */
 const aot = (chosen: Tensor1D, rejected: Tensor1D) => softplus(tf.sub(sorted(rejected), sorted(chosen)));
 
 const withoutReference = (compute: (logprobs: PairLogprobs) => tf.Tensor) => () =>
@@ -128,6 +136,14 @@ const MUTANTS: readonly Mutant[] = [
     'a rejected reward that is the margin',
     altered(({ chosenRewards, rejectedRewards }) => ({ rejectedRewards: tf.sub(rejectedRewards, chosenRewards) })),
     /rejectedRewards depends on log p\(chosen\)/,
+  ],
+  [
+    'a loss that reads its scores',
+    ofRewards((c, j) => {
+      const margins = tf.sub(j, c).arraySync() as number[];
+      return tf.add(softplus(tf.sub(j, c)), 0 * margins[0]!);
+    }),
+    /reads numbers synchronously/,
   ],
   ['an unknown aggregation', () => broken({ aggregation: 'median' as never }), /aggregation is "median"/],
   ['no aggregation', () => broken({ aggregation: undefined as never }), /aggregation is undefined/],

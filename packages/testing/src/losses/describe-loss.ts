@@ -7,6 +7,7 @@ import { checkLossDirection, checkLossRewards } from './loss-direction.js';
 import type { LossFlags } from './loss-flags.js';
 import { checkLossGradients, checkLossRewardsDetached } from './loss-gradients.js';
 import { checkLossLeaks, checkLossPurity } from './loss-purity.js';
+import { checkLossReads } from './loss-reads.js';
 import { checkLossReference, checkLossShift } from './loss-reference.js';
 import { checkLossState } from './loss-state.js';
 import { checkLossCoupling, checkLossPermutation, checkLossSwap } from './loss-symmetry.js';
@@ -36,6 +37,7 @@ export function describeLoss(test: TestRunner, create: CreatePart<PreferenceLoss
     'compares policy and reference by their ratio': flags.isShiftInvariant === false ? undefined : checkLossShift,
     'refuses to go without numbers of tokens that it needs': checkLossTokens,
     'remembers in finite numbers, by a pure function': checkLossState,
+    'reads no numbers while it computes': checkLossReads,
     'is pure': checkLossPurity,
     'leaks no tensor, also when it throws': checkLossLeaks,
   });
