@@ -6,6 +6,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { brokenRule, layerOf } from './import-rules.mjs';
+import { brokenPortability } from './portable-rules.mjs';
 
 const builtins = new Set(builtinModules);
 
@@ -90,11 +91,11 @@ function relativeFinding(root, file, { specifier }) {
   return brokenRule(from, to);
 }
 
-function bareFinding(root, file, { specifier }) {
+function bareFinding(root, file, { specifier, isType }) {
   const name = packageName(specifier);
-  if (specifier.startsWith('node:')) return undefined;
-  if (builtins.has(name)) return `write 'node:${specifier}'`;
   const from = layerOf(relative(root, file));
+  if (specifier.startsWith('node:')) return isType ? undefined : brokenPortability(from, specifier);
+  if (builtins.has(name)) return `write 'node:${specifier}'`;
   const rule = brokenRule(from, { specifier, name });
   return rule ?? undeclared(root, from, name);
 }
