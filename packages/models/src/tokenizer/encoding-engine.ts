@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { MetaapoError } from '@metaapo/core/contracts';
+import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
 import { embeddedEngine } from './embedded-engine.js';
 import { NativeThread } from './native-thread.js';
 import type { AddedToken } from './special-tokens.js';
@@ -30,12 +30,38 @@ export interface EngineSource {
 export async function openEngine(source: EngineSource, wanted?: EncodingEngine['name']): Promise<EncodingEngine> {
   const stated = { ...source.tokenizer, added_tokens: source.added, truncation: null, padding: null };
   const native = wanted === 'embedded' ? 'not wanted' : await nativeEngine(JSON.stringify(stated));
-  if (typeof native !== 'string') return native;
-  if (wanted !== 'native') return embeddedEngine(source, stated, native);
+  if (typeof native !== 'string') return explaining(native, source);
+  if (wanted !== 'native') return explaining(embeddedEngine(source, stated, native), source);
   throw new MetaapoError('checkpoint', `the native tokenizer cannot be used: ${native}`, {
     where: source.directory,
     remedy: 'Install it beside @metaapo/models: npm install tokenizers',
   });
+}
+
+/** An engine whose errors, of texts for which the tokenizer has no ids, say whose they are. */
+function explaining({ name, encode, encodeBatch }: EncodingEngine, { directory }: EngineSource): EncodingEngine {
+  const explained = (cause: unknown): unknown =>
+    isMetaapoError(cause)
+      ? cause
+      : new MetaapoError('checkpoint', `the tokenizer cannot encode a text: ${(cause as Error).message}`, {
+          where: `${directory}/tokenizer.json`,
+          cause,
+          remedy: 'Correct the file, or leave out what it has no ids for',
+        });
+  return {
+    name,
+    encode(text, addSpecialTokens) {
+      try {
+        return encode(text, addSpecialTokens);
+      } catch (cause) {
+        throw explained(cause);
+      }
+    },
+    encodeBatch: (texts, addSpecialTokens) =>
+      encodeBatch(texts, addSpecialTokens).catch((cause: unknown) => {
+        throw explained(cause);
+      }),
+  };
 }
 
 /** The native engine, or why there is none. */

@@ -8,7 +8,20 @@ const id = z
   .min(0)
   .max(2 ** 31 - 1);
 const addedToken = z.looseObject({ id, content: z.string() });
-const component = z.looseObject({ type: z.string() }).nullish();
+const part = z.looseObject({ type: z.string() });
+
+/** A part, or a sequence of them: a list with the name that its kind has. */
+function component(list: string) {
+  const one: z.ZodType = z.lazy(() =>
+    part.superRefine((stated, context) => {
+      if (stated.type !== 'Sequence') return;
+      const { error } = z.array(one).safeParse(stated[list]);
+      for (const { path, message } of error?.issues ?? [])
+        context.addIssue({ code: 'custom', path: [list, ...path], message });
+    }),
+  );
+  return one.nullish();
+}
 
 /** tokenizer.json: the keys that the Python library takes, and of their values what is read here; the engines look at the rest. */
 const tokenizer = z.strictObject({
@@ -16,10 +29,10 @@ const tokenizer = z.strictObject({
   truncation: z.unknown().optional(),
   padding: z.unknown().optional(),
   added_tokens: z.array(addedToken).nullish(),
-  normalizer: component,
-  pre_tokenizer: component,
-  post_processor: component,
-  decoder: component,
+  normalizer: component('normalizers'),
+  pre_tokenizer: component('pretokenizers'),
+  post_processor: component('processors'),
+  decoder: component('decoders'),
   model: z.looseObject({
     vocab: z.union([z.record(z.string(), id), z.array(z.tuple([z.string(), z.number()]))]),
   }),
