@@ -1,10 +1,11 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FloatNumber } from '@metaapo/core/contracts';
 import { afterEach, expect, it } from 'vitest';
 import { localModel } from '../local-model/local-model.js';
 import { loadTokenizer } from './load-tokenizer.js';
+import { copyTokenizerFiles } from './tokenizer-files.js';
 
 const FIXTURES = new URL('../../../../fixtures/tokenizers/', import.meta.url).pathname;
 const directories: string[] = [];
@@ -52,6 +53,20 @@ it('takes the template for tools where tools are given', async () => {
   ];
   const tokenizer = await loadTokenizer(withTemplate(named));
   expect([tokenizer.renderChat([ask]), tokenizer.renderChat([ask], { tools: [{}] })]).toEqual(['plain', '1 tools']);
+});
+
+it('takes templates that lie beside the default one, and saves them with it', async () => {
+  const directory = withTemplate('of the settings');
+  mkdirSync(join(directory, 'additional_chat_templates'));
+  writeFileSync(join(directory, 'chat_template.jinja'), 'plain');
+  writeFileSync(join(directory, 'additional_chat_templates', 'tool_use.jinja'), '{{ tools | length }} tools');
+  const saved = mkdtempSync(join(tmpdir(), 'template-'));
+  directories.push(saved);
+  await copyTokenizerFiles(directory, saved);
+  for (const place of [directory, saved]) {
+    const tokenizer = await loadTokenizer(place);
+    expect([tokenizer.renderChat([ask]), tokenizer.renderChat([ask], { tools: [{}] })]).toEqual(['plain', '1 tools']);
+  }
 });
 
 it('hands arguments over', async () => {

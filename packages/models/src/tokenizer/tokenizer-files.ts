@@ -1,4 +1,4 @@
-import { copyFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { fileIn, readTextIn } from '@metaapo/core/storage';
@@ -28,6 +28,9 @@ const COPIED = [
   'tokenizer.model',
 ] as const;
 
+/** Where transformers puts chat templates beside the default one, each under its name. */
+const ADDITIONAL = 'additional_chat_templates';
+
 /**
  * Copies the tokenizer's files that are there into what is saved.
  * @param model directory whose generation_config.json goes with them; absent, none does
@@ -38,6 +41,9 @@ export async function copyTokenizerFiles(from: string, to: string, model?: strin
     if (file !== undefined) await copyFile(file, join(to, name));
   };
   for (const name of COPIED) await copy(from, name);
+  const additional = await additionalTemplates(from);
+  if (additional.length > 0) await mkdir(join(to, ADDITIONAL), { recursive: true });
+  for (const name of additional) await copy(from, join(ADDITIONAL, `${name}.jinja`));
   if (model !== undefined) await copy(model, 'generation_config.json');
 }
 
@@ -78,13 +84,33 @@ async function readConfig(directory: string): Promise<TokenizerFiles['config']> 
   return { ...config, ...(await readJsonObject(join(directory, 'special_tokens_map.json'))) };
 }
 
-/** The file's own precedence: chat_template.jinja, chat_template.json, then tokenizer_config.json. */
+/** Names of the templates beside the default one. */
+async function additionalTemplates(directory: string): Promise<readonly string[]> {
+  const names = await readdir(join(directory, ADDITIONAL)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
+    throw error;
+  });
+  return names.flatMap((name) => /^(.+)\.jinja$/.exec(name)?.[1] ?? []).sort();
+}
+
+/** The templates that lie in files of their own. */
+async function templateFiles(directory: string): Promise<TokenizerFiles['chatTemplates']> {
+  const files = (await additionalTemplates(directory)).map((name) => [name, join(ADDITIONAL, `${name}.jinja`)]);
+  const found: [string, string][] = [];
+  for (const [name, file] of [...files, ['default', 'chat_template.jinja']] as [string, string][]) {
+    const text = await readTextIn(directory, file);
+    if (text !== undefined) found.push([name, text]);
+  }
+  return Object.fromEntries(found);
+}
+
+/** The file's own precedence: chat_template.jinja with those beside it, chat_template.json, then tokenizer_config.json. */
 async function readChatTemplates(
   directory: string,
   config: TokenizerFiles['config'],
 ): Promise<TokenizerFiles['chatTemplates']> {
-  const file = await readIfPresent(join(directory, 'chat_template.jinja'));
-  if (file !== undefined) return { default: file };
+  const files = await templateFiles(directory);
+  if (Object.keys(files).length > 0) return files;
   const stated = (await readJsonObject(join(directory, 'chat_template.json'))).chat_template ?? config.chat_template;
   if (typeof stated === 'string') return { default: stated };
   const named: { readonly name?: unknown; readonly template?: unknown }[] = Array.isArray(stated) ? stated : [];
