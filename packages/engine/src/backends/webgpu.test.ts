@@ -75,7 +75,7 @@ const reason = await selectBackend({ prefer: 'webgpu' }).then(
 );
 if (reason !== undefined) console.log(`skipped: WebGPU is not tested here: ${reason}`);
 
-describe.skipIf(reason !== undefined)('with an adapter', () => {
+describe.skipIf(reason !== undefined)('with an adapter', { timeout: 60_000 }, () => {
   beforeAll(() => selectBackend({ prefer: 'webgpu' }));
 
   it('computes on it, and names it', async () => {

@@ -1,4 +1,4 @@
-import { MetaapoError } from '@metaapo/core/contracts';
+import { isMetaapoError, MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
 import {
   type DimensionBindings,
@@ -159,9 +159,24 @@ function timed(
 ): readonly tf.Tensor[] {
   const inputs = node.inputs.map((value) => live.get(value)!);
   const started = performance.now();
-  const outputs = apply(node, inputs, bindings, context);
+  const outputs = named(node, () => apply(node, inputs, bindings, context));
   context.profile?.record(node, inputs, outputs, (performance.now() - started) / 1000);
   return outputs;
+}
+
+/** Says of a tensor that a backend refuses which one it is. */
+function named<Result>(node: Step, compute: () => Result): Result {
+  try {
+    return compute();
+  } catch (error) {
+    if (!isMetaapoError(error) || error.code !== 'backend') throw error;
+    const source = node.operation === 'fused' ? node.outputs[0].node : node;
+    const states = node.inputs.flatMap((value) =>
+      value.node.operation === 'readState' ? [value.node.attributes.state] : [],
+    );
+    const where = [`${source.operation} of ${source.scope || 'the whole model'}`, ...states].join(', ');
+    throw new MetaapoError('backend', 'A tensor does not fit', { ...error.fault, where, cause: error });
+  }
 }
 
 function apply(

@@ -35,6 +35,7 @@ interface ShaderBackend {
     output: TensorInformation,
   ): TensorInformation;
   refCount(dataId: object): number;
+  disposeData(dataId: object): boolean;
 }
 
 const backend = (): ShaderBackend => tf.backend() as unknown as ShaderBackend;
@@ -53,7 +54,12 @@ export function runShader(
 ): tf.Tensor {
   const size = shape.reduce((product, dimension) => product * dimension, 1);
   const output = backend().makeTensorInfo([size], dtype);
-  run(shader, inputs, output);
+  try {
+    run(shader, inputs, output);
+  } catch (error) {
+    backend().disposeData(output.dataId);
+    throw error;
+  }
   return tf.engine().makeTensorFromTensorInfo({ dataId: output.dataId, shape: [...shape], dtype });
 }
 

@@ -117,7 +117,7 @@ const PATTERNS: Readonly<
   },
 };
 
-describe.skipIf(missing !== undefined)('the eager executor on WebGPU', () => {
+describe.skipIf(missing !== undefined)('the eager executor on WebGPU', { timeout: 60_000 }, () => {
   it('computes what plain JavaScript computes, primitive by primitive, and the same bits each time', async () => {
     const programs = Object.fromEntries(PRIMITIVE_CASES.map((item) => [item.name, programOf(item).program]));
     const all = async (session: Session): Promise<Arrays> => {
@@ -137,7 +137,7 @@ describe.skipIf(missing !== undefined)('the eager executor on WebGPU', () => {
     };
     const { plain, gpu } = await onBoth(programs, all);
     expectClose(gpu, plain);
-  }, 60_000);
+  });
 
   it.each(Object.entries(PATTERNS))('makes few shaders of %s, with the same result', async (_, write) => {
     let steps = 0;
@@ -241,5 +241,22 @@ describe.skipIf(missing !== undefined)('the eager executor on WebGPU', () => {
     const t = { data: Int32Array.of(0, 299, 64), shape: [3] };
     const { plain, gpu } = await onBoth({ entropy }, (session) => outputsOf(session, 'entropy', { x, t }));
     expectClose(gpu, plain, 1e-5);
+  });
+
+  it('says which tensor is too large, how large it is and what the adapter allows', async () => {
+    await tf.setBackend('webgpu');
+    const { limits } = (tf.backend() as unknown as { device: { limits: Record<string, number> } }).device;
+    const most = Math.min(limits.maxBufferSize!, limits.maxStorageBufferBindingSize!);
+    const large = program((graph) => {
+      const table = ops.readState(graph, { name: 'embedding', shape: [1], dtype: 'float32', initially: 'zeros' });
+      return { y: ops.broadcastTo(table, [Math.floor(most / 4) + 1]) };
+    });
+    const before = tf.memory().numTensors;
+    const session = openEagerSession({ large });
+    await expect(session.run('large', {})).rejects.toThrow(
+      new RegExp(`broadcastTo.*embedding.*at most ${most} bytes.*got ${4 * Math.floor(most / 4) + 4} bytes`),
+    );
+    session.dispose();
+    expect(tf.memory().numTensors).toBe(before);
   });
 });
