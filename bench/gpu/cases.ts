@@ -17,7 +17,8 @@ export const workloadOf = ({ kind, shape, precision }: GpuCase): string => `${ki
 const sides = (kind: GpuCase['kind'], shape: string, precision: GpuCase['precision'], ...of: Side[]): GpuCase[] =>
   of.map((side) => ({ kind, shape, precision, side }));
 
-const BOTH: Side[] = ['ours, xla', 'PyTorch'];
+// The peer first: ours is then printed with its ratio.
+const BOTH: Side[] = ['PyTorch', 'ours, xla'];
 
 /** Everything that is to be measured on a GPU, what is worth most first. */
 export const GPU_CASES: readonly GpuCase[] = [
@@ -50,7 +51,7 @@ export const SMALL_CASES: readonly GpuCase[] = [
   ).values(),
 ].filter(({ side }) => side !== 'torch.compile');
 
-/** What a model of a case weighs on disk, to write it in the type that both sides want. */
+/** The type in which the model of a case lies on disk. */
 export const storedIn = ({ kind, precision }: GpuCase): 'float32' | 'bfloat16' =>
   kind === 'lora' ? precision : 'float32';
 
