@@ -56,11 +56,21 @@ export function readWinner(answer: string): number | undefined {
   const whole = /^\s*([^\n]+?)\s*$/.exec(text)?.[1];
   const alone = whole !== undefined && /^\(?(a|b|tie)\)?[.!]?$/i.test(whole) ? whole.replace('(', '') : undefined;
   const stated = lastOf(text, WINNERS) ?? alone ?? lastBracketed(answer);
-  const winner = /^(?:(?:answer|response|assistant) ?)?(a|b|tie|draw)\b(?! *(?:[/,&]|or\b|and\b) *[ab]\b)/i.exec(
-    stated ?? '',
-  );
-  return winner === null ? undefined : SHARES[winner[1]!.toLowerCase()];
+  const winner = WINNER.exec(stated ?? '');
+  const named = winner?.slice(1).find((group) => group !== undefined);
+  return named === undefined ? undefined : SHARES[named.toLowerCase()];
 }
+
+/** What may follow the letter A, which else is a word: `a tie`, `a slight edge to B`. */
+const BEHIND_A = 'is|was|wins|won|has|gives|because|since|as|for|by|with|over|but|though|although|due|given|clearly';
+
+/** The winner at the begin of a statement; one letter beside the other names none. */
+const WINNER = new RegExp(
+  '^(?:an? +(?=tie|draw))?' +
+    `(?:(?:answer|response|assistant) ?(a|b)|(a)(?! +(?!(?:${BEHIND_A})\\b)[a-z])|(b)|(tie|draw))\\b` +
+    '(?! *(?:[/,&<>=~≈]+|or\\b|and\\b)? *(?:(?:answer|response|assistant) ?)?[ab]\\b)',
+  'i',
+);
 
 const WINNERS = [
   /^[ \t>*•-]*(?:(?:my|the|final|overall) +)*(?:winner|verdict) *[:=：] *([^\n]*)/gim,
