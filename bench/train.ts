@@ -1,6 +1,6 @@
 // Times a training step, ours and PyTorch's, by turns on the same rows:
 //   pnpm bench train [--shapes S,M,Q,P,L,R] [--workloads pairs,quadruples,lora] [--precisions float32,bfloat16] [--rounds 2]
-//                    [--executors eager,compiled] [--steps 5] [--python python3] [--compile] [--model DIR --data FILE]
+//                    [--executors eager,compiled,xla] [--steps 5] [--python python3] [--compile] [--model DIR --data FILE]
 // P has rows of 2048 tokens, L of 8192. R is a real model on real rows: it needs --model and --data, and is measured by default where they are given. --compile
 // adds a row for torch.compile.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -87,6 +87,10 @@ function train(
   const env = { METAAPO_HOME: join(directory, 'home'), METAAPO_BACKEND: backend };
   const result = metaapo(['train', 'dpo', ...sets, '--set', `precision=${precision}`], env);
   expect(result.status, result.stderr).toBe(0);
+  const compiled = Number(/^XLA compiled (\d+) computations/m.exec(result.stdout)?.[1] ?? 0);
+  // Of policy and reference, for all sizes of their batches.
+  expect(compiled > 0, result.stdout).toBe(executor === 'xla');
+  expect(compiled).toBeLessThanOrEqual(28);
   return output;
 }
 
