@@ -14,6 +14,7 @@ import {
 } from '../../program/index.js';
 import { openEagerSession } from '../eager/session.js';
 import type { Session } from '../session.js';
+import { countLaunches } from './count-launches.js';
 import { planItems } from './plan-items.js';
 import { planLaunches } from './plan-launches.js';
 import { type CompiledSessionOptions, openCompiledSession } from './session.js';
@@ -103,5 +104,9 @@ describe('blocks that are alike', () => {
       ...Array.from({ length: LAYERS }, (_, layer) => `layers/${layer}`),
     ]);
     expect(launches(backward)).toHaveLength(LAYERS + 1);
+    const programs = { forward, backward };
+    expect(countLaunches(programs, 'xla')).toEqual({ forward: LAYERS + 1, backward: LAYERS + 1 });
+    // A product, two additions, a tangent and two kept values each; what is broadcast is repeated by the addition itself.
+    expect(countLaunches(programs, 'compiled').forward).toBeGreaterThanOrEqual(4 * LAYERS);
   });
 });

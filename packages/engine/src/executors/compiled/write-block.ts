@@ -1,9 +1,15 @@
 import { symbolsOf } from '../../program/index.js';
 import type { BlockForm } from './block-form.js';
-import { createFunctionWriter } from './function-writer.js';
+import { createFunctionWriter, type FunctionWriter } from './function-writer.js';
 import { attribute, controlEdge, type GraphWriter, type Output } from './graph-writer.js';
 import { createFunctionBodyWriter, type ProgramWriter } from './program-writer.js';
-import { createStateWriter, type Presence, type TouchedState, type Variables } from './state-writer.js';
+import {
+  createStateWriter,
+  type Presence,
+  type StateWriter,
+  type TouchedState,
+  type Variables,
+} from './state-writer.js';
 import { type NodeContext, writeNode } from './write-node.js';
 
 /** Functions of a graph, one for all blocks that are alike. */
@@ -110,6 +116,30 @@ function writeFunction(
   { form, presence, target, rowReads }: FunctionSource,
 ): BlockFunction {
   const body = createFunctionWriter(HOW_TO_RUN[target], graph.hasKernels);
+  const { given, writer, variables } = writersOf(form, body, name);
+  const positions = new Map(form.states.map((state, position) => [state.name, position]));
+  const forXla = target === 'xla';
+  const presenceOf = (state: string): Presence => presence[positions.get(state)!]!;
+  const states = createStateWriter(writer, variables, { presence: presenceOf, forXla });
+  const context: NodeContext = { writer, states, rowReads, forXla, launches: [], updates: [] };
+  for (const node of form.nodes) writeNode(node, context);
+  const results = form.outputs.map((value) => ({ output: writer.get(value), dtype: value.dtype }));
+  graph.define(body.definition(name, results, [...new Set(states.effects())]));
+  return {
+    name,
+    arguments: given,
+    touched: touchedIn(form, states),
+    operations: body.operations(),
+    updates: context.updates.length > 0,
+  };
+}
+
+/** Writers of a body, and the arguments that it turns out to need as it is written. */
+function writersOf(
+  form: BlockForm,
+  body: FunctionWriter,
+  name: string,
+): { readonly given: readonly Argument[]; readonly writer: ProgramWriter; readonly variables: Variables } {
   const given: Argument[] = [];
   const outputs = new Map<string, Output>();
   const ask = (argument: Argument, key: string): Output => {
@@ -138,26 +168,16 @@ function writeFunction(
     },
     declaration: (state) => form.states[positions.get(state)!]!,
   };
-  const forXla = target === 'xla';
-  const states = createStateWriter(writer, variables, {
-    presence: (state) => presence[positions.get(state)!]!,
-    forXla,
-  });
-  const context: NodeContext = { writer, states, rowReads, forXla, launches: [], updates: [] };
-  for (const node of form.nodes) writeNode(node, context);
-  const results = form.outputs.map((value) => ({ output: writer.get(value), dtype: value.dtype }));
-  graph.define(body.definition(name, results, [...new Set(states.effects())]));
-  const [required, changed, spent] = [new Set(states.required()), states.presence(), states.spent()];
-  return {
-    name,
-    arguments: given,
-    updates: context.updates.length > 0,
-    operations: body.operations(),
-    touched: form.states.map(({ name: state }) => ({
-      isChanged: changed.has(state),
-      isRequired: required.has(state),
-      hasValue: changed.get(state) ?? true,
-      isSpent: spent.has(state),
-    })),
-  };
+  return { given, writer, variables };
+}
+
+/** What the function does to each state, by position. */
+function touchedIn({ states }: BlockForm, written: StateWriter): BlockFunction['touched'] {
+  const [required, changed, spent] = [new Set(written.required()), written.presence(), written.spent()];
+  return states.map(({ name }) => ({
+    isChanged: changed.has(name),
+    isRequired: required.has(name),
+    hasValue: changed.get(name) ?? true,
+    isSpent: spent.has(name),
+  }));
 }
