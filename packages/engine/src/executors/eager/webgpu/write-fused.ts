@@ -1,13 +1,16 @@
-import {
-  type Dimension,
-  type Node,
-  product,
-  type Shape,
-  sameShape,
-  sizeOf,
-  type Value,
-} from '../../../program/index.js';
+import { type Dimension, type Shape, sameShape, sizeOf, type Value } from '../../../program/index.js';
 import { ELEMENTWISE, isColumnSum, isRowSum, literalOf, wgslType } from './fused-operations.js';
+import {
+  broadcast,
+  isColumn,
+  matrixOf,
+  type Place,
+  placeInWhole,
+  reshaped,
+  type SizeNames,
+  size,
+  sumOf,
+} from './number-places.js';
 
 /** Threads of a workgroup, which share a row where rows are added up. */
 export const THREADS = 64;
@@ -34,14 +37,6 @@ class Refusal extends Error {
   }
 }
 
-/** Where a number lies: its index as WGSL, and whether that is the row that the workgroup computes. */
-interface Place {
-  readonly index: string;
-  readonly isRow?: boolean;
-  /** The matrix of the row that `index` lies in. */
-  readonly rowOf?: Shape;
-}
-
 /** Statements, and the names of what they have computed: by value and index. */
 interface Block {
   readonly lines: string[];
@@ -49,10 +44,8 @@ interface Block {
   readonly outer?: Block;
 }
 
-interface Writer {
+interface Writer extends SizeNames {
   readonly reads: Value[];
-  readonly sizes: (readonly Dimension[])[];
-  readonly names: Map<string, string>;
   readonly isInline: (value: Value) => boolean;
   /** Statements of the whole row, before the loop over its numbers; absent where no row is added up. */
   readonly rowBlock?: Block;
@@ -100,8 +93,6 @@ function numbers(root: Value, writer: Writer): string {
     result[index] = ${stored(root, result)};
   }`;
 }
-
-const matrixOf = ({ shape }: Value): { readonly rowOf?: Shape } => (shape.length === 2 ? { rowOf: shape } : {});
 
 function columnSum({ node }: Value, writer: Writer): string {
   const [x] = node.inputs as readonly [Value];
@@ -173,8 +164,6 @@ function rowsOf(root: Value, writer: Writer): string {
   }`;
 }
 
-const isColumn = (shape: Shape): boolean => shape.length === 1 || (shape.length === 2 && shape[1] === 1);
-
 /** Every thread goes through every 64th number of the row. */
 function loop(width: Dimension, lines: readonly string[], writer: Writer): string {
   const columns = size(width, writer);
@@ -228,17 +217,13 @@ function compute(value: Value, place: Place, block: Block, writer: Writer): stri
   return named(key, own, writer, () => {
     if (node.operation === 'reshape') return evaluate(node.inputs[0]!, reshaped(value, place), own, writer);
     if (node.operation === 'split') return evaluate(node.inputs[0]!, placeInWhole(value, place, writer), own, writer);
-    const inputs = node.inputs.map((input) => evaluate(input, broadcast(value, input, place, writer), own, writer));
+    const hasRows = writer.rowBlock !== undefined;
+    const inputs = node.inputs.map((input) =>
+      evaluate(input, broadcast(value, input, place, writer, hasRows), own, writer),
+    );
     if (node.operation === 'broadcastTo') return inputs[0]!;
     return ELEMENTWISE[node.operation]!(inputs, node);
   });
-}
-
-/** The same place of the same numbers in another shape, whose rows are others. */
-function reshaped({ node, shape }: Value, place: Place): Place {
-  const [x] = node.inputs as readonly [Value];
-  if (sameShape(x.shape, shape)) return place;
-  return { index: place.index, ...(place.isRow === true && isColumn(x.shape) && { isRow: true }) };
 }
 
 /** Rows of a matrix are added up by the threads of the workgroup that computes this row. */
@@ -288,57 +273,6 @@ function concatenated(value: Value, place: Place, block: Block, writer: Writer):
   // Together, since what is the same for a whole row may have been written meanwhile.
   block.lines.push(`var ${result} : ${wgslType(value)};`, ...parts);
   return result;
-}
-
-/** Where a number of a part lies in the whole that was split. */
-function placeInWhole(value: Value, { index }: Place, writer: Writer): Place {
-  const node = value.node as Extract<Node, { operation: 'split' }>;
-  const { axis, sizes } = node.attributes;
-  const whole = node.inputs[0]!.shape;
-  const inner = size(product(...whole.slice(axis + 1)), writer);
-  const before = sizes.slice(0, node.outputs.indexOf(value));
-  const offset = before.length === 0 ? '0' : sumOf(before, writer);
-  const own = `(${size(sizes[node.outputs.indexOf(value)]!, writer)} * ${inner})`;
-  const outer = axis === 0 ? '0' : `(${index}) / ${own} * (${size(whole[axis]!, writer)} * ${inner})`;
-  const rest = axis === 0 ? `(${index})` : `(${index}) % ${own}`;
-  return { index: `(${outer} + ${offset} * ${inner} + ${rest})` };
-}
-
-/** Where the number of an input lies that goes into a number of the result. */
-function broadcast(value: Value, input: Value, place: Place, writer: Writer): Place {
-  if (sameShape(value.shape, input.shape)) return place;
-  if (input.shape.every((dimension) => dimension === 1)) return { index: '0' };
-  const skipped = value.shape.length - input.shape.length;
-  const isOfRows = value.shape.length === 2 && input.shape.length === 2 && input.shape[1] === 1;
-  if (isOfRows && place.rowOf !== undefined && writer.rowBlock !== undefined && place.index === 'at') {
-    return { index: 'row', isRow: true, rowOf: input.shape };
-  }
-  const terms = input.shape.flatMap((dimension, axis) => {
-    if (dimension === 1) return [];
-    const below = size(product(...value.shape.slice(axis + skipped + 1)), writer);
-    const stride = size(product(...input.shape.slice(axis + 1)), writer);
-    const isOutermost = axis + skipped === 0;
-    const coordinate = `(${place.index}) / ${below}${isOutermost ? '' : ` % ${size(dimension, writer)}`}`;
-    return [`${coordinate} * ${stride}`];
-  });
-  return { index: `(${terms.join(' + ')})` };
-}
-
-/** A dimension in the code: a number, or the name of a size of the run. */
-function size(dimension: Dimension, writer: Writer): string {
-  return typeof dimension === 'number' ? `${dimension}` : sumOf([dimension], writer);
-}
-
-function sumOf(dimensions: readonly Dimension[], writer: Writer): string {
-  if (dimensions.every((dimension) => typeof dimension === 'number')) {
-    return `${dimensions.reduce((sum: number, dimension) => sum + (dimension as number), 0)}`;
-  }
-  const key = dimensions.join('+');
-  const known = writer.names.get(key);
-  if (known !== undefined) return `uniforms.${known}`;
-  const name = `d${writer.sizes.push(dimensions) - 1}`;
-  writer.names.set(key, name);
-  return `uniforms.${name}`;
 }
 
 function reductionIn(value: Value, writer: Writer): Value {
