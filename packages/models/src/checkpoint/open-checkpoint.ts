@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
 import { fileIn, openSafetensors, readTextIn, requireFinite, type SafetensorsFile } from '@metaapo/core/storage';
+import { SCORE_WEIGHT } from './expected-tensors.js';
 
 /** The weights of a directory, in one file or several. */
 export interface Checkpoint {
@@ -130,6 +131,7 @@ export async function readWeights(
   visit: (name: string, values: Float32Array) => Promise<void>,
   isOptional: (name: string) => boolean = () => false,
 ): Promise<string> {
+  if (expected.has(SCORE_WEIGHT)) requireOneLabel(checkpoint);
   checkNames(checkpoint, expected, isOptional);
   const hash = createHash('sha256');
   for (const [name, shape] of expected) {
@@ -139,6 +141,21 @@ export async function readWeights(
     await visit(name, values);
   }
   return hash.digest('hex');
+}
+
+/**
+ * Refuses the weights of a classifier of several labels: transformers takes two where a config names no number.
+ * @throws MetaapoError with code `checkpoint`
+ */
+export function requireOneLabel({ where, shapes }: Checkpoint): void {
+  const [labels = 1] = shapes.get(SCORE_WEIGHT) ?? [];
+  if (labels === 1) return;
+  throw new MetaapoError('checkpoint', 'the model has several labels, and no one score', {
+    where: `${where}, tensor ${SCORE_WEIGHT}`,
+    expected: 'a reward model, which has 1 label',
+    got: `${labels} labels`,
+    remedy: 'Give a reward model, or train one with num_labels=1',
+  });
 }
 
 function checkNames(

@@ -25,7 +25,7 @@ import {
 import { z } from 'zod';
 import { adapterBase, openAdapter } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, withScoreHead } from '../checkpoint/model-config.js';
-import { openCheckpoint } from '../checkpoint/open-checkpoint.js';
+import { openCheckpoint, requireOneLabel } from '../checkpoint/open-checkpoint.js';
 import { linearModules } from '../language-model/declare-parameters.js';
 import { estimateTrainingMemory } from '../language-model/estimate-memory.js';
 import { type LanguageModel, openLanguageModel, requireLanguageHead } from '../language-model/load-language-model.js';
@@ -228,7 +228,11 @@ function requireRole(role: ModelRole, { directory, config }: TextSource, { lora:
 async function requireWeights({ path, adapter }: Settings, found: TextSource): Promise<void> {
   const { directory, name, config, adapter: on } = found;
   const isFetched = name === undefined || resolve(name.name) !== resolve(directory);
-  if (!isFetched) await (await openCheckpoint(directory)).close();
+  if (!isFetched) {
+    const weights = await openCheckpoint(directory);
+    await weights.close();
+    if (config.task === 'sequence-classification' && on === undefined) requireOneLabel(weights);
+  }
   if (on === undefined || !existsSync(adapter ?? path)) return;
   await (await openAdapter(on, linearModules(config))).weights.close();
 }
