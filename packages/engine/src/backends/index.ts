@@ -4,6 +4,7 @@ export type { CpuFeature, CpuInformation } from './cpu-information.js';
 export { describeKernels, type FusedKernels, fusedKernels } from './fused-kernels.js';
 export type { GpuInformation } from './gpu-information.js';
 export { type BackendInspection, type InspectOptions, inspectSystem, type SystemInspection } from './inspect-system.js';
+export type { AdapterInformation } from './load-webgpu.js';
 export type { BackendMeasurement } from './measure-in-child.js';
 export { type InstallOptions, type InstallResult, installBackend } from './provision/install-backend.js';
 export type { KnownWheel, KnownWheels } from './provision/known-wheels.js';
