@@ -59,6 +59,10 @@ struct Functions {
   // Rotates the halves of the first 2 * half numbers of each head by the angles of its token; all are scaled.
   void (*rotate)(Numbers x, const float* cosines, const float* sines, Numbers y, float scale, bool back, int heads,
                  int dim, int half, int64_t begin, int64_t end);
+  // -log softmax at the target, rows of `width`.
+  void (*losses)(Numbers x, const int32_t* targets, float* y, int64_t width, int64_t begin, int64_t end);
+  // softmax - onehot; y may lie where x does.
+  void (*residual)(Numbers x, const int32_t* targets, Numbers y, int64_t width, int64_t begin, int64_t end);
   void (*adamw)(float* p, float* m, float* v, const float* g, const AdamW& with, int64_t begin, int64_t end);
   // The queries `from` to `to` of a segment, in the heads of one group. False where memory is short.
   bool (*attention)(const AttentionTensors& tensors, const AttentionForm& form, const Segment& segment, int from,

@@ -19,6 +19,8 @@ const Functions METAAPO_TABLE(METAAPO_LEVEL) = {
     METAAPO_LEVEL::gated_silu,
     METAAPO_LEVEL::gated_silu_gradient,
     METAAPO_LEVEL::rotate,
+    METAAPO_LEVEL::losses,
+    METAAPO_LEVEL::residual,
     METAAPO_LEVEL::adamw,
     METAAPO_LEVEL::attention,
     METAAPO_LEVEL::attention_gradient,

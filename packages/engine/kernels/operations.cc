@@ -48,6 +48,16 @@ class Run {
     const size_t bytes = static_cast<size_t>(count) * TF_DataTypeSize(type);
     return kept(TF_AllocateOutput(context_, index, type, shape.data(), static_cast<int>(shape.size()), bytes, status_));
   }
+  // In the memory of input 0, `tensor`, where that has the type of the output and no other reader.
+  TF_Tensor* output_over(int index, const TF_Tensor* tensor) {
+    if (TF_ExpectedOutputDataType(context_, index) != TF_TensorType(tensor)) return output_like(index, tensor);
+    std::vector<int64_t> shape;
+    for (int axis = 0; axis < TF_NumDims(tensor); axis++) shape.push_back(TF_Dim(tensor, axis));
+    const int candidate = 0;
+    int forwarded = -1;
+    return kept(TF_ForwardInputOrAllocateOutput(context_, &candidate, 1, index, shape.data(),
+                                                static_cast<int>(shape.size()), &forwarded, status_));
+  }
   TF_Tensor* output_like(int index, const TF_Tensor* tensor) {
     std::vector<int64_t> shape;
     for (int axis = 0; axis < TF_NumDims(tensor); axis++) shape.push_back(TF_Dim(tensor, axis));
@@ -168,6 +178,39 @@ void rotate(Run& run) {
   in_parts(tokens, kRows, [&](int64_t begin, int64_t end) {
     functions()->rotate(numbers(x), floats(cosines), floats(sines), numbers(y), run.attributes.number,
                         run.attributes.back, heads, dim, half, begin, end);
+  });
+}
+
+constexpr int64_t kLogitRows = 4;  // of a task
+
+bool check_targets(Run& run, const TF_Tensor* logits, const TF_Tensor* targets) {
+  if (!run.good() || !run.require(TF_NumDims(logits) == 2 && size(targets) == TF_Dim(logits, 0), "other targets"))
+    return false;
+  const auto* all = static_cast<const int32_t*>(TF_TensorData(targets));
+  for (int64_t row = 0; row < size(targets); row++)
+    if (!run.require(all[row] >= 0 && all[row] < width(logits), "a target outside of the vocabulary")) return false;
+  return true;
+}
+
+void losses(Run& run) {
+  TF_Tensor *logits = run.input(0), *targets = run.input(1);
+  if (!check_targets(run, logits, targets)) return;
+  TF_Tensor* y = run.output_like(0, targets);
+  if (!run.good()) return;
+  in_parts(TF_Dim(logits, 0), kLogitRows, [&](int64_t begin, int64_t end) {
+    functions()->losses(numbers(logits), static_cast<const int32_t*>(TF_TensorData(targets)), floats(y),
+                        width(logits), begin, end);
+  });
+}
+
+void residual(Run& run) {
+  TF_Tensor *logits = run.input(0), *targets = run.input(1);
+  if (!check_targets(run, logits, targets)) return;
+  TF_Tensor* y = run.output_over(0, logits);
+  if (!run.good()) return;
+  in_parts(TF_Dim(logits, 0), kLogitRows, [&](int64_t begin, int64_t end) {
+    functions()->residual(numbers(logits), static_cast<const int32_t*>(TF_TensorData(targets)), numbers(y),
+                          width(logits), begin, end);
   });
 }
 
@@ -358,6 +401,12 @@ const Operation kOperations[] = {
      {"gradient: T", "output: T", "scales: float", "query: T", "key: T", "value: T", "segments: int32"},
      {"dquery: T", "dkey: T", "dvalue: T"},
      compute<attention_gradient>},
+    {"MetaapoLosses", {METAAPO_TYPE(X)}, {"logits: X", "targets: int32"}, {"output: float"}, compute<losses>},
+    {"MetaapoResidual",
+     {METAAPO_TYPE(X), METAAPO_TYPE(Y)},
+     {"logits: X", "targets: int32"},
+     {"output: Y"},
+     compute<residual>},
     {"MetaapoAdamW",
      {},
      {"parameter: float", "moment1: float", "moment2: float", "gradient: float", "rate: float", "decay: float",

@@ -141,6 +141,68 @@ inline void rotate(Numbers x, const float* cosines, const float* sines, Numbers 
   });
 }
 
+// Numbers behind a row that change no maximum and no sum of exponentials.
+template <class T>
+inline V load_row(const T* p, int64_t count) {
+  if (count >= kLanes) return load(p);
+  float all[kLanes];
+  store(all, load_part(p, count));
+  for (int64_t i = count; i < kLanes; i++) all[i] = -3e38f;
+  return load(all);
+}
+
+struct Normalizer {
+  float largest;
+  double sum;  // of the exponentials of the distances to it
+};
+
+template <class T>
+inline Normalizer normalizer(const T* row, int64_t width) {
+  V tops = splat(-3e38f);
+  for (int64_t i = 0; i < width; i += kLanes) tops = maximum(load_row(row + i, width - i), tops);
+  float all[kLanes];
+  store(all, tops);
+  float largest = all[0];
+  for (const float top : all) largest = top > largest ? top : largest;
+  double total = 0;
+  constexpr int64_t part = 64 * kLanes;
+  for (int64_t begin = 0; begin < width; begin += part) {
+    V sums = {};
+    for (int64_t i = begin; i < width && i < begin + part; i += kLanes)
+      sums += exponential(load_row(row + i, width - i) - largest);
+    total += sum(sums);
+  }
+  return {largest, total};
+}
+
+inline void losses(Numbers x, const int32_t* targets, float* y, int64_t width, int64_t begin, int64_t end) {
+  typed(x, [&](auto* logits) {
+    for (int64_t row = begin; row < end; row++) {
+      auto* of = logits + row * width;
+      const Normalizer with = normalizer(of, width);
+      const float target = load_part(of + targets[row], 1)[0];
+      y[row] = (float)(log(with.sum) + ((double)with.largest - target));
+    }
+  });
+}
+
+inline void residual(Numbers x, const int32_t* targets, Numbers y, int64_t width, int64_t begin, int64_t end) {
+  typed(x, [&](auto* logits) {
+    typed(y, [&](auto* to) {
+      for (int64_t row = begin; row < end; row++) {
+        auto* of = logits + row * width;
+        auto* out = to + row * width;
+        const Normalizer with = normalizer(of, width);
+        const float inverse = (float)(1.0 / with.sum);
+        const V target = exponential(load_part(of + targets[row], 1) - with.largest) * inverse - 1.0f;
+        for (int64_t i = 0; i < width; i += kLanes)
+          store_upto(out + i, exponential(load_row(of + i, width - i) - with.largest) * inverse, width - i);
+        store_part(out + targets[row], target, 1);
+      }
+    });
+  });
+}
+
 inline void adamw(float* p, float* m, float* v, const float* g, const AdamW& with, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i += kLanes) {
     const int64_t rest = end - i;

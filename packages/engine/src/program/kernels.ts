@@ -60,6 +60,16 @@ export function rotate(x: Value, { cosines, sines, heads, scale }: Rotation, dty
   return call({ kernel: 'Rotate', heads, scale, back }, [x, cosines, sines], [like(x, dtype)])[0]!;
 }
 
+/** -log softmax of logits `[n, v]` at the targets `[n]` int32: float32 `[n]`. */
+export function losses(logits: Value, targets: Value): Value {
+  return call({ kernel: 'Losses' }, [logits, targets], [like(targets, 'float32')])[0]!;
+}
+
+/** The gradient softmax - onehot `[n, v]` of {@link losses}, in the memory of the logits where it can be. */
+export function residual(logits: Value, targets: Value, dtype: FloatType): Value {
+  return call({ kernel: 'Residual' }, [logits, targets], [like(logits, dtype)])[0]!;
+}
+
 /** Which heads attend, and what they see. */
 export interface AttentionHeads {
   /** Query heads of a token. */

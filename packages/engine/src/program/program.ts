@@ -99,7 +99,7 @@ type HeadAttributes = Readonly<Record<'heads' | 'groups' | 'window' | 'cap', num
 /** A fused kernel by name, with its attributes. */
 export type KernelAttributes =
   | { readonly kernel: 'RmsNorm' | 'RmsNormGradient'; readonly epsilon: number }
-  | { readonly kernel: 'GatedSilu' | 'GatedSiluGradient' }
+  | { readonly kernel: 'GatedSilu' | 'GatedSiluGradient' | 'Losses' | 'Residual' }
   | { readonly kernel: 'Rotate'; readonly heads: number; readonly scale: number; readonly back: boolean }
   | ({ readonly kernel: 'Attention' | 'AttentionGradient' } & HeadAttributes);
 

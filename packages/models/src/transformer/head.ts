@@ -1,5 +1,5 @@
-import { type Graph, operations as ops, type Value } from '@metaapo/engine';
-import { type Precision, product, softCap, softCapSlope } from './layers.js';
+import { type Graph, kernels, operations as ops, type Value } from '@metaapo/engine';
+import { narrowed, type Precision, product, softCap, softCapSlope } from './layers.js';
 import type { Parameters } from './parameters.js';
 import type { TransformerConfig } from './transformer-config.js';
 
@@ -17,6 +17,21 @@ export function logitsOf(
 ): Value {
   const logits = product(hidden, parameters.read(headWeightName(config)), precision);
   return config.logitCap === undefined ? logits : softCap(logits, config.logitCap);
+}
+
+/** -log softmax at the targets `[M]` of logits `[M, vocabulary]`. */
+export function lossesOf(logits: Value, targets: Value): Value {
+  if (logits.graph.hasKernels) return kernels.losses(narrowed(logits), targets);
+  return ops.crossEntropy(logits, targets).losses;
+}
+
+/**
+ * Their gradient softmax - onehot.
+ * @param precision of what reads it: a fused kernel rounds it there
+ */
+export function residualOf(logits: Value, targets: Value, precision: Precision = 'float32'): Value {
+  if (logits.graph.hasKernels) return kernels.residual(narrowed(logits), targets, precision);
+  return ops.crossEntropy(logits, targets).residual;
 }
 
 /** A gradient with respect to logits, brought before the bound that a model may have on them. */

@@ -12,7 +12,7 @@ import {
   splitAtCheckpoint,
   type Value,
 } from '@metaapo/engine';
-import { beforeCap, chunkInputs, headWeightName, logitsOf, scoresOf } from './head.js';
+import { beforeCap, chunkInputs, headWeightName, logitsOf, lossesOf, residualOf, scoresOf } from './head.js';
 import type { Precision } from './layers.js';
 import {
   type AdapterDeclaration,
@@ -83,16 +83,16 @@ function clearProgram(name: string, states: readonly StateDeclaration[]): Progra
  * -sum_v p_v log p_v = log Z - sum_v p_v z_v = L - sum_v r_v z_v.
  */
 export function headProgram(
-  { config, parameters, adapters, precision }: ProgramOptions,
+  { config, parameters, adapters, precision, hasKernels }: ProgramOptions,
   { entropies = false }: PassOptions = {},
 ): Program {
-  const graph = createGraph(entropies ? 'head-entropy' : 'head');
+  const graph = createGraph(entropies ? 'head-entropy' : 'head', hasKernels);
   const { hidden, targets } = chunkInputs(graph, config);
   const logits = logitsOf(hidden, config, parametersIn(graph, parameters, adapters), precision);
-  const { losses, residual } = ops.crossEntropy(logits, targets);
+  const losses = lossesOf(logits, targets);
   const logprobs = ops.negate(losses);
   if (!entropies) return finishProgram(graph, { logprobs });
-  const expected = ops.sum(ops.multiply(residual, logits), [1]);
+  const expected = ops.sum(ops.multiply(residualOf(logits, targets), logits), [1]);
   return finishProgram(graph, { logprobs, entropies: ops.subtract(losses, expected) });
 }
 
@@ -102,11 +102,12 @@ export function headProgram(
  * the hidden side of both products, which is narrower than the vocabulary.
  */
 export function headBackwardProgram(options: ProgramOptions): Program {
-  const { config, precision } = options;
-  const graph = createGraph('head-backward');
+  const { config, precision, hasKernels } = options;
+  const graph = createGraph('head-backward', hasKernels);
   const { hidden, targets } = chunkInputs(graph, config);
   const logits = logitsOf(hidden, config, parametersIn(graph, options.parameters, options.adapters), precision);
-  const slope = ops.cast(beforeCap(ops.crossEntropy(logits, targets).residual, logits, config), precision);
+  const residual = residualOf(logits, targets, config.logitCap === undefined ? precision : 'float32');
+  const slope = ops.cast(beforeCap(residual, logits, config), precision);
   const scale = ops.negate(ops.reshape(ops.input(graph, 'logprobGradient', ['rows']), ['rows', 1]));
   const weight = options.parameters.get(headWeightName(config))!;
   if (weight.isTrainable) {

@@ -160,6 +160,31 @@ describe.each(PRECISIONS)('fused kernels in $dtype, beside float64', ({ dtype, b
     ).toBeLessThan(bound);
   });
 
+  onEveryLevel('give losses of logits and their gradients, also of large ones', async (level) => {
+    const [rows, width] = [6, 1061];
+    const x = tensor([rows, width], 1, 4);
+    x.data.set([500, -500], 3 * width);
+    const t = { shape: [rows], data: Int32Array.of(0, 1060, 7, 0, 1, 500) };
+    const f = (xs: ArrayLike<number>): Float64Array =>
+      Float64Array.from(t.data, (target, row) => {
+        const logits = Array.from({ length: width }, (_, i) => xs[row * width + i]!);
+        const top = Math.max(...logits);
+        return Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0)) + top - logits[target]!;
+      });
+    const expected = f(x.data);
+    const residual = Float64Array.from(x.data, (logit, i) => {
+      const [row, column] = [Math.floor(i / width), i % width];
+      const target = t.data[row]!;
+      return Math.exp(logit - x.data[row * width + target]! - expected[row]!) - (column === target ? 1 : 0);
+    });
+    const got = await compute({ x, t }, (of) => {
+      const logits = ops.cast(of.x!, dtype);
+      return { losses: kernels.losses(logits, of.t!), residual: kernels.residual(logits, of.t!, dtype) };
+    });
+    expect(distance(got.losses!, expected), `${level} losses`).toBeLessThan(1e-6);
+    expect(distance(got.residual!, residual), `${level} residual`).toBeLessThan(bound);
+  });
+
   onEveryLevel('rotate the first numbers of heads, scale all, and turn gradients back', async (level) => {
     const [tokens, heads, dim, half, scale] = [37, 3, 22, 9, 0.25];
     const x = tensor([tokens * heads, dim], 1);

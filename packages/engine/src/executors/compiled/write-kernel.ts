@@ -9,6 +9,8 @@ const TYPES: Readonly<Record<string, Readonly<Record<string, number | 'output'>>
   GatedSilu: { X: 0, Y: 'output' },
   GatedSiluGradient: { G: 0, X: 1, Y: 'output' },
   Rotate: { X: 0, Y: 'output' },
+  Losses: { X: 0 },
+  Residual: { X: 0, Y: 'output' },
   Attention: { T: 0 },
   AttentionGradient: { T: 0 },
 };
