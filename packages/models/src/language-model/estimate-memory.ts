@@ -57,7 +57,7 @@ export interface TrainingMemory {
 /** Node with TensorFlow, as measured. */
 const RUNTIME = 0.48 * 2 ** 30;
 /** What oneDNN keeps for products of ever other sizes, as measured: of the passes, and once more of generation. */
-const KERNELS = 0.1 * 2 ** 30;
+const KERNELS = 0.05 * 2 ** 30;
 /** A node of a program as JavaScript and in the runtime's graphs, as measured. */
 const BYTES_PER_NODE = 20_000;
 
