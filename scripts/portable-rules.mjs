@@ -39,7 +39,6 @@ const KNOWN = {
   'packages/models/src/language-model/open-model.ts': ['crypto', 'path'],
   'packages/models/src/local-model/find-model.ts': ['fs', 'path'],
   'packages/models/src/local-model/local-model.ts': ['fs', 'path'],
-  'packages/models/src/local-model/rehearse.ts': ['fs/promises', 'os', 'path'],
   'packages/models/src/reward/sequence-classification.ts': ['crypto'],
   'packages/models/src/tokenizer/encoding-engine.ts': ['crypto'],
   'packages/models/src/tokenizer/load-tokenizer.ts': ['crypto', 'path'],

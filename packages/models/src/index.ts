@@ -5,7 +5,8 @@ export * from './checkpoint/index.js';
 export { checkRequests } from './generation/generate.js';
 export * from './language-model/index.js';
 export { type FoundModel, findModel, type ModelFilesOptions, modelDirectory } from './local-model/find-model.js';
-export { type LocalModelContext, type LocalModelOptions, localModel } from './local-model/local-model.js';
+export { type LocalModelContext, localModel } from './local-model/local-model.js';
+export type { LocalModelOptions } from './local-model/local-model-options.js';
 export { encodeForReward, type ScoredText } from './reward/encode-for-reward.js';
 export {
   type LoadedTextScorer,

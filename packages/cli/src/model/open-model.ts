@@ -6,6 +6,7 @@ import {
   type ReadingUse,
   type TextModel,
   type TextScorer,
+  weightBytes,
 } from '@metaapo/core/contracts';
 import { gib, type TrainedRecipe, trainingUse } from '../training/training-use.js';
 
@@ -46,12 +47,9 @@ export function describeAs(source: ModelSource, role: ModelRole): Promise<ModelD
   return source.describe(role);
 }
 
-const ANY_TRAINING = { optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 }, seed: 0, longestRow: 1 };
-
 /** The memory that the weights of a model take, in words. */
 export async function weightsOf(source: ModelSource): Promise<string> {
-  const estimate = await source.estimateMemory?.({ ...ANY_TRAINING, groups: [] });
-  const bytes = estimate?.parts.weights;
+  const bytes = await weightBytes(source);
   return bytes === undefined ? 'weights not estimated' : `weights ${gib(bytes)}`;
 }
 

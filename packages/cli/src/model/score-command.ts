@@ -22,6 +22,7 @@ import { readPreferences, tokenizePreferences } from '@metaapo/data';
 import { composeAlone, say } from '../recipe/compose-parts.js';
 import { parsePartFlag } from '../recipe/parse-part-flag.js';
 import { onInterruption } from '../terminal/interruption.js';
+import { print } from '../terminal/print.js';
 import { createProgress } from '../terminal/progress.js';
 import { type DataFlags, filesOfFlags } from '../training/data-files.js';
 import { formOf, reportRows } from '../training/load-preferences.js';
@@ -120,7 +121,6 @@ interface ScorePlan {
 
 async function printPlan({ model, reference, rows, loss }: ScorePlan, { output }: ScoreFlags): Promise<void> {
   const tokens = rows.reduce((sum, row) => sum + tokensOf(groupOf(row)), 0);
-  const print = (line: string): void => void process.stdout.write(`${line}\n`);
   print(`Policy: ${await weightsOf(model)}`);
   if (reference !== undefined) print(`Reference, after the policy: ${await weightsOf(reference)}`);
   print(`${rows.length} pairs of ${tokens} tokens would be scored by loss ${loss}: ${output}`);

@@ -2,12 +2,11 @@ import { tokensOf } from '@metaapo/core';
 import type { MemoryEstimate, ModelSource, PromptGroup } from '@metaapo/core/contracts';
 import { describeAs } from '../model/open-model.js';
 import { say } from '../recipe/compose-parts.js';
+import { print } from '../terminal/print.js';
 import type { Sources } from '../training/data-files.js';
 import type { TextCoding } from '../training/load-preferences.js';
 import { type TrainedRecipe, trainingMemory } from '../training/training-use.js';
 import { printMemory } from './plan-memory.js';
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** What is known of a training before its model is loaded. */
 export interface PlannedData<Row> {

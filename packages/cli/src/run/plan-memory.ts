@@ -1,7 +1,6 @@
 import type { MemoryEstimate, ModelSource } from '@metaapo/core/contracts';
+import { print } from '../terminal/print.js';
 import { gib } from '../training/training-use.js';
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Prints the parameters of a model and the memory that its training would need. */
 export function printMemory({ id }: ModelSource, estimate: MemoryEstimate | undefined): void {

@@ -1,14 +1,22 @@
 import { checkRounds, groupOf, planBatches, type RunRecipe } from '@metaapo/core';
-import type { ModelSource, Objective, RowForm, RowsByForm, TokenizedPreference } from '@metaapo/core/contracts';
+import {
+  type ModelSource,
+  type Objective,
+  type RowForm,
+  type RowsByForm,
+  type TokenizedPreference,
+  weightBytes,
+} from '@metaapo/core/contracts';
 import { stringify } from 'yaml';
 import { type CheckedRun, type CheckedTraining, isCheckedRun } from '../recipe/checked-recipe.js';
 import type { RunFlags } from '../recipe/run-flags.js';
+import { print } from '../terminal/print.js';
 import { requireUsableOutput } from '../training/claim-output.js';
 import { loadPreferences } from '../training/load-preferences.js';
 import { loadRows, rowWords } from '../training/load-rows.js';
 import { type OpenedObjective, openObjective } from '../training/open-objective.js';
 import { inputsOf } from '../training/require-apart.js';
-import { needsOfRun, needsOfTraining, trainingUse, withOnlineResponses } from '../training/training-use.js';
+import { needsOfRun, needsOfTraining, withOnlineResponses } from '../training/training-use.js';
 import { type ComposedLoop, composeLoop } from './compose-loop.js';
 import { expectedSteps, metaUpdatesLine } from './meta-updates.js';
 import { type PlannedData, planData } from './plan-data.js';
@@ -17,8 +25,6 @@ import { printFit } from './plan-memory.js';
 import { type PlannedIteration, planSelection, responsesOf } from './plan-selection.js';
 import { estimateTime } from './plan-time.js';
 import { runWork, trainingWork } from './plan-work.js';
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** `metaapo run --dry-run`: what a run would do, without weights. */
 export function planRun(checked: CheckedRun | CheckedTraining, flags: RunFlags): Promise<void> {
@@ -49,7 +55,7 @@ async function printLoop({ recipe, composition, objective, reference }: Composed
   await source.requireAble?.(needsOfRun(recipe, objective));
   const { rows, held, estimate } = await planPreferences(source, recipe);
   printFit(source, estimate, {
-    'reference, while it is asked': isOpened ? await weightsOf(reference, recipe) : undefined,
+    'reference, while it is asked': isOpened ? await weightBytes(reference) : undefined,
     'model of the sampler': outlooks.sampler.memory,
     'reward model': outlooks.rewardModel.memory,
     'reward models of the annotation rule': outlooks.annotation.memory,
@@ -76,11 +82,6 @@ async function inspectAll(composition: ComposedLoop['composition']) {
     rewardModel: await composition.inspect('rewardModel'),
     annotation: await composition.inspect('annotation'),
   };
-}
-
-/** Bytes of the weights of a model that is only asked. */
-async function weightsOf(source: ModelSource, recipe: RunRecipe): Promise<number | undefined> {
-  return (await source.estimateMemory?.({ ...trainingUse(recipe), groups: [] }))?.parts.weights;
 }
 
 /** `metaapo train --dry-run`, and that of `sft` and `train-reward`. */

@@ -1,6 +1,6 @@
 import { tokensOf } from '@metaapo/core';
 import type { GenerationRequest, ModelSource, PromptGroup, Rehearsal } from '@metaapo/core/contracts';
-import { packByTokens } from '@metaapo/core/numerics';
+import { firstPack } from '@metaapo/core/numerics';
 import { say } from '../recipe/compose-parts.js';
 import { durationText } from '../terminal/progress.js';
 import { type TrainedRecipe, trainingUse } from '../training/training-use.js';
@@ -42,7 +42,7 @@ export async function estimateTime(source: ModelSource, recipe: TrainedRecipe, w
   say('Rehearsing a part of the work, to estimate its time');
   const { microBatchTokens, batchSize } = recipe.training;
   const first = (groups: readonly PromptGroup[]): readonly PromptGroup[] =>
-    groups.slice(...(packByTokens(groups.map(tokensOf), microBatchTokens)[0] ?? [0, 0]));
+    firstPack(groups, tokensOf, microBatchTokens);
   const rehearsal = await source.rehearse({
     ...trainingUse(recipe),
     trains: work.trains,

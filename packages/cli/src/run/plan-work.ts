@@ -1,5 +1,6 @@
 import { groupOf, type ObjectiveRecipe, type RunRecipe, tokensOf } from '@metaapo/core';
 import type { GenerationRequest, MemoryEstimate, PromptGroup, TokenizedPreference } from '@metaapo/core/contracts';
+import { firstPack } from '@metaapo/core/numerics';
 import { CHECKPOINT_BYTES, MODEL_BYTES } from './plan-disk.js';
 import type { PlannedIteration } from './plan-selection.js';
 import type { PlannedStage, PlannedWork } from './plan-time.js';
@@ -110,12 +111,8 @@ function requestsOf(
   { cachedTokens, sampler }: RunRecipe,
   { responses, response }: { readonly responses: number; readonly response: number },
 ): readonly GenerationRequest[] {
-  let room = cachedTokens;
-  const end = rows.findIndex(({ prompt }) => {
-    room -= prompt.length + responses * response;
-    return room < 0;
-  });
-  return rows.slice(0, end < 0 ? rows.length : Math.max(1, end)).map(({ prompt }, seed) => ({
+  const cached = ({ prompt }: TokenizedPreference): number => prompt.length + responses * response;
+  return firstPack(rows, cached, cachedTokens).map(({ prompt }, seed) => ({
     prompt,
     count: responses,
     maxNewTokens: Number(sampler.maxNewTokens ?? Math.ceil(response)),

@@ -14,6 +14,7 @@ import { type ModelFlags, modelOfFlags } from '../model/model-of-flags.js';
 import { describeAs, weightsOf } from '../model/open-model.js';
 import { composeAlone, say } from '../recipe/compose-parts.js';
 import { onInterruption } from '../terminal/interruption.js';
+import { print } from '../terminal/print.js';
 import { createProgress } from '../terminal/progress.js';
 import { type DataFlags, filesOfFlags, type Sources } from '../training/data-files.js';
 import { formOf } from '../training/load-preferences.js';
@@ -108,7 +109,6 @@ async function printPlan(model: ModelSource, asked: readonly AskedRow[], flags: 
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
   const { n, maxNewTokens, output } = flags;
-  const print = (line: string): void => void process.stdout.write(`${line}\n`);
   print(`Model: ${await weightsOf(model)}`);
   print(`${asked.length} prompts of ${tokens} tokens, the longest of ${longest}`);
   print(`${asked.length * n} responses of at most ${maxNewTokens} tokens would be written: ${output}`);

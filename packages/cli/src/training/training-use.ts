@@ -7,7 +7,7 @@ import type {
   PromptGroup,
   TrainingUse,
 } from '@metaapo/core/contracts';
-import { packByTokens } from '@metaapo/core/numerics';
+import { firstPack } from '@metaapo/core/numerics';
 import { peakMemory, xlaCompilations } from '@metaapo/engine';
 import { optimizerOf } from './training-settings.js';
 
@@ -65,8 +65,8 @@ export async function trainingMemory(
 ): Promise<MemoryEstimate | undefined> {
   const { batchSize, microBatchTokens } = recipe.training;
   const longest = groups.toSorted((a, b) => tokensOf(b) - tokensOf(a)).slice(0, batchSize);
-  const [first] = packByTokens(longest.map(tokensOf), microBatchTokens);
-  return source.estimateMemory?.({ ...trainingUse(recipe), trains, groups: longest.slice(...(first ?? [0, 0])) });
+  const largest = firstPack(longest, tokensOf, microBatchTokens);
+  return source.estimateMemory?.({ ...trainingUse(recipe), trains, groups: largest });
 }
 
 /** The group of a row that has got as many responses again as it had: those of the policy itself, assumed as long. */

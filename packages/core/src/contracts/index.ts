@@ -29,4 +29,5 @@ export * from './tokenizer.js';
 export * from './tracker.js';
 export * from './trainable-model.js';
 export * from './unpaired-row.js';
+export * from './weight-bytes.js';
 export * from './yield-to-events.js';

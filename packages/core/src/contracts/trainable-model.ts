@@ -6,6 +6,11 @@ export interface PromptGroup {
   readonly responses: readonly Int32Array[];
 }
 
+/** Tokens that a group costs when its prompt is computed once. */
+export function tokensOf({ prompt, responses }: PromptGroup): number {
+  return responses.reduce((sum, response) => sum + response.length, prompt.length);
+}
+
 /** What a pass gives besides sums of log-probabilities. */
 export interface PassOptions {
   /** Entropies of the responses too; default false. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  firstPack,
   learningRateAt,
   normalArray,
   packByTokens,
@@ -107,5 +108,12 @@ describe('packing by tokens', () => {
       [4, 5],
     ]);
     expect(packByTokens([], 6)).toEqual([]);
+  });
+
+  it('gives the first pack, which holds one item at least', () => {
+    const length = ({ length }: string): number => length;
+    expect(firstPack(['one', 'two', 'three'], length, 6)).toEqual(['one', 'two']);
+    expect(firstPack(['three', 'one'], length, 4)).toEqual(['three']);
+    expect(firstPack([], length, 4)).toEqual([]);
   });
 });

@@ -17,3 +17,13 @@ export function packByTokens(tokens: readonly number[], budget: number): readonl
   if (tokens.length > start) ranges.push([start, tokens.length]);
   return ranges;
 }
+
+/** The first run of {@link packByTokens}: as many items as the budget has room for, and one at least; none of none. */
+export function firstPack<Item>(
+  items: readonly Item[],
+  costOf: (item: Item) => number,
+  budget: number,
+): readonly Item[] {
+  const [first] = packByTokens(items.map(costOf), budget);
+  return items.slice(...(first ?? [0, 0]));
+}

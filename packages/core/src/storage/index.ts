@@ -16,5 +16,6 @@ export * from './safetensors.js';
 export * from './safetensors-header.js';
 export * from './sealed-directory.js';
 export * from './synced.js';
+export * from './time-writing.js';
 export * from './within-time.js';
 export * from './write-atomically.js';

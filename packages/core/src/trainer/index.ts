@@ -17,4 +17,4 @@ export {
   saveTrainerCheckpoint,
 } from './trainer-checkpoint.js';
 export * from './trainer-state.js';
-export { policyPasses, tokensOf } from './training-passes.js';
+export { policyPasses } from './training-passes.js';

@@ -11,14 +11,10 @@ import {
   type TrainableModel,
   type TrainableScorer,
   type TrainingPasses,
+  tokensOf,
   yieldToEvents,
 } from '../contracts/index.js';
 import { concatenated, packByTokens } from '../numerics/index.js';
-
-/** Tokens that a group costs when its prompt is computed once. */
-export function tokensOf({ prompt, responses }: PromptGroup): number {
-  return responses.reduce((sum, response) => sum + response.length, prompt.length);
-}
 
 /** Splits the values of R responses, group after group, into one array a group. */
 export function splitByGroup(values: Float32Array, groups: readonly PromptGroup[]): Float32Array[] {

@@ -4,8 +4,7 @@ import { listGpus } from './gpu-information.js';
 import { isGpuPresent } from './gpu-present.js';
 import { defaultSearchPath } from './native-package.js';
 import { planChoice } from './plan-choice.js';
-import { probeNative } from './probe-native.js';
-import { probeWebgpu } from './probe-webgpu.js';
+import { probeBackends } from './probe-backends.js';
 
 /** Memory of this machine in bytes. `limit` is the container's, where there is one. */
 export function machineMemory(): { readonly total: number; readonly limit?: number } {
@@ -33,6 +32,5 @@ export async function availableMemory(asked?: BackendId, env = process.env): Pro
 
 function expectedBackend({ METAAPO_BACKEND: named }: NodeJS.ProcessEnv): BackendId | undefined {
   if (named !== undefined && isBackendId(named)) return named;
-  const probes = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probeNative(id, defaultSearchPath()));
-  return planChoice(probes, isGpuPresent(), probeWebgpu(defaultSearchPath())).candidates[0]?.id;
+  return planChoice(probeBackends(defaultSearchPath()), isGpuPresent()).candidates[0]?.id;
 }

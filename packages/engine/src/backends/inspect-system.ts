@@ -10,8 +10,9 @@ import { type BackendMeasurement, measureInChild, type Subject } from './measure
 import { defaultSearchPath } from './native-package.js';
 import { nextSteps } from './next-steps.js';
 import { type ChoicePlan, planChoice } from './plan-choice.js';
-import { installCommand, type NativeProbe, probeNative } from './probe-native.js';
-import { probeWebgpu, type WebgpuProbe } from './probe-webgpu.js';
+import { probeBackends } from './probe-backends.js';
+import { installCommand, type NativeProbe } from './probe-native.js';
+import type { WebgpuProbe } from './probe-webgpu.js';
 
 /** A backend as it was found on this machine. */
 export interface BackendInspection {
@@ -57,15 +58,14 @@ export interface InspectOptions {
  */
 export async function inspectSystem(options: InspectOptions = {}): Promise<SystemInspection> {
   const { budgetMs = 500, env = process.env, searchFrom = defaultSearchPath() } = options;
-  const probes = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probeNative(id, searchFrom));
+  const probes = probeBackends(searchFrom);
   const backends: BackendInspection[] = [];
-  for (const probe of probes) backends.push(await inspectNative(probe, budgetMs, env));
-  const webgpu = probeWebgpu(searchFrom);
-  backends.push(await inspectWebgpu(webgpu, budgetMs, env));
+  for (const probe of probes.native) backends.push(await inspectNative(probe, budgetMs, env));
+  backends.push(await inspectWebgpu(probes.webgpu, budgetMs, env));
   backends.push(await inspectOne('wasm', 'wasm', 'embedded', budgetMs, env));
   const gpus = await listGpus(env);
   const isGpuHere = gpus.length > 0 || isGpuPresent();
-  const chosen = chosenFrom(backends, planChoice(probes, isGpuHere, webgpu), env.METAAPO_BACKEND);
+  const chosen = chosenFrom(backends, planChoice(probes, isGpuHere), env.METAAPO_BACKEND);
   const seen = { node: inspectNode(), cpu: readCpu(), gpus, backends, chosen };
   return {
     ...seen,

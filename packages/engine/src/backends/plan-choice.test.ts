@@ -31,19 +31,22 @@ it.each([
     ],
   ],
 ] as const)('with %s GPU package, %s CPU package, driver %s tries %j', (gpu, cpu, driver, ids, passedOver) => {
-  const plan = planChoice([probe('tensorflow-gpu', gpu), probe('tensorflow', cpu)], driver, absent);
+  const plan = planChoice({ native: [probe('tensorflow-gpu', gpu), probe('tensorflow', cpu)], webgpu: absent }, driver);
   expect(plan.candidates.map(({ id }) => id)).toEqual(ids);
   expect(plan.passedOver).toEqual(passedOver);
 });
 
 it('says that the CUDA build computes on the CPU', () => {
-  const { candidates } = planChoice([probe('tensorflow-gpu', 'ready'), probe('tensorflow', 'absent')], false, absent);
+  const { candidates } = planChoice(
+    { native: [probe('tensorflow-gpu', 'ready'), probe('tensorflow', 'absent')], webgpu: absent },
+    false,
+  );
   expect(candidates[0]!.because).toContain('on the CPU since no NVIDIA driver was found');
 });
 
 it('tries a GPU through WebGPU after libtensorflow and before wasm', () => {
   const ids = (state: NativeProbe['state']): string[] =>
-    planChoice([probe('tensorflow', state)], false, ready).candidates.map(({ id }) => id);
+    planChoice({ native: [probe('tensorflow', state)], webgpu: ready }, false).candidates.map(({ id }) => id);
   expect([ids('ready'), ids('absent')]).toEqual([
     ['tensorflow', 'webgpu', 'wasm'],
     ['webgpu', 'wasm'],

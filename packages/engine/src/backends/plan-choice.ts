@@ -1,6 +1,5 @@
 import type { BackendId } from './backend.js';
-import type { NativeProbe } from './probe-native.js';
-import type { WebgpuProbe } from './probe-webgpu.js';
+import type { Probes } from './probe-backends.js';
 
 /** Backends to try, best first, and one clause for each that was passed over already. */
 export interface ChoicePlan {
@@ -11,12 +10,11 @@ export interface ChoicePlan {
 /**
  * Orders the backends: an NVIDIA GPU, libtensorflow on the CPU, the CUDA build on the CPU (it is far ahead of wasm), a GPU
  * through WebGPU, wasm.
- * @param probes of `tensorflow-gpu` and `tensorflow`
  */
-export function planChoice(probes: readonly NativeProbe[], gpuIsPresent: boolean, webgpu: WebgpuProbe): ChoicePlan {
+export function planChoice({ native, webgpu }: Probes, gpuIsPresent: boolean): ChoicePlan {
   const candidates: { id: BackendId; because: string }[] = [];
   const passedOver: string[] = [];
-  const [gpu, cpu] = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probes.find((probe) => probe.id === id));
+  const [gpu, cpu] = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => native.find((probe) => probe.id === id));
   for (const probe of [gpu, cpu]) {
     if (probe === undefined) continue;
     const lacksGpu = probe.id === 'tensorflow-gpu' && !gpuIsPresent;

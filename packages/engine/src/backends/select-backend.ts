@@ -7,8 +7,8 @@ import { loadCpu, loadWasm } from './load-portable.js';
 import { loadWebgpu, type WebgpuAdapter } from './load-webgpu.js';
 import { defaultSearchPath } from './native-package.js';
 import { planChoice } from './plan-choice.js';
-import { installCommand, type NativeProbe, probeNative } from './probe-native.js';
-import { probeWebgpu, type WebgpuProbe } from './probe-webgpu.js';
+import { type Probes, probeBackends } from './probe-backends.js';
+import { installCommand, type NativeProbe } from './probe-native.js';
 
 /** How a backend is asked for. */
 export interface BackendChoice {
@@ -52,12 +52,6 @@ function askedFor({ prefer, env = process.env }: BackendChoice): { id: BackendId
   });
 }
 
-/** What is known of the backends before one is loaded. */
-interface Probes {
-  readonly native: readonly NativeProbe[];
-  readonly webgpu: WebgpuProbe;
-}
-
 /** What was loaded: one of the native backends, or an adapter; nothing to say of the others. */
 interface Loaded {
   readonly native?: NativeBackendObject;
@@ -65,9 +59,8 @@ interface Loaded {
 }
 
 async function selectBest(searchFrom: readonly string[]): Promise<Backend> {
-  const native = (['tensorflow-gpu', 'tensorflow'] as const).map((id) => probeNative(id, searchFrom));
-  const probes = { native, webgpu: probeWebgpu(searchFrom) };
-  const { candidates, passedOver } = planChoice(native, isGpuPresent(), probes.webgpu);
+  const probes = probeBackends(searchFrom);
+  const { candidates, passedOver } = planChoice(probes, isGpuPresent());
   const passed = [...passedOver];
   for (const { id, because } of candidates) {
     try {
@@ -83,8 +76,8 @@ async function selectBest(searchFrom: readonly string[]): Promise<Backend> {
 }
 
 async function selectAsked(id: BackendId, by: string, searchFrom: readonly string[]): Promise<Backend> {
-  const probes = { native: isNative(id) ? [probeNative(id, searchFrom)] : [], webgpu: probeWebgpu(searchFrom) };
-  const probe = id === 'webgpu' ? probes.webgpu : probes.native[0];
+  const probes = probeBackends(searchFrom);
+  const probe = id === 'webgpu' ? probes.webgpu : probes.native.find((one) => one.id === id);
   if (probe !== undefined && probe.state !== 'ready') {
     throw new MetaapoError('backend', 'This backend cannot be used here', {
       where: `${id} (${by})`,

@@ -1,6 +1,5 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
-import { type FusedKernels, fusedKernels } from '../backends/fused-kernels.js';
 import type { DataType } from '../program/index.js';
 import { backendHasSessions, backendUsesGpu } from './compiled/native-sessions.js';
 import { openCompiledSession } from './compiled/session.js';
@@ -56,12 +55,6 @@ function requireXla(executor: 'compiled' | 'xla'): ExecutorChoice {
  */
 export function canWriteRows(dtype: DataType, executor: Executor): boolean {
   return dtype !== 'bfloat16' || executor === 'xla' || !backendUsesGpu();
-}
-
-/** The fused kernels that programs may call which {@link openSession} opens with these arguments, where there are any. */
-export function kernelsFor(wished: Executor | 'auto' = 'auto', profile?: Profile): FusedKernels | undefined {
-  const isCompiled = profile === undefined && chooseExecutor(wished).executor === 'compiled';
-  return isCompiled ? fusedKernels() : undefined;
 }
 
 /**

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { MetaapoError, type TrainedParameters } from '@metaapo/core/contracts';
 import { normalArray, seedOf, uniformArray } from '@metaapo/core/numerics';
-import { chooseExecutor, collectGarbage, currentBackend, kernelsFor, type Session } from '@metaapo/engine';
+import {
+  chooseExecutor,
+  collectGarbage,
+  currentBackend,
+  type Executor,
+  fusedKernels,
+  type Session,
+} from '@metaapo/engine';
 import { ADAPTER_SCORE } from '../checkpoint/adapted-modules.js';
 import { type LoraConfig, type OpenAdapter, openAdapter, scoreHeadRefused } from '../checkpoint/adapter.js';
 import { SCORE_WEIGHT } from '../checkpoint/expected-tensors.js';
@@ -63,9 +70,10 @@ export async function openModel<Opened extends { readonly session: Session; disp
     const precision = options.precision ?? 'float32';
     const declared = declareParameters(config, { lora, precision, isTrained: options.optimizer !== undefined });
     const { optimizer, executor, profile } = options;
-    const kernels = kernelsFor(executor, profile);
+    const { executor: runs } = chooseExecutor(profile === undefined ? executor : 'eager');
+    const kernels = runs === 'compiled' ? fusedKernels() : undefined;
     const programs = {
-      ...programOptions(config, declared, precision, options),
+      ...programOptions(config, declared, { ...options, precision, executor: runs }),
       hasKernels: kernels !== undefined,
     };
     const opened = create({ ...programs, optimizer, executor, profile });
@@ -110,11 +118,10 @@ function twoAdapters(adapter: string): MetaapoError {
 function programOptions(
   config: LanguageModelConfig,
   { parameters, adapters }: DeclaredParameters,
-  precision: Precision,
-  { longestRow, executor, profile, checkpoint = 'matmul-outputs' }: OpeningOptions,
+  use: OpeningOptions & { readonly precision: Precision; readonly executor: Executor },
 ): ProgramOptions {
-  const { executor: runs } = chooseExecutor(profile === undefined ? executor : 'eager');
-  return { config: { ...config, ...passForm(runs, longestRow) }, parameters, adapters, precision, checkpoint };
+  const { longestRow, executor, precision, checkpoint = 'matmul-outputs' } = use;
+  return { config: { ...config, ...passForm(executor, longestRow) }, parameters, adapters, precision, checkpoint };
 }
 
 /** Writes numbers of the usual sizes in the place of all weights. */

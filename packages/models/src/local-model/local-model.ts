@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import {
   definePart,
   type MemoryEstimate,
-  MetaapoError,
   MODEL,
   type ModelRole,
   type ModelSource,
@@ -13,6 +12,7 @@ import {
   type ReadingUse,
   type TrainingUse,
   type TrainingWorkload,
+  weightBytes,
 } from '@metaapo/core/contracts';
 import {
   availableMemory,
@@ -22,13 +22,12 @@ import {
   describeKernels,
   selectBackend,
 } from '@metaapo/engine';
-import { z } from 'zod';
 import { adapterBase, openAdapter } from '../checkpoint/adapter.js';
 import { type LanguageModelConfig, withScoreHead } from '../checkpoint/model-config.js';
 import { openCheckpoint, requireOneLabel } from '../checkpoint/open-checkpoint.js';
 import { linearModules } from '../language-model/declare-parameters.js';
 import { estimateTrainingMemory } from '../language-model/estimate-memory.js';
-import { type LanguageModel, openLanguageModel, requireLanguageHead } from '../language-model/load-language-model.js';
+import { type LanguageModel, openLanguageModel } from '../language-model/load-language-model.js';
 import {
   type LoadedTextModel,
   openTextModel,
@@ -36,58 +35,17 @@ import {
   type TextSource,
 } from '../language-model/load-text-model.js';
 import type { OpeningOptions } from '../language-model/opening-options.js';
-import { openScorer, openTextScorer, requireScoreHead, type Scorer } from '../reward/load-scorer.js';
+import { openScorer, openTextScorer, type Scorer } from '../reward/load-scorer.js';
 import { type FoundModel, findModel, type ModelFilesOptions, secondAdapter } from './find-model.js';
+import {
+  type LocalModelOptions,
+  type LocalModelSettings,
+  localModelOptions,
+  loraOptions,
+} from './local-model-options.js';
+import { requireRole } from './model-role.js';
 import { profileModel } from './profile-model.js';
 import { rehearse } from './rehearse.js';
-
-const lora = z.strictObject({
-  rank: z.int().positive().max(65_536).default(16).describe('Rows of the narrow matrices.'),
-  alpha: z.number().positive().max(1e6).default(32).describe('The product counts alpha / rank times.'),
-  targetModules: z
-    .array(z.string().min(1).max(200))
-    .min(1)
-    .max(1000)
-    .default(['all-linear'])
-    .describe('Last parts of the names of the modules that get one; all-linear for all linear modules of the blocks.'),
-  useRslora: z.boolean().default(false).describe('The product counts alpha / sqrt(rank) times instead.'),
-});
-
-const schema = z
-  .strictObject({
-    path: z.string().min(1).max(4096).describe('Directory of the model, or its hub id.'),
-    revision: z.string().min(1).max(500).optional().describe('Branch, tag or commit of a hub id; default main.'),
-    adapter: z.string().min(1).max(4096).optional().describe('A PEFT adapter to go on from: directory or hub id.'),
-    lora: lora.optional().describe('A new low-rank adapter that is trained instead of the model.'),
-    backend: z
-      .enum(['tensorflow-gpu', 'tensorflow', 'webgpu', 'wasm'])
-      .optional()
-      .describe('Where it is computed; default the best that is there.'),
-    executor: z
-      .enum(['auto', 'xla', 'compiled', 'eager'])
-      .default('auto')
-      .describe('How programs run; auto: xla on a GPU where it works, else compiled where the backend can.'),
-    precision: z.enum(['float32', 'bfloat16']).default('float32').describe('Element type of matrix products.'),
-    normalizeReward: z
-      .boolean()
-      .optional()
-      .describe(
-        'Whether a reward model of OpenRLHF is normalised by its mean and deviation; default as its config says.',
-      ),
-    checkpoint: z
-      .enum(['none', 'matmul-outputs', 'block-inputs'])
-      .default('matmul-outputs')
-      .describe('What a block keeps for its backward pass: memory, never results.'),
-  })
-  .refine(({ adapter, lora: begun }) => adapter === undefined || begun === undefined, {
-    message: 'give adapter, to go on with one, or lora, to begin one, not both',
-    path: ['lora'],
-  });
-
-/** Options of {@link localModel}. */
-export type LocalModelOptions = z.input<typeof schema>;
-
-type Settings = Readonly<z.output<typeof schema>>;
 
 /** What a source of models on this machine asks of its surroundings. */
 export type LocalModelContext = Pick<PartContext, 'report' | 'signal' | 'templateDate'>;
@@ -98,7 +56,7 @@ export type LocalModelContext = Pick<PartContext, 'report' | 'signal' | 'templat
  */
 export function localModel(options: LocalModelOptions, context: LocalModelContext): ModelSource {
   const { report, signal, templateDate } = context;
-  const settings = parseOptions('model local', schema, options);
+  const settings = parseOptions('model local', localModelOptions, options);
   const start = async (from?: ModelFilesOptions): Promise<FoundModel> => {
     const { path, revision, adapter, lora: begun } = settings;
     const found = await findModel(path, { revision, report, signal, ...from }, adapter);
@@ -177,7 +135,7 @@ export function localModel(options: LocalModelOptions, context: LocalModelContex
       const own = trains === 'scorer' ? withScoreHead(config) : config;
       const newHead = trains === 'scorer' ? { seed } : undefined;
       const standIn = { ...ways, longestRow, weights: 'stand-in' } as const;
-      const begun = settings.adapter === undefined ? settings.lora : lora.parse({});
+      const begun = settings.adapter === undefined ? settings.lora : loraOptions.parse({});
       const open = (part: LanguageModelConfig, options: Partial<TrainingUse>): Promise<LanguageModel | Scorer> =>
         trains === 'scorer'
           ? openScorer(directory, part, { ...standIn, ...options, newHead })
@@ -217,15 +175,8 @@ interface Started {
   readonly adapter: string | undefined;
 }
 
-/** Refuses what a model cannot be, before its weights are fetched. */
-function requireRole(role: ModelRole, { directory, config }: TextSource, { lora: begun }: Settings): void {
-  if (role === 'policy') requireLanguageHead(directory, config);
-  if (role === 'scorer') requireScoreHead(directory, config);
-  if (role === 'new-scorer' && begun !== undefined) throw trainedWhole();
-}
-
 /** Looks whether weights that need not be fetched are there, and whether an adapter's belong to the model. */
-async function requireWeights({ path, adapter }: Settings, found: TextSource): Promise<void> {
+async function requireWeights({ path, adapter }: LocalModelSettings, found: TextSource): Promise<void> {
   const { directory, name, config, adapter: on } = found;
   const isFetched = name === undefined || resolve(name.name) !== resolve(directory);
   if (!isFetched) {
@@ -235,14 +186,6 @@ async function requireWeights({ path, adapter }: Settings, found: TextSource): P
   }
   if (on === undefined || !existsSync(adapter ?? path)) return;
   await (await openAdapter(on, linearModules(config))).weights.close();
-}
-
-function trainedWhole(): MetaapoError {
-  return new MetaapoError('config', 'a reward model is trained whole, without an adapter', {
-    where: 'model local',
-    got: 'lora',
-    remedy: 'Leave lora out',
-  });
 }
 
 /** The result of work that is done at most once. */
@@ -261,7 +204,10 @@ let inUse: Backend | undefined;
  * Selects the backend; says which one and which executor, and why. A model that names none, such as a reward model beside
  * a policy, is computed on that of the others.
  */
-async function prepareBackend({ backend, executor }: Settings, report: (line: string) => void): Promise<Backend> {
+async function prepareBackend(
+  { backend, executor }: LocalModelSettings,
+  report: (line: string) => void,
+): Promise<Backend> {
   if (backend === undefined && inUse !== undefined && inUse.id === currentBackend()) return inUse;
   const chosen = await selectBackend(backend === undefined ? {} : { prefer: backend });
   inUse = chosen;
@@ -276,7 +222,7 @@ const ANY_GROUP = { prompt: Int32Array.of(0), responses: [Int32Array.of(0)] };
 
 function memoryOf(
   stored: LanguageModelConfig,
-  settings: Settings,
+  settings: LocalModelSettings,
   { groups, longestRow, cachedTokens, trains }: TrainingWorkload,
 ): MemoryEstimate {
   const config = trains === 'scorer' && stored.task === 'causal-lm' ? withScoreHead(stored) : stored;
@@ -297,21 +243,22 @@ function placeOf(adapter: string, baseDirectory: string): string {
 }
 
 /** {@link localModel} as a part. */
-export const localModelPart: PartDefinition<ModelSource, Settings> = definePart<ModelSource, Settings>({
+export const localModelPart: PartDefinition<ModelSource, LocalModelSettings> = definePart<
+  ModelSource,
+  LocalModelSettings
+>({
   slot: MODEL,
   id: 'local',
   summary: 'A model of a Hugging Face directory or hub id, computed on this machine.',
-  options: schema,
+  options: localModelOptions,
   create: (options, context) => sourceOf(options, context),
   async inspect(options, context) {
     const source = sourceOf(options, context);
     await source.describe('policy');
-    const anyTraining = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
-    const estimate = await source.estimateMemory?.({ optimizer: anyTraining, seed: 0, longestRow: 1, groups: [] });
-    return { memory: estimate?.parts.weights };
+    return { memory: await weightBytes(source) };
   },
 });
 
-function sourceOf(options: Settings, { baseDirectory, ...context }: PartContext): ModelSource {
+function sourceOf(options: LocalModelSettings, { baseDirectory, ...context }: PartContext): ModelSource {
   return localModel({ ...options, adapter: options.adapter && placeOf(options.adapter, baseDirectory) }, context);
 }

@@ -1,4 +1,4 @@
-import type { PromptGroup, TrainableModel, TrainingUse } from '@metaapo/core/contracts';
+import { type PromptGroup, type TrainableModel, type TrainingUse, tokensOf } from '@metaapo/core/contracts';
 import {
   type Backend,
   chooseExecutor,
@@ -61,9 +61,6 @@ async function measurePeaks(backend: Backend['id']): Promise<Readonly<Record<Pre
   const rates = backends.find(({ id }) => id === backend)?.measured?.matmulGflops;
   return { float32: rates?.float32, bfloat16: rates?.bfloat16 };
 }
-
-const tokensOf = ({ prompt, responses }: PromptGroup): number =>
-  responses.reduce((sum, { length }) => sum + length, prompt.length);
 
 /** Forward, backward and update; the learning rate of 0 leaves the weights as they are. Returns seconds. */
 async function step(

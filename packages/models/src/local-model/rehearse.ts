@@ -1,8 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { GenerationRequest, PromptGroup, Rehearsal, RehearsedWork } from '@metaapo/core/contracts';
-import { writeArrays } from '@metaapo/core/storage';
+import {
+  type GenerationRequest,
+  type PromptGroup,
+  type Rehearsal,
+  type RehearsedWork,
+  tokensOf,
+} from '@metaapo/core/contracts';
+import { firstPack } from '@metaapo/core/numerics';
+import { timeWriting } from '@metaapo/core/storage';
 import { expectedTensors } from '../checkpoint/expected-tensors.js';
 import type { LanguageModelConfig } from '../checkpoint/model-config.js';
 import type { LanguageModel } from '../language-model/load-language-model.js';
@@ -59,11 +63,11 @@ export async function rehearse(
     computedBy: `${loading.result}, ${part.layers} of ${config.layers} layers`,
     start: loading.seconds + growth.all * trainedModel.opening + growth.layers * firsts,
     readerStart: growth.all * reader.opening + growth.layers * reader.result.extra,
-    readToken: (growth.products * reading.seconds) / tokensOf(read),
-    trainedToken: (growth.products * stepped.seconds) / tokensOf(trained),
+    readToken: (growth.products * reading.seconds) / sumOf(read),
+    trainedToken: (growth.products * stepped.seconds) / sumOf(trained),
     update: growth.all * updating.seconds,
     newToken: generating && growth.products * generating.newToken,
-    savedByte: await timeSaving(),
+    savedByte: await timeWriting(),
   };
 }
 
@@ -108,19 +112,10 @@ function countParameters(config: LanguageModelConfig) {
 
 /** As many groups as may be computed, and one at least. */
 function within(groups: readonly PromptGroup[], operationsPerToken: number): readonly PromptGroup[] {
-  let operations = 0;
-  const end = groups.findIndex((group) => {
-    operations += operationsPerToken * tokensOf([group]);
-    return operations > MOST_OPERATIONS;
-  });
-  return end < 0 ? groups : groups.slice(0, Math.max(1, end));
+  return firstPack(groups, (group) => operationsPerToken * tokensOf(group), MOST_OPERATIONS);
 }
 
-const tokensOf = (groups: readonly PromptGroup[]): number =>
-  groups.reduce(
-    (sum, { prompt, responses }) => responses.reduce((inner, { length }) => inner + length, sum + prompt.length),
-    0,
-  );
+const sumOf = (groups: readonly PromptGroup[]): number => groups.reduce((sum, group) => sum + tokensOf(group), 0);
 
 interface RehearsedParts {
   readonly read: readonly PromptGroup[];
@@ -173,21 +168,6 @@ async function timeGeneration(model: LanguageModel, requests: readonly Generatio
     generate(Math.max(2, Math.min(most, NEW_TOKENS, affordable))),
   );
   return { first: first.seconds, newToken: seconds / tokens };
-}
-
-/** Bytes of the file from which the pace of saving is read. */
-const SAVED_BYTES = 2 ** 25;
-
-/** Seconds that a byte of a checkpoint takes. */
-async function timeSaving(): Promise<number> {
-  const directory = await mkdtemp(join(tmpdir(), 'metaapo-rehearsal-'));
-  try {
-    const values = new Float32Array(SAVED_BYTES / 4);
-    const save = () => writeArrays(join(directory, 'some.safetensors'), { values: { shape: [values.length], values } });
-    return (await clocked(save)).seconds / SAVED_BYTES;
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
 }
 
 /** Seconds of work once it has been done before, and how many more the first time took. */

@@ -1,4 +1,4 @@
-import { type PromptGroup, type TrainableScorer, yieldToEvents } from '@metaapo/core/contracts';
+import { type TrainableScorer, tokensOf, yieldToEvents } from '@metaapo/core/contracts';
 import { packByTokens } from '@metaapo/core/numerics';
 import { shareBeginnings } from './shared-beginnings.js';
 
@@ -22,6 +22,3 @@ export async function scoreSequences(
   }
   return scores;
 }
-
-const tokensOf = ({ prompt, responses }: PromptGroup): number =>
-  responses.reduce((sum, { length }) => sum + length, prompt.length);

@@ -12,6 +12,7 @@ import {
   REWARD_MODEL,
   type RewardModel,
   type ScoreAt,
+  weightBytes,
 } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { localModel, localModelPart } from '../local-model/local-model.js';
@@ -170,9 +171,7 @@ export const sequenceClassificationPart = definePart({
     const source = await sourceOf(parseOptions(WHERE, schema, options), context);
     if (source.openScorer === undefined) throw noScorer(`a model ${source.id}`);
     if ((await source.describe('scorer')).tokenizer === undefined) throw noScorer('a model without a tokenizer');
-    const anyTraining = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
-    const estimate = await source.estimateMemory?.({ optimizer: anyTraining, seed: 0, longestRow: 1, groups: [] });
-    return { memory: estimate?.parts.weights };
+    return { memory: await weightBytes(source) };
   },
 });
 

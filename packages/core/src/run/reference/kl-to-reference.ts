@@ -2,11 +2,11 @@ import {
   type PromptGroup,
   type TokenizedPreference,
   type TrainableModel,
+  tokensOf,
   yieldToEvents,
 } from '../../contracts/index.js';
 import type { KlEstimate } from '../../journal/index.js';
 import { packByTokens } from '../../numerics/index.js';
-import { tokensOf } from '../../trainer/index.js';
 import { openedPrompt } from '../opened-prompt.js';
 import type { IterationRecord } from '../resume/iteration-record.js';
 

@@ -3,10 +3,10 @@ import {
   MetaapoError,
   type ServerDraws,
   type TrainableModel,
+  tokensOf,
   yieldToEvents,
 } from '../../contracts/index.js';
 import { packByTokens } from '../../numerics/index.js';
-import { tokensOf } from '../../trainer/index.js';
 
 /** What {@link checkDistribution} works with. */
 export interface DistributionCheckOptions {

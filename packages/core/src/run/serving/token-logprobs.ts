@@ -1,6 +1,5 @@
-import { MetaapoError, type TrainableModel, yieldToEvents } from '../../contracts/index.js';
+import { MetaapoError, type TrainableModel, tokensOf, yieldToEvents } from '../../contracts/index.js';
 import { packByTokens } from '../../numerics/index.js';
-import { tokensOf } from '../../trainer/index.js';
 
 /** A prompt with one response. */
 export interface PromptResponse {

@@ -1,6 +1,6 @@
-import type { SampledResponse, TokenizedPreference } from '../../contracts/index.js';
+import { type SampledResponse, type TokenizedPreference, tokensOf } from '../../contracts/index.js';
 import type { ByStage } from '../../journal/index.js';
-import { groupOf, tokensOf } from '../../trainer/index.js';
+import { groupOf } from '../../trainer/index.js';
 
 /** What an iteration worked on. */
 export interface IterationTokens {

@@ -1,15 +1,13 @@
-import { createHash } from 'node:crypto';
 import { access, copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { bindingFile, librariesDirectory } from '../native-package.js';
 import type { BindingCompiler, NativeTarget } from '../native-targets.js';
 import { isLibraryFile } from '../probe-native.js';
 import { QUIET_FILE, QUIET_SOURCE } from '../quiet-loading.js';
+import { compiledFile, nodeHeaders, runCompiler } from './compiler.js';
 import { failure } from './explain-failure.js';
-import { LIBTENSORFLOW_VERSION } from './locations.js';
 import type { Host } from './platform.js';
-import { type CommandContext, complaintOf, runCommand } from './run-command.js';
+import { type CommandContext, complaintOf } from './run-command.js';
 import { createStage, discard, makeRoomFor } from './stage.js';
 
 /** What the binding is made from. */
@@ -71,16 +69,14 @@ async function copyPrebuilt(file: string, goal: string, { title, magicName }: Na
   if (isLibraryFile(quiet)) await copyFile(quiet, join(dirname(goal), QUIET_FILE));
 }
 
-/** One file a set of sources, flags and libraries: another version of any of them is another file. */
-async function cachedBinding(
-  { packageDirectory, home, host }: BindingRequest,
-  { flags, linking }: BindingCompiler,
-): Promise<string> {
-  const parts = [LIBTENSORFLOW_VERSION, host.target.id, host.runtime, ...flags, ...linking];
-  const hash = createHash('sha256').update(parts.join('\n')).update(QUIET_SOURCE);
-  const sources = join(packageDirectory, 'binding');
-  for (const name of (await readdir(sources)).sort()) hash.update(name).update(await readFile(join(sources, name)));
-  return join(home, 'bindings', hash.digest('hex').slice(0, 16), 'tfjs_binding.node');
+async function cachedBinding(request: BindingRequest, { flags, linking }: BindingCompiler): Promise<string> {
+  const directory = join(request.packageDirectory, 'binding');
+  const names = (await readdir(directory)).sort();
+  const sources = await Promise.all(names.map(async (name) => [name, await readFile(join(directory, name))] as const));
+  return compiledFile(request, { name: 'tfjs_binding.node', flags: [...flags, ...linking] }, (hash) => {
+    hash.update(QUIET_SOURCE);
+    for (const [name, content] of sources) hash.update(name).update(content);
+  });
 }
 
 async function compile(request: BindingRequest, compiler: BindingCompiler, goal: string): Promise<void> {
@@ -89,16 +85,15 @@ async function compile(request: BindingRequest, compiler: BindingCompiler, goal:
   await mkdir(dirname(goal), { recursive: true });
   const build = await createStage(dirname(goal));
   try {
-    const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'));
     const [binding, quiet, source] = [join(build, basename(goal)), join(build, QUIET_FILE), join(build, 'quiet.cc')];
     await writeFile(source, QUIET_SOURCE);
-    const common = [...compiler.flags, '-I', headers];
+    const common = [...compiler.flags, '-I', nodeHeaders()];
     const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(packageDirectory, 'binding', name));
     const libraries = ['-L', librariesDirectory(stage), ...compiler.linking];
     const inBuild = { ...context, env: { ...context.env, TMPDIR: build } };
     const include = join(stage, 'deps', 'include');
-    await runCompiler(compiler, [...common, '-pthread', '-o', quiet, source], inBuild);
-    await runCompiler(compiler, [...common, '-I', include, '-o', binding, ...sources, ...libraries], inBuild);
+    await demand(compiler, [...common, '-pthread', '-o', quiet, source], inBuild);
+    await demand(compiler, [...common, '-I', include, '-o', binding, ...sources, ...libraries], inBuild);
     // The binding last: where it is, all is.
     await rename(quiet, join(dirname(goal), QUIET_FILE));
     await rename(binding, goal);
@@ -107,21 +102,23 @@ async function compile(request: BindingRequest, compiler: BindingCompiler, goal:
   }
 }
 
-async function runCompiler(
-  { commands, remedy }: BindingCompiler,
+async function demand(
+  compiler: BindingCompiler,
   parameters: readonly string[],
   context: CommandContext,
 ): Promise<void> {
-  const compilers = context.env.CXX ? [context.env.CXX] : commands;
-  for (const compiler of compilers) {
-    const result = await runCommand(compiler, parameters, context);
-    if (result.end === 0) return;
-    if (result.end !== 'missing') {
-      const others = `${remedy} or name another compiler in CXX, or give a prebuilt binding with --binding FILE`;
-      throw failure('The binding could not be compiled', compiler, complaintOf(result), others);
-    }
+  const { remedy } = compiler;
+  const done = await runCompiler(compiler, parameters, context);
+  if ('missing' in done) {
+    const others = `${remedy}, or give a prebuilt binding with --binding FILE`;
+    throw failure(
+      'A C++ compiler is needed to build the binding',
+      'PATH',
+      `none of ${done.missing.join(', ')}`,
+      others,
+    );
   }
-  const got = `none of ${compilers.join(', ')}`;
-  const others = `${remedy}, or give a prebuilt binding with --binding FILE`;
-  throw failure('A C++ compiler is needed to build the binding', 'PATH', got, others);
+  if (done.result.end === 0) return;
+  const others = `${remedy} or name another compiler in CXX, or give a prebuilt binding with --binding FILE`;
+  throw failure('The binding could not be compiled', done.compiler, complaintOf(done.result), others);
 }

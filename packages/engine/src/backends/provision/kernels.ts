@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { kernelsFile, librariesDirectory } from '../native-package.js';
 import type { BindingCompiler } from '../native-targets.js';
 import type { BindingRequest } from './binding.js';
-import { LIBTENSORFLOW_VERSION } from './locations.js';
-import { complaintOf, runCommand } from './run-command.js';
+import { compiledFile, nodeHeaders, runCompiler } from './compiler.js';
+import { complaintOf } from './run-command.js';
 import { createStage, discard, makeRoomFor } from './stage.js';
 
 /** What the module of the fused kernels is made from: the native package in `stage` is complete but for it. */
@@ -62,12 +61,11 @@ async function readSources(): Promise<ReadonlyMap<string, Buffer>> {
   return new Map(await Promise.all(names.map(async (name) => [name, await readFile(join(directory, name))] as const)));
 }
 
-/** One file a set of sources, flags and libraries, as for the binding. */
-function cachedModule({ home, host }: KernelsRequest, sources: ReadonlyMap<string, Buffer>): string {
-  const parts = [LIBTENSORFLOW_VERSION, host.target.id, host.runtime, ...FLAGS, ...Object.values(LEVELS).flat()];
-  const hash = createHash('sha256').update(parts.join('\n'));
-  for (const [name, content] of sources) hash.update(name).update(content);
-  return join(home, 'bindings', hash.digest('hex').slice(0, 16), 'metaapo_kernels.node');
+function cachedModule(request: KernelsRequest, sources: ReadonlyMap<string, Buffer>): string {
+  const flags = [...FLAGS, ...Object.values(LEVELS).flat()];
+  return compiledFile(request, { name: 'metaapo_kernels.node', flags }, (hash) => {
+    for (const [name, content] of sources) hash.update(name).update(content);
+  });
 }
 
 async function compile(request: KernelsRequest, compiler: BindingCompiler, goal: string): Promise<void> {
@@ -104,9 +102,8 @@ async function compileLevels(build: string, run: Run): Promise<readonly string[]
 
 async function compileModule(build: string, stage: string, run: Run): Promise<readonly string[]> {
   const directory = sourceDirectory();
-  const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'));
   // The kernels' own headers stand in for some of TensorFlow's that its C API does not come with.
-  const folders = ['-I', join(directory, 'include'), '-I', join(stage, 'deps', 'include'), '-I', headers];
+  const folders = ['-I', join(directory, 'include'), '-I', join(stage, 'deps', 'include'), '-I', nodeHeaders()];
   const made: string[] = [];
   for (const name of SOURCES) {
     const object = join(build, `${name}.o`);
@@ -121,15 +118,9 @@ async function demand(fault: Promise<string | undefined>): Promise<void> {
   if (found !== undefined) throw new Error(found);
 }
 
-/** What the first compiler that is there complains of; undefined when all went well. */
-async function complaint(
-  { commands }: BindingCompiler,
-  parameters: readonly string[],
-  context: KernelsRequest['context'],
-): Promise<string | undefined> {
-  for (const command of context.env.CXX ? [context.env.CXX] : commands) {
-    const result = await runCommand(command, parameters, context);
-    if (result.end !== 'missing') return result.end === 0 ? undefined : complaintOf(result);
-  }
-  return 'there is no C++ compiler';
+/** What the compiler complains of; undefined when all went well. */
+async function complaint(...use: Parameters<typeof runCompiler>): Promise<string | undefined> {
+  const done = await runCompiler(...use);
+  if ('missing' in done) return 'there is no C++ compiler';
+  return done.result.end === 0 ? undefined : complaintOf(done.result);
 }
