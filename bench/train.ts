@@ -30,8 +30,8 @@ const { values: flags } = parseArgs({
 });
 
 const NOTES = `
-s/step: the fastest of ${flags.steps} steps in each of ${flags.rounds} rounds, a process each; the sides take turns. Other work on the machine only
-ever adds time, to both sides. tokens/s: tokens as the peer counts them, a prompt once a response, without padding. speed and memory: ours over
+s/step: the fastest of ${flags.steps} steps in the quickest and in the slowest of ${flags.rounds} rounds, a process each; the sides take turns.
+Other work on the machine only ever adds time, to both sides, so all else is of the quickest round. tokens/s: tokens as the peer counts them, a prompt once a response, without padding. speed and memory: ours over
 PyTorch's, and our peak over its peak; the peak is the largest resident set of the whole process, loading included.
 We compute a prompt once for all its responses, logits of response tokens only, and no padding; PyTorch (transformers,
 AdamW fused, autocast for bfloat16) pads, repeats the prompt and computes all logits, as trainers built on it do.
@@ -73,6 +73,8 @@ async function measurePeak(): Promise<Readonly<Record<string, number>>> {
 }
 
 interface Line {
+  /** The fastest step of each round. */
+  readonly rounds: readonly number[];
   readonly name: string;
   readonly side: string;
   readonly measurement: Measurement;
@@ -82,7 +84,7 @@ interface Line {
   readonly peer?: { readonly measurement: Measurement; readonly flops: number };
 }
 
-function cellsOf({ name, side, measurement, flops, tokens, peakRate, peer }: Line): readonly string[] {
+function cellsOf({ name, side, rounds, measurement, flops, tokens, peakRate, peer }: Line): readonly string[] {
   const step = fastest(measurement.seconds);
   const ratios = (against: NonNullable<typeof peer>): readonly string[] => {
     const speed = fastest(against.measurement.seconds) / step;
@@ -92,7 +94,7 @@ function cellsOf({ name, side, measurement, flops, tokens, peakRate, peer }: Lin
   return [
     name,
     side,
-    step.toFixed(3),
+    `${step.toFixed(3)} to ${Math.max(...rounds).toFixed(3)}`,
     (tokens / step).toFixed(0),
     (measurement.peakBytes / 2 ** 30).toFixed(2),
     (flops / step / 1e9).toFixed(0),
@@ -155,7 +157,9 @@ async function runWorkload(
     const peer = { measurement: mergeRounds(measured.get('PyTorch')!), flops: work.peer };
     for (const [side, measurements] of measured) {
       const isOurs = side.startsWith('ours');
-      const line = { ...shared, side, measurement: mergeRounds(measurements), flops: isOurs ? work.ours : work.peer };
+      const rounds = measurements.map(({ seconds }) => fastest(seconds));
+      const flops = isOurs ? work.ours : work.peer;
+      const line = { ...shared, side, rounds, measurement: mergeRounds(measurements), flops };
       print(cellsOf(side === 'PyTorch' ? line : { ...line, peer }));
     }
   }

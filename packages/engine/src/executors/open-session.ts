@@ -1,6 +1,7 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
-import type { DataType } from '../program/index.js';
+import { fusedKernels } from '../backends/fused-kernels.js';
+import { type DataType, type KernelName, kernels } from '../program/index.js';
 import { backendHasSessions, backendUsesGpu } from './compiled/native-sessions.js';
 import { openCompiledSession } from './compiled/session.js';
 import { whyNotXla } from './compiled/try-xla.js';
@@ -55,6 +56,16 @@ function requireXla(executor: 'compiled' | 'xla'): ExecutorChoice {
  */
 export function canWriteRows(dtype: DataType, executor: Executor): boolean {
   return dtype !== 'bfloat16' || executor === 'xla' || !backendUsesGpu();
+}
+
+const ATTENTION: ReadonlySet<KernelName> = new Set(['Attention', 'AttentionGradient']);
+const NONE: ReadonlySet<KernelName> = new Set();
+
+/** The fused kernels that programs of an executor may call on the current backend. */
+export function kernelsOf(executor: Executor): ReadonlySet<KernelName> {
+  if (executor === 'compiled' && fusedKernels() !== undefined) return kernels.ALL;
+  // The other kernels' work becomes single shaders there by itself.
+  return executor === 'eager' && tf.getBackend() === 'webgpu' ? ATTENTION : NONE;
 }
 
 /**

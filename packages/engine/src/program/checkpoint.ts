@@ -117,7 +117,7 @@ export function splitAtCheckpoint(source: DifferentiatedGraph, policy: Checkpoin
 }
 
 function graphWithStates(name: string, source: Graph): Graph {
-  const graph = createGraph(name, source.hasKernels);
+  const graph = createGraph(name, source.kernels);
   for (const [state, declaration] of source.states) graph.states.set(state, declaration);
   return graph;
 }

@@ -1,13 +1,21 @@
 import { MetaapoError } from '@metaapo/core/contracts';
-import { addNode, type KernelAttributes, type OutputSpecification, type Value } from './program.js';
+import { addNode, type KernelAttributes, type KernelName, type OutputSpecification, type Value } from './program.js';
 
 /** Element type that a fused kernel reads or gives. */
 export type FloatType = 'float32' | 'bfloat16';
 
+/** All of them. */
+export const ALL: ReadonlySet<KernelName> = new Set([
+  ...(['RmsNorm', 'RmsNormGradient', 'GatedSilu', 'GatedSiluGradient', 'Rotate'] as const),
+  ...(['Losses', 'Residual', 'Attention', 'AttentionGradient'] as const),
+]);
+
 function call(attributes: KernelAttributes, inputs: readonly Value[], outputs: readonly OutputSpecification[]) {
   const { graph } = inputs[0]!;
-  if (graph.hasKernels) return addNode(graph, 'kernel', attributes, inputs, outputs);
-  throw new MetaapoError('internal', 'a graph without fused kernels calls one', { where: attributes.kernel });
+  if (graph.kernels.has(attributes.kernel)) return addNode(graph, 'kernel', attributes, inputs, outputs);
+  throw new MetaapoError('internal', 'a graph calls a fused kernel that its executor lacks', {
+    where: attributes.kernel,
+  });
 }
 
 const like = (value: Value, dtype: Value['dtype'] = value.dtype): OutputSpecification => ({

@@ -103,6 +103,9 @@ export type KernelAttributes =
   | { readonly kernel: 'Rotate'; readonly heads: number; readonly scale: number; readonly back: boolean }
   | ({ readonly kernel: 'Attention' | 'AttentionGradient' } & HeadAttributes);
 
+/** The names of the fused kernels. */
+export type KernelName = KernelAttributes['kernel'];
+
 export type OperationName = keyof OperationAttributes;
 
 /** One primitive applied to values. */
@@ -162,8 +165,8 @@ export interface Graph {
   readonly inputs: Map<string, Value>;
   readonly stateReads: Map<string, Value>;
   readonly regions: Map<Node, GradientRegion>;
-  /** Whether the executor has fused kernels. */
-  readonly hasKernels: boolean;
+  /** Fused kernels that the executor has. */
+  readonly kernels: ReadonlySet<KernelName>;
   scope: string;
   block?: string | undefined;
   /** What the nodes to come wait for, see {@link inOrder}. */
@@ -181,9 +184,9 @@ export interface Program {
 
 /**
  * An empty graph.
- * @param hasKernels whether it may call fused kernels
+ * @param kernels fused kernels that it may call
  */
-export function createGraph(name: string, hasKernels = false): Graph {
+export function createGraph(name: string, kernels: ReadonlySet<KernelName> = new Set()): Graph {
   return {
     name,
     nodes: [],
@@ -191,7 +194,7 @@ export function createGraph(name: string, hasKernels = false): Graph {
     inputs: new Map(),
     stateReads: new Map(),
     regions: new Map(),
-    hasKernels,
+    kernels,
     scope: '',
   };
 }

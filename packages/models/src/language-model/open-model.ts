@@ -8,6 +8,7 @@ import {
   currentBackend,
   type Executor,
   fusedKernels,
+  kernelsOf,
   type Session,
 } from '@metaapo/engine';
 import { ADAPTER_SCORE } from '../checkpoint/adapted-modules.js';
@@ -71,10 +72,10 @@ export async function openModel<Opened extends { readonly session: Session; disp
     const declared = declareParameters(config, { lora, precision, isTrained: options.optimizer !== undefined });
     const { optimizer, executor, profile } = options;
     const { executor: runs } = chooseExecutor(profile === undefined ? executor : 'eager');
-    const kernels = runs === 'compiled' ? fusedKernels() : undefined;
+    const level = runs === 'compiled' ? fusedKernels()?.level : undefined;
     const programs = {
       ...programOptions(config, declared, { ...options, precision, executor: runs }),
-      hasKernels: kernels !== undefined,
+      kernels: kernelsOf(runs),
     };
     const opened = create({ ...programs, optimizer, executor, profile });
     try {
@@ -89,9 +90,7 @@ export async function openModel<Opened extends { readonly session: Session; disp
         ...opened,
         ...own,
         fingerprint: fingerprintOf({ config, adapter: adapter?.config, head, weights }),
-        computedBy: [currentBackend(), precision, ...(kernels === undefined ? [] : [`kernels ${kernels.level}`])].join(
-          ' ',
-        ),
+        computedBy: [currentBackend(), precision, ...(level === undefined ? [] : [`kernels ${level}`])].join(' '),
         parameterCount: countParameters(declared),
         ...modelFiles({
           ...{ ...own, declared, programs, session: opened.session },

@@ -84,8 +84,8 @@ function kvCacheProgram(
 }
 
 function prefillProgram(options: ProgramOptions, form: KvCacheForm): Program {
-  const { config, parameters, adapters, precision, hasKernels } = options;
-  const graph = createGraph('prefill', hasKernels);
+  const { config, parameters, adapters, precision, kernels } = options;
+  const graph = createGraph('prefill', kernels);
   const read = parametersIn(graph, parameters, adapters);
   const rows = cacheRows(graph, config);
   const hidden = hiddenStates(graph, config, read, precision, (heads, layer) =>
@@ -100,8 +100,8 @@ function cacheRows(graph: Graph, { keyValueHeads }: TransformerConfig): Value {
 }
 
 function decodeProgram(options: ProgramOptions, form: KvCacheForm): Program {
-  const { config, parameters, adapters, precision, hasKernels } = options;
-  const graph = createGraph('decode', hasKernels);
+  const { config, parameters, adapters, precision, kernels } = options;
+  const graph = createGraph('decode', kernels);
   const read = parametersIn(graph, parameters, adapters);
   const rows = cacheRows(graph, config);
   const batch = batchInputs(graph, config);

@@ -21,7 +21,7 @@ export function logitsOf(
 
 /** -log softmax at the targets `[M]` of logits `[M, vocabulary]`. */
 export function lossesOf(logits: Value, targets: Value): Value {
-  if (logits.graph.hasKernels) return kernels.losses(narrowed(logits), targets);
+  if (logits.graph.kernels.has('Losses')) return kernels.losses(narrowed(logits), targets);
   return ops.crossEntropy(logits, targets).losses;
 }
 
@@ -30,7 +30,7 @@ export function lossesOf(logits: Value, targets: Value): Value {
  * @param precision of what reads it: a fused kernel rounds it there
  */
 export function residualOf(logits: Value, targets: Value, precision: Precision = 'float32'): Value {
-  if (logits.graph.hasKernels) return kernels.residual(narrowed(logits), targets, precision);
+  if (logits.graph.kernels.has('Residual')) return kernels.residual(narrowed(logits), targets, precision);
   return ops.crossEntropy(logits, targets).residual;
 }
 

@@ -47,7 +47,7 @@ export function narrowed(x: Value): Value {
  * @param precision of what reads the result: a fused kernel rounds it there
  */
 export function rmsNorm(x: Value, weight: Value, epsilon: number, precision: Precision = 'float32'): Value {
-  if (x.graph.hasKernels) return fusedRmsNorm(x, ops.cast(weight, 'float32'), epsilon, precision);
+  if (x.graph.kernels.has('RmsNorm')) return fusedRmsNorm(x, ops.cast(weight, 'float32'), epsilon, precision);
   const inverse = ops.reciprocalSquareRoot(ops.add(ops.meanOfRows(ops.square(x)), epsilon));
   const [y] = ops.withGradient(
     [x, weight, inverse],
@@ -78,7 +78,7 @@ function fusedRmsNorm(x: Value, weight: Value, epsilon: number, precision: Preci
  * @param precision of the product that reads it
  */
 export function gatedSilu(gate: Value, up: Value, precision: Precision = 'float32'): Value {
-  if (gate.graph.hasKernels) return fusedGatedSilu(gate, up, precision);
+  if (gate.graph.kernels.has('GatedSilu')) return fusedGatedSilu(gate, up, precision);
   const [y] = ops.withGradient(
     [gate, up],
     () => [ops.multiply(ops.multiply(gate, ops.sigmoid(gate)), up)],
@@ -160,7 +160,7 @@ export interface RotaryTables {
  */
 export function rotate(x: Value, tables: RotaryTables, precision: Precision = 'float32'): Value {
   const { cosines, sines, scale } = tables;
-  if (x.graph.hasKernels) return fusedRotate(x, tables, precision);
+  if (x.graph.kernels.has('Rotate')) return fusedRotate(x, tables, precision);
   const [half, all] = [cosines.shape[1] as number, x.shape[1] as number];
   const rest = all - 2 * half;
   const [a, b, other] = ops.split(x, rest === 0 ? [half, half] : [half, half, rest], 1) as [Value, Value, Value?];

@@ -45,7 +45,7 @@ function headTables(graph: Graph, rope: number, config: TransformerConfig): Head
 function passInputs(graph: Graph, config: PassConfig): PassInputs {
   return {
     ...tokenInputs(graph, config),
-    attend: graph.hasKernels ? attendToSegments(graph, config) : attendInTiles(graph, config),
+    attend: graph.kernels.has('Attention') ? attendToSegments(graph, config) : attendInTiles(graph, config),
     predictingRows: ops.input(graph, 'predictingRows', ['predicted'], 'int32'),
   };
 }

@@ -1,8 +1,16 @@
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import {
+  ATTENTION_CASES,
+  type AttentionCase,
+  attentionInFloat64,
+  attentionInputs,
+  distance,
+  tensor,
+  writeAttention,
+} from '../../../test/attention-cases.js';
 import { missingNative } from '../../../test/native-backend.js';
-import { numbers } from '../../../test/primitive-cases.js';
 import { fusedKernels } from '../../backends/fused-kernels.js';
 import { defaultSearchPath, findNativePackage, kernelsFile } from '../../backends/native-package.js';
 import { createGraph, finishProgram, kernels, operations as ops, type Value } from '../../program/index.js';
@@ -48,7 +56,7 @@ async function compute(
   inputs: Tensors,
   write: (values: Readonly<Record<string, Value>>) => Readonly<Record<string, Value>>,
 ): Promise<Results> {
-  const graph = createGraph('test', true);
+  const graph = createGraph('test', kernels.ALL);
   const values = Object.entries(inputs).map(([name, { shape, data }]): [string, Value] => {
     return [name, ops.input(graph, name, shape, data instanceof Int32Array ? 'int32' : 'float32')];
   });
@@ -61,26 +69,6 @@ async function compute(
   } finally {
     session.dispose();
   }
-}
-
-/** Numbers that bfloat16 holds, so that it computes of the same. */
-const tensor = (shape: readonly number[], seed: number, scale = 1) => {
-  const data = numbers(
-    shape.reduce((size, dimension) => size * dimension, 1),
-    seed,
-  ).map((x) => Math.round(x * scale * 64) / 64);
-  return { shape, data: Float32Array.from(data) };
-};
-
-/** The largest difference, as a share of the largest number. */
-function distance(got: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let [difference, largest] = [0, 1e-30];
-  for (let i = 0; i < expected.length; i++) {
-    if (!Number.isFinite(got[i]!)) return Number.POSITIVE_INFINITY;
-    difference = Math.max(difference, Math.abs(got[i]! - expected[i]!));
-    largest = Math.max(largest, Math.abs(expected[i]!));
-  }
-  return difference / largest;
 }
 
 /** Central differences of sum(weights * f(x)) in float64. */
@@ -227,112 +215,6 @@ describe.each(PRECISIONS)('fused kernels in $dtype, beside float64', ({ dtype, b
   });
 });
 
-interface AttentionCase {
-  readonly name: string;
-  /** Tokens of prompts, and of the responses to each. */
-  readonly families: readonly (readonly [number, ...number[]])[];
-  readonly heads: number;
-  readonly groups: number;
-  readonly dim: number;
-  readonly window?: number;
-  readonly cap?: number;
-}
-
-const ATTENTION_CASES: readonly AttentionCase[] = [
-  { name: 'of two families', families: [[70, 9, 1], [5]], heads: 4, groups: 2, dim: 16 },
-  { name: 'of many blocks of keys', families: [[290, 140]], heads: 1, groups: 1, dim: 8 },
-  { name: 'within a window', families: [[300, 30]], heads: 2, groups: 1, dim: 8, window: 23 },
-  { name: 'of bounded scores and odd sizes', families: [[33, 2, 67]], heads: 3, groups: 1, dim: 12, cap: 1.5 },
-];
-
-/** Rows `[S, 4]` of segments behind which three tokens belong to none. */
-function segmentsOf({ families }: AttentionCase): { readonly rows: readonly number[][]; readonly tokens: number } {
-  const rows: number[][] = [];
-  let at = 0;
-  for (const [prompt, ...responses] of families) {
-    const start = at;
-    rows.push([start, prompt, start, 0]);
-    at += prompt;
-    for (const length of responses) {
-      rows.push([at, length, start, prompt]);
-      at += length;
-    }
-  }
-  return { rows, tokens: at + 3 };
-}
-
-function attentionInputs(item: AttentionCase) {
-  const { heads, groups, dim } = item;
-  const { rows, tokens } = segmentsOf(item);
-  return {
-    q: tensor([tokens * heads, dim], 1),
-    k: tensor([tokens * groups, dim], 2),
-    v: tensor([tokens * groups, dim], 3),
-    g: tensor([tokens * heads, dim], 4),
-    segments: { shape: [rows.length, 4], data: Int32Array.from(rows.flat()) },
-  };
-}
-
 function attend(item: AttentionCase, dtype: kernels.FloatType): Promise<Results> {
-  return compute(attentionInputs(item), (of) => {
-    const [query, key, value, gradient] = [of.q!, of.k!, of.v!, of.g!].map((x) => ops.cast(x, dtype)) as [
-      Value,
-      Value,
-      Value,
-      Value,
-    ];
-    const inputs = { query, key, value, segments: of.segments! };
-    const [output, scales] = kernels.attention(inputs, item);
-    const [dq, dk, dv] = kernels.attentionGradient({ output, scales, gradient }, inputs, item);
-    return { output, dq: dq!, dk: dk!, dv: dv! };
-  });
-}
-
-/** Output and gradients, by the equations of attention and of its softmax, one query after the other. */
-function attentionInFloat64(item: AttentionCase): Readonly<Record<'output' | 'dq' | 'dk' | 'dv', Float64Array>> {
-  const { heads, groups, dim, window = Number.POSITIVE_INFINITY, cap } = item;
-  const { q, k, v, g } = attentionInputs(item);
-  const [output, dq] = [new Float64Array(q.data.length), new Float64Array(q.data.length)];
-  const [dk, dv] = [new Float64Array(k.data.length), new Float64Array(k.data.length)];
-  const dot = (a: ArrayLike<number>, at: number, b: ArrayLike<number>, bt: number): number => {
-    let sum = 0;
-    for (let i = 0; i < dim; i++) sum += a[at + i]! * b[bt + i]!;
-    return sum;
-  };
-  const add = (to: Float64Array, at: number, factor: number, from: ArrayLike<number>, ft: number): void => {
-    for (let i = 0; i < dim; i++) to[at + i]! += factor * from[ft + i]!;
-  };
-  for (const [start, length, contextStart, contextLength] of segmentsOf(item).rows as [
-    number,
-    number,
-    number,
-    number,
-  ][]) {
-    for (let token = 0; token < length; token++) {
-      const all = [
-        ...Array.from({ length: contextLength }, (_, i) => contextStart + i),
-        ...Array.from({ length: token + 1 }, (_, i) => start + i),
-      ];
-      const seen = all.slice(-Math.min(window, all.length));
-      for (let head = 0; head < heads; head++) {
-        const row = ((start + token) * heads + head) * dim;
-        const keys = seen.map((key) => (key * groups + Math.floor(head / (heads / groups))) * dim);
-        const raw = keys.map((key) => dot(q.data, row, k.data, key));
-        const scores = raw.map((score) => (cap === undefined ? score : cap * Math.tanh(score / cap)));
-        const top = Math.max(...scores);
-        const total = scores.reduce((sum, score) => sum + Math.exp(score - top), 0);
-        const weights = scores.map((score) => Math.exp(score - top) / total);
-        for (const [i, key] of keys.entries()) add(output, row, weights[i]!, v.data, key);
-        const mean = dot(output, row, g.data, row);
-        for (const [i, key] of keys.entries()) {
-          const bend = cap === undefined ? 1 : 1 - (scores[i]! / cap) ** 2;
-          const slope = weights[i]! * (dot(g.data, row, v.data, key) - mean) * bend;
-          add(dv, key, weights[i]!, g.data, row);
-          add(dq, row, slope, k.data, key);
-          add(dk, key, slope, q.data, row);
-        }
-      }
-    }
-  }
-  return { output, dq, dk, dv };
+  return compute(attentionInputs(item), (of) => writeAttention(of, item, dtype));
 }

@@ -3,9 +3,9 @@ import type { Node, Program } from '../../program/index.js';
 import { NATIVE_KERNELS } from './native-kernels.js';
 import type { Step } from './plan.js';
 import { portableStateKernels, type StateKernels } from './state-kernels.js';
+import { createFedIndices } from './webgpu/fed-indices.js';
 import { fuseProgram } from './webgpu/fuse-program.js';
 import { webgpuKernels, webgpuStateKernels } from './webgpu/kernels.js';
-import { createRowLists } from './webgpu/row-lists.js';
 
 /** Sizes that a run gave to what a kernel computes. */
 export interface KernelSizes {
@@ -97,14 +97,14 @@ export interface KernelSet {
 /** The kernels of a backend, for one session. */
 export function kernelsFor(backend: string): KernelSet {
   if (backend === 'webgpu') {
-    const lists = createRowLists();
-    const compute = { ...PORTABLE_KERNELS, ...webgpuKernels(lists) };
+    const fed = createFedIndices();
+    const compute = { ...PORTABLE_KERNELS, ...webgpuKernels(fed) };
     return {
       compute,
-      states: webgpuStateKernels(lists),
+      states: webgpuStateKernels(fed),
       steps: fuseProgram,
-      feed: lists.note,
-      finish: lists.clear,
+      feed: fed.note,
+      finish: fed.clear,
     };
   }
   const own = { tensorflow: NATIVE_KERNELS, wasm: WASM_KERNELS }[backend];

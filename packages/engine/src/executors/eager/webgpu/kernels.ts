@@ -2,8 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import type { Kernel } from '../kernels.js';
 import type { StateKernels } from '../state-kernels.js';
 import { updateAdamW } from './adamw.js';
+import { type AttentionForm, attention, attentionGradient } from './attention.js';
 import { crossEntropy } from './cross-entropy.js';
-import type { RowListCache } from './row-lists.js';
+import type { FedIndices } from './fed-indices.js';
+import { rowLists } from './row-lists.js';
 import { runShader, runShaderInPlace } from './run-shader.js';
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dimension) => size * dimension, 1);
@@ -26,19 +28,23 @@ const sumRows = (assignment: string): string => `
 `;
 
 /** Kernels of the WebGPU backend that take the place of portable ones: few dispatches, and no read of the GPU's numbers. */
-export function webgpuKernels(lists: RowListCache): Readonly<Record<string, Kernel>> {
+export function webgpuKernels(fed: FedIndices): Readonly<Record<string, Kernel>> {
   return {
     constant: (_, { attributes }, { outputShapes }) => {
       const { data } = attributes as { readonly data: Float32Array | Int32Array };
       const isInt = data instanceof Int32Array;
       const tensor = tf.tensor(data, [...outputShapes[0]!], isInt ? 'int32' : 'float32');
-      if (isInt) lists.note(tensor, data);
+      if (isInt) fed.note(tensor, data);
       return [tensor];
     },
     crossEntropy: ([logits, targets]) => crossEntropy(logits as tf.Tensor2D, targets as tf.Tensor1D),
+    kernel: (inputs, { attributes }) => {
+      const form = attributes as AttentionForm;
+      return form.kernel === 'Attention' ? attention(inputs, form, fed) : attentionGradient(inputs, form, fed);
+    },
     segmentSum: ([rows, indices], _, { outputShapes }) => {
       const shape = outputShapes[0]!;
-      const { count, packed } = lists.of(indices!, shape[0]!);
+      const { count, packed } = rowLists(fed, indices!, shape[0]!);
       const width = sizeOf(shape.slice(1));
       const shader = {
         name: 'segmentSum',
@@ -53,7 +59,7 @@ export function webgpuKernels(lists: RowListCache): Readonly<Record<string, Kern
 }
 
 /** What changes states on the WebGPU backend: in place. */
-export function webgpuStateKernels(lists: RowListCache): StateKernels {
+export function webgpuStateKernels(fed: FedIndices): StateKernels {
   return {
     updateAdamW,
     add: (owned, other) => {
@@ -63,7 +69,7 @@ export function webgpuStateKernels(lists: RowListCache): StateKernels {
       return runShaderInPlace(shader, [other], owned);
     },
     addRows(owned, [rows, indices]) {
-      const { count, packed } = lists.of(indices!);
+      const { count, packed } = rowLists(fed, indices!);
       const width = sizeOf(owned.shape.slice(1));
       const shader = {
         name: 'addRows',

@@ -1,5 +1,5 @@
-import { MetaapoError } from '@metaapo/core/contracts';
 import * as tf from '@tensorflow/tfjs';
+import type { FedIndices } from './fed-indices.js';
 
 /** Which rows go where: for each target that is named, the rows that name it, in their order. */
 export interface RowLists {
@@ -10,45 +10,11 @@ export interface RowLists {
 }
 
 /**
- * Row lists of what runs are fed. Sums by index are the same in every run only where rows are added in a fixed order, so the
- * lists are made here, once a run, of the indices as they came.
+ * The row lists of indices: sums by index are the same in every run only where rows are added in a fixed order.
+ * @param targets all targets, where those that no row names count too
  */
-export interface RowListCache {
-  /** Notes the numbers of a fed tensor of indices. */
-  note(indices: tf.Tensor, data: Int32Array): void;
-  /**
-   * The lists of noted indices.
-   * @param targets all targets, where those that no row names count too
-   */
-  of(indices: tf.Tensor, targets?: number): RowLists;
-  /** Frees the lists. */
-  clear(): void;
-}
-
-/** An empty cache. */
-export function createRowLists(): RowListCache {
-  const noted = new Map<object, Int32Array>();
-  const made = new Map<object, Map<number | undefined, RowLists>>();
-  const numbersOf = (indices: tf.Tensor): Int32Array => {
-    const data = noted.get(indices.dataId);
-    if (data !== undefined) return data;
-    throw new MetaapoError('internal', 'the indices of a sum were not fed as numbers', { where: 'backend webgpu' });
-  };
-  return {
-    note: (indices, data) => void noted.set(indices.dataId, data),
-    of(indices, targets) {
-      const known = made.get(indices.dataId) ?? new Map<number | undefined, RowLists>();
-      made.set(indices.dataId, known);
-      const lists = known.get(targets) ?? listRows(numbersOf(indices), targets);
-      known.set(targets, lists);
-      return lists;
-    },
-    clear() {
-      for (const known of made.values()) for (const { packed } of known.values()) packed.dispose();
-      made.clear();
-      noted.clear();
-    },
-  };
+export function rowLists(fed: FedIndices, indices: tf.Tensor, targets?: number): RowLists {
+  return fed.derive(indices, `rows ${targets}`, (data) => listRows(data, targets));
 }
 
 function listRows(data: Int32Array, targets: number | undefined): RowLists {
