@@ -31,8 +31,8 @@ const { values: flags } = parseArgs({
 
 const NOTES = `
 s/step: the fastest of ${flags.steps} steps in the quickest and in the slowest of ${flags.rounds} rounds, a process each; the sides take turns.
-Other work on the machine only ever adds time, to both sides, so all else is of the quickest round. tokens/s: tokens as the peer counts them, a prompt once a response, without padding. speed and memory: ours over
-PyTorch's, and our peak over its peak; the peak is the largest resident set of the whole process, loading included.
+Other work on the machine only ever adds time, to both sides, so all else is of the quickest round. tokens/s: tokens as the
+peer counts them, a prompt once a response, without padding. speed and memory: ours over PyTorch's, and our peak over its peak; the peak is the largest resident set of the whole process, loading included.
 We compute a prompt once for all its responses, logits of response tokens only, and no padding; PyTorch (transformers,
 AdamW fused, autocast for bfloat16) pads, repeats the prompt and computes all logits, as trainers built on it do.
 equal work: the ratio of floating-point operations a second, each side's own matrix products counted.

@@ -1,25 +1,5 @@
 import { kernels, operations as ops, type Value } from '../src/program/index.js';
-import { numbers } from './primitive-cases.js';
-
-/** Numbers that bfloat16 holds, so that it computes of the same. */
-export const tensor = (shape: readonly number[], seed: number, scale = 1) => {
-  const data = numbers(
-    shape.reduce((size, dimension) => size * dimension, 1),
-    seed,
-  ).map((x) => Math.round(x * scale * 64) / 64);
-  return { shape, data: Float32Array.from(data) };
-};
-
-/** The largest difference, as a share of the largest number. */
-export function distance(got: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let [difference, largest] = [0, 1e-30];
-  for (let i = 0; i < expected.length; i++) {
-    if (!Number.isFinite(got[i]!)) return Number.POSITIVE_INFINITY;
-    difference = Math.max(difference, Math.abs(got[i]! - expected[i]!));
-    largest = Math.max(largest, Math.abs(expected[i]!));
-  }
-  return difference / largest;
-}
+import { tensor } from './kernel-results.js';
 
 /** Prompts and responses whose attention is computed. */
 export interface AttentionCase {
@@ -39,6 +19,7 @@ export const ATTENTION_CASES: readonly AttentionCase[] = [
   { name: 'of many blocks of keys', families: [[290, 140]], heads: 1, groups: 1, dim: 8 },
   { name: 'within a window', families: [[300, 30]], heads: 2, groups: 1, dim: 8, window: 23 },
   { name: 'of bounded scores and odd sizes', families: [[33, 2, 67]], heads: 3, groups: 1, dim: 12, cap: 1.5 },
+  { name: 'of wide heads that four does not divide', families: [[40, 19]], heads: 2, groups: 2, dim: 70 },
 ];
 
 /** Rows `[S, 4]` of segments behind which three tokens belong to none. */

@@ -8,7 +8,8 @@ import { loadWebgpu, type WebgpuAdapter } from './load-webgpu.js';
 import { defaultSearchPath } from './native-package.js';
 import { planChoice } from './plan-choice.js';
 import { type Probes, probeBackends } from './probe-backends.js';
-import { installCommand, type NativeProbe } from './probe-native.js';
+import { installCommand, type NativeProbe, probeNative } from './probe-native.js';
+import { probeWebgpu } from './probe-webgpu.js';
 
 /** How a backend is asked for. */
 export interface BackendChoice {
@@ -76,8 +77,8 @@ async function selectBest(searchFrom: readonly string[]): Promise<Backend> {
 }
 
 async function selectAsked(id: BackendId, by: string, searchFrom: readonly string[]): Promise<Backend> {
-  const probes = probeBackends(searchFrom);
-  const probe = id === 'webgpu' ? probes.webgpu : probes.native.find((one) => one.id === id);
+  const probes = { native: isNative(id) ? [probeNative(id, searchFrom)] : [], webgpu: probeWebgpu(searchFrom) };
+  const probe = id === 'webgpu' ? probes.webgpu : probes.native[0];
   if (probe !== undefined && probe.state !== 'ready') {
     throw new MetaapoError('backend', 'This backend cannot be used here', {
       where: `${id} (${by})`,

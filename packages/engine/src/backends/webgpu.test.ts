@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { missingBackend } from '../../test/missing-backend.js';
 import { createBufferPool } from './buffer-pool.js';
 import { measureInChild } from './measure-in-child.js';
 import { defaultSearchPath } from './native-package.js';
@@ -69,10 +70,7 @@ it.skipIf(process.platform !== 'linux')('is passed over, and says why, where the
   await expect(measured).rejects.toThrow(/webgpu: .*no adapter that Dawn can use/);
 });
 
-const reason = await selectBackend({ prefer: 'webgpu' }).then(
-  () => undefined,
-  (error: Error) => error.message,
-);
+const reason = await missingBackend('webgpu');
 if (reason !== undefined) console.log(`skipped: WebGPU is not tested here: ${reason}`);
 
 describe.skipIf(reason !== undefined)('with an adapter', { timeout: 60_000 }, () => {

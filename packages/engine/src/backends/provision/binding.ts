@@ -1,10 +1,10 @@
-import { access, copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { bindingFile, librariesDirectory } from '../native-package.js';
 import type { BindingCompiler, NativeTarget } from '../native-targets.js';
 import { isLibraryFile } from '../probe-native.js';
 import { QUIET_FILE, QUIET_SOURCE } from '../quiet-loading.js';
-import { compiledFile, nodeHeaders, runCompiler } from './compiler.js';
+import { compiledFile, nodeHeaders, readSources, runCompiler } from './compiler.js';
 import { failure } from './explain-failure.js';
 import type { Host } from './platform.js';
 import { type CommandContext, complaintOf } from './run-command.js';
@@ -70,13 +70,9 @@ async function copyPrebuilt(file: string, goal: string, { title, magicName }: Na
 }
 
 async function cachedBinding(request: BindingRequest, { flags, linking }: BindingCompiler): Promise<string> {
-  const directory = join(request.packageDirectory, 'binding');
-  const names = (await readdir(directory)).sort();
-  const sources = await Promise.all(names.map(async (name) => [name, await readFile(join(directory, name))] as const));
-  return compiledFile(request, { name: 'tfjs_binding.node', flags: [...flags, ...linking] }, (hash) => {
-    hash.update(QUIET_SOURCE);
-    for (const [name, content] of sources) hash.update(name).update(content);
-  });
+  const sources = await readSources(join(request.packageDirectory, 'binding'));
+  const made = { name: 'tfjs_binding.node', flags: [...flags, ...linking] };
+  return compiledFile(request, made, [QUIET_SOURCE, ...sources.flat()]);
 }
 
 async function compile(request: BindingRequest, compiler: BindingCompiler, goal: string): Promise<void> {

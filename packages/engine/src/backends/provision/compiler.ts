@@ -1,4 +1,5 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { BindingCompiler } from '../native-targets.js';
@@ -36,16 +37,22 @@ export interface CompiledFor {
   readonly host: Host;
 }
 
+/** Names and contents of the C++ files in a folder, in the order of their names. */
+export async function readSources(directory: string): Promise<readonly (readonly [string, Buffer])[]> {
+  const names = (await readdir(directory)).filter((name) => /\.(cc|h)$/.test(name)).sort();
+  return Promise.all(names.map(async (name) => [name, await readFile(join(directory, name))] as const));
+}
+
 /**
  * Where a compiled file is kept: one a set of sources, flags and libraries, since another version of any is another file.
- * @param addSources adds the sources to the hash
+ * @param sources whatever it is compiled from
  */
 export function compiledFile(
   { home, host }: CompiledFor,
   { name, flags }: { readonly name: string; readonly flags: readonly string[] },
-  addSources: (hash: Hash) => void,
+  sources: readonly (string | Buffer)[],
 ): string {
   const hash = createHash('sha256').update([LIBTENSORFLOW_VERSION, host.target.id, host.runtime, ...flags].join('\n'));
-  addSources(hash);
+  for (const source of sources) hash.update(source);
   return join(home, 'bindings', hash.digest('hex').slice(0, 16), name);
 }

@@ -1,10 +1,10 @@
-import { copyFile, mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { kernelsFile, librariesDirectory } from '../native-package.js';
 import type { BindingCompiler } from '../native-targets.js';
 import type { BindingRequest } from './binding.js';
-import { compiledFile, nodeHeaders, runCompiler } from './compiler.js';
+import { compiledFile, nodeHeaders, readSources, runCompiler } from './compiler.js';
 import { complaintOf } from './run-command.js';
 import { createStage, discard, makeRoomFor } from './stage.js';
 
@@ -32,8 +32,9 @@ export async function placeKernels(request: KernelsRequest): Promise<void> {
   const { host, force, report, context } = request;
   const { compiler, id } = host.target;
   if (id !== 'linux-x64' || compiler === undefined) return;
-  const sources = await readSources();
-  const cached = cachedModule(request, sources);
+  const sources = await readSources(sourceDirectory());
+  const made = { name: 'metaapo_kernels.node', flags: [...FLAGS, ...Object.values(LEVELS).flat()] };
+  const cached = compiledFile(request, made, sources.flat());
   const present = await contentOf(cached);
   try {
     if (force || present === undefined) await compile(request, compiler, cached);
@@ -53,19 +54,6 @@ const contentOf = (file: string): Promise<Buffer | undefined> => readFile(file).
 /** The folder of the sources in this package, whether it runs from sources or from a bundle. */
 function sourceDirectory(): string {
   return join(dirname(createRequire(import.meta.url).resolve('@metaapo/engine/package.json')), 'kernels');
-}
-
-async function readSources(): Promise<ReadonlyMap<string, Buffer>> {
-  const directory = sourceDirectory();
-  const names = (await readdir(directory)).filter((name) => /\.(cc|h)$/.test(name)).sort();
-  return new Map(await Promise.all(names.map(async (name) => [name, await readFile(join(directory, name))] as const)));
-}
-
-function cachedModule(request: KernelsRequest, sources: ReadonlyMap<string, Buffer>): string {
-  const flags = [...FLAGS, ...Object.values(LEVELS).flat()];
-  return compiledFile(request, { name: 'metaapo_kernels.node', flags }, (hash) => {
-    for (const [name, content] of sources) hash.update(name).update(content);
-  });
 }
 
 async function compile(request: KernelsRequest, compiler: BindingCompiler, goal: string): Promise<void> {

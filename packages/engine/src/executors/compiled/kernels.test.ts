@@ -1,19 +1,17 @@
 import { createRequire } from 'node:module';
-import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import {
   ATTENTION_CASES,
   type AttentionCase,
   attentionInFloat64,
   attentionInputs,
-  distance,
-  tensor,
   writeAttention,
 } from '../../../test/attention-cases.js';
-import { missingNative } from '../../../test/native-backend.js';
+import { distance, kernelResults, type Results, type Tensors, tensor } from '../../../test/kernel-results.js';
+import { missingBackend } from '../../../test/missing-backend.js';
 import { fusedKernels } from '../../backends/fused-kernels.js';
 import { defaultSearchPath, findNativePackage, kernelsFile } from '../../backends/native-package.js';
-import { createGraph, finishProgram, kernels, operations as ops, type Value } from '../../program/index.js';
+import { kernels, operations as ops, type Value } from '../../program/index.js';
 import { openCompiledSession } from './session.js';
 
 interface TestedModule {
@@ -25,7 +23,7 @@ let missing: string | undefined;
 let module: TestedModule | undefined;
 
 beforeAll(async () => {
-  missing = await missingNative();
+  missing = await missingBackend('tensorflow');
   if (missing === undefined && fusedKernels() === undefined) missing = 'the fused kernels are not compiled';
   if (missing !== undefined) return;
   const { directory } = findNativePackage('tensorflow', defaultSearchPath())!;
@@ -46,30 +44,8 @@ function onEveryLevel(name: string, run: (level: string) => Promise<void>): void
   }, 60_000);
 }
 
-type Tensors = Readonly<
-  Record<string, { readonly shape: readonly number[]; readonly data: Float32Array | Int32Array }>
->;
-type Results = Readonly<Record<string, Float32Array>>;
-
-/** What a program of kernels computes of float32 and int32 tensors. */
-async function compute(
-  inputs: Tensors,
-  write: (values: Readonly<Record<string, Value>>) => Readonly<Record<string, Value>>,
-): Promise<Results> {
-  const graph = createGraph('test', kernels.ALL);
-  const values = Object.entries(inputs).map(([name, { shape, data }]): [string, Value] => {
-    return [name, ops.input(graph, name, shape, data instanceof Int32Array ? 'int32' : 'float32')];
-  });
-  const session = openCompiledSession({ test: finishProgram(graph, write(Object.fromEntries(values))) });
-  try {
-    const outputs = await session.run('test', inputs);
-    const arrays = Object.entries(outputs).map(([name, tensor]) => [name, tensor.dataSync() as Float32Array]);
-    tf.dispose(Object.values(outputs));
-    return Object.fromEntries(arrays);
-  } finally {
-    session.dispose();
-  }
-}
+const compute = (inputs: Tensors, write: Parameters<typeof kernelResults>[2]): Promise<Results> =>
+  kernelResults(openCompiledSession, inputs, write);
 
 /** Central differences of sum(weights * f(x)) in float64. */
 function slopes(x: Float32Array, weights: ArrayLike<number>, f: (x: Float64Array) => Float64Array): Float64Array {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Owner, ownerName, thisOwner } from '@metaapo/core/storage';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { missingNative } from '../../../test/native-backend.js';
+import { missingBackend } from '../../../test/missing-backend.js';
 import { numbers, PRIMITIVE_CASES, programOf, sizeOf } from '../../../test/primitive-cases.js';
 import {
   addNode,
@@ -25,7 +25,7 @@ import { openCompiledSession } from './session.js';
 let missing: string | undefined;
 
 beforeAll(async () => {
-  missing = await missingNative();
+  missing = await missingBackend('tensorflow');
 });
 
 /** A test that needs the native backend; it must leave as many tensors as it found. */

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { missingNative } from '../../../test/native-backend.js';
+import { missingBackend } from '../../../test/missing-backend.js';
 import {
   accumulateGradient,
   createGraph,
@@ -22,7 +22,7 @@ import { type CompiledSessionOptions, openCompiledSession } from './session.js';
 let missing: string | undefined;
 
 beforeAll(async () => {
-  missing = await missingNative();
+  missing = await missingBackend('tensorflow');
 });
 
 const LAYERS = 4;

@@ -38,7 +38,7 @@ export function attentionWork(data: Int32Array, tokens: number, window: number):
   const runs: number[][] = [];
   for (const segment of segments) {
     const { start, length, contextStart, context } = segment;
-    const readers = segments.filter((other) => other.context > 0 && context === 0 && other.contextStart === start);
+    const readers = context > 0 ? [] : segments.filter((other) => other.context > 0 && other.contextStart === start);
     for (const { from, count } of cut(length)) {
       const place = context + from;
       tiles.push([start + from, count, place, contextStart, context]);

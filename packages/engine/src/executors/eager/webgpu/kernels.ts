@@ -2,11 +2,12 @@ import * as tf from '@tensorflow/tfjs';
 import type { Kernel } from '../kernels.js';
 import type { StateKernels } from '../state-kernels.js';
 import { updateAdamW } from './adamw.js';
-import { type AttentionForm, attention, attentionGradient } from './attention.js';
+import { attention, attentionGradient } from './attention.js';
 import { crossEntropy } from './cross-entropy.js';
 import type { FedIndices } from './fed-indices.js';
 import { rowLists } from './row-lists.js';
 import { runShader, runShaderInPlace } from './run-shader.js';
+import type { AttentionForm } from './write-attention.js';
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dimension) => size * dimension, 1);
 

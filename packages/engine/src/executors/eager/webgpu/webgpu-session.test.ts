@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
+import { missingBackend } from '../../../../test/missing-backend.js';
 import { numbers, PRIMITIVE_CASES, programOf, sizeOf } from '../../../../test/primitive-cases.js';
-import { selectBackend } from '../../../backends/select-backend.js';
 import {
   createGraph,
   finishProgram,
@@ -14,10 +14,7 @@ import type { FedTensor, ProgramSet, Session } from '../../session.js';
 import { openEagerSession } from '../session.js';
 import { fuseProgram } from './fuse-program.js';
 
-const missing = await selectBackend({ prefer: 'webgpu' }).then(
-  () => undefined,
-  (error: Error) => error.message,
-);
+const missing = await missingBackend('webgpu');
 if (missing !== undefined) console.log(`skipped: the shaders for WebGPU are not tested here: ${missing}`);
 
 type Inputs = Readonly<Record<string, FedTensor>>;
