@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { writeArrays } from './arrays-file.js';
-import { openJournal } from './journal.js';
+import { openHeld } from './held-file.js';
+import { openJournal, readJournal } from './journal.js';
 import { lockDirectory } from './lock-directory.js';
-import { openMetrics } from './metrics-file.js';
+import { openMetrics, readMetrics } from './metrics-file.js';
 import { thisOwner } from './owner.js';
 import { replaceDirectory } from './replace-directory.js';
 import { writeAtomically } from './write-atomically.js';
@@ -50,6 +51,26 @@ it('writes nothing more into a directory that another process has taken', async 
   for (const name of ['meta-learner.safetensors', 'checkpoint', 'iterations/0/model']) {
     expect(existsSync(file(name))).toBe(false);
   }
+});
+
+it('reaches nothing of the next owner with a write that began before it was stopped', async () => {
+  await (await openJournal(file('journal.jsonl'))).append({ kind: 'a' });
+  await (await openMetrics(file('metrics.jsonl'), 0)).append(0, { loss: 1 });
+  // A process stopped here has looked already.
+  const names = ['journal.jsonl', 'journal.jsonl.end', 'metrics.jsonl'];
+  const late = await Promise.all(names.map((name) => openHeld(file(name), 'r+')));
+  await unlock();
+  const next = await openJournal(file('journal.jsonl'));
+  await openMetrics(file('metrics.jsonl'), 0);
+  for (const handle of late) {
+    await handle.truncate(0);
+    await handle.writeFile('late');
+    await handle.close();
+  }
+  await next.append({ kind: 'b' });
+  await openJournal(file('journal.jsonl'));
+  expect((await readJournal(file('journal.jsonl'))).map(({ kind }) => kind)).toEqual(['a', 'b']);
+  expect(await readMetrics(file('metrics.jsonl'))).toEqual([{ step: 0, loss: 1 }]);
 });
 
 it('takes a lock that was deleted for a lost one, and writes elsewhere as ever', async () => {

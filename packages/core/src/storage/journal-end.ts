@@ -1,7 +1,9 @@
-import { open, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { MetaapoError } from '../contracts/index.js';
 import { onPath } from './failed-path.js';
+import { OVER, openHeld, renewFile } from './held-file.js';
 
 /** The last line of a journal that is on the disk. */
 export interface JournalEnd {
@@ -41,9 +43,16 @@ export async function readEnd(journal: string): Promise<JournalEnd | undefined> 
   }
 }
 
+/** The same for the journal's new owner: who had it before writes to another file from now on. */
+export async function openEnd(journal: string): Promise<JournalEnd | undefined> {
+  await readEnd(journal);
+  if (existsSync(endFile(journal))) await renewFile(endFile(journal));
+  return readEnd(journal);
+}
+
 /** Notes where a journal ends, once its lines are on the disk: so what is noted is never more than what is there. */
 export async function noteEnd(journal: string, end: JournalEnd): Promise<void> {
-  const handle = await openOver(endFile(journal));
+  const handle = await openHeld(endFile(journal), OVER);
   try {
     await handle.write(`${JSON.stringify(end).padEnd(SIZE - 1)}\n`, 0);
   } catch (error) {
@@ -57,13 +66,4 @@ export async function noteEnd(journal: string, end: JournalEnd): Promise<void> {
 export async function removeJournal(journal: string): Promise<void> {
   await rm(endFile(journal), { force: true });
   await rm(journal, { force: true });
-}
-
-async function openOver(file: string): ReturnType<typeof open> {
-  try {
-    return await open(file, 'r+');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    return open(file, 'w');
-  }
 }

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { open, truncate } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
 import { onPath } from './failed-path.js';
-import { requireHeld } from './held-directories.js';
-import { endFile, type JournalEnd, noteEnd, readEnd } from './journal-end.js';
+import { openHeld, renewFile } from './held-file.js';
+import { endFile, type JournalEnd, noteEnd, openEnd, readEnd } from './journal-end.js';
 import { type LineFault, readLine, writeLine } from './journal-lines.js';
 import { linesOf } from './lines-of.js';
 import { syncName } from './synced.js';
@@ -25,7 +25,8 @@ export interface Journal {
 
 /**
  * Opens a journal, or begins one. What a crash left of a last line is cut off; nothing else that is in the file is ever
- * changed. Beside it, `FILE.end` says which line was the last that is on the disk.
+ * changed. Beside it, `FILE.end` says which line was the last that is on the disk. Both become files of their own, which a
+ * process that had the journal before and was stopped in the middle of a write cannot reach.
  * @param isWanted entries that are kept in memory; default all
  * @throws MetaapoError with code `data` when a line before the last one does not fit its checksum, lines were taken out,
  * doubled or moved, or are missing at the end
@@ -34,11 +35,13 @@ export async function openJournal(
   file: string,
   isWanted: (entry: JournalEntry) => boolean = () => true,
 ): Promise<Journal> {
-  const { entries, ...found } = await scan(file, isWanted, await readEnd(file));
+  const end = await openEnd(file);
+  if (existsSync(file) && (await isBegun(file))) await renewFile(file);
+  const { entries, ...found } = await scan(file, isWanted, end);
   let { goodBytes, lines, isCut } = found;
   let last: Promise<void> = Promise.resolve();
   const repair = async (): Promise<void> => {
-    if (isCut) await truncate(file, goodBytes);
+    if (isCut) await cutOff(file, goodBytes);
     isCut = false;
   };
   const add = async (added: readonly JournalEntry[]): Promise<void> => {
@@ -145,10 +148,18 @@ function cutShort(file: string, { lines }: JournalEnd, got: string): MetaapoErro
   });
 }
 
+async function cutOff(file: string, bytes: number): Promise<void> {
+  const handle = await openHeld(file, 'r+');
+  try {
+    await handle.truncate(bytes);
+  } finally {
+    await handle.close();
+  }
+}
+
 async function appendDurably(file: string, bytes: Uint8Array): Promise<void> {
   const isNew = !existsSync(file);
-  requireHeld(file);
-  const handle = await open(file, 'a');
+  const handle = await openHeld(file, 'a');
   try {
     await handle.writeFile(bytes);
     await handle.sync();

@@ -1,7 +1,6 @@
-import { appendFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { MetaapoError, type Metrics } from '../contracts/index.js';
-import { requireHeld } from './held-directories.js';
+import { openHeld } from './held-file.js';
 import { linesOf } from './lines-of.js';
 import { writeAtomically } from './write-atomically.js';
 
@@ -54,8 +53,13 @@ export async function openMetrics(file: string, step: number): Promise<MetricsFi
   await writeAtomically(file, kept.map((one) => `${JSON.stringify(one)}\n`).join(''));
   return {
     append: async (at, metrics) => {
-      requireHeld(file);
-      await appendFile(file, `${JSON.stringify({ step: at, ...metrics })}\n`, { flush: true });
+      const handle = await openHeld(file, 'a');
+      try {
+        await handle.appendFile(`${JSON.stringify({ step: at, ...metrics })}\n`);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
     },
   };
 }

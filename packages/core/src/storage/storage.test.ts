@@ -186,10 +186,8 @@ describe('a journal', () => {
     const whole = readFileSync(path, 'utf8');
     for (const left of ['{"kind":"c"}', '{"kind":"c"}\n', '\0\0\0']) {
       appendFileSync(path, left);
-      const { ino } = statSync(path);
       const journal = await openJournal(path);
       expect(readFileSync(path, 'utf8')).toBe(whole);
-      expect(statSync(path).ino).toBe(ino);
       expect(journal.entries).toHaveLength(2);
     }
     await (await openJournal(path)).append({ kind: 'c' });
