@@ -39,6 +39,25 @@ struct AttentionGradients {
   Numbers query, key, value;
 };
 
+// Consecutive tokens in a cache: a row a token, one group behind the other.
+struct Span {
+  int32_t row;     // of the first token in the first group
+  int32_t stride;  // rows from one group to the next
+  int32_t length;
+};
+
+// What the one query of a sequence sees: its prompt, and its own tokens.
+struct CachedSequence {
+  Span prompt, own;
+};
+
+struct CachedTensors {
+  Numbers query;         // [sequences * heads, dim]
+  Numbers keys, values;  // [rows, dim]
+  Numbers output;        // like the queries
+  const CachedSequence* sequences;
+};
+
 struct AdamW {
   float rate, decay, beta1, beta2, epsilon, scale;
 };
@@ -70,6 +89,8 @@ struct Functions {
   // Segments that share a context: the first is the context itself, the others see it.
   bool (*attention_gradient)(const AttentionTensors& tensors, const AttentionGradients& gradients,
                              const AttentionForm& form, const Segment* segments, int count, int group);
+  // The sequences from `first` to `last`, in the heads of one group. False where memory is short.
+  bool (*cached_attention)(const CachedTensors& tensors, const AttentionForm& form, int first, int last, int group);
 };
 
 }  // namespace metaapo

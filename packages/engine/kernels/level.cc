@@ -1,5 +1,6 @@
 // The table of functions of one level of instructions.
 #include "attention.h"
+#include "cached-attention.h"
 #include "rows.h"
 
 #define METAAPO_TEXT_OF(name) #name
@@ -24,6 +25,7 @@ const Functions METAAPO_TABLE(METAAPO_LEVEL) = {
     METAAPO_LEVEL::adamw,
     METAAPO_LEVEL::attention,
     METAAPO_LEVEL::attention_gradient,
+    METAAPO_LEVEL::cached_attention,
 };
 
 }  // namespace metaapo

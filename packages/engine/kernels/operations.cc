@@ -232,6 +232,22 @@ void adamw(Run& run) {
   });
 }
 
+// Rows into the memory of input 0, which is a variable's own; each is named once.
+void write_rows(Run& run) {
+  TF_Tensor *all = run.input(0), *indices = run.input(1), *rows = run.input(2);
+  if (!run.good() || !run.require(TF_NumDims(all) == 2 && TF_NumDims(rows) == 2 && width(rows) == width(all) &&
+                                      TF_Dim(rows, 0) == size(indices),
+                                  "rows of another width"))
+    return;
+  const auto* places = static_cast<const int32_t*>(TF_TensorData(indices));
+  for (int64_t row = 0; row < size(indices); row++)
+    if (!run.require(places[row] >= 0 && places[row] < TF_Dim(all, 0), "a row that is not there")) return;
+  const size_t bytes = width(all) * TF_DataTypeSize(TF_TensorType(all));
+  auto* to = static_cast<char*>(TF_TensorData(all));
+  const auto* from = static_cast<const char*>(TF_TensorData(rows));
+  for (int64_t row = 0; row < size(indices); row++) std::memcpy(to + places[row] * bytes, from + row * bytes, bytes);
+}
+
 AttentionForm form_of(const Attributes& attributes, const TF_Tensor* query) {
   return {static_cast<int>(attributes.heads), static_cast<int>(attributes.groups), static_cast<int>(width(query)),
           static_cast<int>(attributes.window), attributes.number};
@@ -319,6 +335,41 @@ void attention_gradient(Run& run) {
     if (!is_done) run.short_of_memory();
 }
 
+constexpr int64_t kSequencesOfTask = 4;
+
+bool fits(const Span& span, int64_t groups, int64_t rows) {
+  return span.row >= 0 && span.stride >= 0 && span.length >= 0 &&
+         (span.length == 0 || span.row + (groups - 1) * span.stride + span.length <= rows);
+}
+
+// Sequences of one prompt stand side by side: its keys stay in the cache of the processor that a task runs on.
+void cached_attention(Run& run) {
+  TF_Tensor *query = run.input(0), *keys = run.input(1), *values = run.input(2), *sequences = run.input(3);
+  if (!run.good()) return;
+  const AttentionForm form = form_of(run.attributes, query);
+  const int64_t count = TF_Dim(sequences, 0);
+  const bool together = form.heads % form.groups == 0 && TF_Dim(query, 0) == count * form.heads &&
+                        width(keys) == width(query) && size(keys) == size(values) && width(sequences) == 6;
+  if (!run.require(together, "heads that do not fit together")) return;
+  const auto* all = static_cast<const CachedSequence*>(TF_TensorData(sequences));
+  for (int64_t i = 0; i < count; i++) {
+    const bool inside = fits(all[i].prompt, form.groups, TF_Dim(keys, 0)) && fits(all[i].own, form.groups, TF_Dim(keys, 0));
+    if (!run.require(inside, "a sequence outside of the cache")) return;
+  }
+  TF_Tensor* output = run.output_like(0, query);
+  if (!run.good()) return;
+  const CachedTensors tensors{numbers(query), numbers(keys), numbers(values), numbers(output), all};
+  std::vector<char> done((count + kSequencesOfTask - 1) / kSequencesOfTask * form.groups);
+  parallel(static_cast<int64_t>(done.size()), [&](int64_t task) {
+    const int64_t first = task / form.groups * kSequencesOfTask;
+    const int64_t last = first + kSequencesOfTask < count ? first + kSequencesOfTask : count;
+    done[task] = functions()->cached_attention(tensors, form, static_cast<int>(first), static_cast<int>(last),
+                                               static_cast<int>(task % form.groups));
+  });
+  for (const char is_done : done)
+    if (!is_done) run.short_of_memory();
+}
+
 bool has(TF_OpKernelConstruction* construction, const char* name, TF_Status* status) {
   return TF_OpKernelConstruction_HasAttr(construction, name, status) && TF_GetCode(status) == TF_OK;
 }
@@ -401,12 +452,18 @@ const Operation kOperations[] = {
      {"gradient: T", "output: T", "scales: float", "query: T", "key: T", "value: T", "segments: int32"},
      {"dquery: T", "dkey: T", "dvalue: T"},
      compute<attention_gradient>},
+    {"MetaapoCachedAttention",
+     {METAAPO_TYPE(T), METAAPO_TYPE(K), "heads: int", "groups: int", "window: int", "cap: float"},
+     {"query: T", "keys: K", "values: K", "sequences: int32"},
+     {"output: T"},
+     compute<cached_attention>},
     {"MetaapoLosses", {METAAPO_TYPE(X)}, {"logits: X", "targets: int32"}, {"output: float"}, compute<losses>},
     {"MetaapoResidual",
      {METAAPO_TYPE(X), METAAPO_TYPE(Y)},
      {"logits: X", "targets: int32"},
      {"output: Y"},
      compute<residual>},
+    {"MetaapoWriteRows", {METAAPO_TYPE(T)}, {"all: T", "indices: int32", "rows: T"}, {}, compute<write_rows>},
     {"MetaapoAdamW",
      {},
      {"parameter: float", "moment1: float", "moment2: float", "gradient: float", "rate: float", "decay: float",

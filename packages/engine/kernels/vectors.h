@@ -72,11 +72,22 @@ inline void store_upto(T* p, V x, int64_t count) {
   else store_part(p, x, count);
 }
 
+// Halves are added to halves, on every level.
 inline float sum(V x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps((__m512)x);
+#else
+  const __m256 all = (__m256)x;
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#endif
+}
+
+inline float largest(V x) {
   float all[kLanes];
   store(all, x);
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; i++) all[i] += all[i + width];
+  for (int i = 1; i < kLanes; i++) all[0] = all[i] > all[0] ? all[i] : all[0];
   return all[0];
 }
 

@@ -58,7 +58,7 @@ export function canWriteRows(dtype: DataType, executor: Executor): boolean {
   return dtype !== 'bfloat16' || executor === 'xla' || !backendUsesGpu();
 }
 
-const ATTENTION: ReadonlySet<KernelName> = new Set(['Attention', 'AttentionGradient']);
+const ATTENTION: ReadonlySet<KernelName> = new Set(['Attention', 'AttentionGradient', 'CachedAttention']);
 const NONE: ReadonlySet<KernelName> = new Set();
 
 /** The fused kernels that programs of an executor may call on the current backend. */

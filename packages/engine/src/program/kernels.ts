@@ -7,7 +7,7 @@ export type FloatType = 'float32' | 'bfloat16';
 /** All of them. */
 export const ALL: ReadonlySet<KernelName> = new Set([
   ...(['RmsNorm', 'RmsNormGradient', 'GatedSilu', 'GatedSiluGradient', 'Rotate'] as const),
-  ...(['Losses', 'Residual', 'Attention', 'AttentionGradient'] as const),
+  ...(['Losses', 'Residual', 'Attention', 'AttentionGradient', 'CachedAttention'] as const),
 ]);
 
 function call(attributes: KernelAttributes, inputs: readonly Value[], outputs: readonly OutputSpecification[]) {
@@ -133,4 +133,28 @@ export function attentionGradient(
   const { query, key, value } = inputs;
   const attributes = { kernel: 'AttentionGradient', ...attributesOf(heads) } as const;
   return call(attributes, [gradient, output, scales, ...listOf(inputs)], [like(query), like(key), like(value)]);
+}
+
+/** Queries of one token a sequence, and the caches that hold what they see. */
+export interface CachedAttentionInputs {
+  /** `[N*h, d]`. */
+  readonly query: Value;
+  /** `[R, d]`, like the values: tokens have a row each in every group, one group behind the other. */
+  readonly keys: Value;
+  readonly values: Value;
+  /**
+   * `[N, 6]` int32: of the prompt, and then of the sequence's own tokens, the row of the first in the first group, the rows
+   * from one group to the next, and how many there are.
+   */
+  readonly sequences: Value;
+}
+
+/**
+ * Attention of each query to a prompt and to the tokens behind it, read where they lie; the scale is in the queries.
+ * @returns like the queries; zero for sequences that see nothing
+ */
+export function cachedAttention(inputs: CachedAttentionInputs, heads: AttentionHeads): Value {
+  const { query, keys, values, sequences } = inputs;
+  const attributes = { kernel: 'CachedAttention', ...attributesOf(heads) } as const;
+  return call(attributes, [query, keys, values, sequences], [like(query)])[0]!;
 }

@@ -101,7 +101,7 @@ export type KernelAttributes =
   | { readonly kernel: 'RmsNorm' | 'RmsNormGradient'; readonly epsilon: number }
   | { readonly kernel: 'GatedSilu' | 'GatedSiluGradient' | 'Losses' | 'Residual' }
   | { readonly kernel: 'Rotate'; readonly heads: number; readonly scale: number; readonly back: boolean }
-  | ({ readonly kernel: 'Attention' | 'AttentionGradient' } & HeadAttributes);
+  | ({ readonly kernel: 'Attention' | 'AttentionGradient' | 'CachedAttention' } & HeadAttributes);
 
 /** The names of the fused kernels. */
 export type KernelName = KernelAttributes['kernel'];

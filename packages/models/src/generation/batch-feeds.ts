@@ -1,9 +1,10 @@
 import type { FedTensor } from '@metaapo/engine';
 import type * as tf from '@tensorflow/tfjs';
-import { maskName, PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
+import { maskName } from '../transformer/cached-attention.js';
+import { PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
 import { angleFeeds } from '../transformer/rotary.js';
 import type { PassConfig, TransformerConfig } from '../transformer/transformer-config.js';
-import { type KvCacheLayout, type KvCachePiece, placesIn, rowsOf } from './kv-cache-layout.js';
+import { type KvCacheLayout, type KvCachePiece, type Place, placesIn, rowsOf } from './kv-cache-layout.js';
 
 const HIDDEN = -1e9;
 
@@ -45,8 +46,6 @@ export function batchFeeds(layout: KvCacheLayout<Sequence>, config: PassConfig):
     place: inCache.get(sequence)!,
     token: Math.max(0, sequence.cached - 1),
   }));
-  const sizes = pieces.flatMap(({ contextPages, pages }) => [PAGE_TOKENS * contextPages, PAGE_TOKENS * pages]);
-  const int = (data: Int32Array, shape: readonly number[]): FedTensor => ({ data, shape });
   return {
     tokens: int(
       Int32Array.from({ length: count }, (_, at) => sequences[at]?.tokens.at(-1) ?? 0),
@@ -54,6 +53,32 @@ export function batchFeeds(layout: KvCacheLayout<Sequence>, config: PassConfig):
     ),
     ...angleFeeds(positions, config),
     cacheRows: int(rowsOf(newest, config, count), [count, groups]),
+    ...(config.kernels.has('CachedAttention') ? sequenceFeeds(layout, inCache, config) : piecesFeeds(layout, config)),
+  };
+}
+
+const int = (data: Int32Array, shape: readonly number[]): FedTensor => ({ data, shape });
+
+/** Where the keys of each sequence lie; none that it sees where it has left the batch. */
+function sequenceFeeds(
+  { sequences }: KvCacheLayout<Sequence>,
+  inCache: ReadonlyMap<Sequence | CachedPrompt, Place>,
+  { keyValueHeads: groups }: TransformerConfig,
+): Record<string, FedTensor> {
+  const spanOf = (owner: Sequence | CachedPrompt, tokens: number): readonly number[] => {
+    const { start, pages } = inCache.get(owner)!;
+    return [start * groups * PAGE_TOKENS, pages * PAGE_TOKENS, tokens];
+  };
+  const rows = sequences.flatMap((sequence) => {
+    const { prompt, cached, hasLeft } = sequence;
+    return [...spanOf(prompt, hasLeft ? 0 : prompt.length), ...spanOf(sequence, hasLeft ? 0 : cached)];
+  });
+  return { sequences: int(Int32Array.from(rows), [sequences.length, 6]) };
+}
+
+function piecesFeeds({ pieces }: KvCacheLayout<Sequence>, config: PassConfig): Record<string, FedTensor> {
+  const sizes = pieces.flatMap(({ contextPages, pages }) => [PAGE_TOKENS * contextPages, PAGE_TOKENS * pages]);
+  return {
     sizes: int(new Int32Array(0), [0, ...sizes]),
     ...Object.assign({}, ...pieces.map((piece, at) => pieceFeeds(piece, at, config))),
   };

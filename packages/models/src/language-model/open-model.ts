@@ -73,10 +73,7 @@ export async function openModel<Opened extends { readonly session: Session; disp
     const { optimizer, executor, profile } = options;
     const { executor: runs } = chooseExecutor(profile === undefined ? executor : 'eager');
     const level = runs === 'compiled' ? fusedKernels()?.level : undefined;
-    const programs = {
-      ...programOptions(config, declared, { ...options, precision, executor: runs }),
-      kernels: kernelsOf(runs),
-    };
+    const programs = programOptions(config, declared, { ...options, precision, executor: runs });
     const opened = create({ ...programs, optimizer, executor, profile });
     try {
       const weights =
@@ -120,7 +117,8 @@ function programOptions(
   use: OpeningOptions & { readonly precision: Precision; readonly executor: Executor },
 ): ProgramOptions {
   const { longestRow, executor, precision, checkpoint = 'matmul-outputs' } = use;
-  return { config: { ...config, ...passForm(executor, longestRow) }, parameters, adapters, precision, checkpoint };
+  const form = passForm(executor, longestRow, kernelsOf(executor));
+  return { config: { ...config, ...form }, parameters, adapters, precision, checkpoint };
 }
 
 /** Writes numbers of the usual sizes in the place of all weights. */

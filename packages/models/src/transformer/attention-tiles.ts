@@ -8,7 +8,7 @@ const PADDING_QUERY = 0x3fff_fffe;
 const PADDING_KEY = 0x3fff_ffff;
 
 /** What the layout of attention depends on. */
-export interface AttentionForm extends Pick<PassForm, 'attentionPieces' | 'sizes'> {
+export interface AttentionForm extends Pick<PassForm, 'attentionPieces' | 'sizes' | 'kernels'> {
   readonly heads: number;
   readonly keyValueHeads: number;
 }

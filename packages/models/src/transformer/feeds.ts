@@ -1,6 +1,6 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import type { FedTensor } from '@metaapo/engine';
-import type { TilePieceArrays } from './attention-tiles.js';
+import type { TileArrays, TilePieceArrays } from './attention-tiles.js';
 import type { PackedLayout } from './layout.js';
 import { angleFeeds } from './rotary.js';
 import type { TransformerConfig } from './transformer-config.js';
@@ -14,10 +14,8 @@ export function feedsOf(layout: PackedLayout, config: TransformerConfig): Readon
   return {
     tokens: layout.tokens,
     ...angleFeeds(layout.positions, config),
-    queryRows: layout.queryRows,
-    slots: layout.slots,
     segments: layout.segments,
-    ...Object.fromEntries(layout.pieces.flatMap(pieceFeeds)),
+    ...(layout.tiles === undefined ? {} : tileFeeds(layout.tiles)),
     predictingRows: layout.predictingRows,
   };
 }
@@ -32,6 +30,10 @@ function checkRows(ids: Int32Array, rows: number): void {
     got: `${outside}`,
     remedy: 'Leave the token out of texts and templates, or add its row to the embeddings in Python',
   });
+}
+
+function tileFeeds({ queryRows, slots, pieces }: TileArrays): Readonly<Record<string, FedTensor>> {
+  return { queryRows, slots, ...Object.fromEntries(pieces.flatMap(pieceFeeds)) };
 }
 
 function pieceFeeds({ queryPositions, keyPositions, keyRows }: TilePieceArrays, at: number): [string, FedTensor][] {

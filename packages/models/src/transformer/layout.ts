@@ -4,10 +4,9 @@ import { type AttentionForm, type IndexArray, layoutTiles, type Segment, type Ti
 /**
  * Groups of one prompt with its responses, packed one after the other: N tokens, each group's prompt first, then its
  * responses, whose positions continue the prompt's. The last token of a response is only predicted, so it takes no
- * place. N and M are filled up to a size of the form with tokens that none attends to and rows that none reads. See
- * `TileRows` for what attention reads.
+ * place. N and M are filled up to a size of the form with tokens that none attends to and rows that none reads.
  */
-export interface PackedLayout extends TileArrays {
+export interface PackedLayout {
   /** `[N]` token ids. */
   readonly tokens: IndexArray;
   /** `[N]` position of each token in its own sequence. */
@@ -20,6 +19,8 @@ export interface PackedLayout extends TileArrays {
   readonly tokenCounts: Int32Array;
   /** `[S, 4]` start, length, start of the context and its length, of each prompt and response. */
   readonly segments: IndexArray;
+  /** The same for attention that is computed on tiles; absent where a kernel reads the segments. */
+  readonly tiles?: TileArrays;
 }
 
 /**
@@ -38,11 +39,11 @@ export function layoutGroups(
   return {
     tokens: { data: filledWithZeros(packed.tokens, rows), shape: [rows] },
     positions,
-    ...layoutTiles(packed.segments, positions, form),
     predictingRows: { data: filledWithZeros(packed.predicting, predicted), shape: [predicted] },
     targets: filledWithZeros(packed.targets, predicted),
     tokenCounts: Int32Array.from(packed.counts),
     segments: segmentArray(packed.segments),
+    ...(form.kernels.has('Attention') ? {} : { tiles: layoutTiles(packed.segments, positions, form) }),
   };
 }
 

@@ -6,7 +6,6 @@ import {
   differentiate,
   finishProgram,
   type Graph,
-  type KernelName,
   operations as ops,
   type Program,
   type StateDeclaration,
@@ -33,8 +32,6 @@ export interface ProgramOptions {
   readonly adapters: ReadonlyMap<string, AdapterDeclaration>;
   readonly precision: Precision;
   readonly checkpoint: CheckpointPolicy;
-  /** Fused kernels that the executor has; default none. */
-  readonly kernels?: ReadonlySet<KernelName> | undefined;
 }
 
 /** AdamW's constants; they are part of the `apply` program. */
@@ -47,7 +44,7 @@ export interface AdamWConstants {
 
 /** Tokens to final hidden states, keeping nothing. */
 export function evaluateProgram(options: ProgramOptions): Program {
-  const graph = createGraph('evaluate', options.kernels);
+  const graph = createGraph('evaluate', options.config.kernels);
   const parameters = parametersIn(graph, options.parameters, options.adapters);
   return finishProgram(graph, { hidden: hiddenStates(graph, options.config, parameters, options.precision) });
 }
@@ -62,7 +59,7 @@ export interface BodyPrograms {
 
 /** The body's forward and backward: hidden states out, their gradient in. */
 export function bodyPrograms(options: ProgramOptions): BodyPrograms {
-  const graph = createGraph('body', options.kernels);
+  const graph = createGraph('body', options.config.kernels);
   const parameters = parametersIn(graph, options.parameters, options.adapters);
   const hidden = hiddenStates(graph, options.config, parameters, options.precision);
   const forwardNodes = graph.nodes.length;
@@ -84,10 +81,10 @@ function clearProgram(name: string, states: readonly StateDeclaration[]): Progra
  * -sum_v p_v log p_v = log Z - sum_v p_v z_v = L - sum_v r_v z_v.
  */
 export function headProgram(
-  { config, parameters, adapters, precision, kernels }: ProgramOptions,
+  { config, parameters, adapters, precision }: ProgramOptions,
   { entropies = false }: PassOptions = {},
 ): Program {
-  const graph = createGraph(entropies ? 'head-entropy' : 'head', kernels);
+  const graph = createGraph(entropies ? 'head-entropy' : 'head', config.kernels);
   const { hidden, targets } = chunkInputs(graph, config);
   const logits = logitsOf(hidden, config, parametersIn(graph, parameters, adapters), precision);
   const losses = lossesOf(logits, targets);
@@ -103,8 +100,8 @@ export function headProgram(
  * the hidden side of both products, which is narrower than the vocabulary.
  */
 export function headBackwardProgram(options: ProgramOptions): Program {
-  const { config, precision, kernels } = options;
-  const graph = createGraph('head-backward', kernels);
+  const { config, precision } = options;
+  const graph = createGraph('head-backward', config.kernels);
   const { hidden, targets } = chunkInputs(graph, config);
   const logits = logitsOf(hidden, config, parametersIn(graph, options.parameters, options.adapters), precision);
   const residual = residualOf(logits, targets, config.logitCap === undefined ? precision : 'float32');

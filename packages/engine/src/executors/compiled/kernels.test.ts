@@ -7,6 +7,12 @@ import {
   attentionInputs,
   writeAttention,
 } from '../../../test/attention-cases.js';
+import {
+  CACHED_ATTENTION_CASES,
+  cachedAttentionInFloat64,
+  cachedAttentionInputs,
+  writeCachedAttention,
+} from '../../../test/cached-attention-cases.js';
 import { distance, kernelResults, type Results, type Tensors, tensor } from '../../../test/kernel-results.js';
 import { missingBackend } from '../../../test/missing-backend.js';
 import { fusedKernels } from '../../backends/fused-kernels.js';
@@ -176,6 +182,17 @@ describe.each(PRECISIONS)('fused kernels in $dtype, beside float64', ({ dtype, b
       const got = await attend(item, dtype);
       for (const [name, values] of Object.entries(expected)) {
         expect(distance(got[name]!, values), `${level} ${item.name} ${name}`).toBeLessThan(4 * bound);
+      }
+    }
+  });
+
+  onEveryLevel('attend to a cache of either type', async (level) => {
+    for (const cache of ['float32', 'bfloat16'] as const) {
+      for (const item of CACHED_ATTENTION_CASES) {
+        const got = await compute(cachedAttentionInputs(item), (of) =>
+          writeCachedAttention(of, item, { query: dtype, cache }),
+        );
+        expect(distance(got.output!, cachedAttentionInFloat64(item)), `${level} ${item.name} ${cache}`).toBeLessThan(bound);
       }
     }
   });

@@ -133,7 +133,8 @@ export function createStateWriter(
     return writer.add('Reshape', [value, writer.integers([-1, width])], attributes);
   };
   const writeInPlace = (name: string, all: Output, rows: Output, indices: Output): void => {
-    const written = writer.add('InplaceUpdate', [all, indices, rows], { T: dtypeOf(name) });
+    const operation = writer.hasKernels ? 'MetaapoWriteRows' : 'InplaceUpdate';
+    const written = writer.add(operation, [all, indices, rows], { T: dtypeOf(name) });
     wrote(accessOf(name), controlEdge(written));
   };
   /** The value with these rows, assigned: XLA writes them into the memory of a variable that it is given to keep. */

@@ -13,6 +13,7 @@ const TYPES: Readonly<Record<string, Readonly<Record<string, number | 'output'>>
   Residual: { X: 0, Y: 'output' },
   Attention: { T: 0 },
   AttentionGradient: { T: 0 },
+  CachedAttention: { T: 0, K: 1 },
 };
 const INTEGERS: ReadonlySet<string> = new Set(['heads', 'groups', 'window']);
 

@@ -7,6 +7,12 @@ import {
   attentionInputs,
   writeAttention,
 } from '../../../../test/attention-cases.js';
+import {
+  CACHED_ATTENTION_CASES,
+  cachedAttentionInFloat64,
+  cachedAttentionInputs,
+  writeCachedAttention,
+} from '../../../../test/cached-attention-cases.js';
 import { distance, kernelResults, type Results } from '../../../../test/kernel-results.js';
 import { missingBackend } from '../../../../test/missing-backend.js';
 import { openEagerSession } from '../session.js';
@@ -26,6 +32,14 @@ describe.skipIf(missing !== undefined)('attention by tiles on WebGPU', { timeout
       expect(distance(got[name]!, expected), name).toBeLessThan(8e-6);
     }
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it.each(CACHED_ATTENTION_CASES)('attends to a cache: $name', async (item) => {
+    const types = { query: 'float32', cache: 'float32' } as const;
+    const got = await kernelResults(openEagerSession, cachedAttentionInputs(item), (of) =>
+      writeCachedAttention(of, item, types),
+    );
+    expect(distance(got.output!, cachedAttentionInFloat64(item))).toBeLessThan(8e-6);
   });
 
   it('gives the same bits each time', async () => {

@@ -3,6 +3,7 @@ import type { Kernel } from '../kernels.js';
 import type { StateKernels } from '../state-kernels.js';
 import { updateAdamW } from './adamw.js';
 import { attention, attentionGradient } from './attention.js';
+import { cachedAttention } from './cached-attention.js';
 import { crossEntropy } from './cross-entropy.js';
 import type { FedIndices } from './fed-indices.js';
 import { rowLists } from './row-lists.js';
@@ -41,6 +42,7 @@ export function webgpuKernels(fed: FedIndices): Readonly<Record<string, Kernel>>
     crossEntropy: ([logits, targets]) => crossEntropy(logits as tf.Tensor2D, targets as tf.Tensor1D),
     kernel: (inputs, { attributes }) => {
       const form = attributes as AttentionForm;
+      if (form.kernel === 'CachedAttention') return [cachedAttention(inputs, form)];
       return form.kernel === 'Attention' ? attention(inputs, form, fed) : attentionGradient(inputs, form, fed);
     },
     segmentSum: ([rows, indices], _, { outputShapes }) => {

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { type DimensionBindings, evaluateDimension, evaluateShape } from '../../../program/index.js';
 import type { FusedNode } from '../plan.js';
 import { runShader } from './run-shader.js';
-import { THREADS } from './write-fused.js';
+import { THREADS } from './workgroup-sums.js';
 
 /** What nodes that became one shader compute of its inputs (borrowed); owned. */
 export function runFused(

@@ -2,7 +2,7 @@ import type { KernelAttributes } from '../../../program/index.js';
 import { TILE } from './attention-work.js';
 
 /** Which heads attend, and what they see. */
-export type AttentionForm = Extract<KernelAttributes, { readonly kernel: 'Attention' | 'AttentionGradient' }>;
+export type AttentionForm = Extract<KernelAttributes, { readonly groups: number }>;
 
 /** Bytes of a workgroup's memory that every adapter has. */
 const SHARED_BYTES = 16_384;

@@ -11,9 +11,7 @@ import {
   size,
   sumOf,
 } from './number-places.js';
-
-/** Threads of a workgroup, which share a row where rows are added up. */
-export const THREADS = 64;
+import { REDUCE, THREADS } from './workgroup-sums.js';
 
 /** A shader that computes one value out of others. */
 export interface FusedShader {
@@ -111,33 +109,6 @@ function columnSum({ node }: Value, writer: Writer): string {
     result[index] = total;
   }`;
 }
-
-/** Barriers stand where every thread comes by, also those of workgroups beyond the last row. */
-const REDUCE = `
-  var<workgroup> shared_ : array<f32, ${THREADS}>;
-  fn reduceSum(value : f32, thread : i32) -> f32 {
-    shared_[thread] = value;
-    workgroupBarrier();
-    for (var half = ${THREADS / 2}; half > 0; half /= 2) {
-      if (thread < half) { shared_[thread] += shared_[thread + half]; }
-      workgroupBarrier();
-    }
-    let total = shared_[0];
-    workgroupBarrier();
-    return total;
-  }
-  fn reduceMax(value : f32, thread : i32) -> f32 {
-    shared_[thread] = value;
-    workgroupBarrier();
-    for (var half = ${THREADS / 2}; half > 0; half /= 2) {
-      if (thread < half) { shared_[thread] = max(shared_[thread], shared_[thread + half]); }
-      workgroupBarrier();
-    }
-    let top = shared_[0];
-    workgroupBarrier();
-    return top;
-  }
-`;
 
 function rowsOf(root: Value, writer: Writer): string {
   const block = writer.rowBlock!;
