@@ -40,6 +40,7 @@ export async function openJournal(
   const { entries, ...found } = await scan(file, isWanted, end);
   let { goodBytes, lines, isCut } = found;
   let last: Promise<void> = Promise.resolve();
+  let next: { readonly entries: JournalEntry[]; readonly written: Promise<void> } | undefined;
   const repair = async (): Promise<void> => {
     if (isCut) await cutOff(file, goodBytes);
     isCut = false;
@@ -58,9 +59,20 @@ export async function openJournal(
   return {
     entries,
     append(...added) {
-      // One after the other, so that lines never mix.
-      last = last.catch(() => undefined).then(() => add(added));
-      return last;
+      // One write after the other, so that lines never mix; what comes meanwhile shares the next one.
+      if (next === undefined) {
+        const entries: JournalEntry[] = [];
+        const written = last
+          .catch(() => undefined)
+          .then(() => {
+            next = undefined;
+            return add(entries);
+          });
+        next = { entries, written };
+        last = written;
+      }
+      next.entries.push(...added);
+      return next.written;
     },
   };
 }

@@ -8,8 +8,8 @@ const CALLS = 4;
 export type Produce<Item> = (add: (items: readonly Item[]) => void, signal: AbortSignal) => Promise<void>;
 
 /**
- * Annotates items while others are still being produced. What waits is annotated together, a few calls at a time, so
- * that calls are filled when annotation is the slower of the two. A failed call aborts the production at once; calls
+ * Annotates items while others are still being produced. What comes together or has to wait is annotated together, a few
+ * calls at a time, so that calls are filled when annotation is the slower of the two. A failed call aborts the production at once; calls
  * that are under way are always awaited, since they are paid for.
  * @throws the first failure of a call, else that of the production
  */
@@ -39,12 +39,13 @@ export async function annotateConcurrently<Item>(
     }
   };
   const settle = async (): Promise<void> => {
+    begin();
     while (calls.size > 0) await Promise.all(calls);
     if (failures.length > 0) throw failures[0];
   };
   const add = (items: readonly Item[]): void => {
     waiting.push(...items);
-    begin();
+    queueMicrotask(begin);
   };
   try {
     await produce(add, either);

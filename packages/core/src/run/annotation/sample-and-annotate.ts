@@ -97,7 +97,7 @@ async function sampleMissing(sampling: Sampling): Promise<void> {
   }
 }
 
-/** Journals and notes what a model answers. */
+/** Journals and notes what a model answers; what it answers at one time is one write. */
 async function take(
   answers: AsyncIterable<SampledResponses>,
   source: DrawSource,
@@ -107,14 +107,25 @@ async function take(
   const { rows, record, add } = sampling;
   const { journal, iteration, count, signal } = sampling.options;
   const byNumber = new Map(rows.map((row) => [row.row, row]));
-  for await (const given of answers) {
-    checkResponses(given.row, given.responses, count);
+  const keep = async (given: SampledResponses): Promise<void> => {
     await journal.append(responsesEntry(iteration, given, source));
     noteResponses(record, given.row, source, given.responses);
     onRow();
     if (isComplete(given.row, sampling)) add([byNumber.get(given.row)!]);
-    signal?.throwIfAborted();
+  };
+  const kept: Promise<void>[] = [];
+  const failures: unknown[] = [];
+  try {
+    for await (const given of answers) {
+      checkResponses(given.row, given.responses, count);
+      kept.push(keep(given).catch((error) => void failures.push(error)));
+      if (failures.length > 0) break;
+      signal?.throwIfAborted();
+    }
+  } finally {
+    await Promise.all(kept);
   }
+  if (failures.length > 0) throw failures[0];
 }
 
 /** What the seeds of a model's draws are named. */
