@@ -1,4 +1,5 @@
-// Counts what a training step asks of a GPU through WebGPU: shaders by pass, and how many are different ones.
+// Counts what a training step and a sampled token ask of a GPU through WebGPU: shaders by pass, and how many are different
+// ones.
 //   pnpm bench dispatches [--model fixtures/models/qwen3] [--rows 4] [--tokens 64]
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -42,7 +43,7 @@ const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
 const { reason, tf: tfjs } = await selectBackend({ prefer: 'webgpu' });
 process.stdout.write(`${reason}\n`);
 const count = counter(tfjs.backend() as unknown as tf.KernelBackend);
-const model = await loadLanguageModel(flags.model, { executor: 'eager', optimizer });
+const model = await loadLanguageModel(flags.model, { executor: 'eager', optimizer, cachedTokens: 4096 });
 const ids = (length: number): Int32Array => Int32Array.from({ length }, (_, at) => 3 + (at % 90));
 const half = Number(flags.tokens) / 2;
 const groups = Array.from({ length: Number(flags.rows) }, () => ({
@@ -58,5 +59,15 @@ await count(async function backward() {
 });
 await count(async function apply() {
   await model.apply({ ...optimizer, step: 1, learningRate: 1e-4 });
+});
+const tokensOf = async (maxNewTokens: number): Promise<void> => {
+  const request = { count: 2, maxNewTokens, stopTokenIds: [], temperature: 1, seed: 0 };
+  for await (const _ of model.generate!(groups.map(({ prompt }) => ({ prompt, ...request }))));
+};
+await count(async function oneToken() {
+  await tokensOf(1);
+});
+await count(async function twoTokens() {
+  await tokensOf(2);
 });
 model.dispose();

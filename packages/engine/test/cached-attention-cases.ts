@@ -15,7 +15,16 @@ export interface CachedAttentionCase {
 
 /** Lengths that no block divides, and a sequence that sees nothing. */
 export const CACHED_ATTENTION_CASES: readonly CachedAttentionCase[] = [
-  { name: 'of two prompts', families: [[70, 9, 1, 23, 5, 90], [5, 2]], heads: 4, groups: 2, dim: 16 },
+  {
+    name: 'of two prompts',
+    families: [
+      [70, 9, 1, 23, 5, 90],
+      [5, 2],
+    ],
+    heads: 4,
+    groups: 2,
+    dim: 16,
+  },
   { name: 'of many heads a group', families: [[130, 41]], heads: 14, groups: 2, dim: 64 },
   { name: 'within a window', families: [[30, 3, 17, 40]], heads: 2, groups: 1, dim: 8, window: 23 },
   { name: 'of bounded scores and odd sizes', families: [[33, 2, 67]], heads: 3, groups: 1, dim: 12, cap: 1.5 },
@@ -26,7 +35,10 @@ export const CACHED_ATTENTION_CASES: readonly CachedAttentionCase[] = [
 /** Places of the cache are longer than what lies in them. */
 const roomFor = (tokens: number): number => tokens + 3;
 
-function placesOf({ families, groups }: CachedAttentionCase): { readonly rows: readonly number[][]; readonly end: number } {
+function placesOf({ families, groups }: CachedAttentionCase): {
+  readonly rows: readonly number[][];
+  readonly end: number;
+} {
   let end = 0;
   const place = (tokens: number): readonly number[] => {
     const span = [end, roomFor(tokens), tokens];

@@ -26,7 +26,7 @@ export const endFile = (journal: string): string => `${journal}.end`;
  * What was noted of a journal; `undefined` where nothing was, or a crash left half of it.
  * @throws MetaapoError with code `data` when the file in its place is something else, which is not to be written over
  */
-export async function readEnd(journal: string): Promise<JournalEnd | undefined> {
+async function readEnd(journal: string): Promise<JournalEnd | undefined> {
   const file = endFile(journal);
   const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';

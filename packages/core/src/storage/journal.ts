@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
 import { onPath } from './failed-path.js';
 import { openHeld, renewFile } from './held-file.js';
-import { endFile, type JournalEnd, noteEnd, openEnd, readEnd } from './journal-end.js';
+import { endFile, type JournalEnd, noteEnd, openEnd } from './journal-end.js';
 import { type LineFault, readLine, writeLine } from './journal-lines.js';
 import { linesOf } from './lines-of.js';
 import { syncName } from './synced.js';

@@ -16,7 +16,7 @@ import type { Precision } from './layers.js';
 import { parametersIn } from './parameters.js';
 import type { ProgramOptions } from './programs.js';
 import { decoderBlocks, finalNorm, hiddenStates, tokenInputs } from './transformer.js';
-import type { PassConfig, TransformerConfig } from './transformer-config.js';
+import type { TransformerConfig } from './transformer-config.js';
 
 /** Tokens of a page: places in the cache are given out in pages. */
 export const PAGE_TOKENS = 16;

@@ -53,7 +53,11 @@ async function run(output: string, more: Partial<RunOptions> = {}, answers?: num
     };
     return { ...coinPolicy(bias), dispose };
   };
-  const options = { ...coinRun(output, policy, coinThrower(policy, answers)), openReference, responsesFrom: 'both' as const };
+  const options = {
+    ...coinRun(output, policy, coinThrower(policy, answers)),
+    openReference,
+    responsesFrom: 'both' as const,
+  };
   const { iterations } = await runIterations({ ...options, ...more });
   return { iterations: iterations.map(({ seconds: _, ...rest }) => rest), bias: policy.bias, opened };
 }

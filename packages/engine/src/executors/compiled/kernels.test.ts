@@ -192,7 +192,9 @@ describe.each(PRECISIONS)('fused kernels in $dtype, beside float64', ({ dtype, b
         const got = await compute(cachedAttentionInputs(item), (of) =>
           writeCachedAttention(of, item, { query: dtype, cache }),
         );
-        expect(distance(got.output!, cachedAttentionInFloat64(item)), `${level} ${item.name} ${cache}`).toBeLessThan(bound);
+        expect(distance(got.output!, cachedAttentionInFloat64(item)), `${level} ${item.name} ${cache}`).toBeLessThan(
+          bound,
+        );
       }
     }
   });
