@@ -12,13 +12,21 @@ namespace METAAPO_LEVEL {
 template <int Heads, class K>
 inline void score_keys(const float* queries, int padded, const K* keys, int dim, int count, float* scores,
                        int64_t width) {
-  for (int key = 0; key < count; key++, keys += dim) {
-    V sums[Heads] = {};
-    for (int i = 0; i < dim; i += kLanes) {
-      const V numbers = load_upto(keys + i, dim - i);
-      for (int head = 0; head < Heads; head++) sums[head] += load(queries + head * padded + i) * numbers;
+  for (int first = 0; first < count; first += kLanes) {
+    const int block = count - first < kLanes ? count - first : kLanes;
+    V products[Heads][kLanes];
+    for (int key = 0; key < block; key++, keys += dim) {
+      V sums[Heads] = {};
+      for (int i = 0; i < dim; i += kLanes) {
+        const V numbers = load_upto(keys + i, dim - i);
+        for (int head = 0; head < Heads; head++) sums[head] += load(queries + head * padded + i) * numbers;
+      }
+      for (int head = 0; head < Heads; head++) products[head][key] = sums[head];
     }
-    for (int head = 0; head < Heads; head++) scores[head * width + key] = sum(sums[head]);
+    for (int key = block; key < kLanes; key++)
+      for (int head = 0; head < Heads; head++) products[head][key] = V{};
+    for (int head = 0; head < Heads; head++)
+      store_upto(scores + head * width + first, sums_of(products[head]), block);
   }
 }
 
@@ -46,6 +54,8 @@ inline void add_values(const float* weights, int64_t width, const K* values, int
   int i = 0;
   for (; i + 4 * kLanes <= dim; i += 4 * kLanes)
     add_columns<Heads, 4>(weights, width, values, dim, count, i, output, padded);
+  for (; i + 2 * kLanes <= dim; i += 2 * kLanes)
+    add_columns<Heads, 2>(weights, width, values, dim, count, i, output, padded);
   for (; i < dim; i += kLanes) add_columns<Heads, 1>(weights, width, values, dim, count, i, output, padded);
 }
 

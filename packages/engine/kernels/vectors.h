@@ -84,6 +84,36 @@ inline float sum(V x) {
 #endif
 }
 
+// Number i is the sum of vector i, of as many as a vector has numbers.
+inline V sums_of(const V* x) {
+  V pairs[kLanes / 2], fours[kLanes / 4];
+#if defined(__AVX512F__)
+  for (int i = 0; i < kLanes / 2; i++) {
+    const __m512 a = (__m512)x[2 * i], b = (__m512)x[2 * i + 1];
+    pairs[i] = (V)_mm512_unpacklo_ps(a, b) + (V)_mm512_unpackhi_ps(a, b);
+  }
+  for (int i = 0; i < kLanes / 4; i++) {
+    const __m512d a = (__m512d)pairs[2 * i], b = (__m512d)pairs[2 * i + 1];
+    fours[i] = (V)_mm512_unpacklo_pd(a, b) + (V)_mm512_unpackhi_pd(a, b);
+  }
+  const auto halves = [](V a, V b) {
+    return (V)_mm512_shuffle_f32x4((__m512)a, (__m512)b, 0x88) + (V)_mm512_shuffle_f32x4((__m512)a, (__m512)b, 0xdd);
+  };
+  return halves(halves(fours[0], fours[1]), halves(fours[2], fours[3]));
+#else
+  for (int i = 0; i < kLanes / 2; i++) {
+    const __m256 a = (__m256)x[2 * i], b = (__m256)x[2 * i + 1];
+    pairs[i] = (V)_mm256_unpacklo_ps(a, b) + (V)_mm256_unpackhi_ps(a, b);
+  }
+  for (int i = 0; i < kLanes / 4; i++) {
+    const __m256d a = (__m256d)pairs[2 * i], b = (__m256d)pairs[2 * i + 1];
+    fours[i] = (V)_mm256_unpacklo_pd(a, b) + (V)_mm256_unpackhi_pd(a, b);
+  }
+  const __m256 a = (__m256)fours[0], b = (__m256)fours[1];
+  return (V)_mm256_permute2f128_ps(a, b, 0x20) + (V)_mm256_permute2f128_ps(a, b, 0x31);
+#endif
+}
+
 inline float largest(V x) {
   float all[kLanes];
   store(all, x);
