@@ -138,9 +138,12 @@ bool attend_to_cache(const CachedTensors& tensors, const AttentionForm& form, in
     if (memory == nullptr) return false;
     const int64_t row = (int64_t)at * form.heads + group * repeats;
     int head = 0;
-    for (; head + 4 <= repeats; head += 4) attend_heads<4, T>(tensors, form, keys, values, row + head, memory, width, padded);
-    for (; head + 2 <= repeats; head += 2) attend_heads<2, T>(tensors, form, keys, values, row + head, memory, width, padded);
-    for (; head < repeats; head++) attend_heads<1, T>(tensors, form, keys, values, row + head, memory, width, padded);
+    for (; head + 4 <= repeats; head += 4)
+      attend_heads<4, T>(tensors, form, keys, values, row + head, memory, width, padded);
+    for (; head + 2 <= repeats; head += 2)
+      attend_heads<2, T>(tensors, form, keys, values, row + head, memory, width, padded);
+    for (; head < repeats; head++)
+      attend_heads<1, T>(tensors, form, keys, values, row + head, memory, width, padded);
   }
   return true;
 }

@@ -4,6 +4,7 @@ import { type BufferDevice, createBufferPool, type PooledBuffer } from './buffer
 
 /** The part of a WebGPU device that is used here. */
 export interface GpuDevice extends BufferDevice<PooledBuffer> {
+  createShaderModule(descriptor: { readonly code: string }): object;
   destroy(): void;
   readonly lost: Promise<{ readonly message: string }>;
   addEventListener(
@@ -21,9 +22,9 @@ export interface WebgpuBackend extends KernelBackend {
 }
 
 /**
- * TensorFlow.js' WebGPU backend on a device, changed in three ways: buffers come from a pool that has bounds, what the GPU
- * refused is an error of the next read, and a synchronous read of numbers on the GPU is an error that says so (a browser
- * can do it in a slow way, Node cannot).
+ * TensorFlow.js' WebGPU backend on a device, changed in four ways: buffers come from a pool that has bounds, what the GPU
+ * refused is an error of the next read, a synchronous read of numbers on the GPU is an error that says so (a browser can do
+ * it in a slow way, Node cannot), and shaders may call subgroup operations.
  */
 export function checkedBackend(
   Backend: new (device: GpuDevice, info: object) => WebgpuBackend,
@@ -31,6 +32,7 @@ export function checkedBackend(
   info: object,
 ): WebgpuBackend {
   const backend = new Backend(device, info);
+  enableSubgroups(device);
   let fault: string | undefined;
   device.addEventListener('uncapturederror', (event) => {
     event.preventDefault();
@@ -58,6 +60,15 @@ export function checkedBackend(
       return readSync(id);
     },
   });
+}
+
+/** What a shader enables has to stand before what TensorFlow.js writes around it. */
+function enableSubgroups(device: GpuDevice): void {
+  const create = device.createShaderModule.bind(device);
+  device.createShaderModule = (descriptor) => {
+    const { code } = descriptor;
+    return create(code.includes('subgroup') ? { ...descriptor, code: `enable subgroups;\n${code}` } : descriptor);
+  };
 }
 
 function refusedByGpu(message: string): MetaapoError {

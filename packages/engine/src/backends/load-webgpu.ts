@@ -28,6 +28,9 @@ const LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
+/** Features that are asked for where the adapter has them. */
+const FEATURES = ['subgroups'];
+
 /** The part of WebGPU's interface that is used here. */
 interface Gpu {
   requestAdapter(options: { powerPreference: 'high-performance' }): Promise<GpuAdapter | null>;
@@ -44,8 +47,12 @@ export interface AdapterInformation {
 
 interface GpuAdapter {
   readonly limits: Readonly<Record<(typeof LIMITS)[number], number>>;
+  readonly features: ReadonlySet<string>;
   readonly info: AdapterInformation;
-  requestDevice(descriptor: { requiredLimits: Record<string, number> }): Promise<GpuDevice>;
+  requestDevice(descriptor: {
+    readonly requiredLimits: Readonly<Record<string, number>>;
+    readonly requiredFeatures: readonly string[];
+  }): Promise<GpuDevice>;
 }
 
 let loaded: WebgpuAdapter | undefined;
@@ -76,7 +83,8 @@ function refuseSoftware({ name, isSoftware }: WebgpuAdapter): void {
 /** Registers the backend with a device that has all that the adapter allows; TensorFlow.js' own would ask for less. */
 async function register(adapter: GpuAdapter, { directories }: WebgpuProbe): Promise<void> {
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
-  const device = await adapter.requestDevice({ requiredLimits });
+  const requiredFeatures = FEATURES.filter((name) => adapter.features.has(name));
+  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
   // A process that ends while the GPU still computes would now and then end by a signal.
   process.once('exit', () => device.destroy());
   const { WebGPUBackend } = createRequire(import.meta.url)(directories!.backend) as {

@@ -9,8 +9,8 @@ export type Produce<Item> = (add: (items: readonly Item[]) => void, signal: Abor
 
 /**
  * Annotates items while others are still being produced. What comes together or has to wait is annotated together, a few
- * calls at a time, so that calls are filled when annotation is the slower of the two. A failed call aborts the production at once; calls
- * that are under way are always awaited, since they are paid for.
+ * calls at a time, so that calls are filled when annotation is the slower of the two. A failed call aborts the production
+ * at once; calls that are under way are always awaited, since they are paid for.
  * @throws the first failure of a call, else that of the production
  */
 export async function annotateConcurrently<Item>(

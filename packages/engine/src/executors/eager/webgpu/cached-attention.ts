@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { runShader } from './run-shader.js';
-import { REDUCE, THREADS } from './workgroup-sums.js';
-import type { AttentionForm } from './write-attention.js';
+import { reductions, THREADS } from './workgroup-sums.js';
+import { type AttentionForm, writeBound } from './write-attention.js';
 
 /**
  * Attention of one query a sequence to its keys in a cache: a workgroup a query and head, a thread a key for the scores and a
@@ -25,10 +25,7 @@ export function cachedAttention(inputs: readonly tf.Tensor[], form: AttentionFor
 
 function write({ heads, groups, window, cap }: AttentionForm, dim: number): string {
   const columns = Math.ceil(dim / THREADS);
-  const bounded = `
-      let small = exp(-2.0 * abs(score) / ${cap});
-      score = sign(score) * ${cap} * (1.0 - small) / (1.0 + small);`;
-  return `${REDUCE}
+  return `${reductions()}
   var<workgroup> sequence_ : array<i32, 6>;
   var<workgroup> query_ : array<f32, ${dim}>;
   var<workgroup> weights_ : array<f32, ${THREADS}>;
@@ -55,7 +52,7 @@ function write({ heads, groups, window, cap }: AttentionForm, dim: number): stri
         let at = (key + select(ownRow, promptRow, key < inPrompt)) * ${dim};
         score = 0.0;
         for (var i = 0; i < ${dim}; i++) { score += query_[i] * keys[at + i]; }
-        ${cap === 0 ? '' : bounded}
+        ${writeBound(cap)}
       }
       let next = max(top, reduceMax(score, thread));
       let weight = select(0.0, exp(score - next), key < count);

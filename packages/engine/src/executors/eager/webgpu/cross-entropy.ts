@@ -1,42 +1,25 @@
 import type * as tf from '@tensorflow/tfjs';
 import { runShader } from './run-shader.js';
+import { LOWEST, reductions, THREADS } from './workgroup-sums.js';
 
-const WORKGROUP = 64;
-
-/**
- * The logarithm of the sum of exponentials of each row, a workgroup a row: each thread goes through every 64th number and
- * keeps the greatest and the sum relative to it; then they are brought together.
- */
-const LOG_SUM = `
-  var<workgroup> greatest : array<f32, ${WORKGROUP}>;
-  var<workgroup> sums : array<f32, ${WORKGROUP}>;
-  fn merge(at : i32, other : i32) {
-    let top = max(greatest[at], greatest[other]);
-    sums[at] = sums[at] * exp(greatest[at] - top) + sums[other] * exp(greatest[other] - top);
-    greatest[at] = top;
-  }
+/** The logarithm of the sum of exponentials of each row, a workgroup a row; each thread goes through every 64th number. */
+const writeLogSums = (): string => `${reductions()}
   fn compute(index : i32) {
-    let row = index;
     let thread = i32(localIndex);
     let width = uniforms.width;
-    var top = -3.4e38;
+    var top = ${LOWEST};
     var sum = 0.0;
-    if (row < uniforms.rows) {
-      for (var column = thread; column < width; column += ${WORKGROUP}) {
-        let value = logits[row * width + column];
+    if (index < uniforms.rows) {
+      for (var column = thread; column < width; column += ${THREADS}) {
+        let value = logits[index * width + column];
         let next = max(top, value);
         sum = sum * exp(top - next) + exp(value - next);
         top = next;
       }
     }
-    greatest[thread] = top;
-    sums[thread] = sum;
-    workgroupBarrier();
-    for (var half = ${WORKGROUP / 2}; half > 0; half /= 2) {
-      if (thread < half) { merge(thread, thread + half); }
-      workgroupBarrier();
-    }
-    if (thread == 0 && row < uniforms.rows) { result[row] = greatest[0] + log(sums[0]); }
+    let highest = reduceMax(top, thread);
+    let all = reduceSum(sum * exp(top - highest), thread);
+    if (thread == 0 && index < uniforms.rows) { result[index] = highest + log(all); }
   }
 `;
 
@@ -48,7 +31,7 @@ const LOG_SUM = `
 export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor1D): readonly tf.Tensor[] {
   const [rows, width] = logits.shape;
   const logSums = runShader(
-    { name: 'logSums', inputs: ['logits'], uniforms: { rows, width }, runs: { groups: rows }, code: LOG_SUM },
+    { name: 'logSums', inputs: ['logits'], uniforms: { rows, width }, runs: { groups: rows }, code: writeLogSums() },
     [logits],
     [rows],
   );

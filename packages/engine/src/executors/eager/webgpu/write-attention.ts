@@ -81,15 +81,21 @@ function overKeys({ heads, groups, window, block, quads }: WrittenAttention, bod
   `;
 }
 
-/** The score of a query and a key, bounded where it is to be. */
-function score(query: string, key: string, { quads, cap }: WrittenAttention): string {
-  const bounded = `
+/** Bounds a score `score`, where it is to be: c tanh(s / c). */
+export function writeBound(cap: number): string {
+  if (cap === 0) return '';
+  return `
     let small = exp(-2.0 * abs(score) / ${cap});
-    score = sign(score) * ${cap} * (1.0 - small) / (1.0 + small);`;
+    score = sign(score) * ${cap} * (1.0 - small) / (1.0 + small);
+  `;
+}
+
+/** The score of a query and a key. */
+function score(query: string, key: string, { quads, cap }: WrittenAttention): string {
   return `
     var score = 0.0;
     for (var i = 0; i < ${quads}; i++) { score += dot(${query}, ${key}); }
-    ${cap === 0 ? '' : bounded}
+    ${writeBound(cap)}
   `;
 }
 

@@ -11,7 +11,7 @@ import {
   size,
   sumOf,
 } from './number-places.js';
-import { REDUCE, THREADS } from './workgroup-sums.js';
+import { reductions, THREADS } from './workgroup-sums.js';
 
 /** A shader that computes one value out of others. */
 export interface FusedShader {
@@ -125,7 +125,7 @@ function rowsOf(root: Value, writer: Writer): string {
     const write = `if (isInside) { result[at] = ${stored(root, result)}; }`;
     end = loop(root.shape[1]!, [...body.lines, write], writer);
   }
-  return `${REDUCE}
+  return `${reductions()}
   fn compute(index : i32) {
     let isInside = index < ${rows};
     let row = min(index, ${rows} - 1);
