@@ -2,6 +2,7 @@ import type { PromptGroup } from '@metaapo/core/contracts';
 import {
   bytesOf,
   type CheckpointPolicy,
+  type KernelName,
   type ProgramSet,
   programMemory,
   type StateDeclaration,
@@ -33,6 +34,8 @@ export interface TrainingMemoryInput {
   readonly longestRow?: number | undefined;
   /** Tokens whose keys and values are kept while generating; absent when nothing is generated. */
   readonly cachedTokens?: number | undefined;
+  /** Fused kernels that the programs call; default none. */
+  readonly kernels?: ReadonlySet<KernelName> | undefined;
 }
 
 /** Bytes by what takes them, and parameters. */
@@ -71,7 +74,7 @@ const ANY_OPTIMIZER = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 
 export function estimateTrainingMemory(input: TrainingMemoryInput): TrainingMemory {
   const { config, lora, precision, checkpoint, cachedTokens } = input;
   const { parameters, adapters } = declareParameters(config, { lora, precision, isTrained: true });
-  const passConfig = { ...config, ...passForm('compiled', input.longestRow) };
+  const passConfig = { ...config, ...passForm('compiled', input.longestRow, input.kernels) };
   const isReward = config.task === 'sequence-classification';
   const programs = (isReward ? scorerPrograms : languageModelPrograms)({
     ...{ config: passConfig, parameters, adapters, precision, checkpoint, cachedTokens },

@@ -20,6 +20,7 @@ import {
   chooseExecutor,
   currentBackend,
   describeKernels,
+  kernelsOf,
   selectBackend,
 } from '@metaapo/engine';
 import { adapterBase, openAdapter } from '../checkpoint/adapter.js';
@@ -232,6 +233,7 @@ function memoryOf(
     precision: settings.precision,
     checkpoint: settings.checkpoint,
     groups: groups.length === 0 ? [ANY_GROUP] : groups,
+    kernels: ['auto', 'compiled'].includes(settings.executor) ? kernelsOf('compiled') : undefined,
   });
   return { parameters, total, parts };
 }
