@@ -8,7 +8,7 @@
 #include "threads.h"
 
 // What the operations are called and what they mean; the same number stands where graphs are written with them.
-#define METAAPO_KERNELS_VERSION 2
+#define METAAPO_KERNELS_VERSION 3
 
 namespace {
 

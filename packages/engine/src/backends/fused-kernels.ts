@@ -21,7 +21,7 @@ interface KernelsModule {
 }
 
 /** Version of the operations that graphs are written with; the module has the same in kernels/module.cc. */
-const KERNELS_VERSION = 2;
+const KERNELS_VERSION = 3;
 
 let state: FusedKernels | { readonly fault: string } = { fault: 'no native backend is loaded' };
 
