@@ -7,7 +7,7 @@
 #include "operations.h"
 #include "threads.h"
 
-// What the operations are called and what they mean; the same number stands where graphs are written with them.
+// What the operations are called, what they mean, and their last bits; the same number stands where graphs are written with them.
 #define METAAPO_KERNELS_VERSION 3
 
 namespace {

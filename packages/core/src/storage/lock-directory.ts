@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MetaapoError } from '../contracts/index.js';
+import { onPath } from './failed-path.js';
 import { type HeartbeatTimes, hasStopped, startHeartbeat } from './heartbeat.js';
 import { holdDirectory } from './held-directories.js';
 import { makeDirectory } from './make-directory.js';
@@ -110,7 +111,7 @@ async function createWhole(file: string, content: string): Promise<boolean> {
     if (code === 'EEXIST') return false;
     // A file system without links: the content follows an instant later.
     if (code === 'EPERM' || code === 'ENOTSUP' || code === 'ENOSYS') return createEmptyFirst(file, content);
-    throw error;
+    throw onPath(error, file, temporary);
   } finally {
     await rm(temporary, { force: true });
   }

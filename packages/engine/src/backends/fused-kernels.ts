@@ -6,6 +6,8 @@ import { kernelsFile } from './native-package.js';
 
 /** The kernels that this process can compute with. */
 export interface FusedKernels {
+  /** Of what they compute: another one may give other last bits. */
+  readonly version: number;
   /** The processor's instructions that they use. */
   readonly level: string;
   readonly threads: number;
@@ -20,7 +22,7 @@ interface KernelsModule {
   readonly threads: number;
 }
 
-/** Version of the operations that graphs are written with; the module has the same in kernels/module.cc. */
+/** Version of the operations that graphs are written with, and of their last bits; the module has the same in kernels/module.cc. */
 const KERNELS_VERSION = 3;
 
 let state: FusedKernels | { readonly fault: string } = { fault: 'no native backend is loaded' };
@@ -37,7 +39,7 @@ export function loadKernels(packageDirectory: string): void {
     if (version !== KERNELS_VERSION) {
       state = { fault: 'they are of another version: `metaapo backend install` makes them anew' };
     } else if (fault !== undefined) state = { fault };
-    else state = { level: levels.at(-1)!, threads };
+    else state = { version, level: levels.at(-1)!, threads };
   } catch (error) {
     state = { fault: `they could not be loaded (${(error as Error).message.split('\n')[0]})` };
   }

@@ -72,7 +72,7 @@ export async function openModel<Opened extends { readonly session: Session; disp
     const declared = declareParameters(config, { lora, precision, isTrained: options.optimizer !== undefined });
     const { optimizer, executor, profile } = options;
     const { executor: runs } = chooseExecutor(profile === undefined ? executor : 'eager');
-    const level = runs === 'compiled' ? fusedKernels()?.level : undefined;
+    const kernels = runs === 'compiled' ? fusedKernels() : undefined;
     const programs = programOptions(config, declared, { ...options, precision, executor: runs });
     const opened = create({ ...programs, optimizer, executor, profile });
     try {
@@ -87,7 +87,11 @@ export async function openModel<Opened extends { readonly session: Session; disp
         ...opened,
         ...own,
         fingerprint: fingerprintOf({ config, adapter: adapter?.config, head, weights }),
-        computedBy: [currentBackend(), precision, ...(level === undefined ? [] : [`kernels ${level}`])].join(' '),
+        computedBy: [
+          currentBackend(),
+          precision,
+          ...(kernels ? [`kernels ${kernels.version} ${kernels.level}`] : []),
+        ].join(' '),
         parameterCount: countParameters(declared),
         ...modelFiles({
           ...{ ...own, declared, programs, session: opened.session },
