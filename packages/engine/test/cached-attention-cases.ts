@@ -1,20 +1,9 @@
 import { kernels, operations as ops, type Value } from '../src/program/index.js';
+import type { AttentionCase } from './attention-cases.js';
 import { tensor } from './kernel-results.js';
 
-/** Sequences that attend to a cache. */
-export interface CachedAttentionCase {
-  readonly name: string;
-  /** Tokens of prompts, and of the sequences that continue them. */
-  readonly families: readonly (readonly [number, ...number[]])[];
-  readonly heads: number;
-  readonly groups: number;
-  readonly dim: number;
-  readonly window?: number;
-  readonly cap?: number;
-}
-
-/** Lengths that no block divides, and a sequence that sees nothing. */
-export const CACHED_ATTENTION_CASES: readonly CachedAttentionCase[] = [
+/** Prompts and the sequences that continue them, in lengths that no block divides; one sees nothing. */
+export const CACHED_ATTENTION_CASES: readonly AttentionCase[] = [
   {
     name: 'of two prompts',
     families: [
@@ -35,7 +24,7 @@ export const CACHED_ATTENTION_CASES: readonly CachedAttentionCase[] = [
 /** Places of the cache are longer than what lies in them. */
 const roomFor = (tokens: number): number => tokens + 3;
 
-function placesOf({ families, groups }: CachedAttentionCase): {
+function placesOf({ families, groups }: AttentionCase): {
   readonly rows: readonly number[][];
   readonly end: number;
 } {
@@ -53,7 +42,7 @@ function placesOf({ families, groups }: CachedAttentionCase): {
 }
 
 /** Tensors of a case, by name. */
-export function cachedAttentionInputs(item: CachedAttentionCase) {
+export function cachedAttentionInputs(item: AttentionCase) {
   const { heads, dim } = item;
   const { rows, end } = placesOf(item);
   return {
@@ -65,7 +54,7 @@ export function cachedAttentionInputs(item: CachedAttentionCase) {
 }
 
 /** The output by the equations, one query after the other. */
-export function cachedAttentionInFloat64(item: CachedAttentionCase): Float64Array {
+export function cachedAttentionInFloat64(item: AttentionCase): Float64Array {
   const { heads, groups, dim, window = Number.POSITIVE_INFINITY, cap } = item;
   const { query, keys, values } = cachedAttentionInputs(item);
   const output = new Float64Array(query.data.length);
@@ -99,7 +88,7 @@ export type CachedAttentionTypes = Readonly<Record<'query' | 'cache', kernels.Fl
 /** The output by the fused kernel, of the values of {@link cachedAttentionInputs}. */
 export function writeCachedAttention(
   of: Readonly<Record<string, Value>>,
-  item: CachedAttentionCase,
+  item: AttentionCase,
   types: CachedAttentionTypes,
 ): Readonly<Record<'output', Value>> {
   const inputs = {

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { onPath } from './failed-path.js';
+import { copyFile, type FileHandle, open } from 'node:fs/promises';
 import { requireHeld } from './held-directories.js';
-import { syncName, syncPath } from './synced.js';
+import { putInPlace } from './put-in-place.js';
+import { syncPath } from './synced.js';
 
 /** Opens a file to write over its content, which is kept, and makes it where there is none. */
 export const OVER = constants.O_RDWR | constants.O_CREAT;
@@ -25,14 +24,8 @@ export async function openHeld(file: string, flags: string | number): Promise<Fi
 
 /** Puts a copy of a file in its place, so that handles which another process has opened lead to the old one. */
 export async function renewFile(file: string): Promise<void> {
-  const copy = `${file}.${randomUUID()}.tmp`;
-  try {
+  await putInPlace(file, async (copy) => {
     await copyFile(file, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     await syncPath(copy);
-    await rename(copy, file);
-    await syncName(file);
-  } catch (error) {
-    await rm(copy, { force: true });
-    throw onPath(error, file, copy);
-  }
+  });
 }

@@ -1,10 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { MetaapoError } from '../contracts/index.js';
-import { onPath } from './failed-path.js';
 import { bfloat16FromFloat32, float32FromBfloat16, float32FromFloat16 } from './float-formats.js';
-import { requireHeld } from './held-directories.js';
+import { putInPlace } from './put-in-place.js';
 import {
   bytesOfShape,
   corrupt,
@@ -12,7 +11,6 @@ import {
   type SafetensorsHeader,
   type StoredTensor,
 } from './safetensors-header.js';
-import { syncName } from './synced.js';
 
 /** An open file of tensors, format safetensors. */
 export interface SafetensorsFile extends SafetensorsHeader {
@@ -171,29 +169,24 @@ export async function writeSafetensors(
   tensors: readonly TensorToWrite[],
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
 ): Promise<string> {
-  const temporary = `${file}.${randomUUID()}.tmp`;
-  const handle = await open(temporary, 'wx');
-  try {
-    const digests = tensors.map(({ name }): [string, string] => [name, '0'.repeat(DIGEST_LENGTH)]);
-    await writeAll(handle, headerOf(tensors, metadata, digests));
-    for (const [index, tensor] of tensors.entries()) {
-      const bytes = bytesOfTensor(file, tensor, await tensor.read());
-      digests[index]![1] = digestOf(bytes);
-      await writeAll(handle, bytes);
+  return putInPlace(file, async (temporary) => {
+    const handle = await open(temporary, 'wx');
+    try {
+      const digests = tensors.map(({ name }): [string, string] => [name, '0'.repeat(DIGEST_LENGTH)]);
+      await writeAll(handle, headerOf(tensors, metadata, digests));
+      for (const [index, tensor] of tensors.entries()) {
+        const bytes = bytesOfTensor(file, tensor, await tensor.read());
+        digests[index]![1] = digestOf(bytes);
+        await writeAll(handle, bytes);
+      }
+      const header = headerOf(tensors, metadata, digests);
+      await writeAll(handle, header, 0);
+      await handle.sync();
+      return createHash('sha256').update(header.subarray(8)).digest('hex');
+    } finally {
+      await handle.close();
     }
-    const header = headerOf(tensors, metadata, digests);
-    await writeAll(handle, header, 0);
-    await handle.sync();
-    await handle.close();
-    requireHeld(file);
-    await rename(temporary, file);
-    await syncName(file);
-    return createHash('sha256').update(header.subarray(8)).digest('hex');
-  } catch (error) {
-    await handle.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw onPath(error, file, temporary);
-  }
+  });
 }
 
 /** Float32 numbers beyond it are rounded to infinity. */

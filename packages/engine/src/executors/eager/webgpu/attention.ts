@@ -4,7 +4,7 @@ import type { FedIndices } from './fed-indices.js';
 import { runShader } from './run-shader.js';
 import {
   type AttentionForm,
-  type WrittenAttention,
+  attentionName,
   writeForward,
   writeKeyGradient,
   writeQueryGradient,
@@ -13,9 +13,6 @@ import {
 } from './write-attention.js';
 
 type Matrix = tf.Tensor2D;
-
-const nameOf = (what: string, { heads, groups, window, cap, dim }: WrittenAttention): string =>
-  `${what} ${[heads, groups, window, cap, dim].join(' ')}`;
 
 function workOf(segments: tf.Tensor, tokens: number, { window }: AttentionForm, fed: FedIndices): AttentionWork {
   return fed.derive(segments, `attention ${window}`, (data) => attentionWork(data, tokens, window));
@@ -33,7 +30,7 @@ export function attention(inputs: readonly tf.Tensor[], form: AttentionForm, fed
   const code = writtenAttention(form, dim);
   const count = tiles.shape[0];
   const shader = {
-    name: nameOf('attention', code),
+    name: attentionName('attention', form, dim),
     inputs: ['query', 'key', 'value', 'tiles'],
     uniforms: { tiles: count, rows },
     runs: { groups: count * form.heads },
@@ -69,14 +66,14 @@ export function attentionGradient(
   );
   const [count, keyCount] = [tiles.shape[0], keyTiles.shape[0]];
   const forQueries = {
-    name: nameOf('attention gradient of queries', code),
+    name: attentionName('attention gradient of queries', form, dim),
     inputs: ['gradient', 'statistics', 'query', 'key', 'value', 'tiles'],
     uniforms: { tiles: count },
     runs: { groups: count * form.heads },
     code: writeQueryGradient(code),
   };
   const forKeys = {
-    name: nameOf('attention gradient of keys', code),
+    name: attentionName('attention gradient of keys', form, dim),
     inputs: ['gradient', 'statistics', 'query', 'key', 'value', 'keyTiles', 'runs'],
     uniforms: { tiles: keyCount, size: key.size },
     runs: { groups: keyCount * form.groups },

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { runShader } from './run-shader.js';
 import { reductions, THREADS } from './workgroup-sums.js';
-import { type AttentionForm, writeBound } from './write-attention.js';
+import { type AttentionForm, attentionName, writeBound } from './write-attention.js';
 
 /**
  * Attention of one query a sequence to its keys in a cache: a workgroup a query and head, a thread a key for the scores and a
@@ -11,10 +11,9 @@ import { type AttentionForm, writeBound } from './write-attention.js';
  */
 export function cachedAttention(inputs: readonly tf.Tensor[], form: AttentionForm): tf.Tensor {
   const [query, keys, values, sequences] = inputs as readonly [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
-  const { heads, groups, window, cap } = form;
   const [rows, dim] = query.shape;
   const shader = {
-    name: `cached attention ${[heads, groups, window, cap, dim].join(' ')}`,
+    name: attentionName('cached attention', form, dim),
     inputs: ['query', 'keys', 'values', 'sequences'],
     uniforms: { rows },
     runs: { groups: rows },

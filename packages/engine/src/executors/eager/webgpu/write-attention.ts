@@ -4,6 +4,10 @@ import { TILE } from './attention-work.js';
 /** Which heads attend, and what they see. */
 export type AttentionForm = Extract<KernelAttributes, { readonly groups: number }>;
 
+/** The name of a shader, which tells apart all that its code depends on. */
+export const attentionName = (what: string, { heads, groups, window, cap }: AttentionForm, dim: number): string =>
+  `${what} ${[heads, groups, window, cap, dim].join(' ')}`;
+
 /** Bytes of a workgroup's memory that every adapter has. */
 const SHARED_BYTES = 16_384;
 
