@@ -1,6 +1,6 @@
 // Counts what a training step and a sampled token ask of a GPU through WebGPU: shaders by pass, and how many are different
 // ones.
-//   pnpm bench dispatches [--model fixtures/models/qwen3] [--rows 4] [--tokens 64]
+//   pnpm bench dispatches [--model fixtures/models/qwen3] [--rows 4] [--tokens 64] [--precision bfloat16]
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { selectBackend } from '@metaapo/engine';
@@ -12,6 +12,7 @@ const { values: flags } = parseArgs({
     model: { type: 'string', default: join(import.meta.dirname, '..', 'fixtures', 'models', 'qwen3') },
     rows: { type: 'string', default: '4' },
     tokens: { type: 'string', default: '64' },
+    precision: { type: 'string', default: 'float32' },
   },
 });
 
@@ -43,7 +44,8 @@ const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
 const { reason, tf: tfjs } = await selectBackend({ prefer: 'webgpu' });
 process.stdout.write(`${reason}\n`);
 const count = counter(tfjs.backend() as unknown as tf.KernelBackend);
-const model = await loadLanguageModel(flags.model, { executor: 'eager', optimizer, cachedTokens: 4096 });
+const precision = flags.precision === 'bfloat16' ? 'bfloat16' : 'float32';
+const model = await loadLanguageModel(flags.model, { executor: 'eager', precision, optimizer, cachedTokens: 4096 });
 const ids = (length: number): Int32Array => Int32Array.from({ length }, (_, at) => 3 + (at % 90));
 const half = Number(flags.tokens) / 2;
 const groups = Array.from({ length: Number(flags.rows) }, () => ({

@@ -48,27 +48,27 @@ async function train(options: LanguageModelOptions): Promise<readonly number[]> 
   return [...losses, ...sumLogprobs];
 }
 
-describe('bfloat16', () => {
-  const native = (name: string, body: () => Promise<void>) =>
+describe.each(['tensorflow', 'webgpu'] as const)('bfloat16 on %s', { timeout: 60_000 }, (backend) => {
+  const there = (name: string, body: () => Promise<void>) =>
     it(name, async (context) => {
-      const missing = await prepareBackend('tensorflow');
+      const missing = await prepareBackend(backend);
       if (missing !== undefined) return context.skip(missing);
       await body();
     });
 
-  native('gives the same bits each time, all weights trained and an adapter alone', async () => {
+  there('gives the same bits each time, all weights trained and an adapter alone', async () => {
     for (const options of [{ precision: 'bfloat16' }, { precision: 'bfloat16', lora }] as const) {
       expect(await train(options)).toEqual(await train(options));
     }
   });
 
-  native('is near float32', async () => {
+  there('is near float32', async () => {
     const [narrow, wide] = [await train({ precision: 'bfloat16' }), await train({ precision: 'float32' })];
     // Eight bits a factor: the losses of the two steps agree to 1e-2, sums over some tokens to 0.1.
     for (const [at, value] of narrow.entries()) expect(Math.abs(value - wide[at]!)).toBeLessThan(at < 2 ? 1e-2 : 0.1);
   });
 
-  native('stores frozen matrices in bfloat16, and computes the same bits with them', async () => {
+  there('stores frozen matrices in bfloat16, and computes the same bits with them', async () => {
     for (const name of ['qwen2-bf16', 'qwen2', 'llama']) {
       const frozen = await loadLanguageModel(join(models, name), { precision: 'bfloat16' });
       const trained = await loadLanguageModel(join(models, name), { precision: 'bfloat16', optimizer });
@@ -79,7 +79,7 @@ describe('bfloat16', () => {
     }
   });
 
-  native('generates with keys and values of two bytes: the same bits each time, near what it evaluates', async () => {
+  there('generates the same bits each time, near what it evaluates', async () => {
     const generate = async () => {
       const model = await loadLanguageModel(directory, { precision: 'bfloat16', cachedTokens: 512 });
       const requests = rows.map(({ row, prompt }) => ({
@@ -98,12 +98,12 @@ describe('bfloat16', () => {
     const { generations, sumLogprobs } = await generate();
     expect((await generate()).generations).toEqual(generations);
     for (const [index, { logprobs }] of generations.entries()) {
-      // Eight bits a factor, in attention too: 0.1 over up to twelve tokens, as above.
+      // Eight bits a factor, where keys and values have two bytes in attention too: 0.1 over up to twelve tokens, as above.
       expect(Math.abs(logprobs.reduce((sum, value) => sum + value, 0) - sumLogprobs[index]!)).toBeLessThan(0.1);
     }
   });
 
-  native('saves every digit of a float32 checkpoint, merged with an adapter too', async () => {
+  there('saves every digit of a float32 checkpoint, merged with an adapter too', async () => {
     const base = join(models, 'qwen2');
     const expected = await readArrays(join(base, 'model.safetensors'));
     const temporary = await mkdtemp(join(tmpdir(), 'metaapo-bfloat16-'));

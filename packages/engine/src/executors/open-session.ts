@@ -52,10 +52,10 @@ function requireXla(executor: 'compiled' | 'xla'): ExecutorChoice {
 
 /**
  * Whether an executor can replace and move rows of a state of this type on the current backend: TensorFlow's own operation
- * writes bfloat16 in place on CPUs only.
+ * writes bfloat16 in place on CPUs only, and shaders of WebGPU do not.
  */
 export function canWriteRows(dtype: DataType, executor: Executor): boolean {
-  return dtype !== 'bfloat16' || executor === 'xla' || !backendUsesGpu();
+  return dtype !== 'bfloat16' || executor === 'xla' || (executor === 'compiled' && !backendUsesGpu());
 }
 
 const ATTENTION: ReadonlySet<KernelName> = new Set(['Attention', 'AttentionGradient', 'CachedAttention']);
@@ -71,17 +71,17 @@ export function kernelsOf(executor: Executor): ReadonlySet<KernelName> {
 /**
  * Opens programs in an executor.
  * @param profile told what each primitive costs; only the eager executor knows
- * @throws MetaapoError with code `backend` when the executor cannot run them: bfloat16 needs `compiled`
+ * @throws MetaapoError with code `backend` when the executor cannot run them: bfloat16 needs `compiled`, `xla` or WebGPU
  */
 export function openSession(programs: ProgramSet, wished: Executor | 'auto' = 'auto', profile?: Profile): Session {
   const { executor, reason } = chooseExecutor(profile === undefined ? wished : 'eager');
   if (executor !== 'eager') return openCompiledSession(programs, { forXla: executor === 'xla' });
-  if (usesBfloat16(programs)) {
-    throw new MetaapoError('backend', 'bfloat16 needs the executor `compiled` or `xla`', {
+  if (usesBfloat16(programs) && tf.getBackend() !== 'webgpu') {
+    throw new MetaapoError('backend', 'bfloat16 needs the executor `compiled` or `xla`, or the backend `webgpu`', {
       where: 'precision',
       expected: 'float32',
       got: `bfloat16 with the executor \`eager\` (${reason})`,
-      remedy: 'Set `precision: float32`, or use a native backend (`metaapo backend install`)',
+      remedy: 'Set `precision: float32`, or use a native backend (`metaapo backend install`) or `webgpu`',
     });
   }
   return openEagerSession(programs, profile);

@@ -12,6 +12,7 @@ import { type FedTensor, type ProgramSet, type Session, statesOf } from '../sess
 import { type KernelSet, kernelsFor } from './kernels.js';
 import { type PlannedStep, planLifetimes, type Step } from './plan.js';
 import type { Profile } from './profile.js';
+import { narrowState, widenedNumbers } from './webgpu/bfloat16.js';
 import { runFused } from './webgpu/run-fused.js';
 
 /**
@@ -96,14 +97,19 @@ function createStates(declarations: ReadonlyMap<string, StateDeclaration>): Stat
     has: (name) => tensors.has(name),
     clear,
     write(name, data) {
-      const { shape } = declarationOf(name);
+      const { shape, dtype } = declarationOf(name);
+      const sizes = evaluateShape(shape, {});
       clear(name);
-      tensors.set(name, tf.tensor(data, evaluateShape(shape, {}), data instanceof Int32Array ? 'int32' : 'float32'));
+      if (dtype === 'bfloat16') tensors.set(name, narrowState(data as Float32Array, sizes));
+      else tensors.set(name, tf.tensor(data, sizes, data instanceof Int32Array ? 'int32' : 'float32'));
     },
     async read(name) {
       const tensor = tensors.get(name);
-      if (tensor !== undefined) return (await tensor.data()) as Float32Array | Int32Array;
-      const { initially, shape } = declarationOf(name);
+      const { initially, shape, dtype } = declarationOf(name);
+      if (tensor !== undefined) {
+        const data = (await tensor.data()) as Float32Array | Int32Array;
+        return dtype === 'bfloat16' ? widenedNumbers(data) : data;
+      }
       if (initially === 'empty') return empty(name);
       return new Float32Array(evaluateShape(shape, {}).reduce((size, dimension) => size * dimension, 1));
     },

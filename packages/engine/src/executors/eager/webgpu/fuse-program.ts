@@ -1,7 +1,7 @@
 import { MetaapoError } from '@metaapo/core/contracts';
 import type { Node, Program, Value } from '../../../program/index.js';
 import type { Step } from '../plan.js';
-import { isColumnSum, isFusable, isRowSum, literalOf } from './fused-operations.js';
+import { isColumnSum, isFusable, isRowSum, literalOf, movesNothing } from './fused-operations.js';
 import { type FusedShader, writeFused } from './write-fused.js';
 
 /** Buffers that a shader may read: one less than every adapter binds, since it writes one. */
@@ -55,8 +55,7 @@ function placeValues(program: Program, own: ReadonlySet<Value>): Homes {
       }
       const isAlone = isRead || own.has(value) || isColumnSum(node) || (inside.size > 1 && !isCheap(value));
       if (isAlone || inside.has(value)) {
-        // A reshape moves nothing, so it needs no shader.
-        if (node.operation !== 'reshape') homes.set(value, new Set([value]));
+        if (!movesNothing(node)) homes.set(value, new Set([value]));
       } else if (inside.size > 0) homes.set(value, inside);
     }
   }
@@ -124,7 +123,7 @@ function tooManyReads(root: Value, { reads }: FusedShader, homes: Homes): Value 
   };
   collect(root);
   const sizes = [...inner]
-    .filter(({ node }) => node.operation !== 'reshape')
+    .filter(({ node }) => !movesNothing(node))
     .map((value) => ({ value, size: below(value).size }))
     .filter(({ size }) => size > 1 && size <= MOST_READS)
     .sort((a, b) => b.size - a.size);

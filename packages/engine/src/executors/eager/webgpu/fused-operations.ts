@@ -33,7 +33,7 @@ export const ELEMENTWISE: Readonly<Partial<Record<OperationName, (inputs: readon
     equal: binary('=='),
     logicalAnd: binary('&&'),
     select: ([condition, a, b]) => `select(${b}, ${a}, ${condition})`,
-    cast: ([x], { outputs }) => `${wgslType(outputs[0]!)}(${x})`,
+    cast: ([x], { outputs }) => (outputs[0]!.dtype === 'bfloat16' ? `rounded(${x})` : `${wgslType(outputs[0]!)}(${x})`),
   };
 
 /** The type that holds a number of a value in a shader. */
@@ -69,6 +69,14 @@ export function isFusable({ node, shape }: Value): boolean {
     default:
       return node.operation in ELEMENTWISE;
   }
+}
+
+/** Whether what a node gives lies as its input does: it needs no shader. What is rounded is so by whoever reads it. */
+export function movesNothing({ operation, inputs, outputs }: Node): boolean {
+  return (
+    operation === 'reshape' ||
+    (operation === 'cast' && outputs[0]!.dtype === 'bfloat16' && inputs[0]!.dtype === 'float32')
+  );
 }
 
 /** Whether a node is the sum of each row of a matrix. */

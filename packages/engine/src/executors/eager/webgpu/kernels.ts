@@ -3,9 +3,11 @@ import type { Kernel } from '../kernels.js';
 import type { StateKernels } from '../state-kernels.js';
 import { updateAdamW } from './adamw.js';
 import { attention, attentionGradient } from './attention.js';
+import { gatherWords, isPacked } from './bfloat16.js';
 import { cachedAttention } from './cached-attention.js';
 import { crossEntropy } from './cross-entropy.js';
 import type { FedIndices } from './fed-indices.js';
+import { product } from './product.js';
 import { rowLists } from './row-lists.js';
 import { runShader, runShaderInPlace } from './run-shader.js';
 import type { AttentionForm } from './write-attention.js';
@@ -38,6 +40,12 @@ export function webgpuKernels(fed: FedIndices): Readonly<Record<string, Kernel>>
       const tensor = tf.tensor(data, [...outputShapes[0]!], isInt ? 'int32' : 'float32');
       if (isInt) fed.note(tensor, data);
       return [tensor];
+    },
+    matmul: product,
+    batchMatmul: product,
+    gather: ([x, indices], { inputs }) => {
+      const gather = isPacked(inputs[0]!) ? gatherWords : tf.gather;
+      return [gather(x!, indices as tf.Tensor1D)];
     },
     crossEntropy: ([logits, targets]) => crossEntropy(logits as tf.Tensor2D, targets as tf.Tensor1D),
     kernel: (inputs, { attributes }) => {

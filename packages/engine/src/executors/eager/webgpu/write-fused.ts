@@ -1,4 +1,5 @@
 import { type Dimension, type Shape, sameShape, sizeOf, type Value } from '../../../program/index.js';
+import { isPacked, ROUNDED, UNPACKED } from './bfloat16.js';
 import { ELEMENTWISE, isColumnSum, isRowSum, literalOf, wgslType } from './fused-operations.js';
 import {
   broadcast,
@@ -69,7 +70,8 @@ export function writeFused(root: Value, isInline: (value: Value) => boolean): Fu
 }
 
 function finish({ reads, sizes }: Writer, runs: FusedShader['runs'], code: string): FusedShader {
-  return { reads, sizes, runs, code };
+  const helpers = [code.includes('rounded(') ? ROUNDED : '', code.includes('unpacked(') ? UNPACKED : ''];
+  return { reads, sizes, runs, code: `${helpers.join('')}${code}` };
 }
 
 function addsRows(value: Value, isInline: (value: Value) => boolean, seen = new Set<Value>()): boolean {
@@ -150,7 +152,10 @@ function evaluate(value: Value, place: Place, block: Block, writer: Writer): str
   if (literal !== undefined) return literal;
   if (writer.isInline(value)) return compute(value, place, block, writer);
   return named(`read ${indexOf(writer.reads, value)} ${place.index}`, blockFor(place, block, writer), writer, () => {
-    const element = `x${indexOf(writer.reads, value)}[${place.index}]`;
+    const buffer = `x${indexOf(writer.reads, value)}`;
+    if (isPacked(value)) return `unpacked(${buffer}[(${place.index}) / 2])[(${place.index}) % 2]`;
+    const element = `${buffer}[${place.index}]`;
+    if (value.dtype === 'bfloat16') return `rounded(${element})`;
     return wgslType(value) === 'bool' ? `(${element} != 0)` : element;
   });
 }
