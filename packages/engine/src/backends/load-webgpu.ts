@@ -12,6 +12,8 @@ import { quietly } from './quietly.js';
 export interface WebgpuAdapter {
   /** Such as "apple metal-3" or "SwiftShader Device (Subzero)". */
   readonly name: string;
+  /** The maker and the kind of its adapters, such as "apple metal-3". */
+  readonly family: string;
   /** True for a driver that computes on the CPU. */
   readonly isSoftware: boolean;
 }
@@ -76,6 +78,11 @@ export async function loadWebgpu(probe: WebgpuProbe, allowsSoftware: boolean): P
   return loaded;
 }
 
+/** The family of the adapter that was loaded; a driver's updates leave it as it is. */
+export function webgpuFamily(): string {
+  return loaded?.family ?? 'none';
+}
+
 function refuseSoftware({ name, isSoftware }: WebgpuAdapter): void {
   if (isSoftware) throw new Error(`its only adapter, ${name}, computes on the CPU; METAAPO_BACKEND=webgpu takes it`);
 }
@@ -138,10 +145,10 @@ async function withRuntimeDirectory<Result>(action: () => Promise<Result>): Prom
 
 /** A name out of what the driver says, and whether it computes on the CPU. */
 export function describeAdapter(info: AdapterInformation): WebgpuAdapter {
-  const name = [info.vendor, info.architecture, info.description || info.device]
-    .filter((word) => word !== '')
-    .join(' ');
+  const joined = (words: readonly string[]): string => words.filter((word) => word !== '').join(' ');
+  const family = joined([info.vendor, info.architecture]);
+  const name = joined([family, info.description || info.device]);
   const isSoftware =
     info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${name} ${info.device}`);
-  return { name: name === '' ? 'an adapter without a name' : name, isSoftware };
+  return { name: name === '' ? 'an adapter without a name' : name, family, isSoftware };
 }

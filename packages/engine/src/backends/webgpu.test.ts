@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { missingBackend } from '../../test/missing-backend.js';
+import { computedBy } from '../executors/computed-by.js';
 import { createBufferPool } from './buffer-pool.js';
 import { measureInChild } from './measure-in-child.js';
 import { defaultSearchPath } from './native-package.js';
@@ -103,5 +104,9 @@ describe.skipIf(reason !== undefined)('with an adapter', { timeout: 60_000 }, ()
   it('is measured in a fresh process', async () => {
     const { adapter } = await measureInChild({ webgpu: directories! }, { budgetMs: 0 });
     expect(adapter!.vendor).not.toBe('');
+    // Another maker's adapter gives other last bits; what a driver's version is called does not count.
+    const key = computedBy('eager', 'bfloat16');
+    expect(key).toMatch(/^webgpu bfloat16 shaders \d+ ./);
+    expect(key.endsWith(` ${adapter!.vendor} ${adapter!.architecture}`)).toBe(true);
   });
 });

@@ -2,15 +2,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { MetaapoError, type TrainedParameters } from '@metaapo/core/contracts';
 import { normalArray, seedOf, uniformArray } from '@metaapo/core/numerics';
-import {
-  chooseExecutor,
-  collectGarbage,
-  currentBackend,
-  type Executor,
-  fusedKernels,
-  kernelsOf,
-  type Session,
-} from '@metaapo/engine';
+import { chooseExecutor, collectGarbage, computedBy, type Executor, kernelsOf, type Session } from '@metaapo/engine';
 import { ADAPTER_SCORE } from '../checkpoint/adapted-modules.js';
 import { type LoraConfig, type OpenAdapter, openAdapter, scoreHeadRefused } from '../checkpoint/adapter.js';
 import { SCORE_WEIGHT } from '../checkpoint/expected-tensors.js';
@@ -72,7 +64,6 @@ export async function openModel<Opened extends { readonly session: Session; disp
     const declared = declareParameters(config, { lora, precision, isTrained: options.optimizer !== undefined });
     const { optimizer, executor, profile } = options;
     const { executor: runs } = chooseExecutor(profile === undefined ? executor : 'eager');
-    const kernels = runs === 'compiled' ? fusedKernels() : undefined;
     const programs = programOptions(config, declared, { ...options, precision, executor: runs });
     const opened = create({ ...programs, optimizer, executor, profile });
     try {
@@ -87,11 +78,7 @@ export async function openModel<Opened extends { readonly session: Session; disp
         ...opened,
         ...own,
         fingerprint: fingerprintOf({ config, adapter: adapter?.config, head, weights }),
-        computedBy: [
-          currentBackend(),
-          precision,
-          ...(kernels ? [`kernels ${kernels.version} ${kernels.level}`] : []),
-        ].join(' '),
+        computedBy: computedBy(runs, precision),
         parameterCount: countParameters(declared),
         ...modelFiles({
           ...{ ...own, declared, programs, session: opened.session },
