@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { withinTime } from './within-time.js';
+import { mapWithinTime, withinTime } from './within-time.js';
 
 const limit = { where: 'here', what: 'the template', limitMs: 200 };
 
@@ -29,4 +29,30 @@ it('begins anew what stood still for longer than it may compute', () => {
     return begun;
   };
   expect(withinTime(work, limit)).toBe(2);
+});
+
+it('computes many under one watch, and each anew under its own where that is too long for all', () => {
+  const begun: number[] = [];
+  const compute = (item: number): number => {
+    begun.push(item);
+    const work = (): number => {
+      const end = performance.now() + (item === 2 ? 300 : 0);
+      while (performance.now() < end);
+      return 10 * item;
+    };
+    return withinTime(work, { ...limit, limitMs: 5_000 });
+  };
+  expect(mapWithinTime([1, 3], compute, limit)).toEqual([10, 30]);
+  expect(mapWithinTime([1, 2, 3], compute, limit)).toEqual([10, 20, 30]);
+  expect(begun).toEqual([1, 3, 1, 2, 1, 2, 3]);
+  const loop = (item: number): number =>
+    withinTime(() => {
+      while (item === 2);
+      return item;
+    }, limit);
+  expect(() => mapWithinTime([1, 2, 3], loop, limit)).toThrow(/the template takes too long/);
+  const refuse = (): never => {
+    throw new RangeError('own');
+  };
+  expect(() => mapWithinTime([1], refuse, limit)).toThrow(new RangeError('own'));
 });

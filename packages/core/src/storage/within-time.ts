@@ -47,6 +47,25 @@ export function withinTime<Result>(work: () => Result, limit: TimeLimit): Result
   }
 }
 
+/**
+ * What a computation gives of each item, under one watch: to begin one takes as long as rendering a conversation. Where all of
+ * them together take too long, each is computed anew, under the watch that it has of its own.
+ * @param compute may call {@link withinTime}
+ * @throws MetaapoError with code `interrupted` at Ctrl-C; whatever it throws
+ */
+export function mapWithinTime<Item, Result>(
+  items: readonly Item[],
+  compute: (item: Item) => Result,
+  limit: TimeLimit,
+): readonly Result[] {
+  try {
+    return withinTime(() => items.map(compute), limit);
+  } catch (error) {
+    if (codeOf((error as Error | undefined)?.cause) !== TIMEOUT) throw error;
+    return items.map(compute);
+  }
+}
+
 const TIMEOUT = 'ERR_SCRIPT_EXECUTION_TIMEOUT';
 
 const limitOf = ({ limitMs = 10_000 }: TimeLimit): number => limitMs;

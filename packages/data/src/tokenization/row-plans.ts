@@ -1,4 +1,5 @@
-import type { RowOrigin, Tokenizer } from '@metaapo/core/contracts';
+import { isMetaapoError, type RowOrigin, type Tokenizer } from '@metaapo/core/contracts';
+import { mapWithinTime } from '@metaapo/core/storage';
 import { type BadRowListener, orBadRow } from '../rows/bad-rows.js';
 import type { AnswerTexts } from './encode-answers.js';
 import type { SplitIds } from './split-at-boundary.js';
@@ -18,8 +19,9 @@ export function carryOut<Result>({ parts, finish }: RowPlan<Result>, tokenizer: 
   return finish(ids);
 }
 
-/** Rows whose texts are encoded together. */
+/** Rows whose texts are rendered under one watch, and encoded together. */
 const BATCH = 128;
+const WATCHED = { where: 'the chat template', what: 'a batch of rows', limitMs: 2_000 };
 
 /** A row with what came of it. */
 export interface Outcome<Row, Result> {
@@ -42,20 +44,20 @@ export async function* carryOutAll<Row extends RowOrigin, Result>(
   onBadRow?: BadRowListener,
 ): AsyncGenerator<Outcome<Row, Result>> {
   let ahead: Promise<readonly (() => Outcome<Row, Result>)[]> = Promise.resolve([]);
-  let batch: Planned<Row, Result>[] = [];
+  let batch: Numbered<Row>[] = [];
   let number = 0;
   for await (const row of rows) {
-    batch.push({ row, number, plan: planned(() => planOf(row, number)) });
+    batch.push({ row, number });
     number += 1;
     if (batch.length < BATCH) continue;
     const finished = ahead;
-    ahead = encoded(batch, tokenizer);
+    ahead = encoded(plannedTogether(batch, planOf), tokenizer);
     ahead.catch(() => undefined);
     batch = [];
     yield* outcomesOf(await finished, onBadRow);
   }
   yield* outcomesOf(await ahead, onBadRow);
-  yield* outcomesOf(await encoded(batch, tokenizer), onBadRow);
+  yield* outcomesOf(await encoded(plannedTogether(batch, planOf), tokenizer), onBadRow);
 }
 
 function* outcomesOf<Item>(made: readonly (() => Item)[], onBadRow: BadRowListener | undefined): Generator<Item> {
@@ -65,19 +67,31 @@ function* outcomesOf<Item>(made: readonly (() => Item)[], onBadRow: BadRowListen
   }
 }
 
-/** A plan, or the error of making it, which is kept until the rows before it have had theirs. */
-interface Planned<Row, Result> {
+interface Numbered<Row> {
   readonly row: Row;
   readonly number: number;
+}
+
+/** A plan, or the error of making it, which is kept until the rows before it have had theirs. */
+interface Planned<Row, Result> extends Numbered<Row> {
   readonly plan: { readonly made: RowPlan<Result> } | { readonly error: unknown };
 }
 
-function planned<Result>(make: () => RowPlan<Result>): Planned<never, Result>['plan'] {
-  try {
-    return { made: make() };
-  } catch (error) {
-    return { error };
-  }
+/** Plans of the rows of a batch; behind an error that no listener hears of, there are no more. */
+function plannedTogether<Row, Result>(
+  batch: readonly Numbered<Row>[],
+  planOf: (row: Row, number: number) => RowPlan<Result>,
+): readonly Planned<Row, Result>[] {
+  let last: { readonly error: unknown } | undefined;
+  const planned = (row: Row, number: number): Planned<Row, Result>['plan'] => {
+    try {
+      return last ?? { made: planOf(row, number) };
+    } catch (error) {
+      if (!isMetaapoError(error) || error.code !== 'data') last = { error };
+      return { error };
+    }
+  };
+  return mapWithinTime(batch, ({ row, number }) => ({ row, number, plan: planned(row, number) }), WATCHED);
 }
 
 async function encoded<Row, Result>(

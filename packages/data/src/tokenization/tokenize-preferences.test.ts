@@ -1,4 +1,5 @@
 import type { PreferenceRow } from '@metaapo/core/contracts';
+import { withinTime } from '@metaapo/core/storage';
 import { expect, it } from 'vitest';
 import { EOS, mergingTokenizer } from '../../test/merging-tokenizer.js';
 import { tokenizePreferences } from './tokenize-preferences.js';
@@ -50,6 +51,27 @@ it('numbers rows over all files before any is dropped, and counts what happened'
 it('names the first bad row', async () => {
   const rows = [row('a', 0, [5], [6], [7]), row('a', 1, [5], [600], [7])];
   await expect(tokenizePreferences(rows, undefined, { vocabularySize: 512 })).rejects.toThrow(/^a, row 1 /);
+});
+
+it('ends at the first row whose rendering does not end, and renders no further one', async () => {
+  let renderings = 0;
+  const loop = (): never => {
+    renderings += 1;
+    for (;;);
+  };
+  const tokenizer = {
+    ...mergingTokenizer(),
+    hasChatTemplate: true,
+    renderChat: () => withinTime(loop, { where: 'model', what: 'the chat template', limitMs: 50 }),
+  };
+  const answer = (content: string) => [{ role: 'assistant', content }];
+  const rows = Array.from({ length: 100 }, (_, number): PreferenceRow => {
+    const prompt = [{ role: 'user', content: 'a' }];
+    return { file: 'a', row: number, form: 'messages', prompt, chosen: answer('b'), rejected: answer('c') };
+  });
+  await expect(tokenizePreferences(rows, tokenizer)).rejects.toThrow(/the chat template takes too long/);
+  // Once with all the rows, and once alone.
+  expect(renderings).toBe(2);
 });
 
 it('refuses a data set of which no row is left', async () => {

@@ -1,4 +1,5 @@
 import type { ChatMessage, RewardRequest, ScoreAt, Tokenizer } from '@metaapo/core/contracts';
+import { mapWithinTime } from '@metaapo/core/storage';
 
 /** What is scored: a prompt with a response of one text or of several messages. */
 export type ScoredText = Omit<RewardRequest, 'response'> & { readonly response: string | readonly ChatMessage[] };
@@ -11,21 +12,65 @@ export type ScoredText = Omit<RewardRequest, 'response'> & { readonly response: 
  * token behind it, and none before it.
  */
 export function encodeForReward(
-  { prompt, chat, response }: ScoredText,
+  scored: ScoredText,
   tokenizer: Tokenizer,
   scoreAt: ScoreAt = 'template-end',
 ): Int32Array {
+  const { text, addSpecialTokens, finish } = textForReward(scored, tokenizer, scoreAt);
+  return finish(tokenizer.encode(text, { addSpecialTokens }));
+}
+
+/** {@link encodeForReward} of many, rendered under one watch and encoded together. */
+export async function encodeAllForReward(
+  scored: readonly ScoredText[],
+  tokenizer: Tokenizer,
+  scoreAt: ScoreAt,
+): Promise<readonly Int32Array[]> {
+  const watch = { where: 'the chat template', what: 'a batch of conversations', limitMs: 2_000 };
+  const texts = mapWithinTime(scored, (one) => textForReward(one, tokenizer, scoreAt), watch);
+  const encoded = new Map<TextForReward, Int32Array>();
+  for (const addSpecialTokens of [false, true]) {
+    const own = texts.filter((one) => one.addSpecialTokens === addSpecialTokens);
+    const ids = await encodeTexts(
+      own.map(({ text }) => text),
+      tokenizer,
+      addSpecialTokens,
+    );
+    for (const [at, one] of own.entries()) encoded.set(one, one.finish(ids[at]!));
+  }
+  return texts.map((one) => encoded.get(one)!);
+}
+
+async function encodeTexts(
+  texts: readonly string[],
+  tokenizer: Tokenizer,
+  addSpecialTokens: boolean,
+): Promise<readonly Int32Array[]> {
+  if (texts.length === 0) return [];
+  if (tokenizer.encodeBatch) return tokenizer.encodeBatch(texts, { addSpecialTokens });
+  return texts.map((text) => tokenizer.encode(text, { addSpecialTokens }));
+}
+
+/** What is encoded, and what comes of its ids. */
+interface TextForReward {
+  readonly text: string;
+  readonly addSpecialTokens: boolean;
+  finish(ids: Int32Array): Int32Array;
+}
+
+function textForReward({ prompt, chat, response }: ScoredText, tokenizer: Tokenizer, scoreAt: ScoreAt): TextForReward {
   const isText = typeof prompt === 'string';
   const text = isText ? `${prompt}${response}` : tokenizer.renderChat([...prompt, ...answerOf(response)], chat);
   const { eosTokenId } = tokenizer;
-  if (scoreAt === 'end-of-turn' && eosTokenId !== undefined) {
+  if (eosTokenId === undefined) return { text, addSpecialTokens: isText, finish: (ids) => ids };
+  const isEnded = (ids: Int32Array): boolean => ids.at(-1) === eosTokenId;
+  if (scoreAt === 'end-of-turn') {
     const trimmed = text.replace(/\n+$/, '');
-    const ids = tokenizer.encode(trimmed);
-    return ids.at(-1) === eosTokenId ? ids : Int32Array.of(...tokenizer.encode(`${trimmed} `), eosTokenId);
+    const ended = (): Int32Array => Int32Array.of(...tokenizer.encode(`${trimmed} `), eosTokenId);
+    return { text: trimmed, addSpecialTokens: false, finish: (ids) => (isEnded(ids) ? ids : ended()) };
   }
-  const ids = tokenizer.encode(text, { addSpecialTokens: isText });
-  const isEnded = !isText || eosTokenId === undefined || ids.at(-1) === eosTokenId;
-  return isEnded ? ids : Int32Array.of(...ids, eosTokenId);
+  const finish = (ids: Int32Array): Int32Array => (!isText || isEnded(ids) ? ids : Int32Array.of(...ids, eosTokenId));
+  return { text, addSpecialTokens: isText, finish };
 }
 
 const answerOf = (response: ScoredText['response']): readonly ChatMessage[] =>

@@ -16,7 +16,7 @@ import {
 } from '@metaapo/core/contracts';
 import { z } from 'zod';
 import { localModel, localModelPart } from '../local-model/local-model.js';
-import { encodeForReward } from './encode-for-reward.js';
+import { encodeAllForReward } from './encode-for-reward.js';
 import { scoreSequences } from './score-sequences.js';
 
 const WHERE = 'reward model sequence-classification';
@@ -88,13 +88,10 @@ export async function sequenceClassification(
     id: 'sequence-classification',
     options: settings,
     fingerprint: keyOf([model.fingerprint, tokenizer.fingerprint, maxLength, source.options.precision, scoreAt]),
-    score: (requests, signal) =>
-      scoreSequences(
-        model,
-        requests.map((request) => cut(encodeForReward(request, tokenizer, scoreAt))),
-        batchTokens,
-        signal,
-      ),
+    async score(requests, signal) {
+      const sequences = await encodeAllForReward(requests, tokenizer, scoreAt);
+      return scoreSequences(model, sequences.map(cut), batchTokens, signal);
+    },
     async dispose() {
       sayCount();
       await model.dispose();
