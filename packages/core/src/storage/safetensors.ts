@@ -189,17 +189,13 @@ export async function writeSafetensors(
   });
 }
 
-/** Float32 numbers beyond it are rounded to infinity. */
-const LARGEST_BFLOAT16 = 2 ** 127 * (2 - 2 ** -8 - 2 ** -20);
-
 function bytesOfTensor(file: string, { name, shape, dtype }: TensorToWrite, values: Float32Array): Uint8Array {
   const expected = shape.reduce((product, dimension) => product * dimension, 1);
   if (values.length !== expected) {
     throw corrupt(file, `tensor ${name} has the wrong size`, `${expected}`, `${values.length}`);
   }
-  const largest = dtype === 'BF16' ? LARGEST_BFLOAT16 : Number.MAX_VALUE;
-  const place = values.findIndex((value) => !(Math.abs(value) <= largest));
-  if (place >= 0) {
+  const place = firstBeyond(values, dtype === 'BF16' ? ROUNDED_TO_INFINITY : INFINITE);
+  if (place < values.length) {
     throw new MetaapoError(
       'numerics',
       `tensor ${name} holds ${values[place]} at position ${place}, so nothing is saved`,
@@ -245,15 +241,21 @@ function headerOf(
   return bytes;
 }
 
-const EXPONENT_BITS = 0x7f800000;
+/** Bits of infinity, and of the least float32 that is rounded to it as bfloat16. */
+const [INFINITE, ROUNDED_TO_INFINITY] = [0x7f800000, 0x7f7f8000];
+
+/** The place of the first number of at least this size, by the bits of both, or that is none; the length without one. */
+function firstBeyond(values: Float32Array, bitsOfLeast: number): number {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  let place = 0;
+  while (place < bits.length && (bits[place]! & 0x7fffffff) < bitsOfLeast) place++;
+  return place;
+}
 
 /** @throws MetaapoError with code `checkpoint` that names the tensor and the position of a NaN or an infinity */
 export function requireFinite(values: Float32Array, name: string, where: string): void {
-  // A float with all bits of its exponent set is an infinity or no number; on bits, a hundred million take no time.
-  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  let place = 0;
-  while (place < bits.length && (bits[place]! & EXPONENT_BITS) !== EXPONENT_BITS) place++;
-  if (place === bits.length) return;
+  const place = firstBeyond(values, INFINITE);
+  if (place === values.length) return;
   throw new MetaapoError('checkpoint', `tensor ${name} holds ${values[place]} at position ${place}`, {
     where,
     expected: 'finite numbers',

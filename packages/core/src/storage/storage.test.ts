@@ -149,7 +149,7 @@ describe('safetensors', () => {
     await opened.close();
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
     'are not written with %s, and the file stays as it was',
     async (value) => {
       const path = file('finite.safetensors');
@@ -157,10 +157,19 @@ describe('safetensors', () => {
       const failing = writeArrays(path, { a: { shape: [2], values: Float32Array.of(0, value) } });
       await expect(failing).rejects.toMatchObject({ code: 'numerics' });
       expect((await readArrays(path)).a!.shape).toEqual([1]);
-      const narrow = { name: 'w', shape: [1], dtype: 'BF16', read: async () => Float32Array.of(3.4e38) } as const;
-      await expect(writeSafetensors(path, [narrow])).rejects.toMatchObject({ code: 'numerics' });
     },
   );
+
+  it('are written as bfloat16 up to the last number that is not rounded to infinity', async () => {
+    const path = file('largest.safetensors');
+    const write = (bits: number): Promise<unknown> => {
+      const values = new Float32Array(Uint32Array.of(bits).buffer);
+      return writeSafetensors(path, [{ name: 'w', shape: [1], dtype: 'BF16', read: async () => values }]);
+    };
+    await write(0xff7f7fff);
+    expect([...(await readArrays(path)).w!.values]).toEqual([-(2 ** 127) * (2 - 2 ** -7)]);
+    await expect(write(0x7f7f8000)).rejects.toMatchObject({ code: 'numerics' });
+  });
 });
 
 describe('a journal', () => {

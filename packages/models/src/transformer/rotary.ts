@@ -62,7 +62,15 @@ export function rotaryAngles(
   const half = frequencies.length;
   const cosines = new Float32Array(positions.length * half);
   const sines = new Float32Array(positions.length * half);
+  // Rows begin at the same positions: trigonometry once a position.
+  const firstRows = new Map<number, number>();
   for (let row = 0; row < positions.length; row++) {
+    const known = firstRows.get(positions[row]!);
+    if (known !== undefined) {
+      for (const angles of [cosines, sines]) angles.copyWithin(row * half, known * half, (known + 1) * half);
+      continue;
+    }
+    firstRows.set(positions[row]!, row);
     for (let index = 0; index < half; index++) {
       const angle = Math.fround(positions[row]! * frequencies[index]!);
       cosines[row * half + index] = amplitude * Math.cos(angle);
