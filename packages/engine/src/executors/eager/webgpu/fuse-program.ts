@@ -130,6 +130,24 @@ function tooManyReads(root: Value, { reads }: FusedShader, homes: Homes): Value 
   return sizes[0]!.value;
 }
 
+/** What rounds its bfloat16 inputs when it reads them, or hands them on. Shaders of fused nodes do too. */
+const ROUNDS: ReadonlySet<Node['operation']> = new Set([
+  'matmul',
+  'batchMatmul',
+  'gather',
+  'reshape',
+  'cast',
+  'assignState',
+]);
+
+function checkReads({ operation, inputs }: Node, { name }: Program): void {
+  if (ROUNDS.has(operation) || inputs.every(({ dtype }) => dtype !== 'bfloat16')) return;
+  throw new MetaapoError('internal', 'an operation that does not round its bfloat16 inputs', {
+    where: `${operation} of ${name}`,
+    expected: [...ROUNDS].join(', '),
+  });
+}
+
 function stepsOf(program: Program, homes: Homes, fused: ReadonlyMap<Value, FusedShader>): readonly Step[] {
   const steps: Step[] = [];
   const needed = new Set<Value>(program.outputs.values());
@@ -144,6 +162,7 @@ function stepsOf(program: Program, homes: Homes, fused: ReadonlyMap<Value, Fused
     const isEffect = node.outputs.length === 0 || node.operation === 'takeState';
     const kept = isWithin ? shaders : isEffect || node.outputs.some((value) => needed.has(value)) ? [node] : [];
     for (const step of kept) {
+      if (step.operation !== 'fused') checkReads(step, program);
       steps.push(step);
       for (const value of step.inputs) needed.add(value);
     }

@@ -150,6 +150,15 @@ describe.skipIf(missing !== undefined)('bfloat16 on WebGPU', { timeout: 60_000 }
     expect(rows).toEqual(Float32Array.from([69, 0, 7].flatMap((at) => [...row(at)])));
   });
 
+  it('computes nothing that would read bfloat16 without rounding it', async () => {
+    const write = (graph: Graph): Record<string, Value> => {
+      const [rows, at] = [ops.input(graph, 'x', [2, 3]), ops.input(graph, 'at', [2], 'int32')];
+      return { y: ops.segmentSum(ops.cast(rows, 'bfloat16'), at, 2) };
+    };
+    const feeds = { x: float([2, 3], 1), at: { data: Int32Array.of(0, 1), shape: [2] } };
+    await expect(run(write, feeds)).rejects.toThrow(/segmentSum of test: .*does not round its bfloat16 inputs/);
+  });
+
   it('rounds to the nearest, ties to even, and leaves what is not finite', async () => {
     const words = Uint32Array.of(0x3f808000, 0x3f818000, 0x3f808001, 0xbf807fff, 0x7f800000, 0xff800000, 0x7fffffff, 1);
     const x = new Float32Array(words.buffer);
