@@ -17,7 +17,7 @@ export const updateAdamW: StateKernels['updateAdamW'] = (attributes, scalars, st
         name,
         inputs: ['gradient', 'scale'],
         uniforms: { count: threads, beta: { float: beta } },
-        code: `
+        code: () => `
           fn compute(index : i32) {
             if (index >= uniforms.count) { return; }
             let g = gradient[index] * scale[0];
@@ -36,7 +36,7 @@ export const updateAdamW: StateKernels['updateAdamW'] = (attributes, scalars, st
       name: 'adamW',
       inputs: ['first', 'second', 'rate', 'correction1', 'correction2'],
       uniforms: { count: threads, epsilon: { float: epsilon }, decay: { float: weightDecay } },
-      code: `
+      code: () => `
         fn compute(index : i32) {
           if (index >= uniforms.count) { return; }
           let direction = first[index] / correction1[0] / (sqrt(second[index] / correction2[0]) + uniforms.epsilon);

@@ -34,7 +34,7 @@ export function attention(inputs: readonly tf.Tensor[], form: AttentionForm, fed
     inputs: ['query', 'key', 'value', 'tiles'],
     uniforms: { tiles: count, rows },
     runs: { groups: count * form.heads },
-    code: writeForward(code),
+    code: () => writeForward(code),
   };
   return cutInTwo(runShader(shader, [query, key, value, tiles], [rows * (dim + 2)]), [rows, dim], [rows, 2]);
 }
@@ -59,7 +59,7 @@ export function attentionGradient(
       inputs: ['gradient', 'output', 'scales'],
       uniforms: { rows },
       runs: { threads: rows },
-      code: writeStatistics(dim),
+      code: () => writeStatistics(dim),
     },
     [gradient, output, scales],
     [rows, 3],
@@ -70,14 +70,14 @@ export function attentionGradient(
     inputs: ['gradient', 'statistics', 'query', 'key', 'value', 'tiles'],
     uniforms: { tiles: count },
     runs: { groups: count * form.heads },
-    code: writeQueryGradient(code),
+    code: () => writeQueryGradient(code),
   };
   const forKeys = {
     name: attentionName('attention gradient of keys', form, dim),
     inputs: ['gradient', 'statistics', 'query', 'key', 'value', 'keyTiles', 'runs'],
     uniforms: { tiles: keyCount, size: key.size },
     runs: { groups: keyCount * form.groups },
-    code: writeKeyGradient(code),
+    code: () => writeKeyGradient(code),
   };
   const shared = [gradient, statistics, query, key, value];
   const dQuery = runShader(forQueries, [...shared, tiles], query.shape);

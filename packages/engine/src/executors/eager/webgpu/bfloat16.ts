@@ -47,7 +47,7 @@ export function gatherWords(words: tf.Tensor, indices: tf.Tensor1D): tf.Tensor {
     inputs: ['words', 'indices'],
     uniforms: { width, count },
     runs: { threads: count },
-    code: `fn compute(index : i32) {
+    code: () => `fn compute(index : i32) {
       if (index >= uniforms.count) { return; }
       result[index] = words[indices[index / uniforms.width] * uniforms.width + index % uniforms.width];
     }`,

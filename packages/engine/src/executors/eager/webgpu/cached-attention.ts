@@ -17,7 +17,7 @@ export function cachedAttention(inputs: readonly tf.Tensor[], form: AttentionFor
     inputs: ['query', 'keys', 'values', 'sequences'],
     uniforms: { rows },
     runs: { groups: rows },
-    code: write(form, dim),
+    code: () => write(form, dim),
   };
   return runShader(shader, [query, keys, values, sequences], query.shape);
 }

@@ -31,7 +31,7 @@ const writeLogSums = (): string => `${reductions()}
 export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor1D): readonly tf.Tensor[] {
   const [rows, width] = logits.shape;
   const logSums = runShader(
-    { name: 'logSums', inputs: ['logits'], uniforms: { rows, width }, runs: { groups: rows }, code: writeLogSums() },
+    { name: 'logSums', inputs: ['logits'], uniforms: { rows, width }, runs: { groups: rows }, code: writeLogSums },
     [logits],
     [rows],
   );
@@ -41,7 +41,7 @@ export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor1D): readonl
       inputs: ['logits', 'targets', 'logSums'],
       uniforms: { rows, width },
       runs: { threads: rows },
-      code: `
+      code: () => `
         fn compute(index : i32) {
           if (index < uniforms.rows) { result[index] = logSums[index] - logits[index * uniforms.width + targets[index]]; }
         }
@@ -56,7 +56,7 @@ export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor1D): readonl
       inputs: ['logits', 'targets', 'logSums'],
       uniforms: { count: logits.size, width },
       runs: { threads: logits.size },
-      code: `
+      code: () => `
         fn compute(index : i32) {
           if (index >= uniforms.count) { return; }
           let row = index / uniforms.width;

@@ -62,7 +62,7 @@ export function webgpuKernels(fed: FedIndices): Readonly<Record<string, Kernel>>
         inputs: ['lists', 'rows'],
         uniforms: { width, count },
         runs: { threads: count * width },
-        code: sumRows('result[index] = sum;'),
+        code: () => sumRows('result[index] = sum;'),
       };
       return [runShader(shader, [packed, rows!], shape)];
     },
@@ -75,7 +75,7 @@ export function webgpuStateKernels(fed: FedIndices): StateKernels {
     updateAdamW,
     add: (owned, other) => {
       const threads = owned.size;
-      const code = `fn compute(index : i32) { if (index < uniforms.count) { result[index] += other[index]; } }`;
+      const code = () => `fn compute(index : i32) { if (index < uniforms.count) { result[index] += other[index]; } }`;
       const shader = { name: 'add', inputs: ['other'], uniforms: { count: threads }, runs: { threads }, code };
       return runShaderInPlace(shader, [other], owned);
     },
@@ -87,7 +87,7 @@ export function webgpuStateKernels(fed: FedIndices): StateKernels {
         inputs: ['lists', 'rows'],
         uniforms: { width, count },
         runs: { threads: count * width },
-        code: sumRows('result[lists[list] * width + column] += sum;'),
+        code: () => sumRows('result[lists[list] * width + column] += sum;'),
       };
       return runShaderInPlace(shader, [packed, rows!], owned);
     },
@@ -107,7 +107,7 @@ function replaceRows(owned: tf.Tensor, rows: tf.Tensor2D, indices: tf.Tensor1D):
     inputs: ['rows', 'indices'],
     uniforms: { width: rows.shape[1], count: rows.size },
     runs: { threads: rows.size },
-    code: `
+    code: () => `
       fn compute(index : i32) {
         if (index >= uniforms.count) { return; }
         let width = uniforms.width;

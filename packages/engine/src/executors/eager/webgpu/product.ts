@@ -39,7 +39,7 @@ export const product: Kernel = ([a, b], { inputs, attributes }, { outputShapes }
     uniforms: { m, n, k, across, down, groups: batch * across * down },
     workgroupSize: THREADS,
     runs: { groups: batch * across * down },
-    code: write(left, right, height),
+    code: () => write(left, right, height),
   };
   return [runShader(shader, [a!, b!], shape)];
 };

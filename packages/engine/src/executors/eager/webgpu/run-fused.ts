@@ -26,7 +26,7 @@ export function runFused(
       uniforms,
       workgroupSize: THREADS,
       runs: shader.runs === 'rows' ? { groups: shape[0]! } : { threads: size },
-      code: shader.code,
+      code: () => shader.code,
     },
     inputs,
     shape,

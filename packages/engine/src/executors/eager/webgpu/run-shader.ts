@@ -14,8 +14,8 @@ export interface Shader {
   readonly workgroupSize?: number;
   /** How often it runs: once a thread, or once a workgroup (`groups`). */
   readonly runs: { readonly threads: number } | { readonly groups: number };
-  /** Functions and `fn compute(index : i32)`: the index of the thread, or of the workgroup. */
-  readonly code: string;
+  /** Writes functions and `fn compute(index : i32)`, told the index of the thread, or of the workgroup; once a name. */
+  readonly code: () => string;
 }
 
 interface TensorInformation {
@@ -94,7 +94,7 @@ function run(shader: Shader, inputs: readonly tf.Tensor[], output: TensorInforma
     dispatchLayout: { x: [0] },
     dispatch: [isThread ? Math.ceil(runs.threads / workgroupSize) : runs.groups, 1, 1],
     shaderKey: `metaapo ${name}`,
-    getUserCode: () => `${code}${isThread ? PER_THREAD : PER_WORKGROUP}`,
+    getUserCode: () => `${code()}${isThread ? PER_THREAD : PER_WORKGROUP}`,
   };
   const values = Object.values(uniforms).map((value) =>
     typeof value === 'number' ? { type: 'int32', data: [value] } : { type: 'float32', data: [value.float] },

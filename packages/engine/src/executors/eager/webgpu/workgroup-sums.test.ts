@@ -19,7 +19,7 @@ describe.skipIf(missing !== undefined)('sums of workgroups', () => {
       inputs: ['x'],
       uniforms: { rows },
       runs: { groups: rows },
-      code: `${reductions(subgroups)}
+      code: () => `${reductions(subgroups)}
         fn compute(index : i32) {
           let thread = i32(localIndex);
           let own = x[min(index, uniforms.rows - 1) * ${THREADS} + thread];
