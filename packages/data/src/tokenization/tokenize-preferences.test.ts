@@ -53,7 +53,7 @@ it('names the first bad row', async () => {
   await expect(tokenizePreferences(rows, undefined, { vocabularySize: 512 })).rejects.toThrow(/^a, row 1 /);
 });
 
-it('ends at the first row whose rendering does not end, and renders no further one', async () => {
+it('ends at the first row whose rendering does not end, and renders no further one', { timeout: 60_000 }, async () => {
   let renderings = 0;
   const loop = (): never => {
     renderings += 1;
