@@ -4,7 +4,7 @@ import { currentBackend } from '../backends/select-backend.js';
 import type { Executor } from './session.js';
 
 /** Version of the shaders' last bits. */
-const SHADERS_VERSION = 2;
+const SHADERS_VERSION = 3;
 
 /** What decides last bits of an executor on the current backend, such as `tensorflow float32 kernels 3 amx`. */
 export function computedBy(executor: Executor, precision: string): string {

@@ -79,6 +79,7 @@ describe.skipIf(missing !== undefined)('bfloat16 on WebGPU', { timeout: 60_000 }
     for (const [m, k, n] of [
       [1, 3, 1],
       [7, 33, 130],
+      [1, 131, 70],
       [4, 100, 64],
       [70, 40, 66],
     ] as const) {

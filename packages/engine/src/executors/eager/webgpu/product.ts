@@ -7,6 +7,8 @@ import { runShader } from './run-shader.js';
 const [COLUMNS, DEPTH] = [64, 16] as const;
 /** Threads of a workgroup; each computes four by four numbers of the result. */
 const THREADS = 256;
+/** Threads that share the terms of four columns, where there are few rows. */
+const FEW_THREADS = 64;
 
 /** One factor: how its numbers lie, and whether they are rounded when they are read. */
 interface Factor {
@@ -31,15 +33,16 @@ export const product: Kernel = ([a, b], { inputs, attributes }, { outputShapes }
   const terms = a!.shape.at(transposeA ? -2 : -1)!;
   const k = left.numbers === 'packed' && !transposeA ? 2 * terms : terms;
   // A token or a few of them would leave most rows of a high tile empty.
-  const height = [4, 16].find((rows) => m <= rows) ?? 64;
-  const [across, down] = [Math.ceil(n / COLUMNS), Math.ceil(m / height)];
+  const height = [1, 4, 16].find((rows) => m <= rows) ?? 64;
+  const isFew = height <= 4 && left.isAlongSums && right.isAlongSums;
+  const [across, down] = isFew ? [Math.ceil(n / 4), 1] : [Math.ceil(n / COLUMNS), Math.ceil(m / height)];
   const shader = {
     name: `product ${JSON.stringify([left, right, height])}`,
     inputs: ['left', 'right'],
     uniforms: { m, n, k, across, down, groups: batch * across * down },
-    workgroupSize: THREADS,
+    workgroupSize: isFew ? FEW_THREADS : THREADS,
     runs: { groups: batch * across * down },
-    code: () => write(left, right, height),
+    code: () => (isFew ? writeFewRows(left, right, height) : writeTiles(left, right, Math.max(4, height))),
   };
   return [runShader(shader, [a!, b!], shape)];
 };
@@ -83,8 +86,7 @@ function fill(name: string, width: number, { isAlongSums }: Factor): string {
 }
 
 /** In a low tile, threads share the terms of the same sums, and add up what each has in the order of the threads. */
-function write(left: Factor, right: Factor, height: number): string {
-  const rounds = left.numbers !== 'as they are';
+function writeTiles(left: Factor, right: Factor, height: number): string {
   const [rows, columns] = [height / 4, COLUMNS / 4];
   const together = rows * columns;
   const each = (line: (at: number) => string): string => [0, 1, 2, 3].map(line).join('\n');
@@ -99,12 +101,7 @@ function write(left: Factor, right: Factor, height: number): string {
   var<workgroup> right_ : array<vec4<f32>, ${columns * DEPTH}>;
   ${reader('left', 'm', left)}
   ${reader('right', 'n', right)}
-  fn put(matrix : i32, row : i32, first : i32, sums : vec4<f32>) {
-    if (row >= uniforms.m) { return; }
-    for (var at = 0; at < min(4, uniforms.n - first); at++) {
-      result[(matrix * uniforms.m + row) * uniforms.n + first + at] = ${rounds ? 'rounded(sums[at])' : 'sums[at]'};
-    }
-  }
+  ${put(left)}
   fn compute(index : i32) {
     let thread = i32(localIndex);
     let share = thread / ${together};
@@ -128,6 +125,43 @@ function write(left: Factor, right: Factor, height: number): string {
     }
     ${height === 64 ? '' : gather}
     if (index >= uniforms.groups || share > 0) { return; }
-    ${each((at) => `put(matrix, leftFirst + 4 * row + ${at}, rightFirst + 4 * column, sums${at});`)}
+    for (var at = 0; at < 4; at++) {
+      ${each((at) => `put(matrix, leftFirst + 4 * row + ${at}, rightFirst + 4 * column + at, sums${at}[at]);`)}
+    }
+  }`;
+}
+
+/** Writes one number of the result, where it has such a place. */
+const put = ({ numbers }: Factor): string => `fn put(matrix : i32, row : i32, column : i32, sum : f32) {
+  if (row >= uniforms.m || column >= uniforms.n) { return; }
+  result[(matrix * uniforms.m + row) * uniforms.n + column] = ${numbers === 'as they are' ? 'sum' : 'rounded(sum)'};
+}`;
+
+/** Each number of the right factor is read by one thread, so nothing but the threads' sums lies in the workgroup's memory. */
+function writeFewRows(left: Factor, right: Factor, height: number): string {
+  const rows = Array.from({ length: height }, (_, at) => at);
+  const each = (line: (row: number, column: number) => string): string =>
+    rows.flatMap((row) => [0, 1, 2, 3].map((column) => line(row, column))).join('\n');
+  return `${ROUNDED}${UNPACKED}
+  var<workgroup> parts_ : array<f32, ${4 * height * FEW_THREADS}>;
+  ${reader('left', 'm', left)}
+  ${reader('right', 'n', right)}
+  ${put(left)}
+  fn compute(index : i32) {
+    let thread = i32(localIndex);
+    let matrix = index / uniforms.across;
+    let first = index % uniforms.across * 4;
+    ${rows.map((row) => `var sums${row} = vec4<f32>();`).join('\n')}
+    for (var term = 2 * thread; term < uniforms.k; term += ${2 * FEW_THREADS}) {
+      ${[0, 1, 2, 3].map((column) => `let factor${column} = rightAt(matrix, first + ${column}, term);`).join('\n')}
+      ${rows.map((row) => `let own${row} = leftAt(matrix, ${row}, term);`).join('\n')}
+      ${each((row, column) => `sums${row}[${column}] += dot(own${row}, factor${column});`)}
+    }
+    ${each((row, column) => `parts_[${(4 * row + column) * FEW_THREADS} + thread] = sums${row}[${column}];`)}
+    workgroupBarrier();
+    if (index >= uniforms.groups || thread >= ${4 * height}) { return; }
+    var sum = 0.0;
+    for (var at = 0; at < ${FEW_THREADS}; at++) { sum += parts_[thread * ${FEW_THREADS} + at]; }
+    put(matrix, thread / 4, first + thread % 4, sum);
   }`;
 }
