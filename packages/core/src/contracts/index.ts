@@ -2,6 +2,7 @@ export * from './annotation-rule.js';
 export * from './ask-reward-model.js';
 export * from './demonstration.js';
 export { describeOptions, type OptionDescription } from './describe-options.js';
+export * from './encode-texts.js';
 export * from './errors.js';
 export * from './float-number.js';
 export { withoutKeys } from './keys.js';

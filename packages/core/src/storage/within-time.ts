@@ -51,15 +51,16 @@ export function withinTime<Result>(work: () => Result, limit: TimeLimit): Result
  * What a computation gives of each item, under one watch: to begin one takes as long as rendering a conversation. Where all of
  * them together take too long, each is computed anew, under the watch that it has of its own.
  * @param compute may call {@link withinTime}
+ * @param limit of all of them, by default 2000
  * @throws MetaapoError with code `interrupted` at Ctrl-C; whatever it throws
  */
 export function mapWithinTime<Item, Result>(
   items: readonly Item[],
   compute: (item: Item) => Result,
-  limit: TimeLimit,
+  limit: Pick<TimeLimit, 'where' | 'what' | 'limitMs'>,
 ): readonly Result[] {
   try {
-    return withinTime(() => items.map(compute), limit);
+    return withinTime(() => items.map(compute), { limitMs: 2_000, ...limit });
   } catch (error) {
     if (codeOf((error as Error | undefined)?.cause) !== TIMEOUT) throw error;
     return items.map(compute);

@@ -1,4 +1,4 @@
-import { isMetaapoError, type RowOrigin, type Tokenizer } from '@metaapo/core/contracts';
+import { encodeTexts, isMetaapoError, type RowOrigin, type Tokenizer } from '@metaapo/core/contracts';
 import { mapWithinTime } from '@metaapo/core/storage';
 import { type BadRowListener, orBadRow } from '../rows/bad-rows.js';
 import type { AnswerTexts } from './encode-answers.js';
@@ -21,7 +21,7 @@ export function carryOut<Result>({ parts, finish }: RowPlan<Result>, tokenizer: 
 
 /** Rows whose texts are rendered under one watch, and encoded together. */
 const BATCH = 128;
-const WATCHED = { where: 'the chat template', what: 'a batch of rows', limitMs: 2_000 };
+const WATCHED = { where: 'the chat template', what: 'a batch of rows' };
 
 /** A row with what came of it. */
 export interface Outcome<Row, Result> {
@@ -106,30 +106,19 @@ async function encoded<Row, Result>(
   });
 }
 
-/** Ids of the texts of each part; texts with and without special tokens go separate ways. */
+/** Ids of the texts of each part. */
 async function encodedParts(
   parts: readonly AnswerTexts[],
   tokenizer: Tokenizer | undefined,
 ): Promise<ReadonlyMap<AnswerTexts, readonly Int32Array[]>> {
+  const texts = parts.flatMap(({ texts, addSpecialTokens }) => texts.map((text) => ({ text, addSpecialTokens })));
+  // Without texts the tokenizer is not asked.
+  const all = await encodeTexts(texts, tokenizer!);
   const ids = new Map<AnswerTexts, readonly Int32Array[]>();
-  for (const addSpecialTokens of [false, true]) {
-    const own = parts.filter((part) => part.addSpecialTokens === addSpecialTokens);
-    const texts = own.flatMap((part) => part.texts);
-    const all = texts.length === 0 ? [] : await encodedTexts(texts, tokenizer!, addSpecialTokens);
-    let at = 0;
-    for (const part of own) {
-      ids.set(part, all.slice(at, at + part.texts.length));
-      at += part.texts.length;
-    }
+  let at = 0;
+  for (const part of parts) {
+    ids.set(part, all.slice(at, at + part.texts.length));
+    at += part.texts.length;
   }
   return ids;
-}
-
-function encodedTexts(
-  texts: readonly string[],
-  tokenizer: Tokenizer,
-  addSpecialTokens: boolean,
-): Promise<readonly Int32Array[]> | readonly Int32Array[] {
-  if (tokenizer.encodeBatch) return tokenizer.encodeBatch(texts, { addSpecialTokens });
-  return texts.map((text) => tokenizer.encode(text, { addSpecialTokens }));
 }

@@ -1,4 +1,11 @@
-import type { ChatMessage, RewardRequest, ScoreAt, Tokenizer } from '@metaapo/core/contracts';
+import {
+  type ChatMessage,
+  encodeTexts,
+  type RewardRequest,
+  type ScoreAt,
+  type TextToEncode,
+  type Tokenizer,
+} from '@metaapo/core/contracts';
 import { mapWithinTime } from '@metaapo/core/storage';
 
 /** What is scored: a prompt with a response of one text or of several messages. */
@@ -26,35 +33,14 @@ export async function encodeAllForReward(
   tokenizer: Tokenizer,
   scoreAt: ScoreAt,
 ): Promise<readonly Int32Array[]> {
-  const watch = { where: 'the chat template', what: 'a batch of conversations', limitMs: 2_000 };
-  const texts = mapWithinTime(scored, (one) => textForReward(one, tokenizer, scoreAt), watch);
-  const encoded = new Map<TextForReward, Int32Array>();
-  for (const addSpecialTokens of [false, true]) {
-    const own = texts.filter((one) => one.addSpecialTokens === addSpecialTokens);
-    const ids = await encodeTexts(
-      own.map(({ text }) => text),
-      tokenizer,
-      addSpecialTokens,
-    );
-    for (const [at, one] of own.entries()) encoded.set(one, one.finish(ids[at]!));
-  }
-  return texts.map((one) => encoded.get(one)!);
-}
-
-async function encodeTexts(
-  texts: readonly string[],
-  tokenizer: Tokenizer,
-  addSpecialTokens: boolean,
-): Promise<readonly Int32Array[]> {
-  if (texts.length === 0) return [];
-  if (tokenizer.encodeBatch) return tokenizer.encodeBatch(texts, { addSpecialTokens });
-  return texts.map((text) => tokenizer.encode(text, { addSpecialTokens }));
+  const watched = { where: 'the chat template', what: 'a batch of conversations' };
+  const texts = mapWithinTime(scored, (one) => textForReward(one, tokenizer, scoreAt), watched);
+  const ids = await encodeTexts(texts, tokenizer);
+  return texts.map(({ finish }, at) => finish(ids[at]!));
 }
 
 /** What is encoded, and what comes of its ids. */
-interface TextForReward {
-  readonly text: string;
-  readonly addSpecialTokens: boolean;
+interface TextForReward extends TextToEncode {
   finish(ids: Int32Array): Int32Array;
 }
 
