@@ -127,7 +127,7 @@ function productOfTransposed([a, b]: readonly tf.Tensor[], node: Node): readonly
 function segmentSum(x: tf.Tensor, indices: tf.Tensor, shape: readonly number[]): tf.Tensor {
   const source = x.dataSync() as Float32Array;
   const rows = indices.dataSync() as Int32Array;
-  const width = shape.slice(1).reduce((size, dimension) => size * dimension, 1);
+  const width = tf.util.sizeFromShape(shape.slice(1));
   const sums = new Float32Array(shape[0]! * width);
   for (let row = 0; row < rows.length; row++) {
     const target = rows[row]! * width;

@@ -111,7 +111,7 @@ function createStates(declarations: ReadonlyMap<string, StateDeclaration>): Stat
         return dtype === 'bfloat16' ? widenedNumbers(data) : data;
       }
       if (initially === 'empty') return empty(name);
-      return new Float32Array(evaluateShape(shape, {}).reduce((size, dimension) => size * dimension, 1));
+      return new Float32Array(tf.util.sizeFromShape(evaluateShape(shape, {})));
     },
     dispose() {
       for (const tensor of tensors.values()) tensor.dispose();

@@ -40,7 +40,7 @@ export function widenedNumbers(data: Float32Array | Int32Array): Float32Array {
  */
 export function gatherWords(words: tf.Tensor, indices: tf.Tensor1D): tf.Tensor {
   const shape = [indices.size, ...words.shape.slice(1)];
-  const width = shape.slice(1).reduce((size, dimension) => size * dimension, 1);
+  const width = words.size / words.shape[0]!;
   const count = indices.size * width;
   const shader = {
     name: 'gather words',
@@ -55,17 +55,18 @@ export function gatherWords(words: tf.Tensor, indices: tf.Tensor1D): tf.Tensor {
   return runShader(shader, [words, indices], shape, 'int32');
 }
 
-/** WGSL of `rounded`: a number to the nearest bfloat16, ties to even. What is not a number stays so. */
-export const ROUNDED = `fn rounded(x : f32) -> f32 {
-  let bits = bitcast<u32>(x);
-  let nearest = (bits + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u;
-  return bitcast<f32>(select(nearest, bits, (bits & 0x7fffffffu) > 0x7f800000u));
-}
-`;
-
-/** WGSL of `unpacked`: both numbers of a word. */
-export const UNPACKED = `fn unpacked(word : i32) -> vec2<f32> {
-  let bits = bitcast<u32>(word);
-  return vec2<f32>(bitcast<f32>(bits << 16u), bitcast<f32>(bits & 0xffff0000u));
-}
+/**
+ * WGSL of `rounded`: the bfloat16 nearest to a number, ties to even; what is no number stays so. And of `unpacked`: both numbers
+ * of a word.
+ */
+export const BFLOAT16 = `
+  fn rounded(x : f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    let nearest = (bits + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u;
+    return bitcast<f32>(select(nearest, bits, (bits & 0x7fffffffu) > 0x7f800000u));
+  }
+  fn unpacked(word : i32) -> vec2<f32> {
+    let bits = bitcast<u32>(word);
+    return vec2<f32>(bitcast<f32>(bits << 16u), bitcast<f32>(bits & 0xffff0000u));
+  }
 `;

@@ -12,8 +12,6 @@ import { rowLists } from './row-lists.js';
 import { runShader, runShaderInPlace } from './run-shader.js';
 import type { AttentionForm } from './write-attention.js';
 
-const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dimension) => size * dimension, 1);
-
 /** Adds up the rows that name a target: a thread for each number of the sum, in the order of the rows. */
 const sumRows = (assignment: string): string => `
   fn compute(index : i32) {
@@ -56,7 +54,7 @@ export function webgpuKernels(fed: FedIndices): Readonly<Record<string, Kernel>>
     segmentSum: ([rows, indices], _, { outputShapes }) => {
       const shape = outputShapes[0]!;
       const { count, packed } = rowLists(fed, indices!, shape[0]!);
-      const width = sizeOf(shape.slice(1));
+      const width = tf.util.sizeFromShape(shape.slice(1));
       const shader = {
         name: 'segmentSum',
         inputs: ['lists', 'rows'],
@@ -81,7 +79,7 @@ export function webgpuStateKernels(fed: FedIndices): StateKernels {
     },
     addRows(owned, [rows, indices]) {
       const { count, packed } = rowLists(fed, indices!);
-      const width = sizeOf(owned.shape.slice(1));
+      const width = tf.util.sizeFromShape(owned.shape.slice(1));
       const shader = {
         name: 'addRows',
         inputs: ['lists', 'rows'],

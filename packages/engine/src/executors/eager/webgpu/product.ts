@@ -1,6 +1,7 @@
+import * as tf from '@tensorflow/tfjs';
 import type { OperationAttributes, Value } from '../../../program/index.js';
 import type { Kernel } from '../kernels.js';
-import { isPacked, ROUNDED, UNPACKED } from './bfloat16.js';
+import { BFLOAT16, isPacked } from './bfloat16.js';
 import { runShader } from './run-shader.js';
 
 /** Columns of the result that a workgroup computes, and terms of their sums that lie in its memory at a time. */
@@ -27,25 +28,27 @@ export const product: Kernel = ([a, b], { inputs, attributes }, { outputShapes }
   const { transposeA, transposeB } = attributes as OperationAttributes['matmul'];
   const shape = outputShapes[0]!;
   const [m, n] = shape.slice(-2) as [number, number];
-  const batch = shape.slice(0, -2).reduce((size, dimension) => size * dimension, 1);
+  const batch = tf.util.sizeFromShape(shape.slice(0, -2));
   const left: Factor = { numbers: numbersOf(inputs[0]!), isAlongSums: !transposeA };
   const right: Factor = { numbers: numbersOf(inputs[1]!), isAlongSums: transposeB };
   const terms = a!.shape.at(transposeA ? -2 : -1)!;
   const k = left.numbers === 'packed' && !transposeA ? 2 * terms : terms;
+  const isFew = m <= 4 && left.isAlongSums && right.isAlongSums;
   // A token or a few of them would leave most rows of a high tile empty.
-  const height = [1, 4, 16].find((rows) => m <= rows) ?? 64;
-  const isFew = height <= 4 && left.isAlongSums && right.isAlongSums;
-  const [across, down] = isFew ? [Math.ceil(n / 4), 1] : [Math.ceil(n / COLUMNS), Math.ceil(m / height)];
+  const height = (isFew ? [1, 4] : [4, 16]).find((rows) => m <= rows) ?? 64;
+  const [across, down] = [Math.ceil(n / (isFew ? 4 : COLUMNS)), Math.ceil(m / height)];
   const shader = {
     name: `product ${JSON.stringify([left, right, height])}`,
     inputs: ['left', 'right'],
     uniforms: { m, n, k, across, down, groups: batch * across * down },
     workgroupSize: isFew ? FEW_THREADS : THREADS,
     runs: { groups: batch * across * down },
-    code: () => (isFew ? writeFewRows(left, right, height) : writeTiles(left, right, Math.max(4, height))),
+    code: () => (isFew ? writeFewRows : writeTiles)(left, right, height),
   };
   return [runShader(shader, [a!, b!], shape)];
 };
+
+const fourTimes = (line: (at: number) => string): string => [0, 1, 2, 3].map(line).join('\n');
 
 /**
  * Reads two numbers side by side of a factor whose sides are the rows, or columns, of the result; zeros beyond the end. The
@@ -73,7 +76,7 @@ function fill(name: string, width: number, { isAlongSums }: Factor): string {
   const body = isAlongSums
     ? `let term = part % ${DEPTH / 2} * 2;
       let quad = part / ${DEPTH / 2};
-      ${[0, 1, 2, 3].map((at) => `let two${at} = ${read(`4 * quad + ${at}`)};`).join('\n')}
+      ${fourTimes((at) => `let two${at} = ${read(`4 * quad + ${at}`)};`)}
       ${name}_[term * ${quads} + quad] = vec4<f32>(two0.x, two1.x, two2.x, two3.x);
       ${name}_[(term + 1) * ${quads} + quad] = vec4<f32>(two0.y, two1.y, two2.y, two3.y);`
     : `let term = part / ${quads};
@@ -89,14 +92,13 @@ function fill(name: string, width: number, { isAlongSums }: Factor): string {
 function writeTiles(left: Factor, right: Factor, height: number): string {
   const [rows, columns] = [height / 4, COLUMNS / 4];
   const together = rows * columns;
-  const each = (line: (at: number) => string): string => [0, 1, 2, 3].map(line).join('\n');
   const gather = `for (var giver = 1; giver < ${THREADS / together}; giver++) {
-    if (share == giver) { ${each((at) => `right_[4 * place + ${at}] = sums${at};`)} }
+    if (share == giver) { ${fourTimes((at) => `right_[4 * place + ${at}] = sums${at};`)} }
     workgroupBarrier();
-    if (share == 0) { ${each((at) => `sums${at} += right_[4 * place + ${at}];`)} }
+    if (share == 0) { ${fourTimes((at) => `sums${at} += right_[4 * place + ${at}];`)} }
     workgroupBarrier();
   }`;
-  return `${ROUNDED}${UNPACKED}
+  return `${BFLOAT16}
   var<workgroup> left_ : array<vec4<f32>, ${rows * DEPTH}>;
   var<workgroup> right_ : array<vec4<f32>, ${columns * DEPTH}>;
   ${reader('left', 'm', left)}
@@ -111,7 +113,7 @@ function writeTiles(left: Factor, right: Factor, height: number): string {
     let matrix = index / (uniforms.across * uniforms.down);
     let leftFirst = index / uniforms.across % uniforms.down * ${height};
     let rightFirst = index % uniforms.across * ${COLUMNS};
-    ${each((at) => `var sums${at} = vec4<f32>();`)}
+    ${fourTimes((at) => `var sums${at} = vec4<f32>();`)}
     for (var first = 0; first < uniforms.k; first += ${DEPTH}) {
       ${fill('left', height, left)}
       ${fill('right', COLUMNS, right)}
@@ -119,14 +121,14 @@ function writeTiles(left: Factor, right: Factor, height: number): string {
       for (var term = share; term < ${DEPTH}; term += ${THREADS / together}) {
         let own = left_[term * ${rows} + row];
         let factors = right_[term * ${columns} + column];
-        ${each((at) => `sums${at} += own[${at}] * factors;`)}
+        ${fourTimes((at) => `sums${at} += own[${at}] * factors;`)}
       }
       workgroupBarrier();
     }
     ${height === 64 ? '' : gather}
     if (index >= uniforms.groups || share > 0) { return; }
     for (var at = 0; at < 4; at++) {
-      ${each((at) => `put(matrix, leftFirst + 4 * row + ${at}, rightFirst + 4 * column + at, sums${at}[at]);`)}
+      ${fourTimes((at) => `put(matrix, leftFirst + 4 * row + ${at}, rightFirst + 4 * column + at, sums${at}[at]);`)}
     }
   }`;
 }
@@ -141,8 +143,8 @@ const put = ({ numbers }: Factor): string => `fn put(matrix : i32, row : i32, co
 function writeFewRows(left: Factor, right: Factor, height: number): string {
   const rows = Array.from({ length: height }, (_, at) => at);
   const each = (line: (row: number, column: number) => string): string =>
-    rows.flatMap((row) => [0, 1, 2, 3].map((column) => line(row, column))).join('\n');
-  return `${ROUNDED}${UNPACKED}
+    rows.map((row) => fourTimes((column) => line(row, column))).join('\n');
+  return `${BFLOAT16}
   var<workgroup> parts_ : array<f32, ${4 * height * FEW_THREADS}>;
   ${reader('left', 'm', left)}
   ${reader('right', 'n', right)}
@@ -153,7 +155,7 @@ function writeFewRows(left: Factor, right: Factor, height: number): string {
     let first = index % uniforms.across * 4;
     ${rows.map((row) => `var sums${row} = vec4<f32>();`).join('\n')}
     for (var term = 2 * thread; term < uniforms.k; term += ${2 * FEW_THREADS}) {
-      ${[0, 1, 2, 3].map((column) => `let factor${column} = rightAt(matrix, first + ${column}, term);`).join('\n')}
+      ${fourTimes((column) => `let factor${column} = rightAt(matrix, first + ${column}, term);`)}
       ${rows.map((row) => `let own${row} = leftAt(matrix, ${row}, term);`).join('\n')}
       ${each((row, column) => `sums${row}[${column}] += dot(own${row}, factor${column});`)}
     }

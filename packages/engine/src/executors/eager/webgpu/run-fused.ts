@@ -1,6 +1,7 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { type DimensionBindings, evaluateDimension, evaluateShape } from '../../../program/index.js';
 import type { FusedNode } from '../plan.js';
+import { BFLOAT16 } from './bfloat16.js';
 import { runShader } from './run-shader.js';
 import { THREADS } from './workgroup-sums.js';
 
@@ -11,7 +12,6 @@ export function runFused(
   bindings: DimensionBindings,
 ): tf.Tensor {
   const shape = evaluateShape(output.shape, bindings);
-  const size = shape.reduce((product, dimension) => product * dimension, 1);
   const uniforms = Object.fromEntries(
     shader.sizes.map((dimensions, at) => [
       `d${at}`,
@@ -25,8 +25,8 @@ export function runFused(
       inputs: inputs.map((_, at) => `x${at}`),
       uniforms,
       workgroupSize: THREADS,
-      runs: shader.runs === 'rows' ? { groups: shape[0]! } : { threads: size },
-      code: () => shader.code,
+      runs: shader.runs === 'rows' ? { groups: shape[0]! } : { threads: tf.util.sizeFromShape(shape) },
+      code: () => `${BFLOAT16}${shader.code}`,
     },
     inputs,
     shape,

@@ -52,7 +52,7 @@ export function runShader(
   shape: readonly number[],
   dtype: 'float32' | 'int32' | 'bool' = 'float32',
 ): tf.Tensor {
-  const size = shape.reduce((product, dimension) => product * dimension, 1);
+  const size = tf.util.sizeFromShape([...shape]);
   const output = backend().makeTensorInfo([size], dtype);
   try {
     run(shader, inputs, output);

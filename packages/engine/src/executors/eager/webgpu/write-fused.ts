@@ -1,5 +1,5 @@
 import { type Dimension, type Shape, sameShape, sizeOf, type Value } from '../../../program/index.js';
-import { isPacked, ROUNDED, UNPACKED } from './bfloat16.js';
+import { isPacked } from './bfloat16.js';
 import { ELEMENTWISE, isColumnSum, isRowSum, literalOf, wgslType } from './fused-operations.js';
 import {
   broadcast,
@@ -70,8 +70,7 @@ export function writeFused(root: Value, isInline: (value: Value) => boolean): Fu
 }
 
 function finish({ reads, sizes }: Writer, runs: FusedShader['runs'], code: string): FusedShader {
-  const helpers = [code.includes('rounded(') ? ROUNDED : '', code.includes('unpacked(') ? UNPACKED : ''];
-  return { reads, sizes, runs, code: `${helpers.join('')}${code}` };
+  return { reads, sizes, runs, code };
 }
 
 function addsRows(value: Value, isInline: (value: Value) => boolean, seen = new Set<Value>()): boolean {
