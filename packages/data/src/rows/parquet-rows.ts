@@ -4,7 +4,7 @@ import type { DataFileRows } from './data-file.js';
 import type { DataRow } from './data-row.js';
 import { asNumbersIn } from './parquet-numbers.js';
 import { checkParquetSizes } from './parquet-sizes.js';
-import { pageUnpackers } from './unpacking.js';
+import { pageUnpackersOf } from './unpacking.js';
 
 /**
  * Rows of a parquet file, one row group in memory at a time; groups without a wanted row are not read.
@@ -15,7 +15,7 @@ export async function* parquetRows(
   { file: path, from, to }: DataFileRows,
   columns?: readonly string[],
 ): AsyncGenerator<DataRow> {
-  const { file, metadata, selected, numbers } = await guarded(path, async () => {
+  const { file, metadata, compressors, selected, numbers } = await guarded(path, async () => {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
     const { children } = parquetSchema(metadata);
@@ -28,7 +28,7 @@ export async function* parquetRows(
         const asNumbers = asNumbersIn(column);
         return asNumbers ? [[column.element.name, asNumbers] as const] : [];
       });
-    return { file, metadata, selected, numbers };
+    return { file, metadata, compressors: await pageUnpackersOf(metadata), selected, numbers };
   });
   let groupStart = 0;
   for (const group of metadata.row_groups) {
@@ -36,7 +36,7 @@ export async function* parquetRows(
     const [rowStart, rowEnd] = [Math.max(groupStart, from), Math.min(groupEnd, to)];
     groupStart = groupEnd;
     if (rowStart >= rowEnd) continue;
-    const options = { file, metadata, compressors: pageUnpackers, columns: selected, rowStart, rowEnd };
+    const options = { file, metadata, compressors, columns: selected, rowStart, rowEnd };
     const rows =
       selected.length === 0 ? emptyRows(rowEnd - rowStart) : await guarded(path, () => parquetReadObjects(options));
     for (const [index, values] of rows.entries()) {

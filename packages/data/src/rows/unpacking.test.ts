@@ -19,24 +19,28 @@ it('ends a Zstandard file that never ends', async () => {
   await expect(collect(readRows(file))).rejects.toThrow(/endless\.jsonl\.zst: .*unpacking it does not end/);
 }, 20_000);
 
-it('ends a page of parquet that never ends', async () => {
+it('refuses a page of parquet that is damaged', async () => {
   const whole = readFileSync(fileURLToPath(new URL('../../test/fixtures/messages-zstd.parquet', import.meta.url)));
   const place = whole.indexOf(MAGIC);
   expect(place).toBeGreaterThan(0);
   ENDLESS.copy(whole, place);
-  const file = join(directory, 'endless.parquet');
+  const file = join(directory, 'damaged.parquet');
   writeFileSync(file, whole);
-  await expect(collect(readRows(file))).rejects.toThrow(/endless\.parquet: .*unpacking it does not end/);
-}, 20_000);
+  await expect(collect(readRows(file))).rejects.toThrow(
+    /damaged\.parquet: .*a page that does not unpack to its \d+ bytes/,
+  );
+});
 
 it('gives a page no more room than its header says', async () => {
   const whole = readFileSync(fileURLToPath(new URL('../../test/fixtures/messages-zstd.parquet', import.meta.url)));
   const place = whole.indexOf(MAGIC);
-  // A frame of one block of 128 KiB of the same byte, again and again: megabytes where the header says hundreds of bytes.
+  // A frame of one block of 128 KiB of the same byte, five times: more than half a megabyte where the header says hundreds of bytes.
   const block = ((2 ** 17) << 3) | (1 << 1);
-  const repeated = Array.from({ length: 20 }, () => [block & 255, (block >> 8) & 255, (block >> 16) & 255, 65]).flat();
+  const repeated = Array.from({ length: 5 }, () => [block & 255, (block >> 8) & 255, (block >> 16) & 255, 65]).flat();
   Buffer.from([...MAGIC, 0x00, 0x58, ...repeated]).copy(whole, place);
   const file = join(directory, 'larger.parquet');
   writeFileSync(file, whole);
-  await expect(collect(readRows(file))).rejects.toThrow(/larger\.parquet: /);
+  await expect(collect(readRows(file))).rejects.toThrow(
+    /larger\.parquet: .*a page that does not unpack to its \d+ bytes/,
+  );
 });
