@@ -25,17 +25,23 @@ inline void multiply_block(const S* a, int64_t lda, const S* b, int64_t ldb, flo
                            bool accumulate) {
   constexpr int pair = sizeof(S) == 2 ? 2 : 1;
   V sums[Rows][Columns];
+#pragma GCC unroll 8
   for (int row = 0; row < Rows; row++)
+#pragma GCC unroll 2
     for (int column = 0; column < Columns; column++)
       sums[row][column] = accumulate ? load(c + row * ldc + column * kLanes) : V{};
   for (int k = 0; k < inner; k += pair) {
+#pragma GCC unroll 8
     for (int row = 0; row < Rows; row++) {
       const V left = broadcast(a + row * lda + k);
+#pragma GCC unroll 2
       for (int column = 0; column < Columns; column++)
         sums[row][column] = multiply_add(left, b + k * ldb + column * kLanes * pair, sums[row][column]);
     }
   }
+#pragma GCC unroll 8
   for (int row = 0; row < Rows; row++)
+#pragma GCC unroll 2
     for (int column = 0; column < Columns; column++) store(c + row * ldc + column * kLanes, sums[row][column]);
 }
 

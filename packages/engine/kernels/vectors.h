@@ -27,7 +27,14 @@ struct Narrow {
   uint16_t bits;
 };
 
-inline V splat(float x) { return V{} + x; }
+// Not `V{} + x`, which is an addition, since 0 + -0 is 0.
+inline V splat(float x) {
+#if defined(__AVX512F__)
+  return (V)_mm512_set1_ps(x);
+#else
+  return (V)_mm256_set1_ps(x);
+#endif
+}
 
 inline V select(I condition, V a, V b) { return (V)((condition & (I)a) | (~condition & (I)b)); }
 
