@@ -45,24 +45,31 @@ inline void copy_rows(const From* from, int64_t stride, int count, int dim, int 
   }
 }
 
-// `rows` of `words` words as columns: word w of row r goes to [w * width + r]. Rows are a multiple of kLanes.
-inline void turn_words(const void* from, int rows, int words, void* to, int64_t width) {
-  const uint32_t* source = (const uint32_t*)from;
-  for (int row = 0; row < rows; row += kLanes)
-    for (int word = 0; word < words; word++)
-      *(U*)((uint32_t*)to + word * width + row) = gather(source + (int64_t)row * words + word, words);
+// `rows` of `words` words as columns: word w of row r goes to [w * width + r]. Both are multiples of kLanes.
+inline void turn_words(const void* from, int64_t rows, int words, void* to, int64_t width) {
+  U columns[kLanes];
+  for (int64_t row = 0; row < rows; row += kLanes) {
+    for (int word = 0; word < words; word += kLanes) {
+      turn((const uint32_t*)from + row * words + word, words, columns);
+      for (int i = 0; i < kLanes; i++) *(U*)((uint32_t*)to + (word + i) * width + row) = columns[i];
+    }
+  }
 }
 
 // Rows of `padded` numbers as columns.
 inline void transpose(const float* from, int64_t rows, int padded, float* to, int64_t width) {
-  turn_words(from, (int)rows, padded, to, width);
+  turn_words(from, rows, padded, to, width);
 }
 inline void transpose(const Narrow* from, int64_t rows, int padded, Narrow* to, int64_t width) {
+  U pairs[kLanes];
   for (int64_t row = 0; row < rows; row += kLanes) {
-    for (int i = 0; i < padded; i += 2) {
-      const U pairs = gather(from + row * padded + i, padded / 2);
-      *(H*)(to + i * width + row) = __builtin_convertvector(pairs & 0xffff, H);
-      *(H*)(to + (i + 1) * width + row) = __builtin_convertvector(pairs >> 16, H);
+    for (int first = 0; first < padded; first += 2 * kLanes) {
+      turn((const uint32_t*)(from + row * padded + first), padded / 2, pairs);
+      for (int i = 0; i < kLanes; i++) {
+        Narrow* even = to + (first + 2 * i) * width + row;
+        *(H*)even = __builtin_convertvector(pairs[i] & 0xffff, H);
+        *(H*)(even + width) = __builtin_convertvector(pairs[i] >> 16, H);
+      }
     }
   }
 }

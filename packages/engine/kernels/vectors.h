@@ -8,6 +8,9 @@
 #error "compiled once a level"
 #endif
 
+// A call costs as much as what these compute.
+#define METAAPO_INLINE inline __attribute__((always_inline))
+
 namespace metaapo {
 namespace METAAPO_LEVEL {
 
@@ -132,7 +135,7 @@ inline V maximum(V a, V b) { return select(a > b, a, b); }
 inline V minimum(V a, V b) { return select(a < b, a, b); }
 
 // e^r for |r| <= log(2) / 2.
-inline V near_zero_exponential(V r) {
+METAAPO_INLINE V near_zero_exponential(V r) {
   V y = splat(1.9875691500e-4f);
   y = y * r + 1.3981999507e-3f;
   y = y * r + 8.3334519073e-3f;
@@ -144,7 +147,7 @@ inline V near_zero_exponential(V r) {
 
 // e^x = 2^n e^r within two units of the last place. Below -87 it is zero, above 88.7 infinite.
 #if defined(__AVX512F__)
-inline V exponential(V x) {
+METAAPO_INLINE V exponential(V x) {
   // These give their second operand where that is no number.
   const V limited = (V)_mm512_min_ps((__m512)splat(100.0f), _mm512_max_ps((__m512)splat(-100.0f), (__m512)x));
   const V n = (V)_mm512_roundscale_ps((__m512)(limited * 1.44269504088896341f), _MM_FROUND_TO_NEAREST_INT);
@@ -153,7 +156,7 @@ inline V exponential(V x) {
   return (V)_mm512_maskz_scalef_ps(is_large, (__m512)near_zero_exponential(r), (__m512)n);
 }
 #else
-inline V exponential(V x) {
+METAAPO_INLINE V exponential(V x) {
   const V limited = minimum(maximum(x, splat(-88.0f)), splat(89.0f));
   const V shifted = limited * 1.44269504088896341f + 12582912.0f;
   const V n = shifted - 12582912.0f;
@@ -168,16 +171,46 @@ inline V exponential(V x) {
 }
 #endif
 
-// 32-bit words at `p`, each `stride` words behind the last.
-inline U gather(const void* p, int stride) {
+// As many rows of as many words, the first words of two rows `stride` words apart: word i of row r becomes word r of to[i].
+inline void turn(const uint32_t* rows, int64_t stride, U* to) {
+  U twos[kLanes], fours[kLanes];
 #if defined(__AVX512F__)
-  const __m512i at = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                                        _mm512_set1_epi32(stride));
-  return (U)_mm512_i32gather_epi32(at, p, 4);
+#define METAAPO_UNPACK(half, bits, a, b) (U)_mm512_unpack##half##_epi##bits((__m512i)(a), (__m512i)(b))
 #else
-  const __m256i at = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(stride));
-  return (U)_mm256_i32gather_epi32((const int*)p, at, 4);
+#define METAAPO_UNPACK(half, bits, a, b) (U)_mm256_unpack##half##_epi##bits((__m256i)(a), (__m256i)(b))
 #endif
+#pragma GCC unroll 8
+  for (int i = 0; i < kLanes; i += 2) {
+    const U a = *(const U*)(rows + i * stride), b = *(const U*)(rows + (i + 1) * stride);
+    twos[i] = METAAPO_UNPACK(lo, 32, a, b);
+    twos[i + 1] = METAAPO_UNPACK(hi, 32, a, b);
+  }
+  // Vector 4 r + c has words c, 4 + c, ... of the rows from 4 r on, in its parts of 128 bits.
+#pragma GCC unroll 4
+  for (int i = 0; i < kLanes; i += 4) {
+    fours[i] = METAAPO_UNPACK(lo, 64, twos[i], twos[i + 2]);
+    fours[i + 1] = METAAPO_UNPACK(hi, 64, twos[i], twos[i + 2]);
+    fours[i + 2] = METAAPO_UNPACK(lo, 64, twos[i + 1], twos[i + 3]);
+    fours[i + 3] = METAAPO_UNPACK(hi, 64, twos[i + 1], twos[i + 3]);
+  }
+#undef METAAPO_UNPACK
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; c++) {
+#if defined(__AVX512F__)
+    const __m512i a = (__m512i)fours[c], b = (__m512i)fours[4 + c];
+    const __m512i d = (__m512i)fours[8 + c], e = (__m512i)fours[12 + c];
+    const __m512i even = _mm512_shuffle_i32x4(a, b, 0x88), odd = _mm512_shuffle_i32x4(a, b, 0xdd);
+    const __m512i later_even = _mm512_shuffle_i32x4(d, e, 0x88), later_odd = _mm512_shuffle_i32x4(d, e, 0xdd);
+    to[c] = (U)_mm512_shuffle_i32x4(even, later_even, 0x88);
+    to[4 + c] = (U)_mm512_shuffle_i32x4(odd, later_odd, 0x88);
+    to[8 + c] = (U)_mm512_shuffle_i32x4(even, later_even, 0xdd);
+    to[12 + c] = (U)_mm512_shuffle_i32x4(odd, later_odd, 0xdd);
+#else
+    const __m256i a = (__m256i)fours[c], b = (__m256i)fours[4 + c];
+    to[c] = (U)_mm256_permute2x128_si256(a, b, 0x20);
+    to[4 + c] = (U)_mm256_permute2x128_si256(a, b, 0x31);
+#endif
+  }
 }
 
 inline V sigmoid(V x) { return 1.0f / (1.0f + exponential(-x)); }
