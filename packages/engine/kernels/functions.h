@@ -82,6 +82,9 @@ struct Functions {
   void (*losses)(Numbers x, const int32_t* targets, float* y, int64_t width, int64_t begin, int64_t end);
   // softmax - onehot; y may lie where x does.
   void (*residual)(Numbers x, const int32_t* targets, Numbers y, int64_t width, int64_t begin, int64_t end);
+  // The column of each row at which a share, in [0, 1], of the sum of its exponentials is reached, and log softmax there.
+  void (*draw)(const float* x, const float* shares, int32_t* columns, float* y, int64_t width, int64_t begin,
+               int64_t end);
   void (*adamw)(float* p, float* m, float* v, const float* g, const AdamW& with, int64_t begin, int64_t end);
   // The queries `from` to `to` of a segment, in the heads of one group. False where memory is short.
   bool (*attention)(const AttentionTensors& tensors, const AttentionForm& form, const Segment& segment, int from,

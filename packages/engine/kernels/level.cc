@@ -22,6 +22,7 @@ const Functions METAAPO_TABLE(METAAPO_LEVEL) = {
     METAAPO_LEVEL::rotate,
     METAAPO_LEVEL::losses,
     METAAPO_LEVEL::residual,
+    METAAPO_LEVEL::draw,
     METAAPO_LEVEL::adamw,
     METAAPO_LEVEL::attention,
     METAAPO_LEVEL::attention_gradient,

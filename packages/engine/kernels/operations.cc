@@ -25,6 +25,12 @@ struct Attributes {
   bool back = false;
 };
 
+std::vector<int64_t> shape_of(const TF_Tensor* tensor) {
+  std::vector<int64_t> shape;
+  for (int axis = 0; axis < TF_NumDims(tensor); axis++) shape.push_back(TF_Dim(tensor, axis));
+  return shape;
+}
+
 // One run of an operation: its inputs and outputs, and whether all went well so far.
 class Run {
  public:
@@ -51,24 +57,26 @@ class Run {
   // In the memory of input 0, `tensor`, where that has the type of the output and no other reader.
   TF_Tensor* output_over(int index, const TF_Tensor* tensor) {
     if (TF_ExpectedOutputDataType(context_, index) != TF_TensorType(tensor)) return output_like(index, tensor);
-    std::vector<int64_t> shape;
-    for (int axis = 0; axis < TF_NumDims(tensor); axis++) shape.push_back(TF_Dim(tensor, axis));
+    const std::vector<int64_t> shape = shape_of(tensor);
     const int candidate = 0;
     int forwarded = -1;
     return kept(TF_ForwardInputOrAllocateOutput(context_, &candidate, 1, index, shape.data(),
                                                 static_cast<int>(shape.size()), &forwarded, status_));
   }
-  TF_Tensor* output_like(int index, const TF_Tensor* tensor) {
-    std::vector<int64_t> shape;
-    for (int axis = 0; axis < TF_NumDims(tensor); axis++) shape.push_back(TF_Dim(tensor, axis));
-    return output(index, shape);
-  }
+  TF_Tensor* output_like(int index, const TF_Tensor* tensor) { return output(index, shape_of(tensor)); }
   bool require(bool holds, const char* otherwise) {
     if (!holds && good()) TF_SetStatus(status_, TF_INVALID_ARGUMENT, otherwise);
     return good();
   }
   bool good() const { return TF_GetCode(status_) == TF_OK; }
-  void short_of_memory() { TF_SetStatus(status_, TF_RESOURCE_EXHAUSTED, "no memory for the tiles of attention"); }
+  // Runs tasks that say whether they had the memory that they need.
+  template <class Task>
+  void run_tiles(size_t tasks, const Task& task) {
+    std::vector<char> done(tasks);
+    parallel(static_cast<int64_t>(tasks), [&](int64_t index) { done[index] = task(index); });
+    for (const char is_done : done)
+      if (!is_done) TF_SetStatus(status_, TF_RESOURCE_EXHAUSTED, "no memory for the tiles of attention");
+  }
 
   const Attributes& attributes;
 
@@ -214,6 +222,19 @@ void residual(Run& run) {
   });
 }
 
+void draw(Run& run) {
+  TF_Tensor *logits = run.input(0), *shares = run.input(1);
+  if (!run.good()) return;
+  const bool fits = TF_NumDims(logits) == 2 && size(shares) == TF_Dim(logits, 0) && width(logits) > 0;
+  if (!run.require(fits, "shares of other rows")) return;
+  TF_Tensor *columns = run.output_like(0, shares), *y = run.output_like(1, shares);
+  if (!run.good()) return;
+  in_parts(TF_Dim(logits, 0), kLogitRows, [&](int64_t begin, int64_t end) {
+    functions()->draw(floats(logits), floats(shares), static_cast<int32_t*>(TF_TensorData(columns)), floats(y),
+                      width(logits), begin, end);
+  });
+}
+
 // Writes into the memory of its inputs 0 to 2, which are the variables' own.
 void adamw(Run& run) {
   TF_Tensor* of[4];
@@ -296,22 +317,21 @@ void attention(Run& run) {
   for (int64_t i = 0; i < TF_Dim(segments, 0); i++)
     for (int from = 0; from < all[i].length; from += kQueriesOfTask)
       parts.push_back({all + i, from, from + kQueriesOfTask < all[i].length ? from + kQueriesOfTask : all[i].length});
-  std::vector<char> done(parts.size() * form.groups);
-  parallel(static_cast<int64_t>(done.size()), [&](int64_t task) {
+  run.run_tiles(parts.size() * form.groups, [&](int64_t task) {
     const Part& part = parts[task / form.groups];
     const int group = static_cast<int>(task % form.groups);
-    done[task] = functions()->attention(tensors, form, *part.segment, part.from, part.to, group);
+    return functions()->attention(tensors, form, *part.segment, part.from, part.to, group);
   });
-  for (const char is_done : done)
-    if (!is_done) run.short_of_memory();
 }
 
 void attention_gradient(Run& run) {
   TF_Tensor *gradient = run.input(0), *output = run.input(1), *scales = run.input(2);
   TF_Tensor *query = run.input(3), *key = run.input(4), *value = run.input(5), *segments = run.input(6);
   if (!run.good() || !check_attention(run, query, key, value, segments)) return;
-  const bool same = numbers(gradient).narrow == numbers(query).narrow && size(scales) == 2 * TF_Dim(query, 0) && numbers(output).narrow == numbers(query).narrow;
-  if (!run.require(same && size(gradient) == size(query) && size(output) == size(query), "another gradient")) return;
+  const bool narrow = numbers(query).narrow;
+  const bool same = numbers(gradient).narrow == narrow && numbers(output).narrow == narrow &&
+                    size(gradient) == size(query) && size(output) == size(query) && size(scales) == 2 * TF_Dim(query, 0);
+  if (!run.require(same, "another gradient")) return;
   TF_Tensor *dq = run.output_like(0, query), *dk = run.output_like(1, key), *dv = run.output_like(2, value);
   if (!run.good()) return;
   for (TF_Tensor* tensor : {dq, dk, dv}) std::memset(TF_TensorData(tensor), 0, TF_TensorByteSize(tensor));
@@ -324,15 +344,12 @@ void attention_gradient(Run& run) {
   for (int64_t i = 0; i < count; i++)
     if (all[i].context_length == 0) families.push_back(i);
   families.push_back(count);
-  std::vector<char> done((families.size() - 1) * form.groups);
-  parallel(static_cast<int64_t>(done.size()), [&](int64_t task) {
+  run.run_tiles((families.size() - 1) * form.groups, [&](int64_t task) {
     const int64_t family = task / form.groups, first = families[family];
     const int group = static_cast<int>(task % form.groups);
-    done[task] = functions()->attention_gradient(tensors, gradients, form, all + first,
-                                                 static_cast<int>(families[family + 1] - first), group);
+    return functions()->attention_gradient(tensors, gradients, form, all + first,
+                                           static_cast<int>(families[family + 1] - first), group);
   });
-  for (const char is_done : done)
-    if (!is_done) run.short_of_memory();
 }
 
 constexpr int64_t kSequencesOfTask = 4;
@@ -359,15 +376,12 @@ void cached_attention(Run& run) {
   TF_Tensor* output = run.output_like(0, query);
   if (!run.good()) return;
   const CachedTensors tensors{numbers(query), numbers(keys), numbers(values), numbers(output), all};
-  std::vector<char> done((count + kSequencesOfTask - 1) / kSequencesOfTask * form.groups);
-  parallel(static_cast<int64_t>(done.size()), [&](int64_t task) {
+  run.run_tiles((count + kSequencesOfTask - 1) / kSequencesOfTask * form.groups, [&](int64_t task) {
     const int64_t first = task / form.groups * kSequencesOfTask;
     const int64_t last = first + kSequencesOfTask < count ? first + kSequencesOfTask : count;
-    done[task] = functions()->cached_attention(tensors, form, static_cast<int>(first), static_cast<int>(last),
-                                               static_cast<int>(task % form.groups));
+    return functions()->cached_attention(tensors, form, static_cast<int>(first), static_cast<int>(last),
+                                         static_cast<int>(task % form.groups));
   });
-  for (const char is_done : done)
-    if (!is_done) run.short_of_memory();
 }
 
 bool has(TF_OpKernelConstruction* construction, const char* name, TF_Status* status) {
@@ -463,6 +477,7 @@ const Operation kOperations[] = {
      {"logits: X", "targets: int32"},
      {"output: Y"},
      compute<residual>},
+    {"MetaapoDraw", {}, {"logits: float", "shares: float"}, {"columns: int32", "logprobs: float"}, compute<draw>},
     {"MetaapoWriteRows", {METAAPO_TYPE(T)}, {"all: T", "indices: int32", "rows: T"}, {}, compute<write_rows>},
     {"MetaapoAdamW",
      {},

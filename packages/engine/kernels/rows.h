@@ -151,6 +151,22 @@ inline V load_row(const T* p, int64_t count) {
   return load(all);
 }
 
+template <class T>
+inline float largest_of(const T* row, int64_t width) {
+  V tops = splat(-3e38f);
+  for (int64_t i = 0; i < width; i += kLanes) tops = maximum(load_row(row + i, width - i), tops);
+  return largest(tops);
+}
+
+// Sum of the exponentials of a row's distances to `top`, from column `begin` to `end`, which is a multiple of kLanes behind it
+// or the end of the row.
+template <class T>
+inline float sum_of_exponentials(const T* row, int64_t width, float top, int64_t begin, int64_t end) {
+  V sums = {};
+  for (int64_t i = begin; i < end; i += kLanes) sums += exponential(load_row(row + i, width - i) - top);
+  return sum(sums);
+}
+
 struct Normalizer {
   float largest;
   double sum;  // of the exponentials of the distances to it
@@ -158,21 +174,12 @@ struct Normalizer {
 
 template <class T>
 inline Normalizer normalizer(const T* row, int64_t width) {
-  V tops = splat(-3e38f);
-  for (int64_t i = 0; i < width; i += kLanes) tops = maximum(load_row(row + i, width - i), tops);
-  float all[kLanes];
-  store(all, tops);
-  float largest = all[0];
-  for (const float top : all) largest = top > largest ? top : largest;
+  const float top = largest_of(row, width);
   double total = 0;
   constexpr int64_t part = 64 * kLanes;
-  for (int64_t begin = 0; begin < width; begin += part) {
-    V sums = {};
-    for (int64_t i = begin; i < width && i < begin + part; i += kLanes)
-      sums += exponential(load_row(row + i, width - i) - largest);
-    total += sum(sums);
-  }
-  return {largest, total};
+  for (int64_t begin = 0; begin < width; begin += part)
+    total += sum_of_exponentials(row, width, top, begin, begin + part < width ? begin + part : width);
+  return {top, total};
 }
 
 inline void losses(Numbers x, const int32_t* targets, float* y, int64_t width, int64_t begin, int64_t end) {
@@ -201,6 +208,55 @@ inline void residual(Numbers x, const int32_t* targets, Numbers y, int64_t width
       }
     });
   });
+}
+
+constexpr int kBlocks = 256;  // of a row, whose sums are looked through first
+
+// Whether a place lies in the next weight; else it is moved beyond it.
+inline bool falls_into(double& place, float weight) {
+  if (place < weight) return true;
+  place -= weight;
+  return false;
+}
+
+inline int64_t column_at(const float* row, int64_t width, float top, double place, int64_t begin, int64_t end) {
+  int64_t last = begin;
+  for (int64_t i = begin; i < end; i += kLanes) {
+    float weights[kLanes];
+    store(weights, exponential(load_row(row + i, width - i) - top));
+    for (int lane = 0; lane < kLanes; lane++) {
+      if (weights[lane] > 0) last = i + lane;
+      if (falls_into(place, weights[lane])) return last;
+    }
+  }
+  return last;
+}
+
+inline void draw(const float* x, const float* shares, int32_t* columns, float* y, int64_t width, int64_t begin,
+                 int64_t end) {
+  const int64_t block = ((width + kBlocks - 1) / kBlocks + kLanes - 1) / kLanes * kLanes;
+  const auto end_of = [&](int64_t first) { return first + block < width ? first + block : width; };
+  for (int64_t row = begin; row < end; row++) {
+    const float* logits = x + row * width;
+    const float top = largest_of(logits, width);
+    float sums[kBlocks];
+    int count = 0;
+    double total = 0;
+    for (int64_t first = 0; first < width; first += block)
+      total += sums[count++] = sum_of_exponentials(logits, width, top, first, end_of(first));
+    // Where rounding leads beyond the row, its last column above zero is meant.
+    double place = shares[row] * total;
+    int found = 0;
+    bool is_inside = false;
+    for (int at = 0; at < count && !is_inside; at++) {
+      if (sums[at] > 0) found = at;
+      is_inside = falls_into(place, sums[at]);
+    }
+    const int64_t first = found * block;
+    const int64_t column = column_at(logits, width, top, is_inside ? place : total, first, end_of(first));
+    columns[row] = (int32_t)column;
+    y[row] = (float)((double)logits[column] - top - log(total));
+  }
 }
 
 inline void adamw(float* p, float* m, float* v, const float* g, const AdamW& with, int64_t begin, int64_t end) {

@@ -7,7 +7,7 @@ export type FloatType = 'float32' | 'bfloat16';
 /** All of them. */
 export const ALL: ReadonlySet<KernelName> = new Set([
   ...(['RmsNorm', 'RmsNormGradient', 'GatedSilu', 'GatedSiluGradient', 'Rotate'] as const),
-  ...(['Losses', 'Residual', 'Attention', 'AttentionGradient', 'CachedAttention'] as const),
+  ...(['Losses', 'Residual', 'Attention', 'AttentionGradient', 'CachedAttention', 'Draw'] as const),
 ]);
 
 function call(attributes: KernelAttributes, inputs: readonly Value[], outputs: readonly OutputSpecification[]) {
@@ -76,6 +76,17 @@ export function losses(logits: Value, targets: Value): Value {
 /** The gradient softmax - onehot `[n, v]` of {@link losses}, in the memory of the logits where it can be. */
 export function residual(logits: Value, targets: Value, dtype: FloatType): Value {
   return call({ kernel: 'Residual' }, [logits, targets], [like(logits, dtype)])[0]!;
+}
+
+/**
+ * Draws a column of each row by the inverse of the cumulative softmax.
+ * @param logits `[n, v]` float32
+ * @param shares `[n]` float32 in [0, 1]: where to look
+ * @returns columns `[n]` int32 whose softmax is above zero, and log softmax there `[n]`
+ */
+export function draw(logits: Value, shares: Value): readonly [Value, Value] {
+  const outputs = [like(shares, 'int32'), like(shares)];
+  return call({ kernel: 'Draw' }, [logits, shares], outputs) as readonly [Value, Value];
 }
 
 /** Which heads attend, and what they see. */

@@ -99,7 +99,7 @@ type HeadAttributes = Readonly<Record<'heads' | 'groups' | 'window' | 'cap', num
 /** A fused kernel by name, with its attributes. */
 export type KernelAttributes =
   | { readonly kernel: 'RmsNorm' | 'RmsNormGradient'; readonly epsilon: number }
-  | { readonly kernel: 'GatedSilu' | 'GatedSiluGradient' | 'Losses' | 'Residual' }
+  | { readonly kernel: 'GatedSilu' | 'GatedSiluGradient' | 'Losses' | 'Residual' | 'Draw' }
   | { readonly kernel: 'Rotate'; readonly heads: number; readonly scale: number; readonly back: boolean }
   | ({ readonly kernel: 'Attention' | 'AttentionGradient' | 'CachedAttention' } & HeadAttributes);
 

@@ -4,11 +4,10 @@ import {
   type GenerationRequest,
   MetaapoError,
   type RequestGenerations,
-  type TokenChoice,
   type Tokenizer,
   yieldToEvents,
 } from '@metaapo/core/contracts';
-import { packByTokens, uniformOf } from '@metaapo/core/numerics';
+import { packByTokens } from '@metaapo/core/numerics';
 import type { Session } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
 import { PAGE_TOKENS, pagesOf } from '../transformer/decode.js';
@@ -16,10 +15,10 @@ import { feedsOf } from '../transformer/feeds.js';
 import { layoutGroups } from '../transformer/layout.js';
 import { FINE_SIZES } from '../transformer/size-class.js';
 import type { PassConfig } from '../transformer/transformer-config.js';
+import { appendDrawn } from './append-drawn.js';
 import { batchFeeds } from './batch-feeds.js';
 import { type KvCache, openKvCache } from './kv-cache.js';
 import { layOut } from './kv-cache-layout.js';
-import { drawTokens, penalizeRepetition } from './next-tokens.js';
 import {
   type Admission,
   createSchedule,
@@ -135,6 +134,7 @@ async function prefill(
     await cachePrompts(options, wanting.slice(start, end), cache);
   }
   await appendDrawn(
+    options,
     sequences,
     tf.concat(
       sequences.map(({ prompt }) => prompt.logits!),
@@ -183,15 +183,16 @@ function lastRows(lengths: readonly number[], count: number): { data: Int32Array
 
 /** One more token for every sequence in the batch. */
 async function decode(
-  { session, config }: GenerationOptions,
+  options: GenerationOptions,
   batch: readonly RunningSequence[],
   cache: KvCache<RunningSequence>,
 ): Promise<void> {
+  const { session, config } = options;
   await cache.arrange(batch);
   for (const sequence of batch) sequence.cached += 1;
   const { logits } = await session.run('decode', batchFeeds(cache.layout, config));
   const { sequences } = cache.layout;
-  await appendDrawn(sequences, firstRows(logits as tf.Tensor2D, sequences.length));
+  await appendDrawn(options, sequences, firstRows(logits as tf.Tensor2D, sequences.length));
 }
 
 /** The first rows, where there are more behind them; the tensor is disposed then. */
@@ -200,65 +201,6 @@ function firstRows(logits: tf.Tensor2D, count: number): tf.Tensor2D {
   const rows = tf.slice(logits, [0, 0], [count, -1]);
   logits.dispose();
   return rows;
-}
-
-/** Draws a token for each row of the logits and appends it to a sequence that has not left; the logits are disposed. */
-async function appendDrawn(sequences: readonly RunningSequence[], logits: tf.Tensor2D): Promise<void> {
-  try {
-    await drawAndAppend(sequences, logits);
-  } finally {
-    logits.dispose();
-  }
-}
-
-async function drawAndAppend(sequences: readonly RunningSequence[], logits: tf.Tensor2D): Promise<void> {
-  for (const { choice, indices } of byChoice(sequences)) {
-    const isAll = indices.length === sequences.length;
-    const part = isAll ? logits : tf.tidy(() => tf.gather(logits, tf.tensor1d(indices, 'int32')));
-    const penalized = await penalizedOf(
-      part,
-      indices.map((index) => sequences[index]!),
-      choice,
-    );
-    const uniforms = Float32Array.from(indices, (index) => {
-      const { pending, sample, tokens } = sequences[index]!;
-      return uniformOf(['token', pending.request.seed, sample, tokens.length]);
-    });
-    const drawn = await drawTokens(part, choice, uniforms, penalized);
-    penalized?.dispose();
-    if (part !== logits) part.dispose();
-    for (const [at, index] of indices.entries()) {
-      const sequence = sequences[index]!;
-      if (sequence.hasLeft) continue;
-      sequence.tokens.push(drawn.tokens[at]!);
-      sequence.logprobs.push(drawn.logprobs[at]!);
-      sequence.pending.request.onToken?.(sequence.sample, sequence.tokens);
-    }
-  }
-}
-
-/** Logits with the penalty on tokens that are there already; none where nothing is penalised. */
-async function penalizedOf(
-  logits: tf.Tensor2D,
-  sequences: readonly RunningSequence[],
-  { repetitionPenalty }: TokenChoice,
-): Promise<tf.Tensor2D | undefined> {
-  if (repetitionPenalty === undefined || repetitionPenalty === 1) return undefined;
-  const present = sequences.map(({ pending, tokens }) => [...pending.request.prompt, ...tokens]);
-  return penalizeRepetition(logits, present, repetitionPenalty);
-}
-
-/** The sequences of each way to draw. */
-function byChoice(sequences: readonly RunningSequence[]): readonly { choice: TokenChoice; indices: number[] }[] {
-  const groups = new Map<string, { choice: TokenChoice; indices: number[] }>();
-  for (const [index, { pending }] of sequences.entries()) {
-    const { repetitionPenalty, temperature, topK, topP, minP } = pending.request;
-    const key = JSON.stringify([repetitionPenalty, temperature, topK, topP, minP]);
-    const group = groups.get(key) ?? { choice: pending.request, indices: [] };
-    groups.set(key, group);
-    group.indices.push(index);
-  }
-  return [...groups.values()];
 }
 
 function finishReason(

@@ -1,4 +1,5 @@
 import { MetaapoError, type TokenChoice } from '@metaapo/core/contracts';
+import type { Session } from '@metaapo/engine';
 import * as tf from '@tensorflow/tfjs';
 
 /** What is added to the logit of a token that is left out. */
@@ -92,12 +93,29 @@ export async function drawTokens(
   probabilities.dispose();
   const isTiny = likelihood.some((probability) => probability < SMALLEST_EXACT);
   const logprobs = isTiny ? await logprobsOf(logits, tokens) : Float32Array.from(likelihood, Math.log);
-  if (!logprobs.every(Number.isFinite)) {
-    throw new MetaapoError('numerics', 'the model gives logits that are no numbers', {
-      where: 'generation',
-      remedy: 'Its weights are broken, perhaps by a training that diverged: take an earlier checkpoint',
-    });
-  }
+  requireNumbers(logprobs);
+  return { tokens, logprobs };
+}
+
+function requireNumbers(logprobs: Float32Array): void {
+  if (logprobs.every(Number.isFinite)) return;
+  throw new MetaapoError('numerics', 'the model gives logits that are no numbers', {
+    where: 'generation',
+    remedy: 'Its weights are broken, perhaps by a training that diverged: take an earlier checkpoint',
+  });
+}
+
+/** As {@link drawTokens}, from the probabilities as they are, by the program `draw` of a session that has it. */
+export async function drawByKernel(
+  session: Session,
+  logits: tf.Tensor2D,
+  uniforms: Float32Array,
+): Promise<DrawnTokens> {
+  const shares = { data: uniforms, shape: [uniforms.length] };
+  const drawn = await session.run('draw', { logits, shares });
+  const tokens = Int32Array.from(await dataOf(drawn.tokens!));
+  const logprobs = Float32Array.from(await dataOf(drawn.logprobs!));
+  requireNumbers(logprobs);
   return { tokens, logprobs };
 }
 
@@ -129,7 +147,8 @@ async function drawFiltered(logits: tf.Tensor2D, choice: TokenChoice, uniforms: 
   return tokens;
 }
 
-function isUnfiltered({ temperature, topK, topP, minP }: TokenChoice): boolean {
+/** Whether a choice draws from the probabilities as they are. */
+export function isUnfiltered({ temperature, topK, topP, minP }: TokenChoice): boolean {
   return temperature === 1 && topK === undefined && (topP ?? 1) >= 1 && (minP ?? 0) <= 0;
 }
 

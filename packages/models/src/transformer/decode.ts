@@ -3,8 +3,10 @@ import {
   finishProgram,
   type Graph,
   inBlock,
+  kernels,
   operations as ops,
   type Program,
+  type ProgramSet,
   product,
   type StateDeclaration,
   type Value,
@@ -50,12 +52,10 @@ function kvCacheState(
  *   `[predicted, V]` after them;
  * - `decode` computes one token for each of N sequences of the batch and gives the logits after it;
  * - `move` copies pages `from` `[n]` to the places `to` `[n]`, counted in 16 rows: one page and group each;
- * - `clear` frees the cache.
+ * - `clear` frees the cache;
+ * - `draw`, where a kernel does it, draws a token for each row of `logits` `[rows, V]` at its share of the probabilities.
  */
-export function generationPrograms(
-  options: ProgramOptions,
-  form: KvCacheForm,
-): Readonly<Record<'prefill' | 'decode' | 'move' | 'clear', Program>> {
+export function generationPrograms(options: ProgramOptions, form: KvCacheForm): ProgramSet {
   const { config } = options;
   return {
     prefill: prefillProgram(options, form),
@@ -65,7 +65,15 @@ export function generationPrograms(
       ops.moveRowsOfState(graph, state, PAGE_TOKENS * config.headDim, from, to);
     }),
     clear: kvCacheProgram('clear', config, form, ops.clearState),
+    ...(config.kernels.has('Draw') && { draw: drawProgram(config) }),
   };
+}
+
+function drawProgram({ vocabularySize, kernels: called }: ProgramOptions['config']): Program {
+  const graph = createGraph('draw', called);
+  const logits = ops.input(graph, 'logits', ['rows', vocabularySize]);
+  const [tokens, logprobs] = kernels.draw(logits, ops.input(graph, 'shares', ['rows']));
+  return finishProgram(graph, { tokens, logprobs });
 }
 
 /** Does the same to the keys and the values of every layer. */

@@ -210,6 +210,45 @@ describe.each(PRECISIONS)('fused kernels in $dtype, beside float64', ({ dtype, b
   });
 });
 
+onEveryLevel(
+  'draws columns where the cumulative softmax reaches a share, and gives their log-probabilities',
+  async (level) => {
+    const [rows, width] = [9, 1061];
+    const logits = tensor([rows, width], 1, 4);
+    // Rows whose shares are in the first column, at the end of all, and among columns that are all but left out.
+    logits.data.fill(-200, 6 * width);
+    for (const column of [2, 130, 1060]) for (const row of [6, 7, 8]) logits.data[row * width + column] = 1;
+    const shares = { shape: [rows], data: Float32Array.of(0, 0.1, 0.25, 0.5, 0.9, 0.999, 0.3, 0.67, 1) };
+    const softmax = Array.from(shares.data, (_, row) => {
+      const exponentials = Array.from(logits.data.subarray(row * width, (row + 1) * width), Math.exp);
+      const total = exponentials.reduce((sum, x) => sum + x, 0);
+      return exponentials.map((x) => x / total);
+    });
+    const columns = softmax.map((row, at) => {
+      let before = 0;
+      const found = row.findIndex((x) => {
+        before += x;
+        return before > shares.data[at]!;
+      });
+      return found < 0 ? width - 1 : found;
+    });
+    const got = await compute({ logits, shares }, (of) => {
+      const [drawn, logprobs] = kernels.draw(of.logits!, of.shares!);
+      return { drawn, logprobs };
+    });
+    expect([...got.drawn!], level).toEqual(columns);
+    const expected = columns.map((column, row) => Math.log(softmax[row]![column]!));
+    expect(distance(got.logprobs!, expected), level).toBeLessThan(1e-6);
+  },
+);
+
+onEveryLevel('gives no finite log-probability where logits are no numbers', async (level) => {
+  const logits = { shape: [3, 4], data: Float32Array.of(0, NaN, 1, 2, Infinity, 0, 0, 0, ...Array(4).fill(-Infinity)) };
+  const shares = { shape: [3], data: Float32Array.of(0.5, 0.5, 0.5) };
+  const got = await compute({ logits, shares }, (of) => ({ y: kernels.draw(of.logits!, of.shares!)[1] }));
+  expect(got.y!.some(Number.isFinite), level).toBe(false);
+});
+
 function attend(item: AttentionCase, dtype: kernels.FloatType): Promise<Results> {
   return compute(attentionInputs(item), (of) => writeAttention(of, item, dtype));
 }

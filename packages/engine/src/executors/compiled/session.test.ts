@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Owner, ownerName, thisOwner } from '@metaapo/core/storage';
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { missingBackend } from '../../../test/missing-backend.js';
+import { describe, expect, it } from 'vitest';
+import { type Inputs, native, outputsOf, program } from '../../../test/native-session.js';
 import { numbers, PRIMITIVE_CASES, programOf, sizeOf } from '../../../test/primitive-cases.js';
 import {
   addNode,
@@ -18,43 +18,8 @@ import {
 } from '../../program/index.js';
 import { collectGarbage } from '../collect-garbage.js';
 import { openEagerSession } from '../eager/session.js';
-import { chooseExecutor, openSession } from '../open-session.js';
-import type { FedTensor, Session } from '../session.js';
+import type { FedTensor } from '../session.js';
 import { openCompiledSession } from './session.js';
-
-let missing: string | undefined;
-
-beforeAll(async () => {
-  missing = await missingBackend('tensorflow');
-});
-
-/** A test that needs the native backend; it must leave as many tensors as it found. */
-function native(name: string, run: () => Promise<void>): void {
-  it(name, async (context: TestContext) => {
-    if (missing !== undefined) return context.skip(missing);
-    const before = tf.memory().numTensors;
-    await run();
-    expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
-  }, 60_000);
-}
-
-type Inputs = Readonly<Record<string, FedTensor>>;
-
-/** Outputs as arrays. */
-async function outputsOf(session: Session, program: string, inputs: Inputs = {}): Promise<Record<string, number[]>> {
-  const tensors = await session.run(program, inputs);
-  const arrays = Object.entries(tensors).map(([name, tensor]): [string, number[]] => [
-    name,
-    Array.from(tensor.dataSync()),
-  ]);
-  tf.dispose(Object.values(tensors));
-  return Object.fromEntries(arrays);
-}
-
-function program(write: (graph: Graph) => Parameters<typeof finishProgram>[1]): Program {
-  const graph = createGraph('test');
-  return finishProgram(graph, write(graph));
-}
 
 const row = (...values: number[]): FedTensor => ({ data: Float32Array.from(values), shape: [values.length] });
 
@@ -346,27 +311,5 @@ describe('a session of the native backend', () => {
     session.dispose();
     const own = readdirSync(tmpdir()).filter((name) => name.startsWith(`metaapo-compiled-${process.pid}-`));
     expect(own).toEqual([]);
-  });
-});
-
-describe('the choice of an executor', () => {
-  native('takes the compiled one where the backend has sessions', async () => {
-    expect(chooseExecutor().executor).toBe('compiled');
-    expect(chooseExecutor('eager').executor).toBe('eager');
-    // XLA is chosen on GPUs only, and can be asked for where it works.
-    expect(chooseExecutor('xla')).toEqual({ executor: 'xla', reason: 'asked for' });
-  });
-
-  it('takes the eager one elsewhere, and says what it cannot do', async () => {
-    await tf.setBackend('cpu');
-    expect(chooseExecutor().executor).toBe('eager');
-    for (const wished of ['compiled', 'xla'] as const) {
-      expect(() => chooseExecutor(wished)).toThrow(`The executor \`${wished}\` does not run on this backend`);
-    }
-    const narrow = program((graph) => {
-      const x = ops.cast(ops.input(graph, 'x', [1, 1]), 'bfloat16');
-      return { y: ops.matmul(x, x) };
-    });
-    expect(() => openSession({ narrow })).toThrow('bfloat16 needs the executor `compiled` or `xla`');
   });
 });

@@ -14,6 +14,7 @@ const TYPES: Readonly<Record<string, Readonly<Record<string, number | 'output'>>
   Attention: { T: 0 },
   AttentionGradient: { T: 0 },
   CachedAttention: { T: 0, K: 1 },
+  Draw: {},
 };
 const INTEGERS: ReadonlySet<string> = new Set(['heads', 'groups', 'window']);
 
