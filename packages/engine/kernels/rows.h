@@ -147,7 +147,7 @@ inline V load_row(const T* p, int64_t count) {
   if (count >= kLanes) return load(p);
   float all[kLanes];
   store(all, load_part(p, count));
-  for (int64_t i = count; i < kLanes; i++) all[i] = -3e38f;
+  for (int64_t i = count; i < kLanes; i++) all[i] = -INFINITY;
   return load(all);
 }
 

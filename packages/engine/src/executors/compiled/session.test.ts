@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import { type Owner, ownerName, thisOwner } from '@metaapo/core/storage';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { type Inputs, native, outputsOf, program } from '../../../test/native-session.js';
+import { native, outputsOf, program } from '../../../test/native-session.js';
 import { numbers, PRIMITIVE_CASES, programOf, sizeOf } from '../../../test/primitive-cases.js';
 import {
   addNode,
   createGraph,
-  finishProgram,
   type Graph,
   operations as ops,
   type Program,
