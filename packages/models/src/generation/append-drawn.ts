@@ -34,8 +34,9 @@ async function drawAndAppend(
     const isAll = indices.length === sequences.length;
     const part = isAll ? logits : tf.tidy(() => tf.gather(logits, tf.tensor1d(indices, 'int32')));
     const drawing = indices.map((index) => sequences[index]!);
-    const drawn = await drawFor(options, drawing, choice, part);
-    if (part !== logits) part.dispose();
+    const drawn = await drawFor(options, drawing, choice, part).finally(() => {
+      if (!isAll) part.dispose();
+    });
     for (const [at, index] of indices.entries()) {
       const sequence = sequences[index]!;
       if (sequence.hasLeft) continue;
@@ -59,9 +60,7 @@ async function drawFor(
   const penalized = await penalizedOf(logits, sequences, choice);
   const isPlain = penalized === undefined && isUnfiltered(choice);
   if (isPlain && config.kernels.has('Draw')) return drawByKernel(session, logits, uniforms);
-  const drawn = await drawTokens(logits, choice, uniforms, penalized);
-  penalized?.dispose();
-  return drawn;
+  return drawTokens(logits, choice, uniforms, penalized).finally(() => penalized?.dispose());
 }
 
 /** Logits with the penalty on tokens that are there already; none where nothing is penalised. */
