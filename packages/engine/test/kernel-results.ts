@@ -1,6 +1,7 @@
 import type { ProgramSet, Session } from '../src/executors/index.js';
 import { createGraph, finishProgram, kernels, operations as ops, type Value } from '../src/program/index.js';
 import { numbers } from './primitive-cases.js';
+import { resultsOf } from './run-program.js';
 
 /** Float32 and int32 arrays with their shapes, by name. */
 export type Tensors = Readonly<
@@ -21,12 +22,7 @@ export async function kernelResults(
   });
   const session = open({ test: finishProgram(graph, write(Object.fromEntries(values))) });
   try {
-    const arrays: Record<string, Float32Array> = {};
-    for (const [name, tensor] of Object.entries(await session.run('test', inputs))) {
-      arrays[name] = (await tensor.data()) as Float32Array;
-      tensor.dispose();
-    }
-    return arrays;
+    return await resultsOf(session, 'test', inputs);
   } finally {
     session.dispose();
   }

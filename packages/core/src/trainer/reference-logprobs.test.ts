@@ -1,12 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { coinPolicy } from '../../test/run/coin-policy.js';
+import { scratchDirectory } from '../../test/scratch-directory.js';
 import { referenceLogprobs } from './reference-logprobs.js';
 
-const cacheDirectory = mkdtempSync(join(tmpdir(), 'metaapo-reference-'));
-afterAll(() => rmSync(cacheDirectory, { recursive: true, force: true }));
+const cacheDirectory = scratchDirectory()('cache');
 
 const rows = Array.from({ length: 1200 }, (_, row) => ({
   row,

@@ -1,15 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { coinPolicy, HEADS, TAILS } from '../../test/run/coin-policy.js';
+import { scratchDirectory } from '../../test/scratch-directory.js';
 import { planBatches } from '../numerics/index.js';
 import { sft } from '../objectives/index.js';
 import { runTraining } from './run-training.js';
 import { initialTrainerState } from './trainer-state.js';
 
-const directory = mkdtempSync(join(tmpdir(), 'metaapo-objective-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const file = scratchDirectory();
 
 /** Warnings of a training of so many rows, two a step, with so many steps of warm-up. */
 async function warningsOf(rowCount: number, warmupSteps: number): Promise<readonly string[]> {
@@ -25,7 +22,7 @@ async function warningsOf(rowCount: number, warmupSteps: number): Promise<readon
     schedule: { kind: 'cosine_with_min_lr', peak: 0.5, warmupSteps, totalSteps: plan.totalSteps, minRatio: 0.1 },
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 },
     start: initialTrainerState(sft()),
-    output: join(directory, `${rowCount}-${warmupSteps}`),
+    output: file(`${rowCount}-${warmupSteps}`),
     key: { recipe: '', data: '' },
     resume: false,
     observer: { warning: (text) => warnings.push(text) },
@@ -46,7 +43,7 @@ async function diverging(name: string, saveEvery: number | undefined, breakAt: n
   const plan = planBatches({ rowCount: 4, batchSize: 1, epochs: 1, shuffle: false, seed: 0 });
   const turns = [{ prompt: Int32Array.of(TAILS), response: Int32Array.of(HEADS) }];
   const rows = Array.from({ length: 4 }, (_, row) => ({ row: row + 10, turns }));
-  const output = join(directory, name);
+  const output = file(name);
   const training = runTraining({
     objective: sft(),
     model,
@@ -78,7 +75,7 @@ it('stops when it diverges, with the step, the rows and the last good checkpoint
   expect(message).toMatch(
     /^\S*diverged: the training diverged after step 3: step 4: the loss is not finite .*rows 13\./,
   );
-  expect(message).toContain(`The last good checkpoint is ${join(directory, 'diverged', 'checkpoint')}`);
+  expect(message).toContain(`The last good checkpoint is ${file('diverged/checkpoint')}`);
   expect(await diverging('unsaved', undefined, 1)).toMatch(
     /after step 1: .*rows 11\..*There is no checkpoint of it yet/,
   );

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { native, program } from '../../test/native-session.js';
+import { native } from '../../test/native-test.js';
+import { program } from '../../test/run-program.js';
 import { operations as ops } from '../program/index.js';
 import { chooseExecutor, openSession } from './open-session.js';
 

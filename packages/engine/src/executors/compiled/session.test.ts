@@ -1,11 +1,8 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Owner, ownerName, thisOwner } from '@metaapo/core/storage';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { native, outputsOf, program } from '../../../test/native-session.js';
+import { native } from '../../../test/native-test.js';
 import { numbers, PRIMITIVE_CASES, programOf, sizeOf } from '../../../test/primitive-cases.js';
+import { outputsOf, program } from '../../../test/run-program.js';
 import {
   addNode,
   createGraph,
@@ -291,24 +288,5 @@ describe('a session of the native backend', () => {
     await expect(session.run('nothing', {})).rejects.toThrow('no such program');
     await expect(session.run('look', { table: inputs.table })).rejects.toThrow('input indices is missing');
     session.dispose();
-  });
-
-  native('removes what killed processes of this machine left behind, and nothing of others', async () => {
-    // No process has this id: it is beyond the largest that Linux gives.
-    const gone = { ...thisOwner(), pid: 2 ** 22 + 1 };
-    const made = (owner: Owner): string => mkdtempSync(join(tmpdir(), `metaapo-compiled-${ownerName(owner)}-`));
-    const killed = made(gone);
-    const elsewhere = made({ ...gone, boot: 'another machine', host: 'elsewhere' });
-    openCompiledSession({ nothing: program((graph) => ({ one: ops.scalar(graph, 1) })) }).dispose();
-    expect([existsSync(killed), existsSync(elsewhere)]).toEqual([false, true]);
-    rmSync(elsewhere, { recursive: true });
-  });
-
-  native('leaves no files behind', async () => {
-    const session = openCompiledSession({ nothing: program((graph) => ({ one: ops.scalar(graph, 1) })) });
-    expect(await outputsOf(session, 'nothing')).toEqual({ one: [1] });
-    session.dispose();
-    const own = readdirSync(tmpdir()).filter((name) => name.startsWith(`metaapo-compiled-${process.pid}-`));
-    expect(own).toEqual([]);
   });
 });

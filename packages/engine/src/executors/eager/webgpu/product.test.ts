@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { missingBackend } from '../../../../test/missing-backend.js';
 import { numbers, sizeOf } from '../../../../test/primitive-cases.js';
+import { resultsOf } from '../../../../test/run-program.js';
 import { createGraph, finishProgram, type Graph, operations as ops, type Value } from '../../../program/index.js';
 import type { FedTensor, Session } from '../../session.js';
 import { openEagerSession } from '../session.js';
@@ -56,14 +57,10 @@ async function run(
   const graph = createGraph('test');
   const session = openEagerSession({ test: finishProgram(graph, write(graph)) });
   await prepare(session);
-  const arrays: Record<string, Float32Array> = {};
-  for (const [name, tensor] of Object.entries(await session.run('test', feeds))) {
-    arrays[name] = (await tensor.data()) as Float32Array;
-    tensor.dispose();
-  }
+  const results = await resultsOf(session, 'test', feeds);
   session.dispose();
   expect(tf.memory().numTensors).toBe(before);
-  return arrays;
+  return results;
 }
 
 const TRANSPOSES = [

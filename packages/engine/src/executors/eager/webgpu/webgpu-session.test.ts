@@ -2,37 +2,16 @@ import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { missingBackend } from '../../../../test/missing-backend.js';
 import { numbers, PRIMITIVE_CASES, programOf, sizeOf } from '../../../../test/primitive-cases.js';
-import {
-  createGraph,
-  finishProgram,
-  type Graph,
-  operations as ops,
-  type Program,
-  type Value,
-} from '../../../program/index.js';
+import { outputsOf, program } from '../../../../test/run-program.js';
+import { type Graph, operations as ops, type Value } from '../../../program/index.js';
 import type { FedTensor, ProgramSet, Session } from '../../session.js';
 import { openEagerSession } from '../session.js';
 import { fuseProgram } from './fuse-program.js';
 
-const missing = await missingBackend('webgpu');
-if (missing !== undefined) console.log(`skipped: the shaders for WebGPU are not tested here: ${missing}`);
-
-type Inputs = Readonly<Record<string, FedTensor>>;
 type Arrays = Readonly<Record<string, number[]>>;
 
-async function outputsOf(session: Session, program: string, inputs: Inputs = {}): Promise<Arrays> {
-  const arrays: Record<string, number[]> = {};
-  for (const [name, tensor] of Object.entries(await session.run(program, inputs))) {
-    arrays[name] = Array.from(await tensor.data());
-    tensor.dispose();
-  }
-  return arrays;
-}
-
-function program(write: (graph: Graph) => Parameters<typeof finishProgram>[1]): Program {
-  const graph = createGraph('test');
-  return finishProgram(graph, write(graph));
-}
+const missing = await missingBackend('webgpu');
+if (missing !== undefined) console.log(`skipped: the shaders for WebGPU are not tested here: ${missing}`);
 
 /** What a use of a session gives on plain JavaScript and on WebGPU, which leaves no tensor behind. */
 async function onBoth<Result>(
