@@ -397,8 +397,8 @@ bool attend_gradient(const AttentionTensors& tensors, const AttentionGradients& 
         for (int query = 0; query < queries; query++) {
           V products = {};
           for (int i = 0; i < dim; i += kLanes)
-            products += load_upto(slope + query * query_stride + i, dim - i) *
-                        load_upto(output + query * query_stride + i, dim - i);
+            products = fused(load_upto(slope + query * query_stride + i, dim - i),
+                             load_upto(output + query * query_stride + i, dim - i), products);
           dots[query] = sum(products);
           const float* scales = tensors.scales + 2 * (query_row + (int64_t)query * form.heads);
           tops[query] = scales[0];

@@ -19,7 +19,8 @@ inline void score_keys(const float* queries, int padded, const K* keys, int dim,
       V sums[Heads] = {};
       for (int i = 0; i < dim; i += kLanes) {
         const V numbers = load_upto(keys + i, dim - i);
-        for (int head = 0; head < Heads; head++) sums[head] += load(queries + head * padded + i) * numbers;
+        for (int head = 0; head < Heads; head++)
+          sums[head] = fused(load(queries + head * padded + i), numbers, sums[head]);
       }
       for (int head = 0; head < Heads; head++) products[head][key] = sums[head];
     }
@@ -41,7 +42,8 @@ inline void add_columns(const float* weights, int64_t width, const K* values, in
     for (int c = 0; c < Columns; c++) {
       const int at = i + c * kLanes;
       const V numbers = load_upto(values + at, dim - at);
-      for (int head = 0; head < Heads; head++) sums[head][c] += weights[head * width + key] * numbers;
+      for (int head = 0; head < Heads; head++)
+        sums[head][c] = fused(numbers, weights[head * width + key], sums[head][c]);
     }
   }
   for (int head = 0; head < Heads; head++)

@@ -8,7 +8,7 @@
 #include "threads.h"
 
 // What the operations are called, what they mean, and their last bits; the same number stands where graphs are written with them.
-#define METAAPO_KERNELS_VERSION 4
+#define METAAPO_KERNELS_VERSION 5
 
 namespace {
 

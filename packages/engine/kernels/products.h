@@ -7,7 +7,7 @@ namespace METAAPO_LEVEL {
 
 // A number of a float32 factor, or a pair of a bfloat16 one, in every lane.
 inline V broadcast(const float* p) { return splat(*p); }
-inline V multiply_add(V a, const float* b, V c) { return a * load(b) + c; }
+inline V multiply_add(V a, const float* b, V c) { return fused(a, load(b), c); }
 
 #if defined(__AVX512BF16__)
 inline V broadcast(const Narrow* p) {

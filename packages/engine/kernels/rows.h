@@ -41,7 +41,7 @@ inline void rms_norm(Numbers x, const float* w, Numbers y, float epsilon, int64_
         V squares = {};
         for (int64_t i = 0; i < width; i += kLanes) {
           const V v = load_upto(in + i, width - i);
-          squares += v * v;
+          squares = fused(v, v, squares);
         }
         const float inverse = 1.0f / sqrtf(sum(squares) / (float)width + epsilon);
         for (int64_t i = 0; i < width; i += kLanes) {
@@ -64,8 +64,8 @@ inline void rms_norm_gradient(Numbers g, Numbers x, const float* w, float* dx, f
         V squares = {}, products = {};
         for (int64_t i = 0; i < width; i += kLanes) {
           const V v = load_upto(in + i, width - i);
-          squares += v * v;
-          products += load_upto(slope + i, width - i) * load_upto(w + i, width - i) * v;
+          squares = fused(v, v, squares);
+          products = fused(load_upto(slope + i, width - i) * load_upto(w + i, width - i), v, products);
         }
         const float inverse = 1.0f / sqrtf(sum(squares) / (float)width + epsilon);
         const float shrink = inverse * inverse * (sum(products) / (float)width);
@@ -74,7 +74,7 @@ inline void rms_norm_gradient(Numbers g, Numbers x, const float* w, float* dx, f
           const V v = load_upto(in + i, rest);
           const V s = load_upto(slope + i, rest);
           store_upto(dx + row * width + i, (s * load_upto(w + i, rest) - v * shrink) * inverse, rest);
-          store_upto(dw + i, load_upto(dw + i, rest) + s * v * inverse, rest);
+          store_upto(dw + i, fused(s * v, inverse, load_upto(dw + i, rest)), rest);
         }
       }
     });

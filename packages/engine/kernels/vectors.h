@@ -39,6 +39,17 @@ inline V splat(float x) {
 #endif
 }
 
+// a * b + c in one rounding. Nothing else is fused, whatever the compiler: sources are compiled with -ffp-contract=off.
+METAAPO_INLINE V fused(V a, V b, V c) {
+#if defined(__AVX512F__)
+  return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#else
+  return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#endif
+}
+METAAPO_INLINE V fused(V a, V b, float c) { return fused(a, b, splat(c)); }
+METAAPO_INLINE V fused(V a, float b, V c) { return fused(a, splat(b), c); }
+
 inline V select(I condition, V a, V b) { return (V)((condition & (I)a) | (~condition & (I)b)); }
 
 inline V load(const float* p) { return *(const V*)p; }
@@ -137,13 +148,16 @@ inline V minimum(V a, V b) { return select(a < b, a, b); }
 // e^r for |r| <= log(2) / 2.
 METAAPO_INLINE V near_zero_exponential(V r) {
   V y = splat(1.9875691500e-4f);
-  y = y * r + 1.3981999507e-3f;
-  y = y * r + 8.3334519073e-3f;
-  y = y * r + 4.1665795894e-2f;
-  y = y * r + 1.6666665459e-1f;
-  y = y * r + 5.0000001201e-1f;
-  return y * (r * r) + r + 1.0f;
+  y = fused(y, r, 1.3981999507e-3f);
+  y = fused(y, r, 8.3334519073e-3f);
+  y = fused(y, r, 4.1665795894e-2f);
+  y = fused(y, r, 1.6666665459e-1f);
+  y = fused(y, r, 5.0000001201e-1f);
+  return fused(y, r * r, r) + 1.0f;
 }
+
+// x - n log(2), the logarithm in two parts.
+METAAPO_INLINE V without_powers(V x, V n) { return fused(n, 2.12194440e-4f, fused(n, -0.693359375f, x)); }
 
 // e^x = 2^n e^r within two units of the last place. Below -87 it is zero, above 88.7 infinite.
 #if defined(__AVX512F__)
@@ -151,16 +165,16 @@ METAAPO_INLINE V exponential(V x) {
   // These give their second operand where that is no number.
   const V limited = (V)_mm512_min_ps((__m512)splat(100.0f), _mm512_max_ps((__m512)splat(-100.0f), (__m512)x));
   const V n = (V)_mm512_roundscale_ps((__m512)(limited * 1.44269504088896341f), _MM_FROUND_TO_NEAREST_INT);
-  const V r = limited - n * 0.693359375f + n * 2.12194440e-4f;
   const __mmask16 is_large = _mm512_cmp_ps_mask((__m512)x, (__m512)splat(-87.0f), _CMP_NLT_UQ);
-  return (V)_mm512_maskz_scalef_ps(is_large, (__m512)near_zero_exponential(r), (__m512)n);
+  return (V)_mm512_maskz_scalef_ps(is_large, (__m512)near_zero_exponential(without_powers(limited, n)),
+                                    (__m512)n);
 }
 #else
 METAAPO_INLINE V exponential(V x) {
   const V limited = minimum(maximum(x, splat(-88.0f)), splat(89.0f));
-  const V shifted = limited * 1.44269504088896341f + 12582912.0f;
+  const V shifted = fused(limited, splat(1.44269504088896341f), 12582912.0f);
   const V n = shifted - 12582912.0f;
-  const V y = near_zero_exponential(limited - n * 0.693359375f + n * 2.12194440e-4f);
+  const V y = near_zero_exponential(without_powers(limited, n));
   // In two factors, since 2^128 is none.
   const I whole = __builtin_convertvector(n, I);
   const I half = whole >> 1;
@@ -219,11 +233,11 @@ inline V sigmoid(V x) { return 1.0f / (1.0f + exponential(-x)); }
 inline V hyperbolic_tangent(V x) {
   const V square = x * x;
   V series = splat(-5.70498872745e-3f);
-  series = series * square + 2.06390887954e-2f;
-  series = series * square + -5.37397155531e-2f;
-  series = series * square + 1.33314422036e-1f;
-  series = series * square + -3.33332819422e-1f;
-  series = series * square * x + x;
+  series = fused(series, square, 2.06390887954e-2f);
+  series = fused(series, square, -5.37397155531e-2f);
+  series = fused(series, square, 1.33314422036e-1f);
+  series = fused(series, square, -3.33332819422e-1f);
+  series = fused(series * square, x, x);
   const V far = 1.0f - 2.0f / (exponential(2.0f * x) + 1.0f);
   return select(square < 0.390625f, series, far);
 }

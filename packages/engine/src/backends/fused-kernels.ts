@@ -23,7 +23,7 @@ interface KernelsModule {
 }
 
 /** Version of the operations that graphs are written with, and of their last bits; the module has the same in kernels/module.cc. */
-const KERNELS_VERSION = 4;
+const KERNELS_VERSION = 5;
 
 let state: FusedKernels | { readonly fault: string } = { fault: 'no native backend is loaded' };
 

@@ -6,7 +6,7 @@ import type { Executor } from './session.js';
 /** Version of the shaders' last bits. */
 const SHADERS_VERSION = 3;
 
-/** What decides last bits of an executor on the current backend, such as `tensorflow float32 kernels 4 amx`. */
+/** What decides last bits of an executor on the current backend, such as `tensorflow float32 kernels 5 amx`. */
 export function computedBy(executor: Executor, precision: string): string {
   const kernels = executor === 'compiled' ? fusedKernels() : undefined;
   const words = [currentBackend(), precision];

@@ -11,7 +11,8 @@ import { createStage, discard, makeRoomFor } from './stage.js';
 /** What the module of the fused kernels is made from: the native package in `stage` is complete but for it. */
 export type KernelsRequest = Omit<BindingRequest, 'prebuilt' | 'packageDirectory'>;
 
-const FLAGS = ['-std=c++17', '-O3', '-fPIC', '-fno-math-errno', '-fno-trapping-math'];
+// Without contraction: which products and sums are one rounding is for the sources to say, not for a compiler.
+const FLAGS = ['-std=c++17', '-O3', '-fPIC', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=off'];
 const MODULE_FLAGS = ['-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
 const LINKING = ['-shared', '-l:libtensorflow_framework.so.2', '-Wl,-rpath,$ORIGIN/../../deps/lib'];
 const WIDE = ['-mfma', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl'];
@@ -73,15 +74,18 @@ async function compile(request: KernelsRequest, compiler: BindingCompiler, goal:
   }
 }
 
+/** Flags that the functions of a level are compiled with. */
+export const flagsOf = (level: string): readonly string[] => [...FLAGS, ...LEVELS[level]!, `-DMETAAPO_LEVEL=${level}`];
+
 type Run = (parameters: readonly string[]) => Promise<string | undefined>;
 
 /** An older compiler does not know the newest levels: they are left out. */
 async function compileLevels(build: string, run: Run): Promise<readonly string[]> {
   const source = join(sourceDirectory(), 'level.cc');
   const made: string[] = [];
-  for (const [level, flags] of Object.entries(LEVELS)) {
+  for (const level of Object.keys(LEVELS)) {
     const object = join(build, `level-${level}.o`);
-    const fault = await run([...FLAGS, ...flags, `-DMETAAPO_LEVEL=${level}`, '-c', source, '-o', object]);
+    const fault = await run([...flagsOf(level), '-c', source, '-o', object]);
     if (fault === undefined) made.push(object);
     else if (made.length === 0) throw new Error(fault);
   }
