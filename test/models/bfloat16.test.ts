@@ -48,7 +48,7 @@ async function train(options: LanguageModelOptions): Promise<readonly number[]> 
   return [...losses, ...sumLogprobs];
 }
 
-describe.each(['tensorflow', 'webgpu'] as const)('bfloat16 on %s', { timeout: 60_000 }, (backend) => {
+describe.each(['tensorflow', 'webgpu'] as const)('bfloat16 on %s', (backend) => {
   const there = (name: string, body: () => Promise<void>) =>
     it(name, async (context) => {
       const missing = await prepareBackend(backend);
