@@ -36,7 +36,7 @@ function trySystem(id, system, directory, tarballs) {
   const packages = [...tarballs, `@tensorflow/tfjs@${tensorflow}`, `@tensorflow/tfjs-node@${tensorflow}`];
   const installed = run('npm', ['install', ...NPM_FLAGS, ...system.npm, ...packages], { quiet: true, cwd: project });
   if (!report(`${id}: npm install`, outcome(installed))) return;
-  run('cp', [join(root, 'scripts/systems/try-native.mjs'), project]);
+  run('cp', [join(root, 'scripts/systems/try-backend.mjs'), project]);
   const start = system.prepare(directory, node);
   const options = { cwd: project, more: { METAAPO_HOME: join(cache, 'home') } };
   const command = 'node_modules/@metaapo/cli/bin/metaapo.js';
@@ -44,7 +44,7 @@ function trySystem(id, system, directory, tarballs) {
   if (!report(`${id}: metaapo backend install`, install)) return;
   report(`${id}: metaapo doctor`, runEmulated(start, [command, 'doctor', '--quick'], options));
   const models = join(root, 'fixtures', 'models');
-  report(`${id}: golden models`, runEmulated(start, ['try-native.mjs', models, ...MODELS], options));
+  report(`${id}: golden models`, runEmulated(start, ['try-backend.mjs', 'tensorflow', models, ...MODELS], options));
 }
 
 /** The executable of that system's Node, of the version that this is. */

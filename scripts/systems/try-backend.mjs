@@ -1,4 +1,4 @@
-// Computes golden models on the native backend of the system that it runs on: `node try-native.mjs MODELS NAME...`, beside
+// Computes golden models on a backend of the system that it runs on: `node try-backend.mjs BACKEND MODELS NAME...`, beside
 // installed packages. Prints what was seen, a line each; exit code 1 when a number is not transformers'.
 import { join } from 'node:path';
 import { readArrays } from '@metaapo/core/storage';
@@ -7,12 +7,13 @@ import { loadLanguageModel } from '@metaapo/models';
 
 const PROMPT = 5;
 const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0 };
-const [models, ...names] = process.argv.slice(2);
+const [prefer, models, ...names] = process.argv.slice(2);
 let isGood = true;
 
-const backend = await selectBackend({ prefer: 'tensorflow' });
+const backend = await selectBackend({ prefer });
+const executors = prefer === 'tensorflow' ? ['eager', 'compiled'] : ['eager'];
 process.stdout.write(`${process.platform} ${process.arch}, Node ${process.version}: ${backend.reason}\n`);
-for (const name of names) for (const executor of ['eager', 'compiled']) await compare(name, executor);
+for (const name of names) for (const executor of executors) await compare(name, executor);
 process.exit(isGood ? 0 : 1);
 
 /** Log-probabilities of a golden batch's tokens, and the norm of their sum's gradient. */
