@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMetaapoError, MetaapoError } from '../contracts/index.js';
 import {
@@ -10,7 +9,7 @@ import {
   type RunJournal,
   readRunJournal,
 } from '../journal/index.js';
-import { RUN_FILES } from '../storage/index.js';
+import { RUN_FILES, removeDirectory } from '../storage/index.js';
 import { initialTrainerState, loadTrainerCheckpoint, type TrainerState } from '../trainer/index.js';
 import { scorersOf } from './annotation/annotate-rows.js';
 import { annotationLimit } from './annotation/annotation-limit.js';
@@ -85,7 +84,7 @@ export async function runIterations(given: RunOptions): Promise<RunSummary> {
     };
     const result = await orInterrupted(options, () => runIteration(options, context));
     await journal.append({ kind: 'iteration', iteration, summary: result.summary });
-    if (iteration > 0) await rm(iterationCheckpoint(output, iteration - 1), { recursive: true, force: true });
+    if (iteration > 0) await removeDirectory(iterationCheckpoint(output, iteration - 1));
     observer.summary?.(result.summary);
     summaries.push(result.summary);
     found.push(result.outcomes);
@@ -163,7 +162,7 @@ function claim({ output, key, policy, allowChanges = false, observer }: RunOptio
     key: { ...key, policy: policy.fingerprint, computedBy: policy.computedBy },
     allowChanges,
     warn: (text) => observer.warning?.(text),
-    discardProgress: () => rm(iterationCheckpoint(output, finished), { recursive: true, force: true }),
+    discardProgress: () => removeDirectory(iterationCheckpoint(output, finished)),
   });
 }
 

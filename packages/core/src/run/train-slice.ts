@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type {
   Objective,
   ObjectiveRows,
@@ -8,6 +7,7 @@ import type {
   TokenizedPreference,
 } from '../contracts/index.js';
 import { planBatches } from '../numerics/index.js';
+import { isPresent } from '../storage/index.js';
 import { runTraining, saveTrainerCheckpoint, type TrainingSummary } from '../trainer/index.js';
 import { endedResponse, openedPrompt } from './opened-prompt.js';
 import { type AnnotatedResponses, isReadable } from './pairs/build-pairs.js';
@@ -33,7 +33,7 @@ export async function trainSlice<Form extends 'preference' | 'sampled'>(
   const plan = planBatches({ ...options, rowCount: kept.length, seed: options.seed + iteration });
   const checkpointDirectory = iterationCheckpoint(output, iteration);
   const key = iterationKey(options.key, iteration);
-  const isResumed = existsSync(checkpointDirectory);
+  const isResumed = isPresent(checkpointDirectory);
   if (rows.length > 0 && plan.totalSteps === 0) {
     observer.warning?.(`iteration ${iteration + 1} trains nothing: ${whyNothing(kept.length, rows.length, options)}`);
   }

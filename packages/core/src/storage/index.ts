@@ -10,6 +10,7 @@ export * from './make-directory.js';
 export * from './metrics-file.js';
 export * from './module-digest.js';
 export * from './owner.js';
+export * from './paths.js';
 export * from './replace-directory.js';
 export * from './run-files.js';
 export * from './safetensors.js';

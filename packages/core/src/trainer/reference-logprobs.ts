@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   isMetaapoError,
@@ -12,7 +10,7 @@ import {
   type TrainableModel,
 } from '../contracts/index.js';
 import { concatenated } from '../numerics/index.js';
-import { readArrays, writeArrays } from '../storage/index.js';
+import { isPresent, makeDirectory, readArrays, writeArrays } from '../storage/index.js';
 import { groupOf, type RowLogprobs, type RowProgress } from './response-logprobs.js';
 import { policyPasses, splitBy } from './training-passes.js';
 
@@ -71,7 +69,7 @@ async function chunkLogprobs(chunk: Chunk): Promise<RowLogprobs[]> {
   if (cached !== undefined) return cached;
   const computed = await computeChunk(chunk);
   const values = concatenated(computed);
-  await mkdir(cacheDirectory, { recursive: true });
+  await makeDirectory(cacheDirectory);
   await writeArrays(file, { logprobs: { shape: [values.length], values } });
   return computed;
 }
@@ -102,7 +100,7 @@ function keyOf({ model, rows, readsTokens }: Chunk): string {
 
 /** An entry of the cache that is damaged or of another length counts as absent, and is told of. */
 async function readCache(file: string, { rows, readsTokens, warn }: Chunk): Promise<RowLogprobs[] | undefined> {
-  if (!existsSync(file)) return undefined;
+  if (!isPresent(file)) return undefined;
   const lengths = rows.map((groups) =>
     groups.reduce((sum, { responses }) => sum + (readsTokens ? tokens(responses) : responses.length), 0),
   );

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMetaapoError, MetaapoError, type Metrics, type RowForm, type StepReport } from '../contracts/index.js';
 import { openRunJournal, type RunEntry, type RunJournal } from '../journal/index.js';
 import { learningRateAt } from '../numerics/index.js';
-import { type MetricsFile, openMetrics, RUN_FILES, writeArrays } from '../storage/index.js';
+import { isPresent, type MetricsFile, openMetrics, RUN_FILES, writeArrays } from '../storage/index.js';
 import type { RunDirectoryOptions } from './run-directory.js';
 import { createTrainer, requireFiniteLoss, type Trainer, type TrainerOptions } from './trainer.js';
 import { type CheckpointKey, loadTrainerCheckpoint, saveTrainerCheckpoint } from './trainer-checkpoint.js';
@@ -73,7 +72,7 @@ async function orDiverged<Result>(
     const checkpoint = checkpointOf(options);
     throw new MetaapoError('numerics', `the training diverged after step ${step}: ${cause.message}`, {
       where: options.output,
-      remedy: existsSync(checkpoint)
+      remedy: isPresent(checkpoint)
         ? `The last good checkpoint is ${checkpoint}: --resume goes on from it, --allow-changes with another learning rate`
         : 'There is no checkpoint of it yet: training.saveEvery saves some',
       cause,

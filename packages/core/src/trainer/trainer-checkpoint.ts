@@ -1,14 +1,16 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { MetaapoError, type TrainedParameters } from '../contracts/index.js';
 import {
   readArrays,
+  readTextFile,
   recoverDirectory,
   replaceDirectory,
   requireSealed,
   sealDirectory,
+  WHOLE_FILE_BYTES,
   writeArrays,
+  writeAtomically,
 } from '../storage/index.js';
 import type { TrainerState } from './trainer-state.js';
 
@@ -68,7 +70,7 @@ export function saveTrainerCheckpoint(
   return replaceDirectory(directory, async (fresh) => {
     await model.saveState(join(fresh, FILES.model));
     if (hasArrays) await writeArrays(join(fresh, FILES.arrays), objective.arrays);
-    await writeFile(join(fresh, FILES.progress), `${JSON.stringify(progress, null, 2)}\n`);
+    await writeAtomically(join(fresh, FILES.progress), `${JSON.stringify(progress, null, 2)}\n`);
     await sealDirectory(fresh);
   });
 }
@@ -147,7 +149,7 @@ function checkInputs(where: string, changed: readonly string[], { allowChanges, 
 async function readProgress(directory: string): Promise<Progress> {
   const file = join(directory, FILES.progress);
   try {
-    return schema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return schema.parse(JSON.parse(await readTextFile(file, { mostBytes: WHOLE_FILE_BYTES })));
   } catch (cause) {
     const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     throw new MetaapoError('checkpoint', 'there is no checkpoint to resume from', {

@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { readTextIn } from '@metaapo/core/storage';
+import { isPresent, readTextIn, writeAtomically } from '@metaapo/core/storage';
 import { type AdaptedModule, adaptedModules } from './adapted-modules.js';
 import {
   ADAPTER_SETTINGS,
@@ -79,7 +77,7 @@ export interface ModelName {
 export async function adapterBase(directory: string): Promise<ModelName | undefined> {
   const file = join(directory, ADAPTER_SETTINGS);
   const text = await readTextIn(directory, ADAPTER_SETTINGS);
-  if (text === undefined || existsSync(join(directory, 'config.json'))) return undefined;
+  if (text === undefined || isPresent(join(directory, 'config.json'))) return undefined;
   const { base_model_name_or_path: name, revision } = parseAdapterJson(text, file);
   if (typeof name === 'string' && name !== '') {
     return { name, revision: typeof revision === 'string' && revision !== '' ? revision : undefined };
@@ -108,7 +106,7 @@ export async function writeAdapterConfig(directory: string, config: LoraConfig, 
     fan_in_fan_out: false,
     inference_mode: true,
   };
-  await writeFile(join(directory, ADAPTER_SETTINGS), `${JSON.stringify(json, null, 2)}\n`);
+  await writeAtomically(join(directory, ADAPTER_SETTINGS), `${JSON.stringify(json, null, 2)}\n`);
 }
 
 /** The modules of an adapter that was read are written one by one, with the ranks and alphas that are not the usual ones. */

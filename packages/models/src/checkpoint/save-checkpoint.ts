@@ -1,6 +1,5 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TensorToWrite, writeSafetensors } from '@metaapo/core/storage';
+import { type TensorToWrite, writeAtomically, writeSafetensors } from '@metaapo/core/storage';
 import type { LanguageModelConfig } from './model-config.js';
 import { withWholeFloats } from './whole-floats.js';
 
@@ -25,7 +24,10 @@ export async function saveCheckpoint(
   const dtype = tensors.some((tensor) => tensor.dtype === 'F32') ? 'float32' : 'bfloat16';
   const { torch_dtype: older, ...rest } = config.raw;
   const dialect = older === undefined ? { dtype } : { torch_dtype: dtype };
-  await writeFile(join(directory, 'config.json'), `${withWholeFloats({ ...rest, ...dialect }, config.wholeFloats)}\n`);
+  await writeAtomically(
+    join(directory, 'config.json'),
+    `${withWholeFloats({ ...rest, ...dialect }, config.wholeFloats)}\n`,
+  );
   const shards = shardsOf(tensors, shardBytes);
   if (shards.length === 1) {
     await writeSafetensors(join(directory, 'model.safetensors'), tensors);
@@ -40,7 +42,7 @@ export async function saveCheckpoint(
   }
   const totalSize = tensors.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
   const index = { metadata: { total_size: totalSize }, weight_map: weightMap };
-  await writeFile(join(directory, 'model.safetensors.index.json'), `${JSON.stringify(index, null, 2)}\n`);
+  await writeAtomically(join(directory, 'model.safetensors.index.json'), `${JSON.stringify(index, null, 2)}\n`);
 }
 
 function shardsOf(tensors: readonly TensorToWrite[], shardBytes: number): readonly (readonly TensorToWrite[])[] {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MetaapoError, type ModelDescription, type ScoreAt, type TextModel } from '@metaapo/core/contracts';
+import { isPresent } from '@metaapo/core/storage';
 import { withAdapterHead } from '../checkpoint/adapter-head.js';
 import { type LanguageModelConfig, readModelConfig } from '../checkpoint/model-config.js';
 import { type LoadedTokenizer, loadTokenizer, readJsonObject } from '../tokenizer/index.js';
@@ -77,7 +77,7 @@ export async function readTextSource(files: TextFiles): Promise<TextSource> {
   const { directory, tokenizer: source = directory, adapter, name, templateDate } = files;
   const stored = await readModelConfig(directory);
   const config = adapter === undefined ? stored : await withAdapterHead(stored, adapter);
-  const hasTokenizer = source !== directory || existsSync(join(source, 'tokenizer.json'));
+  const hasTokenizer = source !== directory || isPresent(join(source, 'tokenizer.json'));
   const tokenizer = hasTokenizer ? await loadTokenizer(source, { templateDate }) : undefined;
   // Added tokens beyond the rows, a pad token mostly, are refused in the texts that have them.
   if (tokenizer !== undefined && tokenizer.plainVocabularySize > config.vocabularySize) {

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
+import { isPresent } from '@metaapo/core/storage';
 import { fetchSnapshot, type HubOptions, matchesPattern, parseRepositoryReference } from '@metaapo/hub';
 import { adapterBase, type ModelName } from '../checkpoint/index.js';
 
@@ -21,7 +21,7 @@ export interface ModelFilesOptions extends Pick<HubOptions, 'revision' | 'report
  * @throws MetaapoError with code `config` when it is neither, `network` when the hub cannot give it
  */
 export async function modelDirectory(model: string, options: ModelFilesOptions = {}): Promise<string> {
-  if (existsSync(model)) return model;
+  if (isPresent(model)) return model;
   const named = parseRepositoryReference(model, options.revision);
   if (named !== undefined) return hubDirectory(named, options);
   throw new MetaapoError('config', 'there is no such model directory', {
@@ -75,7 +75,7 @@ export async function findModel(
   adapter?: string | undefined,
 ): Promise<FoundModel> {
   const directory = await modelDirectory(model, options);
-  const isFromHub = !existsSync(model);
+  const isFromHub = !isPresent(model);
   const base = await adapterBase(directory);
   if (base === undefined) {
     const name = (isFromHub ? parseRepositoryReference(model, options.revision) : undefined) ?? {
@@ -111,7 +111,7 @@ async function findBase(
   options: ModelFilesOptions,
 ): Promise<Pick<FoundModel, 'directory' | 'name'>> {
   const beside = resolve(adapter, name);
-  if (!isFromHub && existsSync(beside)) return { directory: beside, name: { name: beside } };
+  if (!isFromHub && isPresent(beside)) return { directory: beside, name: { name: beside } };
   const named = parseRepositoryReference(name, revision);
   if (named !== undefined) return { directory: await hubDirectory(named, options), name: named };
   throw new MetaapoError('checkpoint', 'the model that the adapter names cannot be taken', {
@@ -131,8 +131,8 @@ const TOKENIZER_PARTS = ['tokenizer_config.json', 'chat_template.jinja', 'chat_t
  */
 async function tokenizerOf(directory: string, adapter: string | undefined): Promise<string> {
   if (adapter === undefined) return directory;
-  if (existsSync(join(adapter, 'tokenizer.json'))) return adapter;
-  const part = TOKENIZER_PARTS.find((name) => existsSync(join(adapter, name)));
+  if (isPresent(join(adapter, 'tokenizer.json'))) return adapter;
+  const part = TOKENIZER_PARTS.find((name) => isPresent(join(adapter, name)));
   if (part === undefined) return directory;
   throw new MetaapoError('checkpoint', 'the adapter holds a part of a tokenizer, but no tokenizer.json', {
     where: adapter,

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   definePart,
@@ -14,6 +13,7 @@ import {
   type TrainingWorkload,
   weightBytes,
 } from '@metaapo/core/contracts';
+import { isPresent } from '@metaapo/core/storage';
 import {
   availableMemory,
   type Backend,
@@ -185,7 +185,7 @@ async function requireWeights({ path, adapter }: LocalModelSettings, found: Text
     await weights.close();
     if (config.task === 'sequence-classification' && on === undefined) requireOneLabel(weights);
   }
-  if (on === undefined || !existsSync(adapter ?? path)) return;
+  if (on === undefined || !isPresent(adapter ?? path)) return;
   await (await openAdapter(on, linearModules(config))).weights.close();
 }
 
@@ -241,7 +241,7 @@ function memoryOf(
 /** A path that counts from a directory where there is something, else a hub id as it is. */
 function placeOf(adapter: string, baseDirectory: string): string {
   const path = resolve(baseDirectory, adapter);
-  return existsSync(path) ? path : adapter;
+  return isPresent(path) ? path : adapter;
 }
 
 /** {@link localModel} as a part. */

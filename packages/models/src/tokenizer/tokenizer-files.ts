@@ -1,7 +1,6 @@
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MetaapoError } from '@metaapo/core/contracts';
-import { fileIn, readTextIn } from '@metaapo/core/storage';
+import { copyFile, fileIn, makeDirectory, namesIn, readTextIn } from '@metaapo/core/storage';
 
 /** The files of a tokenizer, read. */
 export interface TokenizerFiles {
@@ -42,7 +41,7 @@ export async function copyTokenizerFiles(from: string, to: string, model?: strin
   };
   for (const name of COPIED) await copy(from, name);
   const additional = await additionalTemplates(from);
-  if (additional.length > 0) await mkdir(join(to, ADDITIONAL), { recursive: true });
+  if (additional.length > 0) await makeDirectory(join(to, ADDITIONAL));
   for (const name of additional) await copy(from, join(ADDITIONAL, `${name}.jinja`));
   if (model !== undefined) await copy(model, 'generation_config.json');
 }
@@ -86,10 +85,7 @@ async function readConfig(directory: string): Promise<TokenizerFiles['config']> 
 
 /** Names of the templates beside the default one. */
 async function additionalTemplates(directory: string): Promise<readonly string[]> {
-  const names = await readdir(join(directory, ADDITIONAL)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
-    throw error;
-  });
+  const names = await namesIn(join(directory, ADDITIONAL));
   return names.flatMap((name) => /^(.+)\.jinja$/.exec(name)?.[1] ?? []).sort();
 }
 

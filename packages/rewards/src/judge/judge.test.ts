@@ -184,6 +184,7 @@ describe('a template', () => {
     const made = (templatePath: string) =>
       judge({ baseUrls: ['http://localhost:1'], model: 'wise', mode: 'pairwise', templatePath }, { baseDirectory });
     await expect(made('none.txt')).rejects.toThrow(/none.txt: the template of the judge cannot be read/);
+    await expect(made('.')).rejects.toThrow(/the template of the judge cannot be read.*a regular file/s);
     writeFileSync(join(baseDirectory, 'half.txt'), '{prompt} {first}');
     await expect(made('half.txt')).rejects.toThrow(/half.txt: the template of the judge has no place for {second}/);
   });
