@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { onPath } from './failed-path.js';
 import { requireHeld } from './held-directories.js';
 import { makeDirectory } from './make-directory.js';
 import { type Owner, parseOwner, standingOf, thisOwner } from './owner.js';
+import { removeDirectory } from './paths.js';
 import { syncName, syncPath, syncTree } from './synced.js';
 
 /** Names of directories beside a target that are ours, if the marker is in them. */
@@ -43,7 +44,7 @@ export async function replaceDirectory(target: string, fill: (directory: string)
     if (!existsSync(target)) await rename(old, target).catch(ignoreMissing);
     throw onPath(error, target, fresh);
   } finally {
-    await rm(side, { recursive: true, force: true });
+    await removeDirectory(side);
     underWay.delete(side);
   }
 }
@@ -56,7 +57,7 @@ export async function recoverDirectory(target: string): Promise<void> {
   for (const side of await sidesOf(target)) {
     const isDone = existsSync(target);
     if (!isDone) await rename(join(side, 'old'), target).then(() => syncName(target), ignoreMissing);
-    if (await isLeft(side)) await rm(side, { recursive: true, force: true });
+    if (await isLeft(side)) await removeDirectory(side);
   }
 }
 

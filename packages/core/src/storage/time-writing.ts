@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeArrays } from './arrays-file.js';
+import { removeDirectory } from './paths.js';
 
 /** Bytes of the file from which the pace is read. */
 const WRITTEN_BYTES = 2 ** 25;
@@ -15,6 +16,6 @@ export async function timeWriting(): Promise<number> {
     await writeArrays(join(directory, 'some.safetensors'), { values: { shape: [values.length], values } });
     return (performance.now() - started) / 1000 / WRITTEN_BYTES;
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await removeDirectory(directory);
   }
 }
